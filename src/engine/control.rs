@@ -1,0 +1,124 @@
+//! What a surface (HTTP, the admin socket, a test) may ask of the engine.
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+use crate::rotation::event::Pause;
+use crate::rotation::status::SecretStatus;
+use crate::store::{HistoryEntry, StoreError};
+
+/// Which secrets a command is about; all conditions that are given must hold.
+#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Selector {
+    /// Names or ARNs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<String>,
+    /// All secrets of this policy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+    /// All secrets.
+    pub all: bool,
+}
+
+/// How a requested rotation is done.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RotateOptions {
+    /// Without waiting for the fence.
+    pub now: bool,
+    /// Retiring the previous password without waiting for the overlap.
+    pub revoke_previous: bool,
+}
+
+/// A secret that a command was accepted for.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Accepted {
+    /// Its name.
+    pub secret: String,
+    /// Its ARN.
+    pub arn: String,
+    /// The version under AWSCURRENT when the command was accepted: a rotation is over when
+    /// another one carries it.
+    pub current_version: Option<String>,
+}
+
+/// A command that was not accepted.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    /// Nothing fits the selector.
+    #[error("no secret of this configuration fits {0}; `rekeyd status` lists them")]
+    NoSuchSecret(String),
+    /// No policy of that name.
+    #[error("no policy is called {0:?}; `rekeyd check` lists them")]
+    NoSuchPolicy(String),
+    /// The selector is empty.
+    #[error("name secrets, a policy, or all")]
+    EmptySelector,
+    /// The store failed, so the command would not survive a restart.
+    #[error("the command was not stored, so it was not accepted: {0}")]
+    Store(#[from] StoreError),
+}
+
+/// A policy, as status shows it.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct PolicyStatus {
+    /// Its name.
+    pub policy: String,
+    /// Its place.
+    pub place: String,
+    /// Its schedule, as configured.
+    pub schedule: String,
+    /// How many secrets it has.
+    pub secrets: usize,
+    /// Whether it is paused.
+    pub paused: bool,
+}
+
+/// Whether the daemon can do its work, AWS aside.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Readiness {
+    /// Whether all of the below is well.
+    pub ready: bool,
+    /// What is wrong, in words; empty when ready.
+    pub problems: Vec<String>,
+}
+
+/// The engine, as surfaces see it.
+#[async_trait]
+pub trait Control: Send + Sync {
+    /// Every secret, in the order of policies and names.
+    fn secrets(&self) -> Vec<SecretStatus>;
+
+    /// Every policy.
+    fn policies(&self) -> Vec<PolicyStatus>;
+
+    /// Configuration, store and tick; not AWS.
+    async fn readiness(&self) -> Readiness;
+
+    /// The newest events of a secret, or of all, newest first.
+    async fn history(&self, secret: Option<&str>, limit: usize) -> Result<Vec<HistoryEntry>, ControlError>;
+
+    /// Asks for a rotation of each selected secret. Stored before it returns.
+    async fn rotate(&self, selector: &Selector, options: RotateOptions) -> Result<Vec<Accepted>, ControlError>;
+
+    /// Pauses each selected secret, for good or for a while. Stored before it returns.
+    async fn pause(
+        &self,
+        selector: &Selector,
+        span: Option<Duration>,
+        reason: Option<String>,
+    ) -> Result<Vec<Accepted>, ControlError>;
+
+    /// Ends pauses and passes over halts. Stored before it returns.
+    async fn resume(&self, selector: &Selector) -> Result<Vec<Accepted>, ControlError>;
+}
+
+/// The pause that an operator asks for.
+pub(crate) fn pause(now: crate::clock::Timestamp, span: Option<Duration>, reason: Option<String>) -> Pause {
+    Pause {
+        until: span.map(|span| crate::clock::after(now, span)),
+        reason,
+    }
+}

@@ -1,0 +1,1 @@
+//! Which secrets a policy has, and which nodes a user can log in on.

@@ -1,0 +1,15 @@
+//! rekeyd rotates the passwords of Amazon ElastiCache users whose credentials live in AWS Secrets
+//! Manager.
+
+pub mod aws;
+pub mod clock;
+pub mod config;
+pub mod engine;
+pub mod inventory;
+pub mod login;
+pub mod metrics;
+pub mod policy;
+pub mod rotation;
+pub mod schedule;
+pub mod secret;
+pub mod store;

@@ -1,0 +1,15 @@
+//! The proof of a password: a login with it, over a fresh TLS connection, on a node.
+
+use async_trait::async_trait;
+
+use crate::policy::{Endpoint, Tls};
+use crate::rotation::observation::LoginAnswer;
+use crate::secret::Password;
+
+/// Logs in on nodes.
+#[async_trait]
+pub trait Login: Send + Sync {
+    /// Tries one login. The answer to AUTH decides; whatever the user may do after it does not
+    /// matter. Waits for its turn when too many logins are under way.
+    async fn login(&self, node: &Endpoint, tls: &Tls, username: &str, password: &Password) -> LoginAnswer;
+}

@@ -1,0 +1,211 @@
+//! Policies: what an operator decided about a group of secrets. Plain, checked values; reading
+//! them from TOML is `config`'s job, computing dates from them `schedule`'s.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::secret::PasswordAlphabet;
+
+/// A place to work in: one account and region, reached with one set of credentials.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Place {
+    /// The name of its `[aws.NAME]` table.
+    pub name: String,
+    /// The AWS region.
+    pub region: String,
+    /// A profile of the shared AWS configuration, instead of the default credential chain.
+    pub profile: Option<String>,
+    /// A role to assume, and the external id that it asks for.
+    pub role: Option<Role>,
+    /// Where Secrets Manager answers, if not at its public endpoint.
+    pub secrets_manager_endpoint: Option<String>,
+    /// Where ElastiCache answers, if not at its public endpoint.
+    pub elasticache_endpoint: Option<String>,
+}
+
+/// A role to assume.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Role {
+    /// Its ARN.
+    pub arn: String,
+    /// The external id that its trust policy asks for.
+    pub external_id: Option<String>,
+}
+
+/// How long the previous password stays valid after a promotion.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Overlap {
+    /// For this long; zero is `"none"`.
+    For(Duration),
+    /// Until the next rotation is due.
+    UntilNextRotation,
+}
+
+/// What proves a password.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verify {
+    /// A login on every node.
+    Login,
+    /// What ElastiCache's API shows, where there is no network path to the nodes. Never proof.
+    ApiOnly,
+}
+
+/// Which user may get its first password.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FirstPassword {
+    /// Only one that is `off` and has no password: nobody can be using it.
+    InactiveOnly,
+    /// Any; clients that log in without a password, or with one that nobody recorded, are cut.
+    Any,
+}
+
+/// What to do when the current password is refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OnDrift {
+    /// Report it and wait.
+    Halt,
+    /// Set the passwords that Secrets Manager holds.
+    Repair,
+}
+
+/// When a secret's next rotation is due.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Schedule {
+    /// A plain duration after the last rotation.
+    Every(Duration),
+    /// Secrets Manager's `rate(N hours)`: windows open on the hour.
+    RateHours(u32),
+    /// Secrets Manager's `rate(N days)`: windows open at midnight UTC.
+    RateDays(u32),
+}
+
+/// How retries are spaced.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Retry {
+    /// The first delay.
+    pub initial: Duration,
+    /// The longest delay.
+    pub max: Duration,
+    /// The share of a delay that chance may take off or add, from 0 to 1.
+    pub jitter: f64,
+}
+
+/// Which passwords are made.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PasswordSpec {
+    /// How many characters.
+    pub length: usize,
+    /// From which characters.
+    pub alphabet: PasswordAlphabet,
+}
+
+/// A shell-like pattern of user ids, in which `*` stands for any characters.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct UserPattern(pub String);
+
+impl UserPattern {
+    /// Whether the pattern covers this user id. AWS keeps user ids in lower case, so case does
+    /// not count.
+    pub fn matches(&self, user_id: &str) -> bool {
+        let (pattern, user_id) = (self.0.to_ascii_lowercase(), user_id.to_ascii_lowercase());
+        let Some((head, tail)) = pattern.split_once('*') else {
+            return pattern == user_id;
+        };
+        let (middle, last) = tail.rsplit_once('*').unwrap_or(("", tail));
+        let Some(rest) = user_id.strip_prefix(head).and_then(|rest| rest.strip_suffix(last)) else {
+            return false;
+        };
+        middle
+            .split('*')
+            .try_fold(rest, |rest, part| rest.find(part).map(|at| &rest[at + part.len()..]))
+            .is_some()
+    }
+}
+
+/// Which secrets a policy is about: those named, and those selected.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Selection {
+    /// Names or ARNs.
+    pub secrets: Vec<String>,
+    /// All whose name begins so.
+    pub name_prefix: Option<String>,
+    /// All that carry each of these tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// Which certificates the nodes' are checked against.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Tls {
+    /// A PEM file of roots, instead of the system's.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// One policy, with every default filled in.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Policy {
+    /// The name of its `[policy.NAME]` table.
+    pub name: String,
+    /// The name of its place.
+    pub place: String,
+    /// When rotations are due.
+    pub schedule: Schedule,
+    /// Which secrets.
+    pub selection: Selection,
+    /// Which users its secrets may name.
+    pub allow_users: Vec<UserPattern>,
+    /// Which passwords are made.
+    pub password: PasswordSpec,
+    /// How long the previous password stays valid.
+    pub overlap: Overlap,
+    /// What proves a password.
+    pub verify: Verify,
+    /// Which user may get its first password.
+    pub first_password: FirstPassword,
+    /// Whether a user named `default` may be rotated.
+    pub allow_default_user: bool,
+    /// What to do when the current password is refused.
+    pub on_drift: OnDrift,
+    /// How long a change may take to reach every node before it needs attention.
+    pub propagation_timeout: Duration,
+    /// How old a pending password may be before it is abandoned for a new one.
+    pub pending_max_age: Duration,
+    /// How many generations are tried before the secret halts.
+    pub max_attempts: u32,
+    /// How retries are spaced.
+    pub retry: Retry,
+    /// The shortest time between the last settled change of a user and its next scheduled rotation.
+    pub fence: Duration,
+    /// How long a change that no login can prove must look settled.
+    pub settle: Duration,
+    /// How old the observation behind a write may be.
+    pub write_deadline: Duration,
+    /// Nodes to log in on, instead of those that ElastiCache names; as `host:port`.
+    pub endpoints: Vec<Endpoint>,
+    /// Which certificates nodes are checked against.
+    pub tls: Tls,
+    /// Whether its rotations are switched off.
+    pub paused: bool,
+}
+
+impl Policy {
+    /// Whether its secrets may name this user.
+    pub fn allows_user(&self, user_id: &str) -> bool {
+        self.allow_users.iter().any(|pattern| pattern.matches(user_id))
+    }
+}
+
+/// A host and port that answers logins.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, serde::Serialize, serde::Deserialize)]
+pub struct Endpoint {
+    /// The host name, which its certificate must bear.
+    pub host: String,
+    /// The TCP port.
+    pub port: u16,
+}
+
+impl std::fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.host, self.port)
+    }
+}

@@ -1,0 +1,197 @@
+//! What happens to a secret. One event feeds the record, the history, the log and the metrics.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::policy::Endpoint;
+use crate::rotation::observation::Proof;
+use crate::rotation::reason::{AttentionReason, HaltReason, WaitReason};
+use crate::rotation::step::Step;
+
+/// Something that happened to a secret, or is about to: intents are stored before the call they
+/// announce, outcomes after it.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "event")]
+pub enum Event {
+    /// An operator asked for a rotation.
+    Requested(Request),
+    /// A rotation begins, or one that an earlier process began was found.
+    RotationStarted {
+        /// The version that it will promote.
+        version: String,
+        /// The version that it replaces.
+        parent: String,
+        /// Which try this is.
+        generation: u32,
+    },
+    /// The new password was written under AWSPENDING.
+    PasswordCreated {
+        /// The version that holds it.
+        version: String,
+    },
+    /// ElastiCache accepted the new password beside the current one.
+    PasswordSet {
+        /// The version that holds it.
+        version: String,
+    },
+    /// A change that no login can prove looks settled from now on.
+    SettlingStarted,
+    /// It does not look settled any more.
+    SettlingBroken,
+    /// AWSCURRENT moved to the new version.
+    Promoted {
+        /// The version that carries AWSCURRENT now.
+        version: String,
+        /// The version that carried it before.
+        previous: String,
+        /// What proved it.
+        proof: Proof,
+        /// How many nodes accepted it.
+        nodes: usize,
+    },
+    /// The password under AWSCURRENT was proved, or could not be.
+    Checked {
+        /// The version that carries AWSCURRENT.
+        version: String,
+        /// What was proved.
+        proof: Proof,
+        /// How many nodes accepted it.
+        nodes: usize,
+    },
+    /// The previous password is about to be taken from the user.
+    RetirementStarted {
+        /// The version that stays.
+        version: String,
+        /// The version whose password goes.
+        previous: String,
+    },
+    /// ElastiCache accepted that the user keeps only the current password.
+    PreviousRemoved {
+        /// The version whose password went.
+        previous: String,
+    },
+    /// These nodes refuse the previous password.
+    NodesRefusePrevious {
+        /// Their addresses.
+        nodes: BTreeSet<Endpoint>,
+    },
+    /// The previous password is gone.
+    Retired {
+        /// The version whose password went.
+        previous: String,
+        /// Whether every node refused it in a login.
+        proof: Proof,
+    },
+    /// The pending password is given up: AWSPENDING is about to be removed.
+    AbandonStarted {
+        /// The version that holds it.
+        version: String,
+        /// Why.
+        cause: String,
+    },
+    /// The pending password is given up.
+    Abandoned {
+        /// The version that holds it.
+        version: String,
+    },
+    /// Nothing to do but wait for the world to change.
+    Waiting {
+        /// What for.
+        reason: WaitReason,
+        /// On what, in words.
+        detail: String,
+    },
+    /// A call failed; it is tried again.
+    AttemptFailed {
+        /// During which step.
+        step: Step,
+        /// What failed, on what.
+        message: String,
+        /// When it is tried again.
+        next_attempt_at: Timestamp,
+    },
+    /// A person should look; retries go on.
+    AttentionRaised {
+        /// Why.
+        reason: AttentionReason,
+        /// On what, in words.
+        detail: String,
+    },
+    /// What needed attention is over.
+    AttentionCleared,
+    /// Nothing is changed until the observation changes or an operator resumes.
+    Halted {
+        /// Why.
+        reason: HaltReason,
+        /// On what, in words.
+        detail: String,
+        /// What a resume would acknowledge, such as a version id.
+        subject: String,
+    },
+    /// The halt is over.
+    HaltCleared,
+    /// An operator resumed a secret that had halted.
+    Acknowledged {
+        /// The reason that may be passed over.
+        reason: HaltReason,
+        /// For what; another one halts again.
+        subject: String,
+    },
+    /// An operator paused the secret.
+    Paused(Pause),
+    /// The pause is over.
+    Resumed,
+}
+
+/// A rotation that an operator asked for. It is due while it is newer than the current version.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Request {
+    /// When.
+    pub at: Timestamp,
+    /// Whether the fence is not waited for.
+    pub now: bool,
+    /// Whether the previous password is retired without waiting for the overlap.
+    pub revoke_previous: bool,
+}
+
+/// A pause of one secret.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Pause {
+    /// When it ends by itself.
+    pub until: Option<Timestamp>,
+    /// The operator's words.
+    pub reason: Option<String>,
+}
+
+impl Event {
+    /// Its name in logs and history.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Requested(_) => "requested",
+            Self::RotationStarted { .. } => "rotation_started",
+            Self::PasswordCreated { .. } => "password_created",
+            Self::PasswordSet { .. } => "password_set",
+            Self::SettlingStarted => "settling_started",
+            Self::SettlingBroken => "settling_broken",
+            Self::Promoted { .. } => "promoted",
+            Self::Checked { .. } => "checked",
+            Self::RetirementStarted { .. } => "retirement_started",
+            Self::PreviousRemoved { .. } => "previous_removed",
+            Self::NodesRefusePrevious { .. } => "nodes_refuse_previous",
+            Self::Retired { .. } => "retired",
+            Self::AbandonStarted { .. } => "abandon_started",
+            Self::Abandoned { .. } => "abandoned",
+            Self::Waiting { .. } => "waiting",
+            Self::AttemptFailed { .. } => "attempt_failed",
+            Self::AttentionRaised { .. } => "attention_raised",
+            Self::AttentionCleared => "attention_cleared",
+            Self::Halted { .. } => "halted",
+            Self::HaltCleared => "halt_cleared",
+            Self::Acknowledged { .. } => "acknowledged",
+            Self::Paused(_) => "paused",
+            Self::Resumed => "resumed",
+        }
+    }
+}

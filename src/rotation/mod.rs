@@ -1,0 +1,16 @@
+//! The rules of one rotation, without any I/O: what was observed goes in, what to do next comes
+//! out.
+//!
+//! [`observation`] is the input, [`plan`] the decision, [`event`] what came of it, [`state`] what
+//! is remembered. [`version`] derives version ids, [`retry`] the pauses, [`reason`] names every
+//! way to stand still.
+
+pub mod event;
+pub mod observation;
+pub mod plan;
+pub mod reason;
+pub mod retry;
+pub mod state;
+pub mod status;
+pub mod step;
+pub mod version;

@@ -1,0 +1,142 @@
+//! Why a secret halts, waits, needs attention, or is unproven: closed sets, whose labels are
+//! public in metrics and status.
+
+use serde::{Deserialize, Serialize};
+
+/// Declares a closed set of reasons: the variant, its public label, and one sentence that says
+/// what it means and what to do.
+macro_rules! reasons {
+    ($(#[$doc:meta])* $name:ident { $($variant:ident = $label:literal: $meaning:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+        pub enum $name {
+            $(#[doc = $meaning] #[serde(rename = $label)] $variant,)+
+        }
+
+        impl $name {
+            /// Every one of them.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// Its name in status and metrics.
+            pub fn label(self) -> &'static str {
+                match self { $(Self::$variant => $label,)+ }
+            }
+
+            /// What it means and what to do, in one sentence.
+            pub fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => $meaning,)+ }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.label())
+            }
+        }
+    };
+}
+
+reasons! {
+    /// Why nothing is changed until the observation changes or an operator resumes.
+    HaltReason {
+        SecretDeleted = "secret_deleted": "The secret is marked for deletion; restore it or drop it from the policy.",
+        SecretReplicated = "secret_replicated": "The secret is replicated to other regions, whose users would lack the new password; remove the replicas.",
+        GlobalDatastore = "global_datastore": "A cache of the user belongs to a global datastore, whose other regions would lack the new password.",
+        NoTransitEncryption = "no_transit_encryption": "A cache of the user has no in-transit encryption, so a login would send the password in clear.",
+        RotationEnabled = "rotation_enabled": "Secrets Manager itself rotates this secret; two rotators would overwrite each other. Cancel its rotation first.",
+        OwnedByService = "owned_by_service": "Another AWS service owns and manages this secret.",
+        NoCurrentVersion = "no_current_version": "No version carries AWSCURRENT; put a value into the secret.",
+        SecretBinary = "secret_binary": "The value is binary; store the document as SecretString.",
+        SecretNotJson = "secret_not_json": "The value is not one JSON object with each key once.",
+        UserArnMissing = "user_arn_missing": "The document lacks `user_arn`, which names the user.",
+        UserArnInvalid = "user_arn_invalid": "`user_arn` is not the ARN of an ElastiCache user.",
+        UserArnOtherRegion = "user_arn_other_region": "`user_arn` names another region than the policy's place.",
+        UserArnOtherAccount = "user_arn_other_account": "`user_arn` names another account than the secret's.",
+        UsernameMissing = "username_missing": "The document lacks `username`, the name that clients log in with.",
+        PasswordInvalid = "password_invalid": "`password` is no string, or empty.",
+        UserNotAllowed = "user_not_allowed": "The policy's allow_users does not cover this user.",
+        UserClaimedTwice = "user_claimed_twice": "Another secret names the same user; each user needs one secret.",
+        UserArnMismatch = "user_arn_mismatch": "ElastiCache knows the user of that id under another ARN: these credentials belong to another account.",
+        UsernameMismatch = "username_mismatch": "The secret's `username` is not the name of the user that `user_arn` names.",
+        UserIsIam = "user_is_iam": "The user logs in with IAM and takes no password.",
+        UserIsDefault = "user_is_default": "The user is named `default`; set allow_default_user to rotate it.",
+        UserPasswordless = "user_passwordless": "The secret holds a password, but the user takes none or any.",
+        FirstPasswordLiveUser = "first_password_live_user": "The secret has no password and the user may be in use: a first password would cut its clients. Switch the user off, or set first_password = \"any\".",
+        UnknownPassword = "unknown_password": "The user has a password that no labelled version of the secret holds; the next change would drop it.",
+        CurrentPasswordRefused = "current_password_refused": "Drift: the password under AWSCURRENT no longer logs in everywhere; somebody else changed the user.",
+        ForeignPending = "foreign_pending": "AWSPENDING is on a version that rekeyd did not make from the current one; another rotator is at work.",
+        RolledBack = "rolled_back": "Somebody moved AWSCURRENT back to the previous version; resume to rotate on from there.",
+        PendingUnreadable = "pending_unreadable": "The pending version is not a secret document with a password.",
+        PendingUserChanged = "pending_user_changed": "The pending version names another user than the current one.",
+        AttemptsExhausted = "attempts_exhausted": "max_attempts pending passwords in a row had to be given up; resume to allow more.",
+    }
+}
+
+reasons! {
+    /// Why a person should look, although retries go on by themselves.
+    AttentionReason {
+        NodeLagging = "node_lagging": "A node has not learnt the new password within propagation_timeout.",
+        NodeUnreachable = "node_unreachable": "A node that ElastiCache calls available cannot be reached.",
+        NodeUnavailable = "node_unavailable": "ElastiCache calls a node not available, so the previous password cannot be retired.",
+        NodesChanging = "nodes_changing": "The user's nodes change each time that they are proved.",
+        StillModifying = "still_modifying": "The user has been `modifying` for longer than propagation_timeout.",
+        StatusUnsettled = "status_unsettled": "ElastiCache's status and password count have not settled within propagation_timeout.",
+        AcceptsAnyPassword = "accepts_any_password": "A node accepts any password for this user, so nothing can be proved.",
+        PreviousStillAccepted = "previous_still_accepted": "A node still accepts the previous password after its retirement.",
+        UserNotFound = "user_not_found": "ElastiCache knows no user of that id.",
+        UserDeleting = "user_deleting": "The user is being deleted.",
+        SecretNotFound = "secret_not_found": "Secrets Manager knows no such secret or version.",
+        AccessDenied = "access_denied": "AWS denied a call; grant rekeyd's role the actions that it names.",
+        KmsUnavailable = "kms_unavailable": "The secret's KMS key cannot be used.",
+        QuotaExceeded = "quota_exceeded": "An AWS quota is used up.",
+        RequestRefused = "request_refused": "AWS refused a request as invalid.",
+        RequestExpired = "request_expired": "AWS refused a request as too old: this machine's clock is off, or it stalls.",
+        Throttled = "throttled": "AWS keeps throttling.",
+        AwsUnavailable = "aws_unavailable": "AWS does not answer, or answers with server errors.",
+        StoreFailed = "store_failed": "rekeyd's own store cannot be written, so nothing is changed.",
+    }
+}
+
+reasons! {
+    /// Why a password that was promoted is not called proved.
+    UnprovenReason {
+        UserOff = "user_off": "The user is off and refuses every login.",
+        NoEndpoints = "no_endpoints": "The user is in no group with a cache.",
+        NodeUnavailable = "node_unavailable": "ElastiCache called a node not available.",
+        ApiOnly = "api_only": "The policy verifies over the API only.",
+    }
+}
+
+reasons! {
+    /// What a rotation in progress waits for.
+    WaitReason {
+        Modifying = "modifying": "The user is being modified.",
+        StatusUnsettled = "status_unsettled": "ElastiCache does not show the change yet.",
+        Settling = "settling": "A change that no login can prove must look settled for a while.",
+        NodeLagging = "node_lagging": "A node has not learnt the new password yet.",
+        NodeUnreachable = "node_unreachable": "A node cannot be reached.",
+        NodeUnavailable = "node_unavailable": "ElastiCache calls a node not available.",
+        NodesChanging = "nodes_changing": "The list of nodes changed during the proof.",
+        AcceptsAnyPassword = "accepts_any_password": "A node still accepts any password.",
+        PreviousStillAccepted = "previous_still_accepted": "A node still accepts the previous password.",
+        UserDeleting = "user_deleting": "The user is being deleted.",
+        StaleObservation = "stale_observation": "The observation grew too old to write on.",
+    }
+}
+
+impl WaitReason {
+    /// What it becomes when it lasts longer than the policy's `propagation_timeout`.
+    pub fn overdue(self) -> AttentionReason {
+        match self {
+            Self::Modifying => AttentionReason::StillModifying,
+            Self::StatusUnsettled | Self::Settling | Self::StaleObservation => AttentionReason::StatusUnsettled,
+            Self::NodeLagging => AttentionReason::NodeLagging,
+            Self::NodeUnreachable => AttentionReason::NodeUnreachable,
+            Self::NodeUnavailable => AttentionReason::NodeUnavailable,
+            Self::NodesChanging => AttentionReason::NodesChanging,
+            Self::AcceptsAnyPassword => AttentionReason::AcceptsAnyPassword,
+            Self::PreviousStillAccepted => AttentionReason::PreviousStillAccepted,
+            Self::UserDeleting => AttentionReason::UserDeleting,
+        }
+    }
+}

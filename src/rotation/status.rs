@@ -1,0 +1,114 @@
+//! What an operator is shown of a secret: plain data for status, HTTP and metrics.
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::rotation::observation::Proof;
+use crate::rotation::step::Step;
+
+/// Where a secret stands.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Not looked at yet since the process started.
+    Starting,
+    /// Nothing to do until the next rotation.
+    Idle,
+    /// Due, and held back by something that passes: the fence, a canary, a blackout.
+    Due,
+    /// A rotation is under way.
+    Rotating,
+    /// Promoted; both passwords work.
+    Overlap,
+    /// The previous password is being removed.
+    Retiring,
+    /// An operator paused it.
+    Paused,
+    /// A person should look; retries go on.
+    NeedsAttention,
+    /// Nothing is changed until the observation changes or an operator resumes.
+    Halted,
+}
+
+impl Phase {
+    /// Every phase.
+    pub const ALL: [Self; 9] = [
+        Self::Starting,
+        Self::Idle,
+        Self::Due,
+        Self::Rotating,
+        Self::Overlap,
+        Self::Retiring,
+        Self::Paused,
+        Self::NeedsAttention,
+        Self::Halted,
+    ];
+
+    /// Its name in status and metrics.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Idle => "idle",
+            Self::Due => "due",
+            Self::Rotating => "rotating",
+            Self::Overlap => "overlap",
+            Self::Retiring => "retiring",
+            Self::Paused => "paused",
+            Self::NeedsAttention => "needs_attention",
+            Self::Halted => "halted",
+        }
+    }
+}
+
+/// One secret, as status shows it.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct SecretStatus {
+    /// The secret's name; as configured, until AWS told it.
+    pub secret: String,
+    /// Its ARN, once known.
+    pub arn: Option<String>,
+    /// Its policy.
+    pub policy: String,
+    /// Its place.
+    pub place: String,
+    /// The id of its user, once known.
+    pub user_id: Option<String>,
+    /// Where it stands.
+    pub phase: Phase,
+    /// The step that it is at, while something is under way.
+    pub step: Option<Step>,
+    /// The label of why it stands there: a halt, an attention, a wait.
+    pub reason: Option<String>,
+    /// The same in words, with what it is about and what to do.
+    pub detail: Option<String>,
+    /// What was last proved of the password under AWSCURRENT.
+    pub proof: Option<Proof>,
+    /// How many nodes accepted it.
+    pub nodes: Option<usize>,
+    /// When that was.
+    pub proved_at: Option<Timestamp>,
+    /// The version under AWSCURRENT.
+    pub current_version: Option<String>,
+    /// The version that a rotation in progress will promote.
+    pub pending_version: Option<String>,
+    /// When the version under AWSCURRENT was created.
+    pub last_rotation_at: Option<Timestamp>,
+    /// When the next rotation is due.
+    pub next_rotation_at: Option<Timestamp>,
+    /// Whether the previous password still logs in, as far as the user's password count tells.
+    pub previous_password_valid: Option<bool>,
+    /// When the previous password is retired.
+    pub overlap_until: Option<Timestamp>,
+    /// When the last retirement ended, and what proved it.
+    pub retired_at: Option<Timestamp>,
+    /// What proved that the previous password is gone.
+    pub retired_proof: Option<Proof>,
+    /// Whether a requested rotation has not happened yet.
+    pub requested: bool,
+    /// Failed calls in a row.
+    pub attempts: u32,
+    /// When the next attempt is made.
+    pub next_attempt_at: Option<Timestamp>,
+    /// Since when it has stood there, for a halt, an attention or a wait.
+    pub since: Option<Timestamp>,
+}

@@ -1,0 +1,1 @@
+//! When rotations are due: pure.

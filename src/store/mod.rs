@@ -1,0 +1,74 @@
+//! The store: records that survive a restart, and the history of what happened.
+//!
+//! No password is ever handed to a store. Losing one costs history, pauses and timings only.
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::rotation::event::Event;
+use crate::rotation::state::Record;
+
+/// A store that could not be read or written.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another process holds it.
+    #[error("{location}: another rekeyd process holds this store; stop it, or give this one a store of its own")]
+    Held {
+        /// The store.
+        location: String,
+    },
+    /// It was written by a newer release.
+    #[error(
+        "{location}: written by a newer release of rekeyd (schema {found}, this one knows {known}); upgrade, or start with a new store"
+    )]
+    Newer {
+        /// The store.
+        location: String,
+        /// Its schema.
+        found: i64,
+        /// The newest schema that this release knows.
+        known: i64,
+    },
+    /// A read or write failed.
+    #[error("{location}: {action} failed: {cause}")]
+    Failed {
+        /// The store.
+        location: String,
+        /// What was tried.
+        action: &'static str,
+        /// Why it failed.
+        cause: String,
+    },
+}
+
+/// A line of a secret's history.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct HistoryEntry {
+    /// When.
+    pub at: Timestamp,
+    /// The secret.
+    pub secret_arn: String,
+    /// What happened.
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+/// Where records and history are kept.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Every record. A record that cannot be read is left out, logged, and rebuilt from AWS.
+    async fn records(&self) -> Result<Vec<Record>, StoreError>;
+
+    /// Writes a record and the events that led to it, durably and together.
+    async fn save(&self, record: &Record, events: &[(Timestamp, Event)]) -> Result<(), StoreError>;
+
+    /// The newest entries of one secret's history, or of all, newest first.
+    async fn history(&self, secret_arn: Option<&str>, limit: usize) -> Result<Vec<HistoryEntry>, StoreError>;
+
+    /// Whether the store answers a small read and write.
+    async fn check(&self) -> Result<(), StoreError>;
+
+    /// Whether several replicas share it, so that another may have written to AWS a moment ago.
+    fn shared(&self) -> bool;
+}
