@@ -4,7 +4,6 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-use crate::rotation::event::Pause;
 use crate::rotation::status::SecretStatus;
 use crate::store::{HistoryEntry, StoreError};
 
@@ -113,12 +112,4 @@ pub trait Control: Send + Sync {
 
     /// Ends pauses and passes over halts. Stored before it returns.
     async fn resume(&self, selector: &Selector) -> Result<Vec<Accepted>, ControlError>;
-}
-
-/// The pause that an operator asks for.
-pub(crate) fn pause(now: crate::clock::Timestamp, span: Option<Duration>, reason: Option<String>) -> Pause {
-    Pause {
-        until: span.map(|span| crate::clock::after(now, span)),
-        reason,
-    }
 }

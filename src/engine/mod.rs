@@ -1,4 +1,235 @@
 //! Effects: the due-queue, the looks and steps that [`crate::rotation::plan`] asks for, and what
 //! surfaces may ask of it all.
+//!
+//! [`Engine::run`] pops secrets whose time has come and *drives* each in a task of its own: look
+//! at the world, decide, act, until there is nothing to do but wait. Then the secret goes back
+//! into the queue: a parked rotation is a row there, not a task. Tick, start-up, discovery and
+//! operators all *wake* a secret, which means no more than setting its date to now.
 
+mod commands;
+mod conclude;
 pub mod control;
+mod discovery;
+mod entry;
+mod executor;
+mod journal;
+mod observe;
+pub mod queue;
+mod report;
+mod steps;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rand::RngCore;
+use tokio::sync::{Notify, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::aws::{AwsError, PlacePorts};
+use crate::clock::SharedClock;
+use crate::config::Config;
+use crate::login::Login;
+use crate::metrics::Metrics;
+use crate::policy::Policy;
+use crate::rotation::plan::Claims;
+use crate::rotation::state::Record;
+use crate::store::Store;
+
+use entry::Entry;
+use queue::{Queue, Wake};
+
+/// How many secrets are driven at once. Those that wait for AWS do not count: this bounds the
+/// looks and steps under way, so that none of them grows stale in a queue of its own making.
+const DRIVES: usize = 64;
+
+/// How old the last tick may be before the process is not ready.
+const TICK_STALL: Duration = Duration::from_secs(5);
+
+/// Everything outside that the engine works with.
+pub struct Adapters {
+    /// The ports to each place, by its name.
+    pub places: BTreeMap<String, PlacePorts>,
+    /// The login proof.
+    pub login: Arc<dyn Login>,
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// The clock.
+    pub clock: SharedClock,
+    /// Where chance comes from: passwords and jitter.
+    pub randomness: Box<dyn RngCore + Send>,
+    /// The metrics.
+    pub metrics: Arc<Metrics>,
+}
+
+/// The engine.
+pub struct Engine {
+    config: Config,
+    places: BTreeMap<String, PlacePorts>,
+    login: Arc<dyn Login>,
+    store: Arc<dyn Store>,
+    clock: SharedClock,
+    randomness: Mutex<Box<dyn RngCore + Send>>,
+    metrics: Arc<Metrics>,
+    state: Mutex<State>,
+    wake: Notify,
+    drives: Arc<Semaphore>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+/// What changes while the engine runs.
+#[derive(Default)]
+struct State {
+    entries: BTreeMap<String, Entry>,
+    queue: Queue,
+    claims: Claims,
+    /// Records from the store whose secret has not been found yet, by ARN.
+    records: BTreeMap<String, Record>,
+    /// Secrets or selections that could not be looked up, by policy and name.
+    unresolved: BTreeMap<(String, String), AwsError>,
+    /// Whether every policy's secrets have been looked for once.
+    discovered: bool,
+    last_tick: Option<Duration>,
+    store_failed: bool,
+}
+
+impl Engine {
+    /// An engine that knows what the store remembers, and has not looked at AWS yet.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn new(config: Config, adapters: Adapters) -> Result<Arc<Self>, crate::store::StoreError> {
+        let records = adapters.store.records().await?;
+        let records = records
+            .into_iter()
+            .map(|record| (record.secret_arn.clone(), record))
+            .collect();
+        Ok(Arc::new(Self {
+            config,
+            places: adapters.places,
+            login: adapters.login,
+            store: adapters.store,
+            clock: adapters.clock,
+            randomness: Mutex::new(adapters.randomness),
+            metrics: adapters.metrics,
+            state: Mutex::new(State {
+                records,
+                ..State::default()
+            }),
+            wake: Notify::new(),
+            drives: Arc::new(Semaphore::new(DRIVES)),
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+        }))
+    }
+
+    /// Works until `shutdown` ends, then finishes the steps under way within `drain_timeout`.
+    pub async fn run(self: &Arc<Self>, shutdown: impl Future<Output = ()>) {
+        self.metrics.lease_held(true);
+        let discovery = tokio::spawn(self.clone().discover_for_ever());
+        tokio::pin!(shutdown);
+        loop {
+            self.start_due_drives();
+            tokio::select! {
+                biased;
+                () = &mut shutdown => break,
+                () = self.wake.notified() => {}
+                () = self.next_pause_over() => {}
+            }
+        }
+        self.stop.cancel();
+        self.tasks.close();
+        discovery.abort();
+        if tokio::time::timeout(self.config.daemon.drain_timeout, self.tasks.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!("drain_timeout is over: steps under way are cut off; the next start resumes them");
+        }
+    }
+
+    /// Notes a tick of the scheduler, and looks at what is due.
+    pub fn tick(&self) {
+        self.state().last_tick = Some(self.clock.monotonic());
+        self.metrics.tick(self.clock.now());
+        self.wake.notify_one();
+    }
+
+    /// Looks at a secret now.
+    fn wake_secret(&self, key: &str) {
+        {
+            let mut state = self.state();
+            let Some(entry) = state.entries.get_mut(key) else {
+                return;
+            };
+            entry.looks = 0;
+            if entry.driven {
+                entry.woken = true;
+            } else {
+                state.queue.set(key, Wake::Past(Duration::ZERO));
+            }
+        }
+        self.wake.notify_one();
+    }
+
+    fn start_due_drives(self: &Arc<Self>) {
+        loop {
+            let Ok(permit) = self.drives.clone().try_acquire_owned() else {
+                return;
+            };
+            let (now, monotonic) = (self.clock.now(), self.clock.monotonic());
+            let key = {
+                let mut state = self.state();
+                let Some(key) = state.queue.pop(now, monotonic) else {
+                    return;
+                };
+                if let Some(entry) = state.entries.get_mut(&key) {
+                    entry.driven = true;
+                }
+                key
+            };
+            let engine = self.clone();
+            self.tasks.spawn(async move {
+                engine.drive(&key).await;
+                drop(permit);
+                engine.wake.notify_one();
+            });
+        }
+    }
+
+    async fn next_pause_over(&self) {
+        let next = self.state().queue.next_pause();
+        match next {
+            // At least a millisecond, so that a secret that waits for a free drive is no hot loop:
+            // the end of a drive wakes the loop anyway.
+            Some(deadline) => {
+                let pause = deadline.saturating_sub(self.clock.monotonic());
+                let full = self.drives.available_permits() == 0;
+                if full {
+                    std::future::pending::<()>().await;
+                }
+                tokio::time::sleep(pause.max(Duration::from_millis(1))).await;
+            }
+            None => std::future::pending().await,
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic in another task leaves plain data behind, never half a change.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn policy(&self, name: &str) -> Option<&Policy> {
+        self.config.policies.get(name)
+    }
+
+    fn chance(&self) -> f64 {
+        use rand::Rng;
+        self.randomness
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .random_range(0.0..1.0)
+    }
+}

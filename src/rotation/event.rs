@@ -40,14 +40,23 @@ pub enum Event {
     SettlingStarted,
     /// It does not look settled any more.
     SettlingBroken,
+    /// AWSCURRENT is about to move to the new version.
+    FinishStarted {
+        /// The new version.
+        version: String,
+        /// What proves its password.
+        proof: Proof,
+        /// How many nodes accepted it.
+        nodes: usize,
+    },
     /// AWSCURRENT moved to the new version.
     Promoted {
         /// The version that carries AWSCURRENT now.
         version: String,
         /// The version that carried it before.
         previous: String,
-        /// What proved it.
-        proof: Proof,
+        /// What proved it; `None` when another process promoted it.
+        proof: Option<Proof>,
         /// How many nodes accepted it.
         nodes: usize,
     },
@@ -91,7 +100,7 @@ pub enum Event {
         /// Why.
         cause: String,
     },
-    /// The pending password is given up.
+    /// The pending password is given up, or was overtaken by another writer.
     Abandoned {
         /// The version that holds it.
         version: String,
@@ -103,6 +112,8 @@ pub enum Event {
         /// On what, in words.
         detail: String,
     },
+    /// What was waited for is there.
+    WaitingEnded,
     /// A call failed; it is tried again.
     AttemptFailed {
         /// During which step.
@@ -119,7 +130,7 @@ pub enum Event {
         /// On what, in words.
         detail: String,
     },
-    /// What needed attention is over.
+    /// What failed or needed attention is over.
     AttentionCleared,
     /// Nothing is changed until the observation changes or an operator resumes.
     Halted {
@@ -145,11 +156,14 @@ pub enum Event {
     Resumed,
 }
 
-/// A rotation that an operator asked for. It is due while it is newer than the current version.
+/// A rotation that an operator asked for. It is due while it is newer than the version under
+/// AWSCURRENT, or while that is still the version it was asked for.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Request {
     /// When.
     pub at: Timestamp,
+    /// The version under AWSCURRENT at that time, if known: this machine's clock and AWS's differ.
+    pub over: Option<String>,
     /// Whether the fence is not waited for.
     pub now: bool,
     /// Whether the previous password is retired without waiting for the overlap.
@@ -175,6 +189,7 @@ impl Event {
             Self::PasswordSet { .. } => "password_set",
             Self::SettlingStarted => "settling_started",
             Self::SettlingBroken => "settling_broken",
+            Self::FinishStarted { .. } => "finish_started",
             Self::Promoted { .. } => "promoted",
             Self::Checked { .. } => "checked",
             Self::RetirementStarted { .. } => "retirement_started",
@@ -184,6 +199,7 @@ impl Event {
             Self::AbandonStarted { .. } => "abandon_started",
             Self::Abandoned { .. } => "abandoned",
             Self::Waiting { .. } => "waiting",
+            Self::WaitingEnded => "waiting_ended",
             Self::AttemptFailed { .. } => "attempt_failed",
             Self::AttentionRaised { .. } => "attention_raised",
             Self::AttentionCleared => "attention_cleared",

@@ -27,6 +27,8 @@ pub struct Rotation {
     pub set_at: Option<Timestamp>,
     /// Since when the change has looked settled.
     pub settled_since: Option<Timestamp>,
+    /// What proves it and on how many nodes, once AWSCURRENT is about to move.
+    pub finishing: Option<(Proof, usize)>,
     /// Why it is being given up.
     pub abandoning: Option<String>,
 }
@@ -42,6 +44,8 @@ pub struct Promotion {
     pub at: Timestamp,
     /// When its rotation began, if that was seen.
     pub started_at: Option<Timestamp>,
+    /// Whether the operator asked to retire the previous password without an overlap.
+    pub revoke_previous: bool,
 }
 
 /// A retirement that has begun and is not proved yet.
@@ -216,6 +220,7 @@ impl Record {
             Event::RotationStarted { .. }
             | Event::PasswordCreated { .. }
             | Event::PasswordSet { .. }
+            | Event::FinishStarted { .. }
             | Event::Promoted { .. }
             | Event::AbandonStarted { .. }
             | Event::Abandoned { .. } => return self.apply_rotation(at, event).ok_or(illegal),
@@ -234,12 +239,12 @@ impl Record {
                     nodes: *nodes,
                     at,
                 });
-                self.waiting = None;
             }
             Event::RetirementStarted { .. }
             | Event::PreviousRemoved { .. }
             | Event::NodesRefusePrevious { .. }
             | Event::Retired { .. } => return self.apply_retirement(at, event).ok_or(illegal),
+            Event::WaitingEnded => self.waiting = None,
             Event::Waiting { .. }
             | Event::AttemptFailed { .. }
             | Event::AttentionRaised { .. }
@@ -255,7 +260,6 @@ impl Record {
                     subject: subject.clone(),
                     since: at,
                 });
-                self.waiting = None;
             }
             Event::HaltCleared => self.halt = None,
             Event::Acknowledged { reason, subject } => self.acknowledged = Some((*reason, subject.clone())),
@@ -279,6 +283,7 @@ impl Record {
                     started_at: at,
                     set_at: None,
                     settled_since: None,
+                    finishing: None,
                     abandoning: None,
                 });
             }
@@ -291,33 +296,16 @@ impl Record {
                 rotation.settled_since = None;
                 self.settled_at = Some(at);
             }
+            Event::FinishStarted { version, proof, nodes } => {
+                let rotation = self.rotation.as_mut().filter(|rotation| rotation.version == *version)?;
+                rotation.finishing = Some((*proof, *nodes));
+            }
             Event::Promoted {
                 version,
                 previous,
                 proof,
                 nodes,
-            } => {
-                let started_at = self
-                    .rotation
-                    .take_if(|rotation| rotation.version == *version)
-                    .map(|rotation| rotation.started_at);
-                self.rotation = None;
-                self.retirement = None;
-                self.check = Some(Check {
-                    version: version.clone(),
-                    proof: *proof,
-                    nodes: *nodes,
-                    at,
-                });
-                self.promotion = Some(Promotion {
-                    version: version.clone(),
-                    previous: previous.clone(),
-                    at,
-                    started_at,
-                });
-                self.settled_at = Some(at);
-                self.acknowledged = None;
-            }
+            } => self.promote(at, version, previous, *proof, *nodes),
             Event::AbandonStarted { version, cause } => {
                 let rotation = self.rotation.as_mut().filter(|rotation| rotation.version == *version)?;
                 rotation.abandoning = Some(cause.clone());
@@ -328,8 +316,35 @@ impl Record {
             }
             _ => return None,
         }
-        self.waiting = None;
+        if !matches!(event, Event::PasswordSet { .. }) {
+            self.waiting = None;
+        }
         Some(self)
+    }
+
+    fn promote(&mut self, at: Timestamp, version: &str, previous: &str, proof: Option<Proof>, nodes: usize) {
+        let rotation = self.rotation.take().filter(|rotation| rotation.version == version);
+        let started_at = rotation.map(|rotation| rotation.started_at);
+        // A request that came while the rotation was under way stands on, for the next one.
+        let served = self
+            .request
+            .take_if(|request| started_at.is_some_and(|started_at| request.at <= started_at));
+        self.promotion = Some(Promotion {
+            version: version.to_owned(),
+            previous: previous.to_owned(),
+            at,
+            started_at,
+            revoke_previous: served.is_some_and(|request| request.revoke_previous),
+        });
+        self.check = proof.map(|proof| Check {
+            version: version.to_owned(),
+            proof,
+            nodes,
+            at,
+        });
+        self.retirement = None;
+        self.settled_at = Some(at);
+        self.acknowledged = None;
     }
 
     fn apply_retirement(mut self, at: Timestamp, event: &Event) -> Option<Self> {
@@ -419,11 +434,10 @@ impl Record {
         }
     }
 
-    /// Whether the last request is newer than the version under AWSCURRENT, so that it still
-    /// stands.
-    pub fn stands(&self, current_created: Option<Timestamp>) -> Option<&Request> {
-        self.request
-            .as_ref()
-            .filter(|request| current_created.is_none_or(|created| request.at > created))
+    /// The last request, if the version under AWSCURRENT has not served it.
+    pub fn standing_request(&self, current: &str, created: Option<Timestamp>) -> Option<&Request> {
+        self.request.as_ref().filter(|request| {
+            request.over.as_deref() == Some(current) || created.is_none_or(|created| request.at > created)
+        })
     }
 }

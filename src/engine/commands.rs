@@ -1,0 +1,179 @@
+//! What operators ask for: stored before it is acknowledged.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::clock::after;
+use crate::rotation::event::{Event, Pause, Request};
+use crate::rotation::reason::HaltReason;
+use crate::rotation::status::SecretStatus;
+use crate::store::HistoryEntry;
+
+use super::control::{Accepted, Control, ControlError, PolicyStatus, Readiness, RotateOptions, Selector};
+use super::{Engine, TICK_STALL};
+
+impl Engine {
+    /// The keys of the selected secrets, each with what is acknowledged about it.
+    fn select(&self, selector: &Selector) -> Result<Vec<(String, Accepted)>, ControlError> {
+        if selector.secrets.is_empty() && selector.policy.is_none() && !selector.all {
+            return Err(ControlError::EmptySelector);
+        }
+        if let Some(policy) = selector.policy.as_ref().filter(|policy| self.policy(policy).is_none()) {
+            return Err(ControlError::NoSuchPolicy(policy.clone()));
+        }
+        let state = self.state();
+        let named = |wanted: &str| {
+            state
+                .entries
+                .values()
+                .any(|entry| entry.secret.name == wanted || entry.secret.arn == wanted)
+        };
+        if let Some(missing) = selector.secrets.iter().find(|wanted| !named(wanted)) {
+            return Err(ControlError::NoSuchSecret(format!("{missing:?}")));
+        }
+        let fits = state.entries.iter().filter(|(arn, entry)| {
+            let by_name = selector.secrets.is_empty()
+                || selector
+                    .secrets
+                    .iter()
+                    .any(|wanted| *wanted == entry.secret.name || wanted == *arn);
+            by_name && selector.policy.as_ref().is_none_or(|policy| *policy == entry.policy)
+        });
+        let chosen: Vec<_> = fits
+            .map(|(key, entry)| {
+                let current_version = entry.sight.facts.current_version.clone();
+                let (secret, arn) = (entry.secret.name.clone(), entry.secret.arn.clone());
+                (
+                    key.clone(),
+                    Accepted {
+                        secret,
+                        arn,
+                        current_version,
+                    },
+                )
+            })
+            .collect();
+        if chosen.is_empty() {
+            return Err(ControlError::NoSuchSecret("the selector".to_owned()));
+        }
+        Ok(chosen)
+    }
+}
+
+#[async_trait]
+impl Control for Engine {
+    fn secrets(&self) -> Vec<SecretStatus> {
+        self.report()
+    }
+
+    fn policies(&self) -> Vec<PolicyStatus> {
+        let state = self.state();
+        let count = |name: &str| state.entries.values().filter(|entry| entry.policy == name).count();
+        let policies = self.config.policies.values();
+        policies
+            .map(|policy| PolicyStatus {
+                policy: policy.name.clone(),
+                place: policy.place.clone(),
+                schedule: crate::schedule::describe(&policy.schedule),
+                secrets: count(&policy.name),
+                paused: policy.paused || self.config.daemon.paused,
+            })
+            .collect()
+    }
+
+    async fn readiness(&self) -> Readiness {
+        let mut problems = Vec::new();
+        if let Err(error) = self.store.check().await {
+            self.metrics.store_error();
+            problems.push(error.to_string());
+        }
+        let last_tick = self.state().last_tick;
+        match last_tick {
+            None => problems.push("the scheduler has not ticked yet".to_owned()),
+            Some(tick) => {
+                let age = self.clock.monotonic().saturating_sub(tick);
+                if age > TICK_STALL {
+                    problems.push(format!("the scheduler last ticked {} seconds ago", age.as_secs()));
+                }
+            }
+        }
+        Readiness {
+            ready: problems.is_empty(),
+            problems,
+        }
+    }
+
+    async fn history(&self, secret: Option<&str>, limit: usize) -> Result<Vec<HistoryEntry>, ControlError> {
+        let arn = match secret {
+            None => None,
+            Some(wanted) => {
+                let selector = Selector {
+                    secrets: vec![wanted.to_owned()],
+                    ..Selector::default()
+                };
+                self.select(&selector)?.into_iter().map(|(key, _)| key).next()
+            }
+        };
+        Ok(self.store.history(arn.as_deref(), limit).await?)
+    }
+
+    async fn rotate(&self, selector: &Selector, options: RotateOptions) -> Result<Vec<Accepted>, ControlError> {
+        let chosen = self.select(selector)?;
+        for (key, accepted) in &chosen {
+            let request = Request {
+                at: self.clock.now(),
+                over: accepted.current_version.clone(),
+                now: options.now,
+                revoke_previous: options.revoke_previous,
+            };
+            self.record(key, Event::Requested(request)).await?;
+            self.wake_secret(key);
+        }
+        Ok(chosen.into_iter().map(|(_, accepted)| accepted).collect())
+    }
+
+    async fn pause(
+        &self,
+        selector: &Selector,
+        span: Option<Duration>,
+        reason: Option<String>,
+    ) -> Result<Vec<Accepted>, ControlError> {
+        let chosen = self.select(selector)?;
+        let until = span.map(|span| after(self.clock.now(), span));
+        for (key, _) in &chosen {
+            self.record(
+                key,
+                Event::Paused(Pause {
+                    until,
+                    reason: reason.clone(),
+                }),
+            )
+            .await?;
+            self.wake_secret(key);
+        }
+        Ok(chosen.into_iter().map(|(_, accepted)| accepted).collect())
+    }
+
+    async fn resume(&self, selector: &Selector) -> Result<Vec<Accepted>, ControlError> {
+        let chosen = self.select(selector)?;
+        for (key, _) in &chosen {
+            let Some(record) = self.record_of(key) else { continue };
+            if record.pause.is_some() {
+                self.record(key, Event::Resumed).await?;
+            }
+            if let Some(halt) = record.halt.filter(|halt| may_be_passed(halt.reason)) {
+                let (reason, subject) = (halt.reason, halt.subject);
+                self.record(key, Event::Acknowledged { reason, subject }).await?;
+            }
+            self.wake_secret(key);
+        }
+        Ok(chosen.into_iter().map(|(_, accepted)| accepted).collect())
+    }
+}
+
+/// Halts that an operator's word ends. The others end when the observation changes, and a resume
+/// only looks again.
+fn may_be_passed(reason: HaltReason) -> bool {
+    matches!(reason, HaltReason::RolledBack | HaltReason::AttemptsExhausted)
+}

@@ -1,0 +1,258 @@
+//! What the end of a drive means: what is remembered, and when the secret is looked at again.
+
+use std::time::Duration;
+
+use crate::aws::{AwsError, ErrorClass};
+use crate::clock::{after, between};
+use crate::policy::Policy;
+use crate::rotation::event::Event;
+use crate::rotation::plan::Decision;
+use crate::rotation::reason::{AttentionReason, HaltReason, WaitReason};
+use crate::rotation::retry::poll_interval;
+use crate::rotation::state::Record;
+use crate::rotation::status::Phase;
+use crate::rotation::step::Step;
+use crate::store::StoreError;
+
+use super::Engine;
+use super::executor::Ending;
+use super::queue::Wake;
+
+/// After how many failed attempts in a row a person should look, although retries go on.
+const ATTENTION_AFTER: u32 = 5;
+
+impl Engine {
+    /// Stores what the ending means, and says when to look again.
+    pub(super) async fn conclude(&self, key: &str, policy: &Policy, ending: Ending) -> Result<Wake, StoreError> {
+        let Some(record) = self.record_of(key) else {
+            return Ok(Wake::Past(Duration::ZERO));
+        };
+        match ending {
+            Ending::Stopping => Ok(Wake::Past(self.clock.monotonic())),
+            Ending::Store(error) => Err(error),
+            Ending::TakesTime => {
+                self.settle_sight(key, Some(Phase::Rotating), None, None);
+                Ok(self.pause(poll_interval(&policy.retry, 0)))
+            }
+            Ending::Failed(step, error) if error.class == ErrorClass::Busy => {
+                let wait = (WaitReason::Modifying, error.to_string(), step);
+                self.wait(key, policy, &record, wait).await
+            }
+            Ending::Failed(step, error) => self.failed(key, policy, &record, step, &error).await,
+            Ending::Decision(Decision::Wait { reason, detail, step }) => {
+                self.halt_over(key, &record).await?;
+                self.wait(key, policy, &record, (reason, detail, step)).await
+            }
+            Ending::Decision(Decision::Halt {
+                reason,
+                detail,
+                subject,
+            }) => {
+                self.halt(key, &record, reason, detail, subject).await?;
+                Ok(self.pause(self.config.daemon.discovery_interval))
+            }
+            Ending::Decision(Decision::Rest { until, phase, detail }) => {
+                self.halt_over(key, &record).await?;
+                self.trouble_over(key, &record).await?;
+                self.settle_sight(key, Some(phase), None, detail);
+                Ok(Wake::At(until))
+            }
+            // The other decisions are carried out where they are made.
+            Ending::Decision(Decision::Look(_) | Decision::Note(_) | Decision::Act(_)) => {
+                Ok(self.pause(policy.retry.initial))
+            }
+        }
+    }
+
+    async fn wait(
+        &self,
+        key: &str,
+        policy: &Policy,
+        record: &Record,
+        (reason, detail, step): (WaitReason, String, Step),
+    ) -> Result<Wake, StoreError> {
+        if record.failure.is_some() {
+            self.failure_over(key).await?;
+        }
+        if record
+            .waiting
+            .as_ref()
+            .is_none_or(|waiting| (waiting.reason, &waiting.detail) != (reason, &detail))
+        {
+            self.record(
+                key,
+                Event::Waiting {
+                    reason,
+                    detail: detail.clone(),
+                },
+            )
+            .await?;
+        }
+        let since = self
+            .record_of(key)
+            .and_then(|record| record.waiting)
+            .map(|waiting| waiting.since);
+        let overdue = since.is_some_and(|since| between(since, self.clock.now()) >= policy.propagation_timeout);
+        let known = record
+            .attention
+            .as_ref()
+            .map(|attention| (attention.reason, attention.detail.as_str()));
+        if !overdue && known.is_some() {
+            self.record(key, Event::AttentionCleared).await?;
+        }
+        if overdue && known != Some((reason.overdue(), detail.as_str())) {
+            self.record(
+                key,
+                Event::AttentionRaised {
+                    reason: reason.overdue(),
+                    detail: detail.clone(),
+                },
+            )
+            .await?;
+        }
+        self.settle_sight(key, Some(Phase::Rotating), Some(step), Some(detail));
+        let looks = self.count_look(key);
+        Ok(self.pause(match reason {
+            WaitReason::Modifying | WaitReason::StatusUnsettled | WaitReason::Settling if !overdue => {
+                poll_interval(&policy.retry, looks)
+            }
+            // Each of these looks costs logins, some of them failing ones, on which people alarm.
+            _ => policy.retry.delay(looks.saturating_add(1), self.chance()),
+        }))
+    }
+
+    fn count_look(&self, key: &str) -> u32 {
+        self.state().entries.get_mut(key).map_or(0, |entry| {
+            entry.looks = entry.looks.saturating_add(1);
+            entry.looks - 1
+        })
+    }
+
+    async fn failed(
+        &self,
+        key: &str,
+        policy: &Policy,
+        record: &Record,
+        step: Step,
+        error: &AwsError,
+    ) -> Result<Wake, StoreError> {
+        let attempts = record
+            .failure
+            .as_ref()
+            .map_or(0, |failure| failure.attempts)
+            .saturating_add(1);
+        let delay = policy
+            .retry
+            .delay(attempts, self.chance())
+            .max(error.retry_after.unwrap_or_default());
+        let next_attempt_at = after(self.clock.now(), delay);
+        let message = error.to_string();
+        self.record(
+            key,
+            Event::AttemptFailed {
+                step,
+                message: message.clone(),
+                next_attempt_at,
+            },
+        )
+        .await?;
+        let hopeless = !matches!(
+            error.class,
+            ErrorClass::Throttled | ErrorClass::Unavailable | ErrorClass::Conflict
+        );
+        let known = record
+            .attention
+            .as_ref()
+            .map(|attention| (attention.reason, attention.detail.as_str()));
+        let reason = error.attention();
+        if (hopeless || attempts >= ATTENTION_AFTER) && known != Some((reason, message.as_str())) {
+            self.record(
+                key,
+                Event::AttentionRaised {
+                    reason,
+                    detail: message.clone(),
+                },
+            )
+            .await?;
+        }
+        self.settle_sight(key, None, Some(step), Some(message));
+        Ok(self.pause(delay))
+    }
+
+    async fn halt(
+        &self,
+        key: &str,
+        record: &Record,
+        reason: HaltReason,
+        detail: String,
+        subject: String,
+    ) -> Result<(), StoreError> {
+        self.trouble_over(key, record).await?;
+        let known = record
+            .halt
+            .as_ref()
+            .is_some_and(|halt| (halt.reason, &halt.detail) == (reason, &detail));
+        self.settle_sight(key, Some(Phase::Halted), None, Some(detail.clone()));
+        if !known {
+            self.record(
+                key,
+                Event::Halted {
+                    reason,
+                    detail,
+                    subject,
+                },
+            )
+            .await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn halt_over(&self, key: &str, record: &Record) -> Result<(), StoreError> {
+        if record.halt.is_some() {
+            self.record(key, Event::HaltCleared).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn failure_over(&self, key: &str) -> Result<(), StoreError> {
+        if self.record_of(key).is_some_and(|record| record.failure.is_some()) {
+            self.record(key, Event::AttentionCleared).await?;
+        }
+        Ok(())
+    }
+
+    async fn trouble_over(&self, key: &str, record: &Record) -> Result<(), StoreError> {
+        if record.waiting.is_some() {
+            self.record(key, Event::WaitingEnded).await?;
+        }
+        if record.failure.is_some() || record.attention.is_some() {
+            self.record(key, Event::AttentionCleared).await?;
+        }
+        Ok(())
+    }
+
+    fn settle_sight(&self, key: &str, phase: Option<Phase>, step: Option<Step>, detail: Option<String>) {
+        if let Some(entry) = self.state().entries.get_mut(key) {
+            entry.sight.phase = phase;
+            entry.sight.step = step;
+            entry.sight.detail = detail;
+            entry.sight.store_error = None;
+        }
+    }
+
+    pub(super) fn store_failed(&self, key: &str, policy: &Policy, error: &StoreError) -> Wake {
+        let mut state = self.state();
+        if let Some(entry) = state.entries.get_mut(key) {
+            entry.sight.store_error = Some(format!("{}: {error}", AttentionReason::StoreFailed.meaning()));
+            entry.looks = entry.looks.saturating_add(1);
+        }
+        let looks = state.entries.get(key).map_or(1, |entry| entry.looks);
+        drop(state);
+        self.pause(policy.retry.delay(looks, self.chance()))
+    }
+
+    /// A pause of monotonic time.
+    fn pause(&self, span: Duration) -> Wake {
+        Wake::Past(self.clock.monotonic().saturating_add(span))
+    }
+}

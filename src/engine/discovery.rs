@@ -1,0 +1,151 @@
+//! Which secrets there are: looked up at the start and every `discovery_interval`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::aws::{AwsError, ListedSecret};
+use crate::clock::between;
+use crate::inventory;
+use crate::policy::Policy;
+use crate::rotation::state::Record;
+
+use super::entry::Entry;
+use super::queue::Wake;
+use super::{Engine, State};
+
+/// How soon a look-up that failed in part is repeated.
+const REPEAT_AFTER_FAILURE: Duration = Duration::from_secs(30);
+
+impl Engine {
+    pub(super) async fn discover_for_ever(self: Arc<Self>) {
+        let mut failures = 0_u32;
+        loop {
+            let complete = self.discover().await;
+            let interval = self.config.daemon.discovery_interval;
+            let pause = if complete {
+                failures = 0;
+                interval
+            } else {
+                failures = failures.saturating_add(1);
+                REPEAT_AFTER_FAILURE
+                    .min(Duration::from_secs(1) * failures)
+                    .min(interval)
+            };
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// Looks up every policy's secrets; whether all could be looked up.
+    async fn discover(&self) -> bool {
+        let mut complete = true;
+        for policy in self.config.policies.values() {
+            let Some(ports) = self.places.get(&policy.place) else {
+                continue;
+            };
+            let found = inventory::discover(ports.secrets.as_ref(), &policy.selection).await;
+            complete &= found.failed.is_empty();
+            for secret in &found.found {
+                self.adopt(policy, secret).await;
+            }
+            self.take_stock(policy, &found.found, found.failed);
+        }
+        self.state().discovered = true;
+        self.wake.notify_one();
+        complete
+    }
+
+    /// Makes an entry of a secret that has none yet.
+    async fn adopt(&self, policy: &Policy, secret: &ListedSecret) {
+        let known = {
+            let state = self.state();
+            match state.entries.get(&secret.arn) {
+                Some(entry) if entry.policy != policy.name => {
+                    let (first, second) = (&entry.policy, &policy.name);
+                    tracing::warn!(
+                        secret = secret.name,
+                        first,
+                        second,
+                        "two policies select this secret; the first keeps it"
+                    );
+                    return;
+                }
+                Some(_) => return,
+                None => state.records.get(&secret.arn).cloned(),
+            }
+        };
+        let now = self.clock.now();
+        let record = known.unwrap_or_else(|| Record::new(secret.arn.clone(), now));
+        // The fence of a secret without history runs from here, so the date must outlive a restart.
+        if let Err(error) = self.store.save(&record, &[]).await {
+            self.metrics.store_error();
+            self.state().store_failed = true;
+            tracing::error!(secret = secret.name, %error, "not stored, so the secret is left alone");
+            return;
+        }
+        let wait = record.failure.as_ref().map_or(Duration::ZERO, |failure| {
+            between(now, failure.next_attempt_at).min(policy.retry.max)
+        });
+        let wake = Wake::Past(self.clock.monotonic().saturating_add(wait));
+        let mut state = self.state();
+        state.records.remove(&secret.arn);
+        state.entries.insert(
+            secret.arn.clone(),
+            Entry::new(secret.clone(), policy.name.clone(), record),
+        );
+        state.queue.set(&secret.arn, wake);
+        tracing::debug!(secret = secret.name, policy = policy.name, "secret found");
+    }
+
+    /// Drops the secrets that the policy has no more, and notes what could not be looked up.
+    fn take_stock(&self, policy: &Policy, found: &BTreeSet<ListedSecret>, failed: Vec<(String, AwsError)>) {
+        let mut state = self.state();
+        if failed.is_empty() {
+            let gone: Vec<String> = state
+                .entries
+                .iter()
+                .filter(|(_, entry)| entry.policy == policy.name && !entry.driven && !found.contains(&entry.secret))
+                .map(|(key, _)| key.clone())
+                .collect();
+            for key in gone {
+                state.forget(&key);
+            }
+        }
+        note_failures(&mut state.unresolved, policy, failed);
+    }
+}
+
+impl State {
+    /// Drops a secret that no policy has any more. Its record is kept, should it come back.
+    fn forget(&mut self, key: &str) {
+        self.queue.remove(key);
+        self.claims.release(key);
+        if let Some(entry) = self.entries.remove(key) {
+            tracing::info!(
+                secret = entry.secret.name,
+                policy = entry.policy,
+                "secret is gone from its policy"
+            );
+            self.records.insert(key.to_owned(), entry.record);
+        }
+    }
+}
+
+fn note_failures(
+    unresolved: &mut BTreeMap<(String, String), AwsError>,
+    policy: &Policy,
+    failed: Vec<(String, AwsError)>,
+) {
+    let before: BTreeSet<String> = unresolved
+        .keys()
+        .filter(|(owner, _)| *owner == policy.name)
+        .map(|(_, name)| name.clone())
+        .collect();
+    unresolved.retain(|(owner, _), _| *owner != policy.name);
+    for (name, error) in failed {
+        if !before.contains(&name) {
+            tracing::warn!(policy = policy.name, secret = name, %error, "cannot be looked up; tried again soon");
+        }
+        unresolved.insert((policy.name.clone(), name), error);
+    }
+}

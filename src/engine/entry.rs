@@ -1,0 +1,67 @@
+//! One secret, as the running engine knows it.
+
+use std::sync::Arc;
+
+use crate::aws::ListedSecret;
+use crate::rotation::plan::Facts;
+use crate::rotation::state::Record;
+use crate::rotation::status::Phase;
+use crate::rotation::step::Step;
+
+/// One secret, as the running engine knows it.
+pub(super) struct Entry {
+    /// Its ARN and name.
+    pub(super) secret: ListedSecret,
+    /// The name of its policy.
+    pub(super) policy: String,
+    /// What the store holds of it.
+    pub(super) record: Record,
+    /// Held while the record is changed, so that a step and an operator do not lose each other's
+    /// changes.
+    pub(super) journal: Arc<tokio::sync::Mutex<()>>,
+    /// What the last drive saw.
+    pub(super) sight: Sight,
+    /// Whether a drive is under way.
+    pub(super) driven: bool,
+    /// Whether somebody woke it during the drive.
+    pub(super) woken: bool,
+    /// How often it was looked at in vain since something last changed.
+    pub(super) looks: u32,
+}
+
+/// What the last drive saw, for status.
+#[derive(Clone, Default)]
+pub(super) struct Sight {
+    /// Whether there was a drive at all.
+    pub(super) looked: bool,
+    /// Dates and flags.
+    pub(super) facts: Facts,
+    /// Where the decision left it.
+    pub(super) phase: Option<Phase>,
+    /// At which step.
+    pub(super) step: Option<Step>,
+    /// What holds it there, in words.
+    pub(super) detail: Option<String>,
+    /// Whether the store refused to take what happened.
+    pub(super) store_error: Option<String>,
+}
+
+impl Entry {
+    pub(super) fn new(secret: ListedSecret, policy: String, record: Record) -> Self {
+        Self {
+            secret,
+            policy,
+            record,
+            journal: Arc::default(),
+            sight: Sight::default(),
+            driven: false,
+            woken: false,
+            looks: 0,
+        }
+    }
+
+    /// Whether a rotation or a retirement is under way.
+    pub(super) fn in_flight(&self) -> bool {
+        self.record.rotation.is_some() || self.record.retirement.is_some()
+    }
+}

@@ -1,0 +1,253 @@
+//! One drive of one secret: observe, plan, act, until there is nothing to do but wait.
+
+use std::time::Duration;
+
+use crate::aws::{AwsError, ErrorClass, PlacePorts};
+use crate::metrics::StepOutcome;
+use crate::policy::Policy;
+use crate::rotation::observation::Observation;
+use crate::rotation::plan::{Context, Decision, facts, plan};
+use crate::rotation::reason::WaitReason;
+use crate::rotation::state::Record;
+use crate::rotation::step::Step;
+use crate::store::StoreError;
+
+use super::Engine;
+use super::queue::Wake;
+use super::steps::{Stage, StepError, Stepped};
+
+/// How many observations one drive may make: a world that changes under every look is left alone
+/// for a while.
+const OBSERVATIONS: u32 = 6;
+
+/// How many decisions may rest on one observation. Far more than any plan needs: it bounds a
+/// defect.
+const DECISIONS: u32 = 64;
+
+/// How a drive ended.
+pub(super) enum Ending {
+    /// With a decision to stand still.
+    Decision(Decision),
+    /// A change was made, and takes time to arrive.
+    TakesTime,
+    /// A call failed.
+    Failed(Step, AwsError),
+    /// The store failed.
+    Store(StoreError),
+    /// The process is stopping.
+    Stopping,
+}
+
+/// What one observation led to.
+enum Turn {
+    LookAgain,
+    End(Ending),
+}
+
+impl Engine {
+    /// Drives a secret as far as it goes now, and puts it back into the queue.
+    pub(super) async fn drive(&self, key: &str) {
+        let Some((policy, arn)) = self.surroundings(key) else {
+            self.state().queue.remove(key);
+            return;
+        };
+        let Some(ports) = self.places.get(&policy.place).cloned() else {
+            return;
+        };
+        let ending = self.turns(key, &arn, &policy, &ports).await;
+        let wake = match self.conclude(key, &policy, ending).await {
+            Ok(wake) => wake,
+            Err(error) => self.store_failed(key, &policy, &error),
+        };
+        let mut state = self.state();
+        let Some(entry) = state.entries.get_mut(key) else {
+            return;
+        };
+        entry.driven = false;
+        entry.sight.looked = true;
+        let wake = if std::mem::take(&mut entry.woken) {
+            Wake::Past(Duration::ZERO)
+        } else {
+            wake
+        };
+        state.queue.set(key, wake);
+    }
+
+    fn surroundings(&self, key: &str) -> Option<(Policy, String)> {
+        let state = self.state();
+        let entry = state.entries.get(key)?;
+        Some((self.policy(&entry.policy)?.clone(), entry.secret.arn.clone()))
+    }
+
+    async fn turns(&self, key: &str, arn: &str, policy: &Policy, ports: &PlacePorts) -> Ending {
+        for _ in 0..OBSERVATIONS {
+            if self.stop.is_cancelled() {
+                return Ending::Stopping;
+            }
+            let started = self.clock.monotonic();
+            let observation = match self.observe(ports, arn).await {
+                Ok(observation) => observation,
+                Err(error) => {
+                    self.count(Step::Observe, StepOutcome::Error, started);
+                    return Ending::Failed(Step::Observe, error);
+                }
+            };
+            match self.deliberate(key, policy, ports, observation).await {
+                Turn::LookAgain => {}
+                Turn::End(ending) => return ending,
+            }
+        }
+        Ending::Decision(Decision::Wait {
+            reason: WaitReason::StaleObservation,
+            detail: "the world changes, or ages, under every look".to_owned(),
+            step: Step::Observe,
+        })
+    }
+
+    /// Looks, notes and acts on one observation.
+    async fn deliberate(&self, key: &str, policy: &Policy, ports: &PlacePorts, mut observation: Observation) -> Turn {
+        for _ in 0..DECISIONS {
+            let Some(record) = self.record_of(key) else {
+                return Turn::End(Ending::Stopping);
+            };
+            match self.decide(key, policy, &observation, &record) {
+                Decision::Look(look) => {
+                    let started = self.clock.monotonic();
+                    if let Err(error) = self.look(ports, policy, &mut observation, look).await {
+                        self.count(Step::Observe, StepOutcome::Error, started);
+                        return Turn::End(Ending::Failed(Step::Observe, error));
+                    }
+                }
+                Decision::Note(event) => {
+                    if let Err(error) = self.record(key, event).await {
+                        return Turn::End(Ending::Store(error));
+                    }
+                }
+                Decision::Act(action) => {
+                    if self.stop.is_cancelled() {
+                        return Turn::End(Ending::Stopping);
+                    }
+                    if let Err(error) = self.halt_over(key, &record).await {
+                        return Turn::End(Ending::Store(error));
+                    }
+                    let step = action.step();
+                    let started = self.clock.monotonic();
+                    self.show_step(key, step);
+                    let stepped = self
+                        .act(
+                            Stage {
+                                key,
+                                ports,
+                                policy,
+                                observation,
+                            },
+                            action,
+                        )
+                        .await;
+                    match self.acted(key, step, started, stepped).await {
+                        Ok(next) => observation = next,
+                        Err(turn) => return turn,
+                    }
+                }
+                still => return Turn::End(Ending::Decision(still)),
+            }
+        }
+        tracing::error!(secret = key, "no decision after {DECISIONS} looks: please report this");
+        Turn::End(Ending::TakesTime)
+    }
+
+    async fn acted(
+        &self,
+        key: &str,
+        step: Step,
+        started: Duration,
+        stepped: Result<Stepped, StepError>,
+    ) -> Result<Observation, Turn> {
+        let outcome = match &stepped {
+            Ok(_) => StepOutcome::Ok,
+            Err(StepError::Stale) => StepOutcome::Wait,
+            Err(StepError::Aws(error)) if error.class == ErrorClass::Busy => StepOutcome::Wait,
+            Err(_) => StepOutcome::Error,
+        };
+        self.count(step, outcome, started);
+        if stepped.is_ok() {
+            if let Some(entry) = self.state().entries.get_mut(key) {
+                entry.looks = 0;
+            }
+            if let Err(error) = self.failure_over(key).await {
+                return Err(Turn::End(Ending::Store(error)));
+            }
+        }
+        Err(match stepped {
+            Ok(Stepped::GoOn(observation)) => return Ok(observation),
+            Ok(Stepped::LookAgain) | Err(StepError::Stale) => Turn::LookAgain,
+            Ok(Stepped::TakesTime) => Turn::End(Ending::TakesTime),
+            Err(StepError::Store(error)) => Turn::End(Ending::Store(error)),
+            // What the step took for granted is no longer so.
+            Err(StepError::Aws(error)) if error.class == ErrorClass::Conflict => Turn::LookAgain,
+            Err(StepError::Aws(error)) if error.class == ErrorClass::Busy => {
+                Turn::End(Ending::Decision(Decision::Wait {
+                    reason: WaitReason::Modifying,
+                    detail: error.to_string(),
+                    step,
+                }))
+            }
+            Err(StepError::Aws(error)) => Turn::End(Ending::Failed(step, error)),
+        })
+    }
+
+    fn count(&self, step: Step, outcome: StepOutcome, started: Duration) {
+        self.metrics
+            .step(step, outcome, self.clock.monotonic().saturating_sub(started));
+    }
+
+    fn show_step(&self, key: &str, step: Step) {
+        if let Some(entry) = self.state().entries.get_mut(key) {
+            entry.sight.step = Some(step);
+        }
+    }
+
+    /// Asks for a decision, and keeps what status shows of the observation.
+    fn decide(&self, key: &str, policy: &Policy, observation: &Observation, record: &Record) -> Decision {
+        let mut state = self.state();
+        let hold = self.hold(&state, key);
+        let context = Context {
+            policy,
+            region: self.config.places.get(&policy.place).map_or("", |place| &place.region),
+            now: self.clock.now(),
+            claims: &state.claims,
+            shared_store: self.store.shared(),
+            paused: self.config.daemon.paused || policy.paused,
+            hold: hold.as_deref(),
+            drift_check: self.config.daemon.drift_check_interval,
+            recheck: self.config.daemon.discovery_interval,
+        };
+        let decision = plan(observation, record, &context);
+        let facts = facts(observation, record, &context);
+        if let Some(entry) = state.entries.get_mut(key) {
+            let seen_before = entry.sight.facts.previous_password_valid;
+            entry.sight.facts = facts;
+            if entry.sight.facts.previous_password_valid.is_none() {
+                entry.sight.facts.previous_password_valid = seen_before;
+            }
+        }
+        decision
+    }
+
+    /// Why no rotation may begin just now.
+    fn hold(&self, state: &super::State, key: &str) -> Option<String> {
+        let unread = state
+            .entries
+            .iter()
+            .filter(|(other, entry)| other.as_str() != key && !entry.sight.looked)
+            .count();
+        if !state.discovered || unread > 0 {
+            return Some(format!(
+                "due, and waits until every secret was read once, to see which user each names; {unread} to go"
+            ));
+        }
+        let in_flight = state.entries.values().filter(|entry| entry.in_flight()).count();
+        let most = self.config.daemon.max_in_flight;
+        (in_flight >= most).then(|| format!("due, and waits for one of the {most} under way (max_in_flight)"))
+    }
+}

@@ -1,0 +1,176 @@
+//! Every event goes through here: into the record and the store, then into log and metrics.
+
+use crate::rotation::event::Event;
+use crate::rotation::state::Record;
+use crate::store::StoreError;
+
+use super::Engine;
+
+impl Engine {
+    /// Applies an event to a secret's record and stores both. When this fails, nothing has
+    /// changed, and whatever the event announces must not be done.
+    pub(super) async fn record(&self, key: &str, event: Event) -> Result<(), StoreError> {
+        let at = self.clock.now();
+        let Some((journal, policy, name)) = self
+            .state()
+            .entries
+            .get(key)
+            .map(|entry| (entry.journal.clone(), entry.policy.clone(), entry.secret.name.clone()))
+        else {
+            return Ok(());
+        };
+        let _held = journal.lock().await;
+        let Some(before) = self.state().entries.get(key).map(|entry| entry.record.clone()) else {
+            return Ok(());
+        };
+        let after = match before.clone().apply(at, &event) {
+            Ok(after) => after,
+            Err(illegal) => {
+                tracing::error!(secret = name, error = %illegal, "event dropped: please report this");
+                return Ok(());
+            }
+        };
+        if let Err(error) = self.store.save(&after, &[(at, event.clone())]).await {
+            self.metrics.store_error();
+            self.state().store_failed = true;
+            tracing::error!(secret = name, %error, "not stored, so nothing is changed");
+            return Err(error);
+        }
+        {
+            let mut state = self.state();
+            state.store_failed = false;
+            if let Some(entry) = state.entries.get_mut(key) {
+                entry.record = after;
+            }
+        }
+        self.metrics.event(&policy, &before, &event, at);
+        log(&name, &policy, &event);
+        Ok(())
+    }
+
+    /// The record of a secret as it stands.
+    pub(super) fn record_of(&self, key: &str) -> Option<Record> {
+        self.state().entries.get(key).map(|entry| entry.record.clone())
+    }
+}
+
+/// Logs an event: what needs a person as a warning, what an operator follows as information.
+fn log(secret: &str, policy: &str, event: &Event) {
+    let name = event.label();
+    match event {
+        Event::Halted { reason, detail, .. } => {
+            tracing::warn!(
+                secret,
+                policy,
+                event = name,
+                reason = reason.label(),
+                detail,
+                "{}",
+                reason.meaning()
+            );
+        }
+        Event::AttentionRaised { reason, detail } => {
+            tracing::warn!(
+                secret,
+                policy,
+                event = name,
+                reason = reason.label(),
+                detail,
+                "{}",
+                reason.meaning()
+            );
+        }
+        Event::AttemptFailed {
+            step,
+            message,
+            next_attempt_at,
+        } => {
+            tracing::warn!(secret, policy, event = name, step = step.label(), %next_attempt_at, "{message}");
+        }
+        Event::Waiting { reason, detail } => {
+            tracing::debug!(secret, policy, event = name, reason = reason.label(), detail, "waiting");
+        }
+        Event::Promoted {
+            version,
+            previous,
+            proof,
+            nodes,
+        } => {
+            let proof = proof.map_or("by another process", |proof| proof.label());
+            tracing::info!(
+                secret,
+                policy,
+                event = name,
+                version,
+                previous,
+                proof,
+                nodes,
+                "AWSCURRENT moved"
+            );
+        }
+        Event::Checked { version, proof, nodes } => {
+            tracing::info!(
+                secret,
+                policy,
+                event = name,
+                version,
+                proof = proof.label(),
+                nodes,
+                "current password checked"
+            );
+        }
+        Event::Retired { previous, proof } => {
+            tracing::info!(
+                secret,
+                policy,
+                event = name,
+                previous,
+                proof = proof.label(),
+                "previous password removed"
+            );
+        }
+        Event::RotationStarted {
+            version,
+            parent,
+            generation,
+        } => {
+            tracing::info!(
+                secret,
+                policy,
+                event = name,
+                version,
+                parent,
+                generation,
+                "rotation under way"
+            );
+        }
+        Event::AbandonStarted { version, cause } => {
+            tracing::warn!(
+                secret,
+                policy,
+                event = name,
+                version,
+                cause,
+                "pending password given up"
+            );
+        }
+        Event::SettlingStarted
+        | Event::SettlingBroken
+        | Event::WaitingEnded
+        | Event::NodesRefusePrevious { .. }
+        | Event::FinishStarted { .. } => {
+            tracing::debug!(secret, policy, event = name);
+        }
+        Event::Requested(_)
+        | Event::PasswordCreated { .. }
+        | Event::PasswordSet { .. }
+        | Event::RetirementStarted { .. }
+        | Event::PreviousRemoved { .. }
+        | Event::Abandoned { .. }
+        | Event::AttentionCleared
+        | Event::HaltCleared
+        | Event::Acknowledged { .. }
+        | Event::Paused(_)
+        | Event::Resumed => tracing::info!(secret, policy, event = name),
+    }
+}

@@ -1,0 +1,202 @@
+//! What surfaces are shown.
+
+use crate::aws::AwsError;
+use crate::clock::Timestamp;
+use crate::rotation::reason::AttentionReason;
+use crate::rotation::state::{Record, Rotation};
+use crate::rotation::status::{Phase, SecretStatus};
+use crate::rotation::step::Step;
+
+use super::entry::Entry;
+use super::{Engine, State};
+
+impl Engine {
+    /// Every secret, in the order of policies and names; those that could not be looked up too.
+    pub(super) fn report(&self) -> Vec<SecretStatus> {
+        let state = self.state();
+        let mut all: Vec<SecretStatus> = state.entries.values().map(|entry| self.entry_status(entry)).collect();
+        all.extend(self.unresolved(&state));
+        all.sort_by(|a, b| (&a.policy, &a.secret).cmp(&(&b.policy, &b.secret)));
+        all
+    }
+
+    fn unresolved(&self, state: &State) -> Vec<SecretStatus> {
+        let known = |policy: &str, name: &str| {
+            let same =
+                |entry: &Entry| entry.policy == policy && (entry.secret.name == name || entry.secret.arn == name);
+            state.entries.values().any(same)
+        };
+        let lost = state
+            .unresolved
+            .iter()
+            .filter(|((policy, name), _)| !known(policy, name));
+        lost.map(|((policy, name), error)| self.unresolved_status(policy, name, error))
+            .collect()
+    }
+
+    fn unresolved_status(&self, policy: &str, name: &str, error: &AwsError) -> SecretStatus {
+        let reason = error.attention();
+        SecretStatus {
+            phase: Phase::NeedsAttention,
+            reason: Some(reason.label().to_owned()),
+            detail: Some(format!("{} {error}", reason.meaning())),
+            ..self.blank(policy, name)
+        }
+    }
+
+    fn blank(&self, policy: &str, secret: &str) -> SecretStatus {
+        SecretStatus {
+            secret: secret.to_owned(),
+            arn: None,
+            policy: policy.to_owned(),
+            place: self
+                .policy(policy)
+                .map(|policy| policy.place.clone())
+                .unwrap_or_default(),
+            user_id: None,
+            phase: Phase::Starting,
+            step: None,
+            reason: None,
+            detail: None,
+            proof: None,
+            nodes: None,
+            proved_at: None,
+            current_version: None,
+            pending_version: None,
+            last_rotation_at: None,
+            next_rotation_at: None,
+            previous_password_valid: None,
+            overlap_until: None,
+            retired_at: None,
+            retired_proof: None,
+            requested: false,
+            attempts: 0,
+            next_attempt_at: None,
+            since: None,
+        }
+    }
+
+    fn entry_status(&self, entry: &Entry) -> SecretStatus {
+        let (record, sight, facts) = (&entry.record, &entry.sight, &entry.sight.facts);
+        let standing = standing(entry);
+        let check = record.check.as_ref().filter(|check| {
+            facts
+                .current_version
+                .as_ref()
+                .is_none_or(|current| *current == check.version)
+        });
+        SecretStatus {
+            arn: Some(entry.secret.arn.clone()),
+            user_id: facts.user_id.clone(),
+            phase: standing.phase,
+            step: step(record).filter(|_| sight.looked).or(sight.step),
+            reason: standing.reason,
+            detail: standing.detail,
+            since: standing.since,
+            proof: check.map(|check| check.proof),
+            nodes: check.map(|check| check.nodes),
+            proved_at: check.map(|check| check.at),
+            current_version: facts.current_version.clone(),
+            pending_version: record.rotation.as_ref().map(|rotation| rotation.version.clone()),
+            last_rotation_at: facts.last_rotation_at,
+            next_rotation_at: facts.next_rotation_at,
+            previous_password_valid: facts.previous_password_valid,
+            overlap_until: facts.overlap_until,
+            retired_at: record.retired.as_ref().map(|retired| retired.at),
+            retired_proof: record.retired.as_ref().map(|retired| retired.proof),
+            requested: facts.requested || (!sight.looked && record.request.is_some()),
+            attempts: record.failure.as_ref().map_or(0, |failure| failure.attempts),
+            next_attempt_at: record.failure.as_ref().map(|failure| failure.next_attempt_at),
+            ..self.blank(&entry.policy, &entry.secret.name)
+        }
+    }
+}
+
+/// Where a secret stands, and why.
+struct Standing {
+    phase: Phase,
+    reason: Option<String>,
+    detail: Option<String>,
+    since: Option<Timestamp>,
+}
+
+/// The most urgent of what is known wins.
+fn standing(entry: &Entry) -> Standing {
+    let (record, sight) = (&entry.record, &entry.sight);
+    if let Some(error) = &sight.store_error {
+        let reason = Some(AttentionReason::StoreFailed.label().to_owned());
+        return Standing {
+            phase: Phase::NeedsAttention,
+            reason,
+            detail: Some(error.clone()),
+            since: None,
+        };
+    }
+    if let Some(halt) = &record.halt {
+        return Standing {
+            phase: Phase::Halted,
+            reason: Some(halt.reason.label().to_owned()),
+            detail: Some(format!("{} ({})", halt.reason.meaning(), halt.detail)),
+            since: Some(halt.since),
+        };
+    }
+    if let Some(attention) = &record.attention {
+        return Standing {
+            phase: Phase::NeedsAttention,
+            reason: Some(attention.reason.label().to_owned()),
+            detail: Some(format!("{} ({})", attention.reason.meaning(), attention.detail)),
+            since: Some(attention.since),
+        };
+    }
+    if let Some(waiting) = &record.waiting {
+        return Standing {
+            phase: under_way(record).unwrap_or(Phase::Due),
+            reason: Some(waiting.reason.label().to_owned()),
+            detail: Some(format!("{} ({})", waiting.reason.meaning(), waiting.detail)),
+            since: Some(waiting.since),
+        };
+    }
+    let detail = sight
+        .detail
+        .clone()
+        .or_else(|| record.failure.as_ref().map(|failure| failure.message.clone()));
+    let resting = match sight.phase {
+        Some(Phase::Rotating) | None if !sight.looked => Phase::Starting,
+        Some(Phase::Rotating) | None => Phase::Due,
+        Some(phase) => phase,
+    };
+    Standing {
+        phase: under_way(record).unwrap_or(resting),
+        reason: None,
+        detail,
+        since: None,
+    }
+}
+
+fn under_way(record: &Record) -> Option<Phase> {
+    if record.rotation.is_some() {
+        Some(Phase::Rotating)
+    } else {
+        record.retirement.is_some().then_some(Phase::Retiring)
+    }
+}
+
+/// The step that a rotation or retirement is at.
+fn step(record: &Record) -> Option<Step> {
+    let of_rotation = |rotation: &Rotation| {
+        if rotation.abandoning.is_some() {
+            Step::Abandon
+        } else if rotation.finishing.is_some() {
+            Step::FinishSecret
+        } else if rotation.set_at.is_some() {
+            Step::TestSecret
+        } else {
+            Step::SetSecret
+        }
+    };
+    record
+        .rotation
+        .as_ref()
+        .map(of_rotation)
+        .or(record.retirement.as_ref().map(|_| Step::Retire))
+}

@@ -1,0 +1,249 @@
+//! Steps: the six ways in which rekeyd changes the world. Each stores its intent first, makes one
+//! call dated with its observation, and stores the outcome.
+
+use secrecy::ExposeSecret;
+
+use crate::aws::{AwsError, ErrorClass, PlacePorts};
+use crate::policy::Policy;
+use crate::rotation::event::Event;
+use crate::rotation::observation::Observation;
+use crate::rotation::plan::Action;
+use crate::secret::{Password, SecretDocument};
+use crate::store::StoreError;
+
+use super::Engine;
+
+/// What a step came to.
+pub(super) enum Stepped {
+    /// The observation with the step's effect added still serves.
+    GoOn(Observation),
+    /// Done; look at the world anew.
+    LookAgain,
+    /// Done; the change takes time to arrive.
+    TakesTime,
+}
+
+/// Why a step did not come about.
+pub(super) enum StepError {
+    /// AWS refused or did not answer.
+    Aws(AwsError),
+    /// The intent or the outcome could not be stored.
+    Store(StoreError),
+    /// The observation was too old to write on.
+    Stale,
+}
+
+impl From<StoreError> for StepError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<AwsError> for StepError {
+    fn from(error: AwsError) -> Self {
+        Self::Aws(error)
+    }
+}
+
+/// A step's surroundings.
+pub(super) struct Stage<'a> {
+    pub(super) key: &'a str,
+    pub(super) ports: &'a PlacePorts,
+    pub(super) policy: &'a Policy,
+    pub(super) observation: Observation,
+}
+
+impl Engine {
+    /// Makes one change.
+    pub(super) async fn act(&self, stage: Stage<'_>, action: Action) -> Result<Stepped, StepError> {
+        match action {
+            Action::CreateSecret {
+                version,
+                parent,
+                generation,
+            } => self.create_secret(stage, version, parent, generation).await,
+            Action::SetSecret {
+                user_id,
+                version,
+                current,
+            } => self.set_secret(&stage, &user_id, version, current.as_deref()).await,
+            Action::FinishSecret {
+                version,
+                parent,
+                proof,
+                nodes,
+            } => {
+                let intent = Event::FinishStarted {
+                    version: version.clone(),
+                    proof,
+                    nodes,
+                };
+                self.record(stage.key, intent).await?;
+                self.still_fresh(&stage)?;
+                let (secret, signed_at) = (&stage.observation.secret, stage.observation.taken.wall);
+                stage
+                    .ports
+                    .secrets_writer
+                    .move_current(&secret.arn, &parent, &version, signed_at)
+                    .await?;
+                let outcome = Event::Promoted {
+                    version,
+                    previous: parent,
+                    proof: Some(proof),
+                    nodes,
+                };
+                self.record(stage.key, outcome).await?;
+                Ok(Stepped::LookAgain)
+            }
+            Action::Retire {
+                user_id,
+                version,
+                previous,
+            } => self.retire(&stage, &user_id, version, previous).await,
+            Action::TakeOffPending { user_id, current } => {
+                let keep = [password(&stage.observation, &current)?];
+                self.set_passwords(&stage, &user_id, &keep).await?;
+                Ok(Stepped::TakesTime)
+            }
+            Action::Abandon { version } => {
+                self.still_fresh(&stage)?;
+                let (secret, signed_at) = (&stage.observation.secret, stage.observation.taken.wall);
+                stage
+                    .ports
+                    .secrets_writer
+                    .remove_pending(&secret.arn, &version, signed_at)
+                    .await?;
+                self.record(stage.key, Event::Abandoned { version }).await?;
+                Ok(Stepped::LookAgain)
+            }
+        }
+    }
+
+    /// A write rests on what was seen; when that is too old, the world may have moved on.
+    fn still_fresh(&self, stage: &Stage<'_>) -> Result<(), StepError> {
+        let taken = stage.observation.taken;
+        let by_monotonic = self.clock.monotonic().saturating_sub(taken.monotonic);
+        // A suspended machine's monotonic clock stands still, its wall clock does not.
+        let by_wall = crate::clock::between(taken.wall, self.clock.now());
+        if by_monotonic.max(by_wall) > stage.policy.write_deadline {
+            return Err(StepError::Stale);
+        }
+        Ok(())
+    }
+
+    async fn create_secret(
+        &self,
+        stage: Stage<'_>,
+        version: String,
+        parent: String,
+        generation: u32,
+    ) -> Result<Stepped, StepError> {
+        let document = document(&stage.observation, &parent)?;
+        let text = document.with_password(&self.new_password(stage.policy));
+        let pending = SecretDocument::parse(text.expose_secret())
+            .map_err(|error| internal("PutSecretValue", &format!("the new document cannot be read: {error}")))?;
+        let intent = Event::RotationStarted {
+            version: version.clone(),
+            parent,
+            generation,
+        };
+        self.record(stage.key, intent).await?;
+        self.still_fresh(&stage)?;
+        let (secret, signed_at) = (&stage.observation.secret, stage.observation.taken.wall);
+        stage
+            .ports
+            .secrets_writer
+            .put_pending(&secret.arn, &version, &text, signed_at)
+            .await?;
+        self.record(
+            stage.key,
+            Event::PasswordCreated {
+                version: version.clone(),
+            },
+        )
+        .await?;
+        Ok(Stepped::GoOn(stage.observation.with_pending(&version, pending)))
+    }
+
+    async fn set_secret(
+        &self,
+        stage: &Stage<'_>,
+        user_id: &str,
+        version: String,
+        current: Option<&str>,
+    ) -> Result<Stepped, StepError> {
+        let mut passwords = vec![password(&stage.observation, &version)?];
+        if let Some(current) = current {
+            passwords.push(password(&stage.observation, current)?);
+        }
+        match self.set_passwords(stage, user_id, &passwords).await {
+            Ok(()) => {
+                self.record(stage.key, Event::PasswordSet { version }).await?;
+                Ok(Stepped::TakesTime)
+            }
+            Err(StepError::Aws(error)) if error.class == ErrorClass::Invalid => {
+                // AWS will never take this password: another one is needed.
+                let cause = error.to_string();
+                self.record(stage.key, Event::AbandonStarted { version, cause }).await?;
+                Err(StepError::Aws(error))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn retire(
+        &self,
+        stage: &Stage<'_>,
+        user_id: &str,
+        version: String,
+        previous: String,
+    ) -> Result<Stepped, StepError> {
+        let keep = [password(&stage.observation, &version)?];
+        let begun = self
+            .record_of(stage.key)
+            .and_then(|record| record.retirement)
+            .is_some_and(|retirement| retirement.version == version && retirement.previous == previous);
+        if !begun {
+            let intent = Event::RetirementStarted {
+                version,
+                previous: previous.clone(),
+            };
+            self.record(stage.key, intent).await?;
+        }
+        self.set_passwords(stage, user_id, &keep).await?;
+        self.record(stage.key, Event::PreviousRemoved { previous }).await?;
+        Ok(Stepped::TakesTime)
+    }
+
+    async fn set_passwords(&self, stage: &Stage<'_>, user_id: &str, passwords: &[Password]) -> Result<(), StepError> {
+        self.still_fresh(stage)?;
+        let signed_at = stage.observation.taken.wall;
+        Ok(stage
+            .ports
+            .users_writer
+            .set_passwords(user_id, passwords, signed_at)
+            .await?)
+    }
+}
+
+fn document<'a>(observation: &'a Observation, version: &str) -> Result<&'a SecretDocument, StepError> {
+    let value = observation.values.get(version).and_then(|value| value.as_ref().ok());
+    value.ok_or_else(|| internal("GetSecretValue", "a version was not read before it was needed").into())
+}
+
+fn password(observation: &Observation, version: &str) -> Result<Password, StepError> {
+    let password = document(observation, version)?.password().cloned();
+    password.ok_or_else(|| internal("GetSecretValue", "a version has no password").into())
+}
+
+/// A defect of ours, reported instead of a panic: nothing was sent.
+fn internal(operation: &'static str, message: &str) -> AwsError {
+    AwsError {
+        class: ErrorClass::Unavailable,
+        operation,
+        resource: String::new(),
+        code: "Internal".to_owned(),
+        message: message.to_owned(),
+        retry_after: None,
+    }
+}

@@ -1,0 +1,351 @@
+//! The decision: from what was observed and remembered, what to do next. No I/O, and an answer
+//! for every input.
+//!
+//! A decision may be to look closer: the observation then grows and `plan` is asked again. So the
+//! order in which things are looked at is decided here, too, and nothing is read in vain.
+//!
+//! [`secret`] checks the secret and its documents, [`user`] the user, [`evidence`] weighs logins;
+//! [`rotating`] drives a pending password to AWSCURRENT, [`retiring`] removes the previous one,
+//! [`resting`] finds what is due.
+
+mod evidence;
+mod resting;
+mod retiring;
+mod rotating;
+mod secret;
+mod user;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::clock::{Timestamp, between};
+use crate::policy::{Endpoint, Policy};
+use crate::rotation::event::Event;
+use crate::rotation::observation::{Credential, Observation, Proof, VersionValue};
+use crate::rotation::reason::{HaltReason, WaitReason};
+use crate::rotation::state::Record;
+use crate::rotation::status::Phase;
+use crate::rotation::step::Step;
+
+pub use resting::{Facts, facts};
+
+/// Which secrets name which user, over the whole configuration.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub struct Claims {
+    by_user: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Claims {
+    /// Notes that a secret names a user, and no other any more.
+    pub fn claim(&mut self, secret_arn: &str, user_arn: &str) {
+        self.release(secret_arn);
+        self.by_user
+            .entry(user_arn.to_owned())
+            .or_default()
+            .insert(secret_arn.to_owned());
+    }
+
+    /// Forgets a secret.
+    pub fn release(&mut self, secret_arn: &str) {
+        self.by_user.retain(|_, secrets| {
+            secrets.remove(secret_arn);
+            !secrets.is_empty()
+        });
+    }
+
+    /// Another secret that names the same user.
+    pub fn rival(&self, secret_arn: &str, user_arn: &str) -> Option<&str> {
+        self.by_user
+            .get(user_arn)?
+            .iter()
+            .map(String::as_str)
+            .find(|secret| *secret != secret_arn)
+    }
+}
+
+/// What a decision rests on, beside the observation and the record.
+pub struct Context<'a> {
+    /// The secret's policy.
+    pub policy: &'a Policy,
+    /// The region of the policy's place.
+    pub region: &'a str,
+    /// The wall time.
+    pub now: Timestamp,
+    /// Which secrets name which user.
+    pub claims: &'a Claims,
+    /// Whether several replicas share the store, so that the fence holds for requests too.
+    pub shared_store: bool,
+    /// Whether the daemon or the policy is paused.
+    pub paused: bool,
+    /// Why no rotation may be begun just now, if so; one under way goes on.
+    pub hold: Option<&'a str>,
+    /// How often a password is checked by a login when nothing else is to do.
+    pub drift_check: Option<Duration>,
+    /// How soon a secret that stands still is looked at again.
+    pub recheck: Duration,
+}
+
+/// What to look at next.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Look {
+    /// A version's value.
+    Value(String),
+    /// The user of that id.
+    User(String),
+    /// The user's nodes.
+    Topology,
+    /// Logins on every available node.
+    Logins {
+        /// The name to log in with.
+        username: String,
+        /// With which passwords; each with the nodes that need not be asked.
+        credentials: Vec<(Credential, BTreeSet<Endpoint>)>,
+    },
+}
+
+/// One change of the world.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Action {
+    /// Put a new password under AWSPENDING.
+    CreateSecret {
+        /// The new version.
+        version: String,
+        /// The version under AWSCURRENT.
+        parent: String,
+        /// Which try this is.
+        generation: u32,
+    },
+    /// Give the user the passwords of these versions.
+    SetSecret {
+        /// The user.
+        user_id: String,
+        /// The pending version.
+        version: String,
+        /// The version under AWSCURRENT, if it has a password.
+        current: Option<String>,
+    },
+    /// Move AWSCURRENT.
+    FinishSecret {
+        /// To this version.
+        version: String,
+        /// From this one.
+        parent: String,
+        /// What proves the password.
+        proof: Proof,
+        /// How many nodes accepted it.
+        nodes: usize,
+    },
+    /// Leave the user only the password under AWSCURRENT.
+    Retire {
+        /// The user.
+        user_id: String,
+        /// The version under AWSCURRENT.
+        version: String,
+        /// The version whose password goes.
+        previous: String,
+    },
+    /// Take a pending password that is being given up from the user.
+    TakeOffPending {
+        /// The user.
+        user_id: String,
+        /// The version under AWSCURRENT, whose password stays.
+        current: String,
+    },
+    /// Remove AWSPENDING from a version that is given up.
+    Abandon {
+        /// The version.
+        version: String,
+    },
+}
+
+impl Action {
+    /// The step that it belongs to.
+    pub fn step(&self) -> Step {
+        match self {
+            Self::CreateSecret { .. } => Step::CreateSecret,
+            Self::SetSecret { .. } => Step::SetSecret,
+            Self::FinishSecret { .. } => Step::FinishSecret,
+            Self::Retire { .. } => Step::Retire,
+            Self::TakeOffPending { .. } | Self::Abandon { .. } => Step::Abandon,
+        }
+    }
+}
+
+/// What to do next.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Decision {
+    /// Look closer, then decide again.
+    Look(Look),
+    /// Remember what the observation shows, then decide again.
+    Note(Event),
+    /// Change the world.
+    Act(Action),
+    /// Something under way needs time; look again soon.
+    Wait {
+        /// What it waits for.
+        reason: WaitReason,
+        /// On what, in words.
+        detail: String,
+        /// At which step.
+        step: Step,
+    },
+    /// Change nothing until the observation changes or an operator resumes.
+    Halt {
+        /// Why.
+        reason: HaltReason,
+        /// On what, in words.
+        detail: String,
+        /// What a resume acknowledges.
+        subject: String,
+    },
+    /// Nothing to do until then.
+    Rest {
+        /// When to look again.
+        until: Timestamp,
+        /// Where the secret stands.
+        phase: Phase,
+        /// What holds it there, in words.
+        detail: Option<String>,
+    },
+}
+
+/// Something to go on with, or the decision that ends the deliberation.
+type Deliberation<T> = Result<T, Decision>;
+
+/// Decides what to do next about one secret.
+pub fn plan(observation: &Observation, record: &Record, context: &Context<'_>) -> Decision {
+    decide(observation, record, context).unwrap_or_else(|decision| decision)
+}
+
+fn decide(observation: &Observation, record: &Record, context: &Context<'_>) -> Deliberation<Decision> {
+    // Before the pause, because even a paused secret's document must be read: it claims its user.
+    let subject = secret::examine(observation, context)?;
+    paused(record, context)?;
+    rolled_back(&subject, record)?;
+    settle_record(&subject, record, context)?;
+    match pending(&subject)? {
+        Some((version, generation)) => rotating::decide(&subject, record, context, version, generation),
+        None => resting::decide(&subject, record, context),
+    }
+}
+
+fn paused(record: &Record, context: &Context<'_>) -> Deliberation<()> {
+    let recheck = crate::clock::after(context.now, context.recheck);
+    if context.paused {
+        return Err(Decision::Rest {
+            until: recheck,
+            phase: Phase::Paused,
+            detail: None,
+        });
+    }
+    let Some(pause) = &record.pause else { return Ok(()) };
+    if pause.until.is_some_and(|until| until <= context.now) {
+        return Err(Decision::Note(Event::Resumed));
+    }
+    let until = pause.until.unwrap_or(recheck).min(recheck);
+    Err(Decision::Rest {
+        until,
+        phase: Phase::Paused,
+        detail: pause.reason.clone(),
+    })
+}
+
+/// Our version under AWSPREVIOUS, made from the one under AWSCURRENT: a person rolled back.
+fn rolled_back(subject: &secret::Subject<'_>, record: &Record) -> Deliberation<()> {
+    let Some(previous) = subject
+        .previous
+        .filter(|previous| subject.generation_of(previous).is_some())
+    else {
+        return Ok(());
+    };
+    acknowledgeable(
+        record,
+        HaltReason::RolledBack,
+        format!(
+            "AWSCURRENT is back on version {}, AWSPREVIOUS on {previous}",
+            subject.current
+        ),
+        previous.to_owned(),
+    )
+}
+
+/// A halt, unless an operator has acknowledged just this one.
+fn acknowledgeable(record: &Record, reason: HaltReason, detail: String, subject: String) -> Deliberation<()> {
+    match &record.acknowledged {
+        Some((acknowledged, about)) if *acknowledged == reason && *about == subject => Ok(()),
+        _ => Err(Decision::Halt {
+            reason,
+            detail,
+            subject,
+        }),
+    }
+}
+
+/// Brings a record of a rotation in line with where AWSCURRENT and AWSPENDING are now.
+fn settle_record(subject: &secret::Subject<'_>, record: &Record, context: &Context<'_>) -> Deliberation<()> {
+    let Some(rotation) = &record.rotation else {
+        return Ok(());
+    };
+    if subject.current == rotation.version {
+        let (proof, nodes) = rotation
+            .finishing
+            .map_or((None, 0), |(proof, nodes)| (Some(proof), nodes));
+        return Err(Decision::Note(Event::Promoted {
+            version: rotation.version.clone(),
+            previous: rotation.parent.clone(),
+            proof,
+            nodes,
+        }));
+    }
+    let abandoned = Decision::Note(Event::Abandoned {
+        version: rotation.version.clone(),
+    });
+    if subject.current != rotation.parent {
+        return Err(abandoned);
+    }
+    let written = subject.observation.secret.versions.contains_key(&rotation.version);
+    if written && subject.pending != Some(rotation.version.as_str()) {
+        // Labels are read later than they are written: one that is missing may still appear.
+        let young = between(rotation.started_at, context.now) < context.policy.settle;
+        if young && rotation.abandoning.is_none() {
+            return Err(Decision::Wait {
+                reason: WaitReason::StatusUnsettled,
+                detail: format!("version {} does not carry AWSPENDING yet", rotation.version),
+                step: Step::CreateSecret,
+            });
+        }
+        return Err(abandoned);
+    }
+    Ok(())
+}
+
+/// The version and generation of a rotation under way.
+fn pending<'a>(subject: &secret::Subject<'a>) -> Deliberation<Option<(&'a str, u32)>> {
+    let Some(pending) = subject.pending.filter(|pending| *pending != subject.current) else {
+        return Ok(None);
+    };
+    // Rolled back by a person, and acknowledged: the label is a leftover of the last promotion.
+    if subject.previous == Some(pending) && subject.generation_of(pending).is_some() {
+        return Ok(None);
+    }
+    if let Some(generation) = subject.generation_of(pending) {
+        return Ok(Some((pending, generation)));
+    }
+    // Nothing could be done about a foreign AWSPENDING but to steal it, so no resume passes it.
+    Err(Decision::Halt {
+        reason: HaltReason::ForeignPending,
+        detail: format!(
+            "AWSPENDING is on version {pending}, which was not made from {}",
+            subject.current
+        ),
+        subject: pending.to_owned(),
+    })
+}
+
+/// The password document of a version, or the look or halt that comes first.
+fn value<'a>(observation: &'a Observation, version: &str) -> Deliberation<&'a VersionValue> {
+    observation
+        .values
+        .get(version)
+        .ok_or_else(|| Decision::Look(Look::Value(version.to_owned())))
+}

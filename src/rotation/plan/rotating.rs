@@ -1,0 +1,303 @@
+//! A rotation under way: from a password under AWSPENDING to the same under AWSCURRENT.
+
+use std::collections::BTreeSet;
+
+use crate::clock::{Timestamp, between};
+use crate::policy::FirstPassword;
+use crate::rotation::event::Event;
+use crate::rotation::observation::{Credential, Proof, User, UserStatus};
+use crate::rotation::reason::{HaltReason, UnprovenReason, WaitReason};
+use crate::rotation::state::{Record, Rotation};
+use crate::rotation::step::Step;
+
+use super::evidence::{self, Round, Tally};
+use super::secret::Subject;
+use super::{Action, Context, Decision, Deliberation, user, value};
+
+/// A pending version that fits the current one, and its user.
+struct Pending<'a> {
+    subject: &'a Subject<'a>,
+    context: &'a Context<'a>,
+    rotation: &'a Rotation,
+    version: &'a str,
+    user: &'a User,
+}
+
+/// Decides about the pending version `version`, made by us at `generation`.
+pub(super) fn decide(
+    subject: &Subject<'_>,
+    record: &Record,
+    context: &Context<'_>,
+    version: &str,
+    generation: u32,
+) -> Deliberation<Decision> {
+    let Some(rotation) = record.rotation.as_ref().filter(|rotation| rotation.version == version) else {
+        return Ok(Decision::Note(Event::RotationStarted {
+            version: version.to_owned(),
+            parent: subject.current.to_owned(),
+            generation,
+        }));
+    };
+    check_document(subject, version)?;
+    let user = user::examine(subject, context)?;
+    let pending = Pending {
+        subject,
+        context,
+        rotation,
+        version,
+        user,
+    };
+    if rotation.abandoning.is_some() {
+        return pending.abandon();
+    }
+    let created = subject
+        .version(version)
+        .and_then(|version| version.created)
+        .unwrap_or(rotation.started_at);
+    if between(created, context.now) > context.policy.pending_max_age {
+        let cause = "older than pending_max_age".to_owned();
+        return Ok(Decision::Note(Event::AbandonStarted {
+            version: version.to_owned(),
+            cause,
+        }));
+    }
+    if user.status != UserStatus::Active && rotation.settled_since.is_some() {
+        return Ok(Decision::Note(Event::SettlingBroken));
+    }
+    user::await_active(user, Step::SetSecret)?;
+    pending.drive()
+}
+
+fn check_document(subject: &Subject<'_>, version: &str) -> Deliberation<()> {
+    let halt = |reason, detail| {
+        Err(Decision::Halt {
+            reason,
+            detail,
+            subject: version.to_owned(),
+        })
+    };
+    let document = match value(subject.observation, version)? {
+        Ok(document) => document,
+        Err(error) => return halt(HaltReason::PendingUnreadable, format!("version {version}: {error}")),
+    };
+    if document.user_arn() != subject.document.user_arn() || document.username() != subject.document.username() {
+        let detail = format!(
+            "version {version} names {}, the current one {}",
+            document.user_arn(),
+            subject.document.user_arn()
+        );
+        return halt(HaltReason::PendingUserChanged, detail);
+    }
+    if document.password().is_none() {
+        return halt(
+            HaltReason::PendingUnreadable,
+            format!("version {version} has no password"),
+        );
+    }
+    Ok(())
+}
+
+impl Pending<'_> {
+    fn current_has_password(&self) -> bool {
+        self.subject.document.password().is_some()
+    }
+
+    /// How many passwords the user has once the pending one is set.
+    fn count_when_set(&self) -> u32 {
+        1 + u32::from(self.current_has_password())
+    }
+
+    fn halt(&self, reason: HaltReason, detail: String) -> Decision {
+        Decision::Halt {
+            reason,
+            detail,
+            subject: self.version.to_owned(),
+        }
+    }
+
+    fn set(&self) -> Decision {
+        Decision::Act(Action::SetSecret {
+            user_id: self.user.id.clone(),
+            version: self.version.to_owned(),
+            current: self.current_has_password().then(|| self.subject.current.to_owned()),
+        })
+    }
+
+    fn drive(&self) -> Deliberation<Decision> {
+        let count = user::password_count(self.user);
+        let wanted = self.count_when_set();
+        if count > wanted {
+            let detail = format!("user {} has {count} passwords", self.user.id);
+            return Err(self.halt(HaltReason::UnknownPassword, detail));
+        }
+        if count + 1 < wanted {
+            let detail = format!("user {} takes no password any more", self.user.id);
+            return Err(self.halt(HaltReason::UserPasswordless, detail));
+        }
+        let unprovable = user::unprovable(self.subject.observation, self.user, self.context)?;
+        if count < wanted {
+            self.not_set_yet(unprovable)
+        } else {
+            self.test(unprovable)
+        }
+    }
+
+    /// The password count says that the pending password is not on the user.
+    fn not_set_yet(&self, unprovable: Option<UnprovenReason>) -> Deliberation<Decision> {
+        self.await_visible_change(self.rotation.set_at)?;
+        if self.rotation.settled_since.is_some() {
+            return Ok(Decision::Note(Event::SettlingBroken));
+        }
+        if self.current_has_password() {
+            if unprovable.is_none() {
+                self.current_accepted(&self.round(&[self.current()], Step::SetSecret)?)?;
+            }
+        } else if self.user.on && self.context.policy.first_password == FirstPassword::InactiveOnly {
+            let detail = format!(
+                "user {} was switched on before its first password was set",
+                self.user.id
+            );
+            return Err(self.halt(HaltReason::FirstPasswordLiveUser, detail));
+        }
+        Ok(self.set())
+    }
+
+    /// After a change was accepted, ElastiCache may go on showing the old state for a while.
+    fn await_visible_change(&self, accepted_at: Option<Timestamp>) -> Deliberation<()> {
+        match accepted_at {
+            Some(at) if between(at, self.context.now) < self.context.policy.settle => Err(Decision::Wait {
+                reason: WaitReason::StatusUnsettled,
+                detail: format!("user {} does not show the change yet", self.user.id),
+                step: Step::SetSecret,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// The password count says that the pending password is on the user: prove it.
+    fn test(&self, unprovable: Option<UnprovenReason>) -> Deliberation<Decision> {
+        if let Some(reason) = unprovable {
+            return self.settle(reason);
+        }
+        let pending = Credential::Version(self.version.to_owned());
+        let other = if self.current_has_password() {
+            self.current()
+        } else {
+            Credential::Random
+        };
+        let round = self.round(&[pending.clone(), other], Step::TestSecret)?;
+        if round.available() == 0 {
+            return self.settle(UnprovenReason::NodeUnavailable);
+        }
+        if self.current_has_password() {
+            self.current_accepted(&round)?;
+        } else {
+            self.random_refused(&round)?;
+        }
+        let tally = round.tally(&pending);
+        if !tally.refused.is_empty() {
+            return self.pending_refused(&round, &tally);
+        }
+        round.all_reachable(&tally)?;
+        self.finish(round.proof(), tally.accepted.len())
+    }
+
+    fn current(&self) -> Credential {
+        Credential::Version(self.subject.current.to_owned())
+    }
+
+    fn round(&self, credentials: &[Credential], step: Step) -> Deliberation<Round<'_>> {
+        let credentials = credentials
+            .iter()
+            .map(|credential| (credential.clone(), BTreeSet::new()))
+            .collect();
+        evidence::round(
+            self.subject.observation,
+            self.subject.document.username(),
+            credentials,
+            step,
+        )
+    }
+
+    fn current_accepted(&self, round: &Round<'_>) -> Deliberation<()> {
+        let tally = round.tally(&self.current());
+        if !tally.refused.is_empty() {
+            return Err(Decision::Halt {
+                reason: HaltReason::CurrentPasswordRefused,
+                detail: format!("refused by {}", evidence::list(&tally.refused)),
+                subject: self.subject.current.to_owned(),
+            });
+        }
+        round.all_reachable(&tally)
+    }
+
+    /// Where the user was passwordless, a password proves nothing while a made-up one passes, too.
+    fn random_refused(&self, round: &Round<'_>) -> Deliberation<()> {
+        let tally = round.tally(&Credential::Random);
+        if !tally.accepted.is_empty() {
+            return Err(round.wait(WaitReason::AcceptsAnyPassword, evidence::list(&tally.accepted)));
+        }
+        round.all_reachable(&tally)
+    }
+
+    fn pending_refused(&self, round: &Round<'_>, tally: &Tally) -> Deliberation<Decision> {
+        let nowhere = tally.accepted.is_empty();
+        let overdue = self
+            .rotation
+            .set_at
+            .is_none_or(|set_at| between(set_at, self.context.now) >= self.context.policy.propagation_timeout);
+        if nowhere && overdue {
+            // Nobody knows it: the change was lost, or never made. Making it again is harmless.
+            return Ok(self.set());
+        }
+        Err(round.wait(
+            WaitReason::NodeLagging,
+            format!("refused by {}", evidence::list(&tally.refused)),
+        ))
+    }
+
+    /// No login can prove the change: it must look settled for a while, after we saw it accepted.
+    fn settle(&self, reason: UnprovenReason) -> Deliberation<Decision> {
+        let Some(set_at) = self.rotation.set_at else {
+            return Ok(self.set());
+        };
+        let Some(since) = self.rotation.settled_since else {
+            return Ok(Decision::Note(Event::SettlingStarted));
+        };
+        if between(since.max(set_at), self.context.now) >= self.context.policy.settle {
+            return self.finish(Proof::Unproven(reason), 0);
+        }
+        Err(Decision::Wait {
+            reason: WaitReason::Settling,
+            detail: format!("unproven: {}", reason.meaning()),
+            step: Step::TestSecret,
+        })
+    }
+
+    fn finish(&self, proof: Proof, nodes: usize) -> Deliberation<Decision> {
+        Ok(Decision::Act(Action::FinishSecret {
+            version: self.version.to_owned(),
+            parent: self.subject.current.to_owned(),
+            proof,
+            nodes,
+        }))
+    }
+
+    /// Gives the pending password up: first off the user, then without its label.
+    fn abandon(&self) -> Deliberation<Decision> {
+        user::await_active(self.user, Step::Abandon)?;
+        let on_user = self.current_has_password() && user::password_count(self.user) > 1;
+        if on_user {
+            if user::unprovable(self.subject.observation, self.user, self.context)?.is_none() {
+                self.current_accepted(&self.round(&[self.current()], Step::Abandon)?)?;
+            }
+            return Ok(Decision::Act(Action::TakeOffPending {
+                user_id: self.user.id.clone(),
+                current: self.subject.current.to_owned(),
+            }));
+        }
+        Ok(Decision::Act(Action::Abandon {
+            version: self.version.to_owned(),
+        }))
+    }
+}

@@ -1,0 +1,165 @@
+//! Checks of the secret itself, before its user is even looked at.
+
+use crate::clock::Timestamp;
+use crate::rotation::observation::{AWSCURRENT, AWSPENDING, AWSPREVIOUS, Observation, Version};
+use crate::rotation::reason::HaltReason;
+use crate::rotation::version::{GENERATIONS, generation_of, version_id};
+use crate::secret::{DocumentError, SecretDocument, secret_arn_place};
+
+use super::{Context, Decision, Deliberation, value};
+
+/// A secret that passed its checks: one that this policy may work on.
+pub(super) struct Subject<'a> {
+    pub(super) observation: &'a Observation,
+    pub(super) arn: &'a str,
+    /// The version under AWSCURRENT, and its document.
+    pub(super) current: &'a str,
+    pub(super) document: &'a SecretDocument,
+    /// The version under AWSPENDING.
+    pub(super) pending: Option<&'a str>,
+    /// The version under AWSPREVIOUS.
+    pub(super) previous: Option<&'a str>,
+}
+
+impl<'a> Subject<'a> {
+    /// The generation at which a version was made from the current one.
+    pub(super) fn generation_of(&self, version: &str) -> Option<u32> {
+        generation_of(self.arn, self.current, version)
+    }
+
+    /// When the current version was created.
+    pub(super) fn created(&self) -> Option<Timestamp> {
+        self.version(self.current).and_then(|version| version.created)
+    }
+
+    pub(super) fn version(&self, id: &str) -> Option<&'a Version> {
+        self.observation.secret.versions.get(id)
+    }
+
+    /// The first generation whose version id is unused, and that id.
+    pub(super) fn next_version(&self) -> Option<(u32, String)> {
+        (0..GENERATIONS)
+            .map(|generation| (generation, version_id(self.arn, self.current, generation)))
+            .find(|(_, id)| self.version(id).is_none())
+    }
+
+    /// How many versions were made from the current one, and given up or rolled back.
+    pub(super) fn spent_generations(&self) -> u32 {
+        let spent = (0..GENERATIONS).filter(|g| self.version(&version_id(self.arn, self.current, *g)).is_some());
+        u32::try_from(spent.count()).unwrap_or(GENERATIONS)
+    }
+
+    /// Whether rekeyd made the current version from the previous one, so that the password that
+    /// it replaced is ours to retire.
+    pub(super) fn previous_is_ours(&self) -> bool {
+        self.previous
+            .is_some_and(|previous| generation_of(self.arn, previous, self.current).is_some())
+    }
+
+    /// Whether any version shows that rekeyd has been at work here. Where none does, no write of
+    /// ours can be on its way.
+    pub(super) fn touched(&self) -> bool {
+        let made_by_us = |parent: &String| generation_of(self.arn, parent, self.current).is_some();
+        self.spent_generations() > 0 || self.observation.secret.versions.keys().any(made_by_us)
+    }
+}
+
+/// The secret's checks, in the order in which they become answerable.
+pub(super) fn examine<'a>(observation: &'a Observation, context: &Context<'_>) -> Deliberation<Subject<'a>> {
+    let secret = &observation.secret;
+    refuse_foreign_hands(observation)?;
+    let current = secret.holder(AWSCURRENT).ok_or_else(|| {
+        halt(
+            HaltReason::NoCurrentVersion,
+            format!("{} has no current version", secret.name),
+            "",
+        )
+    })?;
+    let document = value(observation, current)?
+        .as_ref()
+        .map_err(|error| unreadable(*error, current))?;
+    let subject = Subject {
+        observation,
+        arn: &secret.arn,
+        current,
+        document,
+        pending: secret.holder(AWSPENDING),
+        previous: secret.holder(AWSPREVIOUS),
+    };
+    refuse_foreign_users(&subject, context)?;
+    Ok(subject)
+}
+
+fn halt(reason: HaltReason, detail: String, subject: &str) -> Decision {
+    Decision::Halt {
+        reason,
+        detail,
+        subject: subject.to_owned(),
+    }
+}
+
+fn refuse_foreign_hands(observation: &Observation) -> Deliberation<()> {
+    let secret = &observation.secret;
+    if let Some(deleted) = secret.deleted {
+        return Err(halt(
+            HaltReason::SecretDeleted,
+            format!("marked for deletion on {}", deleted.format("%F")),
+            "",
+        ));
+    }
+    if let Some(service) = &secret.owning_service {
+        return Err(halt(
+            HaltReason::OwnedByService,
+            format!("managed by {service}"),
+            service,
+        ));
+    }
+    if secret.rotation_enabled {
+        let detail = format!("rotation of {} is enabled in Secrets Manager", secret.name);
+        return Err(halt(HaltReason::RotationEnabled, detail, ""));
+    }
+    if secret.replicated {
+        return Err(halt(
+            HaltReason::SecretReplicated,
+            format!("{} has replicas, or is one", secret.name),
+            "",
+        ));
+    }
+    Ok(())
+}
+
+fn refuse_foreign_users(subject: &Subject<'_>, context: &Context<'_>) -> Deliberation<()> {
+    let user = subject.document.user_arn();
+    let user_text = user.to_string();
+    let (region, account) = secret_arn_place(subject.arn).unwrap_or_default();
+    if user.region() != context.region || region != context.region {
+        let detail = format!("{user} is not in {}", context.region);
+        return Err(halt(HaltReason::UserArnOtherRegion, detail, &user_text));
+    }
+    if user.account() != account {
+        let detail = format!("{user} is not in account {account}, as the secret is");
+        return Err(halt(HaltReason::UserArnOtherAccount, detail, &user_text));
+    }
+    if !context.policy.allows_user(user.user_id()) {
+        let detail = format!("policy {} does not allow user {}", context.policy.name, user.user_id());
+        return Err(halt(HaltReason::UserNotAllowed, detail, user.user_id()));
+    }
+    if let Some(rival) = context.claims.rival(subject.arn, &user_text) {
+        let detail = format!("{rival} names user {}, too", user.user_id());
+        return Err(halt(HaltReason::UserClaimedTwice, detail, rival));
+    }
+    Ok(())
+}
+
+/// A halt for a current version that cannot be worked with.
+fn unreadable(error: DocumentError, version: &str) -> Decision {
+    let reason = match error {
+        DocumentError::Binary => HaltReason::SecretBinary,
+        DocumentError::NotJson | DocumentError::DuplicateKey => HaltReason::SecretNotJson,
+        DocumentError::UserArnMissing => HaltReason::UserArnMissing,
+        DocumentError::UserArnInvalid => HaltReason::UserArnInvalid,
+        DocumentError::UsernameMissing => HaltReason::UsernameMissing,
+        DocumentError::PasswordInvalid => HaltReason::PasswordInvalid,
+    };
+    halt(reason, format!("version {version}: {error}"), version)
+}
