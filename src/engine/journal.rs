@@ -158,6 +158,7 @@ fn log(secret: &str, policy: &str, event: &Event) {
         | Event::SettlingBroken
         | Event::WaitingEnded
         | Event::NodesRefusePrevious { .. }
+        | Event::SetStarted { .. }
         | Event::FinishStarted { .. } => {
             tracing::debug!(secret, policy, event = name);
         }

@@ -176,6 +176,13 @@ impl Engine {
         if let Some(current) = current {
             passwords.push(password(&stage.observation, current)?);
         }
+        self.record(
+            stage.key,
+            Event::SetStarted {
+                version: version.clone(),
+            },
+        )
+        .await?;
         match self.set_passwords(stage, user_id, &passwords).await {
             Ok(()) => {
                 self.record(stage.key, Event::PasswordSet { version }).await?;

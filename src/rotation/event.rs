@@ -31,6 +31,11 @@ pub enum Event {
         /// The version that holds it.
         version: String,
     },
+    /// The new password is about to be set beside the current one.
+    SetStarted {
+        /// The version that holds it.
+        version: String,
+    },
     /// ElastiCache accepted the new password beside the current one.
     PasswordSet {
         /// The version that holds it.
@@ -186,6 +191,7 @@ impl Event {
             Self::Requested(_) => "requested",
             Self::RotationStarted { .. } => "rotation_started",
             Self::PasswordCreated { .. } => "password_created",
+            Self::SetStarted { .. } => "set_started",
             Self::PasswordSet { .. } => "password_set",
             Self::SettlingStarted => "settling_started",
             Self::SettlingBroken => "settling_broken",

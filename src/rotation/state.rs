@@ -23,6 +23,10 @@ pub struct Rotation {
     pub generation: u32,
     /// When it began.
     pub started_at: Timestamp,
+    /// Whether this record saw the new version written, and so knows all that followed.
+    pub created: bool,
+    /// Whether setting the new password was ever tried.
+    pub set_started: bool,
     /// When ElastiCache accepted the new password, if this process or one before it saw that.
     pub set_at: Option<Timestamp>,
     /// Since when the change has looked settled.
@@ -219,6 +223,7 @@ impl Record {
             Event::Requested(request) => self.request = Some(request.clone()),
             Event::RotationStarted { .. }
             | Event::PasswordCreated { .. }
+            | Event::SetStarted { .. }
             | Event::PasswordSet { .. }
             | Event::FinishStarted { .. }
             | Event::Promoted { .. }
@@ -281,6 +286,8 @@ impl Record {
                     parent: parent.clone(),
                     generation: *generation,
                     started_at: at,
+                    created: false,
+                    set_started: false,
                     set_at: None,
                     settled_since: None,
                     finishing: None,
@@ -288,7 +295,12 @@ impl Record {
                 });
             }
             Event::PasswordCreated { version } => {
-                self.rotation.as_ref().filter(|rotation| rotation.version == *version)?;
+                let rotation = self.rotation.as_mut().filter(|rotation| rotation.version == *version)?;
+                rotation.created = true;
+            }
+            Event::SetStarted { version } => {
+                let rotation = self.rotation.as_mut().filter(|rotation| rotation.version == *version)?;
+                rotation.set_started = true;
             }
             Event::PasswordSet { version } => {
                 let rotation = self.rotation.as_mut().filter(|rotation| rotation.version == *version)?;
@@ -316,7 +328,7 @@ impl Record {
             }
             _ => return None,
         }
-        if !matches!(event, Event::PasswordSet { .. }) {
+        if !matches!(event, Event::SetStarted { .. } | Event::PasswordSet { .. }) {
             self.waiting = None;
         }
         Some(self)

@@ -176,6 +176,10 @@ impl Pending<'_> {
 
     /// The password count says that the pending password is on the user: prove it.
     fn test(&self, unprovable: Option<UnprovenReason>) -> Deliberation<Decision> {
+        if self.rotation.created && !self.rotation.set_started {
+            let detail = format!("user {} got a password that rekeyd did not set", self.user.id);
+            return Err(self.halt(HaltReason::UnknownPassword, detail));
+        }
         if let Some(reason) = unprovable {
             return self.settle(reason);
         }

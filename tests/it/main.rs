@@ -1,0 +1,19 @@
+//! Everything that needs more than one module: real `redis-server` processes, real HTTP, the real
+//! `rekeyd` binary.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    missing_docs,
+    unreachable_pub
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod crash;
+mod lifecycle;
+mod lost_replies;
+mod nodes;
+mod stall;
+mod structure;

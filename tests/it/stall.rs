@@ -1,0 +1,91 @@
+//! A process stopped between its observation and its write, and woken after other rotations.
+
+use rekeyd::rotation::observation::Proof;
+use rekeyd::rotation::status::Phase;
+use rekeyd::rotation::version::version_id;
+
+use crate::support::world::{quick, secret_name};
+use crate::support::{Fault, FaultKind, Policy, Settings, World, eventually};
+
+const OLD: &str = "the-first-password-1";
+
+/// Stops one daemon right before its ModifyUser, lets another one finish that rotation and make
+/// the next, and wakes the first. Gives the outcomes of the first one's ModifyUser calls.
+async fn woken_after_other_rotations(write_deadline: &str) -> Vec<String> {
+    let world = World::with(Settings {
+        signature_window_s: 2,
+        ..quick()
+    })
+    .await;
+    let arn = world.live_user("user1", OLD).await;
+    let secret = secret_name("user1");
+    let first = world.holder(&arn, "AWSCURRENT").await.unwrap();
+    let policy = || Policy::new("orders", &["user1"]).with("fence", "\"3s\"");
+    let stalled = world
+        .daemon("stalled")
+        .policy(policy().with("write_deadline", &format!("{write_deadline:?}")))
+        .run()
+        .await;
+    stalled
+        .wait(&secret, "checked", |status| status.proof == Some(Proof::Proven))
+        .await;
+    // Its next call after the put is the ModifyUser, which rests on the same observation.
+    world.faults(vec![Fault::next("PutSecretValue", FaultKind::HoldReply)]);
+    stalled.rotate(&secret).await;
+    world.fault_fired().await;
+    stalled.stop();
+    world.faults(Vec::new());
+    world.sandbox.sandbox().release();
+
+    let other = world.daemon("other").policy(policy()).run().await;
+    let second = version_id(&arn, &first, 0);
+    let idle_on = |version: String| {
+        move |status: &rekeyd::rotation::status::SecretStatus| {
+            status.current_version.as_ref() == Some(&version)
+                && status.phase == Phase::Idle
+                && status.retired_at.is_some()
+        }
+    };
+    other
+        .wait(&secret, "rotated by the other one", idle_on(second.clone()))
+        .await;
+    other.rotate(&secret).await;
+    let third = version_id(&arn, &second, 0);
+    let retired = idle_on(third.clone());
+    other
+        .wait(&secret, "rotated again", |status| {
+            retired(status) && status.retired_at > status.proved_at
+        })
+        .await;
+
+    stalled.go_on();
+    stalled
+        .wait(&secret, "awake, and sees the newest version", |status| {
+            status.current_version.as_ref() == Some(&third) && status.phase == Phase::Idle
+        })
+        .await;
+    world.assert_current_logs_in(&secret, "user1").await;
+    eventually("everything settles", || async {
+        world.settled("user1").await;
+        Ok(())
+    })
+    .await;
+    world.assert_current_logs_in(&secret, "user1").await;
+    let log = world.sandbox.sandbox().log();
+    let of_stalled = log
+        .iter()
+        .filter(|call| call.operation == "ModifyUser" && call.access_key == "STALLED");
+    of_stalled.map(|call| call.outcome.clone()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stalled_write_is_refused_by_aws_because_it_is_dated_with_its_observation() {
+    // The process's own check is as good as switched off: only the date of the signature is left.
+    let outcomes = woken_after_other_rotations("1h").await;
+    assert_eq!(outcomes, ["SignatureDoesNotMatch"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stalled_process_drops_a_write_that_rests_on_an_old_observation() {
+    assert_eq!(woken_after_other_rotations("1s").await, Vec::<String>::new());
+}

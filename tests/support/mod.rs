@@ -1,0 +1,34 @@
+//! What the integration tests stand on: a sandbox with real `redis-server` processes, the real
+//! AWS SDK as the operator's hand, and the real `rekeyd` binary.
+
+pub mod daemon;
+pub mod http;
+pub mod world;
+
+use std::time::Duration;
+
+pub use daemon::{Daemon, Policy};
+pub use rekeyd_sandbox::{Delay, Fault, FaultKind, Range, Settings};
+pub use world::World;
+
+/// How long a test waits for something that should come within seconds. Machines are slow and
+/// busy at times; nothing is gained by a tight deadline.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Waits until `probe` gives something, or panics with what `describe` says.
+pub async fn eventually<T, P, F>(what: &str, mut probe: P) -> T
+where
+    P: FnMut() -> F,
+    F: Future<Output = Result<T, String>>,
+{
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        match probe().await {
+            Ok(found) => return found,
+            Err(state) if tokio::time::Instant::now() > deadline => {
+                panic!("waited in vain until {what}; last seen: {state}")
+            }
+            Err(_) => tokio::time::sleep(Duration::from_millis(25)).await,
+        }
+    }
+}
