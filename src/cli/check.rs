@@ -37,6 +37,8 @@ pub fn explain(loaded: &Loaded, now: Timestamp) -> String {
 }
 
 fn line(text: &mut String, indent: usize, what: &str, value: &str) {
+    // A tag may hold anything; a terminal must not obey it.
+    let value = value.replace(char::is_control, " ");
     let _ = writeln!(
         text,
         "{:indent$}{what:width$}  {value}",
@@ -118,6 +120,15 @@ fn explain_policy(text: &mut String, policy: &Policy, config: &Config, now: Time
     if policy.allow_default_user {
         line(text, 2, "", "and one named `default`");
     }
+    explain_rotation(text, policy);
+    let dates = schedule::upcoming(&policy.schedule, now, DATES);
+    for (index, date) in dates.into_iter().enumerate() {
+        let what = if index == 0 { "if rotated now" } else { "" };
+        line(text, 2, what, &date.format("%a %Y-%m-%d %H:%M:%S UTC").to_string());
+    }
+}
+
+fn explain_rotation(text: &mut String, policy: &Policy) {
     line(text, 2, "old password", &overlap_in_words(policy.overlap));
     line(text, 2, "proof", &proof_in_words(policy));
     line(
@@ -132,41 +143,19 @@ fn explain_policy(text: &mut String, policy: &Policy, config: &Config, now: Time
         "new passwords",
         &format!("{} characters", policy.password.length),
     );
-    line(
-        text,
-        2,
-        "trouble",
-        &format!(
-            "needs attention after {}; a new password after {}, {} in all, then it halts",
-            duration::format(policy.propagation_timeout),
-            duration::format(policy.pending_max_age),
-            policy.max_attempts,
-        ),
-    );
-    line(
-        text,
-        2,
-        "retries",
-        &format!(
-            "after {} at first, {} at most",
-            duration::format(policy.retry.initial),
-            duration::format(policy.retry.max)
-        ),
-    );
+    let [patience, age] = [policy.propagation_timeout, policy.pending_max_age].map(duration::format);
+    let attempts = policy.max_attempts;
+    let trouble = format!("attention after {patience}; a new password after {age}; a halt after {attempts} of them");
+    line(text, 2, "trouble", &trouble);
+    let [initial, max] = [policy.retry.initial, policy.retry.max].map(duration::format);
+    line(text, 2, "retries", &format!("after {initial} at first, {max} at most"));
+    let fence = duration::format(policy.fence);
     line(
         text,
         2,
         "fence",
-        &format!(
-            "{} between a change and the next scheduled rotation",
-            duration::format(policy.fence)
-        ),
+        &format!("{fence} between a change and the next scheduled rotation"),
     );
-    let dates = schedule::upcoming(&policy.schedule, now, DATES);
-    for (index, date) in dates.into_iter().enumerate() {
-        let what = if index == 0 { "if rotated now" } else { "" };
-        line(text, 2, what, &date.format("%a %Y-%m-%d %H:%M:%S UTC").to_string());
-    }
 }
 
 fn explain_selection(text: &mut String, policy: &Policy) {
@@ -339,7 +328,11 @@ mod tests {
     use super::*;
 
     fn sample() -> Loaded {
-        crate::config::parse_str("rekeyd.toml", include_str!("../../config/rekeyd.toml")).unwrap()
+        crate::config::parse_str(
+            "rekeyd.toml",
+            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/config/rekeyd.toml")),
+        )
+        .unwrap()
     }
 
     fn noon() -> Timestamp {

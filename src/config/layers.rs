@@ -59,7 +59,7 @@ impl Layers {
         }
     }
 
-    fn add_bytes(&mut self, path: &Path, bytes: Vec<u8>) {
+    pub(super) fn add_bytes(&mut self, path: &Path, bytes: Vec<u8>) {
         match String::from_utf8(bytes) {
             Ok(text) => self.add_text(path, text),
             Err(error) => {
@@ -92,6 +92,8 @@ impl Layers {
     /// Adds a file's text.
     pub(super) fn add_text(&mut self, path: &Path, text: String) {
         self.files.push(path.to_owned());
+        // Windows editors begin a file with a byte order mark, which is no column.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned();
         let source = self.add_source(&path.display().to_string(), text.clone(), true);
         let (table, errors) = DeTable::parse_recoverable(&text);
         if errors.is_empty() {

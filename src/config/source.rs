@@ -152,12 +152,12 @@ impl Findings {
     }
 
     pub(super) fn error_at(&mut self, spot: Spot, message: impl Into<String>) {
-        self.problems.insert((spot, message.into()));
+        self.problems.insert((spot, printable(&message.into())));
     }
 
     pub(super) fn warn(&mut self, path: &KeyPath, message: impl Into<String>) {
         let spot = self.spot(path);
-        self.warnings.insert((spot, message.into()));
+        self.warnings.insert((spot, printable(&message.into())));
     }
 
     /// Whether this very value was reported, so that what stands in for it proves nothing.
@@ -232,6 +232,18 @@ impl Findings {
             indent = before - skipped,
         ))
     }
+}
+
+/// A message may quote a value; what a terminal would obey is written out.
+fn printable(message: &str) -> String {
+    let shown = |c: char| {
+        if c.is_control() {
+            c.escape_default().to_string()
+        } else {
+            c.to_string()
+        }
+    };
+    message.chars().map(shown).collect()
 }
 
 /// A line and column, both from one, and the line itself. Columns count characters.

@@ -1,6 +1,6 @@
 //! `[policy.NAME]`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::settings::{self, Settings, Sources};
@@ -159,10 +159,11 @@ fn check_interval(schedule: &Schedule, settings: &Settings, policy: &KeyPath, sp
 fn selection(raw: &RawPolicy, path: &KeyPath, place: Option<&Place>, findings: &mut Findings) -> Selection {
     let secrets = raw.secrets.clone().unwrap_or_default();
     let spot = path.join("secrets");
+    let mut listed = BTreeSet::new();
     for (index, secret) in secrets.iter().enumerate() {
         if let Err(message) = check_secret(secret, place) {
             findings.error(&spot.item(index), message);
-        } else if secrets[..index].contains(secret) {
+        } else if !listed.insert(secret) {
             findings.error(&spot.item(index), format!("`{secret}` is listed twice"));
         }
     }

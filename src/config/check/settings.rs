@@ -46,16 +46,28 @@ impl<'a> Sources<'a> {
             .or_else(|| get(self.defaults).map(|value| (value, under(KeyPath::of(&["defaults"])))))
     }
 
-    /// A duration of at least `least`.
-    fn duration(
+    fn text(&self, key: &str, get: fn(&RawPolicy) -> &Option<String>) -> Given<String> {
+        self.given(&[key], |raw| get(raw).clone())
+    }
+
+    fn any_duration(
         &self,
         key: &str,
-        (least, default): (Duration, Duration),
+        default: Duration,
         get: fn(&RawPolicy) -> &Option<String>,
         findings: &mut Findings,
     ) -> Duration {
-        let given = self.given(&[key], |raw| get(raw).clone());
-        read(given, default, values::at_least(least), findings)
+        read(self.text(key, get), default, values::at_least(Duration::ZERO), findings)
+    }
+
+    fn at_least_a_second(
+        &self,
+        key: &str,
+        default: Duration,
+        get: fn(&RawPolicy) -> &Option<String>,
+        findings: &mut Findings,
+    ) -> Duration {
+        read(self.text(key, get), default, values::at_least(SECOND), findings)
     }
 
     /// Where a key stands, given or not.
@@ -116,63 +128,36 @@ pub(super) fn check_not_yet(raw: &RawPolicy, path: &KeyPath, findings: &mut Find
 }
 
 pub(super) fn check(from: &Sources<'_>, findings: &mut Findings) -> Settings {
+    let default_overlap = Overlap::For(DAY);
     let settings = Settings {
         password: password(from, findings),
         overlap: read(
-            from.given(&["overlap"], |raw| raw.overlap.clone()),
-            Overlap::For(DAY),
+            from.text("overlap", |raw| &raw.overlap),
+            default_overlap,
             values::overlap,
             findings,
         ),
-        verify: read(
-            from.given(&["verify"], |raw| raw.verify.clone()),
-            Verify::Login,
-            verify,
-            findings,
-        ),
-        first_password: read(
-            from.given(&["first_password"], |raw| raw.first_password.clone()),
-            FirstPassword::InactiveOnly,
-            values::word(&[
-                ("inactive-only", FirstPassword::InactiveOnly),
-                ("any", FirstPassword::Any),
-            ]),
-            findings,
-        ),
+        verify: read(from.text("verify", |raw| &raw.verify), Verify::Login, verify, findings),
+        first_password: first_password(from, findings),
         allow_default_user: flag(from, "allow_default_user", |raw| raw.allow_default_user),
         on_drift: read(
-            from.given(&["on_drift"], |raw| raw.on_drift.clone()),
+            from.text("on_drift", |raw| &raw.on_drift),
             OnDrift::Halt,
             on_drift,
             findings,
         ),
-        propagation_timeout: from.duration(
+        propagation_timeout: from.at_least_a_second(
             "propagation_timeout",
-            (SECOND, 30 * MINUTE),
+            30 * MINUTE,
             |raw| &raw.propagation_timeout,
             findings,
         ),
-        pending_max_age: from.duration(
-            "pending_max_age",
-            (SECOND, 7 * DAY),
-            |raw| &raw.pending_max_age,
-            findings,
-        ),
-        max_attempts: read(
-            from.given(&["max_attempts"], |raw| raw.max_attempts),
-            3,
-            values::within(1, 1_000),
-            findings,
-        ),
+        pending_max_age: from.at_least_a_second("pending_max_age", 7 * DAY, |raw| &raw.pending_max_age, findings),
+        max_attempts: max_attempts(from, findings),
         retry: retry(from, findings),
-        fence: from.duration("fence", (Duration::ZERO, SAFE_FENCE), |raw| &raw.fence, findings),
-        settle: from.duration("settle", (Duration::ZERO, 5 * MINUTE), |raw| &raw.settle, findings),
-        write_deadline: from.duration(
-            "write_deadline",
-            (SECOND, 10 * SECOND),
-            |raw| &raw.write_deadline,
-            findings,
-        ),
+        fence: from.any_duration("fence", SAFE_FENCE, |raw| &raw.fence, findings),
+        settle: from.any_duration("settle", 5 * MINUTE, |raw| &raw.settle, findings),
+        write_deadline: from.at_least_a_second("write_deadline", 10 * SECOND, |raw| &raw.write_deadline, findings),
         endpoints: endpoints(from, findings),
         tls: Tls {
             ca_file: ca_file(from, findings),
@@ -225,6 +210,28 @@ fn flag(from: &Sources<'_>, key: &str, get: fn(&RawPolicy) -> Option<bool>) -> b
 
 fn verify(text: String) -> Result<Verify, String> {
     values::word(&[("login", Verify::Login), ("api-only", Verify::ApiOnly)])(text)
+}
+
+fn first_password(from: &Sources<'_>, findings: &mut Findings) -> FirstPassword {
+    let words = values::word(&[
+        ("inactive-only", FirstPassword::InactiveOnly),
+        ("any", FirstPassword::Any),
+    ]);
+    read(
+        from.text("first_password", |raw| &raw.first_password),
+        FirstPassword::InactiveOnly,
+        words,
+        findings,
+    )
+}
+
+fn max_attempts(from: &Sources<'_>, findings: &mut Findings) -> u32 {
+    read(
+        from.given(&["max_attempts"], |raw| raw.max_attempts),
+        3,
+        values::within(1, 1_000),
+        findings,
+    )
 }
 
 fn on_drift(text: String) -> Result<OnDrift, String> {
