@@ -1,11 +1,63 @@
 //! Configuration: TOML as written, layered, then checked into plain values.
+//!
+//! `raw` is what may be written, `layers` reads and merges it, `check` turns it into [`Config`].
+//! Everything wrong is reported at once, each with the spot in the layer that set it.
+
+mod check;
+mod error;
+mod layers;
+mod raw;
+mod source;
+mod unknown;
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::policy::{Place, Policy};
+
+pub use crate::schedule::duration;
+pub use error::{ConfigErrors, Problem};
+
+/// A configuration as it was loaded.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Loaded {
+    /// The checked configuration.
+    pub config: Config,
+    /// What is allowed and probably not meant, each with its place.
+    pub warnings: Vec<String>,
+    /// The files that were read, in the order of their layers.
+    pub sources: Vec<PathBuf>,
+}
+
+/// Reads a file, the drop-ins beside it and the variables of ours among `env`.
+///
+/// Drop-ins are the `*.toml` files of the folder that is named like the file, with `.d` for its
+/// extension (`rekeyd.d` beside `rekeyd.toml`), in the order of their names.
+///
+/// # Errors
+/// Everything that is wrong, at once.
+pub fn load(path: &Path, env: impl Iterator<Item = (String, String)>) -> Result<Loaded, ConfigErrors> {
+    let mut layers = layers::Layers::default();
+    layers.add_file(path);
+    layers.add_drop_ins(path);
+    layers.add_variables(env);
+    layers.finish(Path::exists)
+}
+
+/// Reads one text, called `name` in messages; no drop-ins, no variables.
+///
+/// # Errors
+/// Everything that is wrong, at once.
+pub fn parse_str(name: &str, text: &str) -> Result<Loaded, ConfigErrors> {
+    let mut layers = layers::Layers::default();
+    layers.add_text(Path::new(name), text.to_owned());
+    layers.finish(|_| true)
+}
 
 /// A checked configuration.
 #[derive(Clone, PartialEq, Debug)]

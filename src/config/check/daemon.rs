@@ -1,0 +1,76 @@
+//! `[daemon]`.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::values;
+use crate::config::raw::RawDaemon;
+use crate::config::source::{Findings, KeyPath};
+use crate::config::{Daemon, StateLocation};
+
+/// More at once than any account's quotas let through; what is beyond is a typing error.
+const MOST_IN_FLIGHT: i64 = 100_000;
+
+pub(super) fn check(raw: &RawDaemon, findings: &mut Findings) -> Daemon {
+    let path = KeyPath::of(&["daemon"]);
+    let text = |key: &str, value: &Option<String>| value.clone().map(|value| (value, path.join(key)));
+    let second = Duration::from_secs(1);
+    let daemon = Daemon {
+        listen: super::read(text("listen", &raw.listen), default_listen(), values::listen, findings),
+        expose_status: raw.expose_status.unwrap_or(false),
+        admin_socket: super::read(
+            text("admin_socket", &raw.admin_socket),
+            PathBuf::from("/run/rekeyd/admin.sock"),
+            values::socket_path,
+            findings,
+        ),
+        state: super::read(text("state", &raw.state), default_state(), values::state, findings),
+        max_in_flight: super::read(
+            raw.max_in_flight.map(|number| (number, path.join("max_in_flight"))),
+            1000,
+            values::within(1, MOST_IN_FLIGHT),
+            findings,
+        ),
+        drain_timeout: super::read(
+            text("drain_timeout", &raw.drain_timeout),
+            Duration::from_secs(25),
+            values::at_least(Duration::ZERO),
+            findings,
+        ),
+        discovery_interval: super::read(
+            text("discovery_interval", &raw.discovery_interval),
+            Duration::from_secs(15 * 60),
+            values::at_least(second),
+            findings,
+        ),
+        drift_check_interval: super::read(
+            text("drift_check_interval", &raw.drift_check_interval),
+            Some(Duration::from_secs(6 * 3600)),
+            values::optional_duration,
+            findings,
+        ),
+        paused: raw.paused.unwrap_or(false),
+    };
+    check_together(&daemon, &path, findings);
+    daemon
+}
+
+fn check_together(daemon: &Daemon, path: &KeyPath, findings: &mut Findings) {
+    let StateLocation::Sqlite(state) = &daemon.state;
+    if *state == daemon.admin_socket {
+        findings.error(&path.join("state"), "the store and the admin socket cannot be one file");
+    }
+    if daemon.expose_status && !daemon.listen.ip().is_loopback() {
+        let message = "status, with the names of secrets and users, is readable for all who reach `listen`";
+        findings.warn(&path.join("expose_status"), message);
+    }
+}
+
+fn default_listen() -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, 9848))
+}
+
+fn default_state() -> StateLocation {
+    StateLocation::Sqlite(PathBuf::from("/var/lib/rekeyd/state.db"))
+}

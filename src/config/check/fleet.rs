@@ -1,0 +1,120 @@
+//! What no table shows alone: policies, places and the daemon beside each other.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+
+use crate::config::Config;
+use crate::config::raw::{RawConfig, RawPolicy, Table};
+use crate::config::source::{Findings, KeyPath};
+use crate::policy::Place;
+
+pub(super) fn check(config: &Config, raw: &RawConfig, findings: &mut Findings) {
+    check_secrets(raw, findings);
+    check_selections(raw, findings);
+    for place in config.places.values() {
+        check_listen(config.daemon.listen, place, findings);
+    }
+    let used: BTreeSet<&str> = raw
+        .policy
+        .values()
+        .filter_map(|Table(policy)| place_of(raw, policy))
+        .collect();
+    for name in config.places.keys().filter(|name| !used.contains(name.as_str())) {
+        findings.warn(&KeyPath::of(&["aws", name]), format!("no policy works in `{name}`"));
+    }
+    if raw.policy.is_empty() {
+        findings.warn(&KeyPath::of(&["policy"]), "there is no policy: nothing will be rotated");
+    }
+}
+
+fn place_of<'a>(raw: &'a RawConfig, policy: &'a RawPolicy) -> Option<&'a str> {
+    policy.aws.as_deref().or(raw.defaults.0.aws.as_deref())
+}
+
+/// Two policies would rotate one secret by two sets of rules.
+fn check_secrets(raw: &RawConfig, findings: &mut Findings) {
+    let mut taken: BTreeMap<(Option<&str>, &str), &str> = BTreeMap::new();
+    let mut named: BTreeMap<(Option<&str>, &str), (&str, &str)> = BTreeMap::new();
+    for (policy, Table(own)) in &raw.policy {
+        let place = place_of(raw, own);
+        for (index, secret) in own.secrets.iter().flatten().enumerate() {
+            let spot = KeyPath::of(&["policy", policy, "secrets"]).item(index);
+            if let Some(other) = taken.get(&(place, secret.as_str())).filter(|other| **other != policy) {
+                findings.error(
+                    &spot,
+                    format!("`{secret}` is already in policy `{other}`: a secret has one policy"),
+                );
+                continue;
+            }
+            taken.insert((place, secret), policy);
+            // Whether the last six characters of an ARN are AWS's or the name's cannot be seen from
+            // here, so this is no error.
+            match named.get(&(place, plain_name(secret))) {
+                Some((other, twin)) if twin != secret => {
+                    findings.warn(&spot, format!("may be the same secret as `{twin}` of policy `{other}`"));
+                }
+                _ => {
+                    named.insert((place, plain_name(secret)), (policy, secret));
+                }
+            }
+        }
+    }
+}
+
+/// A secret's name without what an ARN has around it: six random characters come last there.
+fn plain_name(secret: &str) -> &str {
+    let Some(name) = secret.strip_prefix("arn:").and_then(|rest| rest.splitn(6, ':').last()) else {
+        return secret;
+    };
+    match name.rsplit_once('-') {
+        Some((name, suffix)) if suffix.len() == 6 => name,
+        _ => name,
+    }
+}
+
+/// A policy whose prefix covers what another one names or selects. Tags may still tell them apart.
+fn check_selections(raw: &RawConfig, findings: &mut Findings) {
+    for (policy, Table(own)) in &raw.policy {
+        let Some(Table(select)) = own.select.as_ref().filter(|Table(select)| select.tags.is_none()) else {
+            continue;
+        };
+        let Some(prefix) = select.name_prefix.as_deref().filter(|prefix| !prefix.is_empty()) else {
+            continue;
+        };
+        let others = raw.policy.iter().filter(|(name, _)| *name != policy);
+        for (other, Table(theirs)) in others.filter(|(_, Table(theirs))| place_of(raw, theirs) == place_of(raw, own)) {
+            let their_prefix = theirs
+                .select
+                .as_ref()
+                .and_then(|Table(select)| select.name_prefix.as_deref());
+            let names = theirs.secrets.iter().flatten().map(|secret| plain_name(secret));
+            if let Some(covered) = names.chain(their_prefix).find(|name| name.starts_with(prefix)) {
+                let spot = KeyPath::of(&["policy", policy, "select", "name_prefix"]);
+                findings.warn(
+                    &spot,
+                    format!("also covers `{covered}` of policy `{other}`: a secret has one policy"),
+                );
+            }
+        }
+    }
+}
+
+/// The daemon cannot listen where AWS is said to answer.
+fn check_listen(listen: SocketAddr, place: &Place, findings: &mut Findings) {
+    let ours: [String; 2] = [format!("://{listen}"), format!("://localhost:{}", listen.port())];
+    for (key, url) in [
+        ("secrets_manager_endpoint_url", &place.secrets_manager_endpoint),
+        ("elasticache_endpoint_url", &place.elasticache_endpoint),
+    ] {
+        let url = url.as_deref().unwrap_or_default().trim_end_matches('/');
+        let own = KeyPath::of(&["aws", &place.name, key]);
+        if ours.iter().any(|ours| url.ends_with(ours.as_str())) {
+            let spot = if findings.is_set(&own) {
+                own
+            } else {
+                KeyPath::of(&["aws", &place.name, "endpoint_url"])
+            };
+            findings.error(&spot, format!("is the daemon's own `listen` ({listen})"));
+        }
+    }
+}

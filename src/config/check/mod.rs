@@ -1,0 +1,113 @@
+//! From what is written to what is meant. Nothing here stops at the first problem: a value of no
+//! use is reported and its default stands in for it until the end.
+
+mod daemon;
+mod fleet;
+mod place;
+mod policy;
+mod settings;
+mod values;
+
+use std::fmt::Display;
+use std::path::Path;
+
+use super::Config;
+use super::raw::RawConfig;
+use super::source::{Findings, KeyPath};
+
+/// A value with the key that gave it.
+type Given<T> = Option<(T, KeyPath)>;
+
+/// Checks a merged document. The result is only of use when `findings` holds no problem.
+pub(super) fn check(raw: &RawConfig, findings: &mut Findings) -> Config {
+    for (key, set, what) in [
+        ("metrics", raw.metrics, "series per secret follow their number"),
+        ("notify", raw.notify, "nobody would be notified; alert on the metrics"),
+    ] {
+        if set.is_some() {
+            findings.error(&KeyPath::of(&[key]), not_yet(key, what));
+        }
+    }
+    let daemon = daemon::check(&raw.daemon.0, findings);
+    let places = place::check_all(&raw.aws, findings);
+    settings::check_defaults(&raw.defaults.0, findings);
+    let policies = policy::check_all(raw, &places, findings);
+    let config = Config {
+        daemon,
+        places,
+        policies,
+    };
+    // A layer that could not be read might have changed any of it.
+    if !findings.is_incomplete() {
+        fleet::check(&config, raw, findings);
+    }
+    config
+}
+
+/// Looks for the files that the configuration names. One that is absent may still come, and
+/// `rekeyd check` may run elsewhere, so that this is no error.
+pub(super) fn check_files(config: &Config, exists: fn(&Path) -> bool, findings: &mut Findings) {
+    for policy in config.policies.values() {
+        let Some(file) = policy.tls.ca_file.as_deref().filter(|file| !exists(file)) else {
+            continue;
+        };
+        let own = KeyPath::of(&["policy", &policy.name, "tls", "ca_file"]);
+        let spot = if findings.is_set(&own) {
+            own
+        } else {
+            KeyPath::of(&["defaults", "tls", "ca_file"])
+        };
+        findings.warn(
+            &spot,
+            format!("{} is not there: every login would fail", file.display()),
+        );
+    }
+}
+
+/// Why a key that exists is refused. Ignoring it would break what its author relies on.
+fn not_yet(key: &str, instead: &str) -> String {
+    format!("`{key}` is not supported yet and would be ignored ({instead}): remove it")
+}
+
+/// Reads a given value; reports one that is wrong, and takes `default` for it or for none.
+fn read<T, U, E: Display>(
+    given: Given<T>,
+    default: U,
+    parse: impl FnOnce(T) -> Result<U, E>,
+    findings: &mut Findings,
+) -> U {
+    read_optional(given, parse, findings).unwrap_or(default)
+}
+
+/// Reads a given value, or nothing; reports one that is wrong.
+fn read_optional<T, U, E: Display>(
+    given: Given<T>,
+    parse: impl FnOnce(T) -> Result<U, E>,
+    findings: &mut Findings,
+) -> Option<U> {
+    let (value, path) = given?;
+    match parse(value) {
+        Ok(value) => Some(value),
+        Err(error) => {
+            findings.error(&path, error.to_string());
+            None
+        }
+    }
+}
+
+/// Reports a required key that is absent, unless it is only absent because its value was refused.
+fn missing(path: &KeyPath, key: &str, what: &str, findings: &mut Findings) {
+    if !findings.was_dropped(&path.join(key)) {
+        findings.error(path, format!("`{path}` has no `{key}`: {what}"));
+    }
+}
+
+/// Whether a name can be a table's: what `REKEYD__…` variables can spell, too.
+fn check_name(kind: &str, name: &str, path: &KeyPath, findings: &mut Findings) {
+    let first = name.starts_with(|c: char| c.is_ascii_lowercase());
+    let rest = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    if !first || !name.chars().all(rest) {
+        let message = format!("`{name}` cannot name a {kind}: a lower-case letter, then those, digits and underscores");
+        findings.error(path, message);
+    }
+}

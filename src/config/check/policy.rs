@@ -1,0 +1,270 @@
+//! `[policy.NAME]`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::settings::{self, Settings, Sources};
+use super::values;
+use crate::config::duration;
+use crate::config::raw::{RawConfig, RawPolicy, RawSelect, Table};
+use crate::config::source::{Findings, KeyPath};
+use crate::policy::{Overlap, Place, Policy, Schedule, Selection, UserPattern};
+use crate::schedule;
+use crate::secret::secret_arn_place;
+
+pub(super) fn check_all(
+    raw: &RawConfig,
+    places: &BTreeMap<String, Place>,
+    findings: &mut Findings,
+) -> BTreeMap<String, Policy> {
+    let mut policies = BTreeMap::new();
+    for (name, Table(own)) in &raw.policy {
+        let path = KeyPath::of(&["policy", name]);
+        super::check_name("policy", name, &path, findings);
+        settings::check_not_yet(own, &path, findings);
+        let from = Sources::new(own, path.clone(), &raw.defaults.0);
+        let settings = settings::check(&from, findings);
+        let place = place(&from, &path, places, findings);
+        let schedule = when(&from, &path, &settings, findings);
+        let selection = selection(own, &path, place, findings);
+        let allow_users = allow_users(own, &path, findings);
+        // One that lacks something is reported by now; the configuration is not used.
+        if let (Some(place), Some(schedule), Some(password)) = (place, schedule, settings.password.clone()) {
+            let parts = Parts {
+                name,
+                place,
+                schedule,
+                selection,
+                allow_users,
+            };
+            policies.insert(name.clone(), parts.into_policy(password, settings));
+        }
+    }
+    policies
+}
+
+/// What is a policy's own.
+struct Parts<'a> {
+    name: &'a str,
+    place: &'a Place,
+    schedule: Schedule,
+    selection: Selection,
+    allow_users: Vec<UserPattern>,
+}
+
+impl Parts<'_> {
+    fn into_policy(self, password: crate::policy::PasswordSpec, settings: Settings) -> Policy {
+        Policy {
+            name: self.name.to_owned(),
+            place: self.place.name.clone(),
+            schedule: self.schedule,
+            selection: self.selection,
+            allow_users: self.allow_users,
+            password,
+            overlap: settings.overlap,
+            verify: settings.verify,
+            first_password: settings.first_password,
+            allow_default_user: settings.allow_default_user,
+            on_drift: settings.on_drift,
+            propagation_timeout: settings.propagation_timeout,
+            pending_max_age: settings.pending_max_age,
+            max_attempts: settings.max_attempts,
+            retry: settings.retry,
+            fence: settings.fence,
+            settle: settings.settle,
+            write_deadline: settings.write_deadline,
+            endpoints: settings.endpoints,
+            tls: settings.tls,
+            paused: settings.paused,
+        }
+    }
+}
+
+fn place<'a>(
+    from: &Sources<'_>,
+    path: &KeyPath,
+    places: &'a BTreeMap<String, Place>,
+    findings: &mut Findings,
+) -> Option<&'a Place> {
+    let Some((name, spot)) = from.given(&["aws"], |raw| raw.aws.clone()) else {
+        super::missing(
+            path,
+            "aws",
+            "the place to work in, by the name of its [aws.NAME] table",
+            findings,
+        );
+        return None;
+    };
+    let place = places.get(&name);
+    if place.is_none() && !findings.was_dropped(&KeyPath::of(&["aws", &name])) {
+        let known: Vec<&str> = places.keys().map(String::as_str).collect();
+        let known = if known.is_empty() {
+            "there is none".to_owned()
+        } else {
+            format!("known: {}", known.join(", "))
+        };
+        findings.error(
+            &spot,
+            format!("no place is named `{name}`: [aws.{name}] is missing ({known})"),
+        );
+    }
+    place
+}
+
+fn when(from: &Sources<'_>, path: &KeyPath, settings: &Settings, findings: &mut Findings) -> Option<Schedule> {
+    let Some((text, spot)) = from.given(&["schedule"], |raw| raw.schedule.clone()) else {
+        super::missing(
+            path,
+            "schedule",
+            "when its secrets are due, like \"30d\" or \"rate(30 days)\"",
+            findings,
+        );
+        return None;
+    };
+    let schedule = super::read_optional(Some((text, spot.clone())), |text| schedule::parse(&text), findings)?;
+    let (overlap_spot, fence_spot) = (
+        from.path("overlap", |raw| raw.overlap.is_some()),
+        from.path("fence", |raw| raw.fence.is_some()),
+    );
+    // A default that stands in for a mistake proves nothing about what was meant.
+    if !findings.has_error(&overlap_spot) && !findings.has_error(&fence_spot) {
+        check_interval(&schedule, settings, path, &spot, findings);
+    }
+    Some(schedule)
+}
+
+/// A rotation waits for the last one's overlap and fence. A shorter interval is never kept, so its
+/// author believes in something that does not happen.
+fn check_interval(schedule: &Schedule, settings: &Settings, policy: &KeyPath, spot: &KeyPath, findings: &mut Findings) {
+    let overlap = match settings.overlap {
+        Overlap::For(duration) => duration,
+        // Being due is what ends it.
+        Overlap::UntilNextRotation => Duration::ZERO,
+    };
+    let interval = schedule::interval(schedule);
+    let least = overlap.saturating_add(settings.fence);
+    if interval < least {
+        let message = format!(
+            "impossible combination in `{policy}`: due {} after the last rotation, which must first wait out the \
+             overlap ({}) and the fence ({}); lengthen the schedule to {} or shorten the overlap",
+            duration::format(interval),
+            duration::format(overlap),
+            duration::format(settings.fence),
+            duration::format(least),
+        );
+        findings.error(spot, message);
+    }
+}
+
+fn selection(raw: &RawPolicy, path: &KeyPath, place: Option<&Place>, findings: &mut Findings) -> Selection {
+    let secrets = raw.secrets.clone().unwrap_or_default();
+    let spot = path.join("secrets");
+    let mut listed = BTreeSet::new();
+    for (index, secret) in secrets.iter().enumerate() {
+        if let Err(message) = check_secret(secret, place) {
+            findings.error(&spot.item(index), message);
+        } else if !listed.insert(secret) {
+            findings.error(&spot.item(index), format!("`{secret}` is listed twice"));
+        }
+    }
+    let select = raw.select.as_ref().map(|Table(select)| select);
+    let dropped = findings.was_dropped(&spot) || findings.was_dropped(&path.join("select"));
+    if secrets.is_empty() && select.is_none() && !dropped {
+        let at = if raw.secrets.is_some() { &spot } else { path };
+        let message = format!("`{path}` is about no secret: give `secrets`, `select` or both");
+        findings.error(at, message);
+    }
+    let select = select.cloned().unwrap_or_default();
+    if raw.select.is_some() {
+        check_select(&select, &path.join("select"), findings);
+    }
+    Selection {
+        secrets,
+        name_prefix: select.name_prefix,
+        tags: select.tags.unwrap_or_default(),
+    }
+}
+
+fn check_select(select: &RawSelect, path: &KeyPath, findings: &mut Findings) {
+    let no_tags = select.tags.as_ref().is_none_or(BTreeMap::is_empty);
+    if select.name_prefix.is_none() && no_tags && !findings.was_dropped(path) {
+        let message = "would take every secret of the account: give `name_prefix`, `tags` or both";
+        findings.error(path, message);
+    }
+    match select.name_prefix.as_deref() {
+        Some("") => findings.error(
+            &path.join("name_prefix"),
+            "an empty prefix would take every secret of the account",
+        ),
+        Some(prefix) => {
+            if let Err(message) = values::secret_name(prefix) {
+                findings.error(&path.join("name_prefix"), message);
+            }
+        }
+        None => {}
+    }
+    if select.tags.as_ref().is_some_and(|tags| tags.contains_key("")) {
+        findings.error(&path.join("tags"), "a tag without a name");
+    }
+}
+
+/// A secret's name, or an ARN within the place: rekeyd never works outside it.
+fn check_secret(secret: &str, place: Option<&Place>) -> Result<(), String> {
+    if !secret.starts_with("arn:") {
+        return values::secret_name(secret);
+    }
+    let example = "arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME-SUFFIX";
+    let (region, account) = secret_arn_place(secret).ok_or_else(|| format!("no ARN of a secret: write {example}"))?;
+    if !values::is_account(account) {
+        return Err(format!(
+            "no ARN of a secret, `{account}` is no account: write {example}"
+        ));
+    }
+    values::secret_name(secret.splitn(7, ':').last().unwrap_or_default())?;
+    let Some(place) = place else { return Ok(()) };
+    if !place.region.is_empty() && region != place.region {
+        return Err(format!(
+            "lies in {region}, but the policy works in {} (place `{}`)",
+            place.region, place.name
+        ));
+    }
+    let works_in = place.role.as_ref().and_then(|role| role.arn.split(':').nth(4));
+    match works_in {
+        Some(works_in) if works_in != account => Err(format!(
+            "lies in account {account}, but the policy works in {works_in} (place `{}`)",
+            place.name
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn allow_users(raw: &RawPolicy, path: &KeyPath, findings: &mut Findings) -> Vec<UserPattern> {
+    let spot = path.join("allow_users");
+    let Some(texts) = &raw.allow_users else {
+        super::missing(
+            path,
+            "allow_users",
+            "the ids of the users that its secrets may name, like [\"orders-*\"]",
+            findings,
+        );
+        return Vec::new();
+    };
+    if texts.is_empty() {
+        findings.error(
+            &spot,
+            "empty: name the ids of the users that the policy's secrets may name",
+        );
+    }
+    let mut patterns = Vec::new();
+    for (index, text) in texts.iter().enumerate() {
+        match values::user_pattern(text) {
+            Ok(pattern) => patterns.push(pattern),
+            Err(message) => findings.error(&spot.item(index), message),
+        }
+        if !text.is_empty() && text.bytes().all(|b| b == b'*') {
+            let message = "any user at all: whoever can write one of the secrets chooses whose password changes";
+            findings.warn(&spot.item(index), message);
+        }
+    }
+    patterns
+}

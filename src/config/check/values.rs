@@ -1,0 +1,243 @@
+//! Single values: each reader says what is wrong and what to write instead.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::config::{StateLocation, duration};
+use crate::policy::{Endpoint, Overlap, UserPattern};
+
+/// The longest path that the kernel takes for a Unix socket, without the closing zero.
+const LONGEST_SOCKET_PATH: usize = 107;
+
+/// A duration of at least `least`.
+pub(super) fn at_least(least: Duration) -> impl Fn(String) -> Result<Duration, String> {
+    move |text| {
+        let duration = duration::parse(&text).map_err(|error| error.to_string())?;
+        if duration < least {
+            return Err(format!("too short: at least {}", duration::format(least)));
+        }
+        Ok(duration)
+    }
+}
+
+/// A duration or `"none"`.
+pub(super) fn optional_duration(text: String) -> Result<Option<Duration>, String> {
+    match text.as_str() {
+        "none" => Ok(None),
+        _ => at_least(Duration::from_secs(1))(text)
+            .map(Some)
+            .map_err(|error| format!("{error}; or \"none\"")),
+    }
+}
+
+pub(super) fn overlap(text: String) -> Result<Overlap, String> {
+    match text.as_str() {
+        "none" => Ok(Overlap::For(Duration::ZERO)),
+        "until-next-rotation" => Ok(Overlap::UntilNextRotation),
+        _ => match duration::parse(&text) {
+            Ok(duration) => Ok(Overlap::For(duration)),
+            Err(error) => Err(format!("{error}; or \"none\" or \"until-next-rotation\"")),
+        },
+    }
+}
+
+/// A whole number from `least` to `most`.
+pub(super) fn within<T: TryFrom<i64>>(least: i64, most: i64) -> impl Fn(i64) -> Result<T, String> {
+    move |number| {
+        let refusal = || format!("{number} is out of range: {least} to {most}");
+        let number = if (least..=most).contains(&number) {
+            number
+        } else {
+            return Err(refusal());
+        };
+        T::try_from(number).map_err(|_| refusal())
+    }
+}
+
+pub(super) fn listen(text: String) -> Result<SocketAddr, String> {
+    text.parse()
+        .map_err(|_| format!("`{text}` is no address: write an IP address and a port, like \"127.0.0.1:9848\""))
+}
+
+pub(super) fn socket_path(text: String) -> Result<PathBuf, String> {
+    match text.len() {
+        0 => Err("empty: write the path of a Unix socket".to_owned()),
+        1..=LONGEST_SOCKET_PATH => Ok(PathBuf::from(text)),
+        _ => Err(format!(
+            "too long for a Unix socket: at most {LONGEST_SOCKET_PATH} bytes"
+        )),
+    }
+}
+
+pub(super) fn state(text: String) -> Result<StateLocation, String> {
+    let Some((kind, path)) = text.split_once(':') else {
+        return Err("no kind of store: write \"sqlite:PATH\"".to_owned());
+    };
+    match (kind, path) {
+        ("dynamodb", _) => {
+            Err("a DynamoDB store is not supported yet; write \"sqlite:PATH\" and run one replica".to_owned())
+        }
+        ("sqlite", "") => Err("no path: write \"sqlite:PATH\"".to_owned()),
+        ("sqlite", ":memory:") => Err("pauses would not outlive a restart: write \"sqlite:PATH\"".to_owned()),
+        ("sqlite", path) => Ok(StateLocation::Sqlite(PathBuf::from(path))),
+        (kind, _) => Err(format!("`{kind}` is no kind of store: write \"sqlite:PATH\"")),
+    }
+}
+
+/// One of a few words.
+pub(super) fn word<T: Clone>(words: &'static [(&'static str, T)]) -> impl Fn(String) -> Result<T, String> {
+    move |text| match words.iter().find(|(word, _)| *word == text) {
+        Some((_, meaning)) => Ok(meaning.clone()),
+        None => {
+            let known: Vec<String> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
+            Err(format!("`{text}` is none of {}", known.join(", ")))
+        }
+    }
+}
+
+pub(super) fn not_empty(text: String) -> Result<String, String> {
+    if text.trim().is_empty() {
+        Err("empty".to_owned())
+    } else {
+        Ok(text)
+    }
+}
+
+pub(super) fn region(text: String) -> Result<String, String> {
+    let parts: Vec<&str> = text.split('-').collect();
+    let words = parts
+        .iter()
+        .all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()));
+    let number = parts
+        .last()
+        .is_some_and(|part| part.bytes().all(|b| b.is_ascii_digit()));
+    if parts.len() >= 3 && words && number {
+        Ok(text)
+    } else {
+        Err(format!("`{text}` is no AWS region: write one like \"us-east-1\""))
+    }
+}
+
+/// A role's ARN.
+pub(super) fn role_arn(text: String) -> Result<String, String> {
+    let parts: Vec<&str> = text.splitn(6, ':').collect();
+    let well_formed = match parts[..] {
+        ["arn", partition, "iam", "", account, role] => {
+            partition.starts_with("aws")
+                && is_account(account)
+                && role.strip_prefix("role/").is_some_and(|r| !r.is_empty())
+        }
+        _ => false,
+    };
+    if well_formed {
+        Ok(text)
+    } else {
+        Err("no role: write its ARN, like \"arn:aws:iam::123456789012:role/rekeyd\"".to_owned())
+    }
+}
+
+pub(super) fn is_account(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// A base URL. Plain HTTP would show passwords to the network, so it stays on this machine.
+pub(super) fn endpoint_url(text: String) -> Result<String, String> {
+    let (scheme, rest) = text
+        .split_once("://")
+        .ok_or("no URL: write one like \"https://host:port\"")?;
+    let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    if authority.contains('@') {
+        return Err("a URL here must not carry a user or a password".to_owned());
+    }
+    if !matches!(path, "" | "/") {
+        return Err("a URL here is scheme, host and port; no path".to_owned());
+    }
+    let (host, port) = split_host(authority).ok_or_else(|| format!("`{authority}` is no host and port"))?;
+    if let Some(port) = port {
+        port_number(port)?;
+    }
+    match scheme {
+        "https" => Ok(text),
+        "http" if is_loopback(host) => Ok(text),
+        "http" => Err(format!(
+            "plain http would show passwords on the way to `{host}`: use https, or a loopback host"
+        )),
+        _ => Err(format!("`{scheme}` is neither https nor http")),
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+/// `host:port`, as a login takes it.
+pub(super) fn endpoint(text: &str) -> Result<Endpoint, String> {
+    let example = "write host:port, like \"orders.example.cache.amazonaws.com:6379\"";
+    if text.contains("://") {
+        return Err(format!("a URL is no endpoint: {example}"));
+    }
+    match split_host(text) {
+        Some((host, Some(port))) => Ok(Endpoint {
+            host: host.to_owned(),
+            port: port_number(port)?,
+        }),
+        Some((_, None)) => Err(format!("`{text}` has no port: {example}")),
+        None => Err(format!("`{text}` is no endpoint: {example}")),
+    }
+}
+
+/// Host, without the brackets of an IPv6 address, and port.
+fn split_host(text: &str) -> Option<(&str, Option<&str>)> {
+    if let Some(rest) = text.strip_prefix('[') {
+        let (host, rest) = rest.split_once(']')?;
+        host.parse::<std::net::Ipv6Addr>().ok()?;
+        return if rest.is_empty() {
+            Some((host, None))
+        } else {
+            Some((host, Some(rest.strip_prefix(':')?)))
+        };
+    }
+    let (host, port) = match text.split_once(':') {
+        Some((host, port)) => (host, Some(port)),
+        None => (text, None),
+    };
+    let of_host = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
+    (!host.is_empty() && host.bytes().all(of_host)).then_some((host, port))
+}
+
+fn port_number(text: &str) -> Result<u16, String> {
+    let digits = text.bytes().all(|b| b.is_ascii_digit());
+    let port = text.parse().ok().filter(|port| digits && *port != 0);
+    port.ok_or_else(|| format!("`{text}` is no port: 1 to 65535"))
+}
+
+/// A pattern of user ids, which are letters, digits and hyphens.
+pub(super) fn user_pattern(text: &str) -> Result<UserPattern, String> {
+    if text.is_empty() || !text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-*".contains(&b)) {
+        return Err(format!(
+            "`{text}` is no pattern of user ids: letters, digits, hyphens, and * for any of them"
+        ));
+    }
+    Ok(UserPattern(text.to_owned()))
+}
+
+/// The name of a secret, or the beginning of one.
+pub(super) fn secret_name(text: &str) -> Result<(), String> {
+    if text.is_empty() {
+        return Err("empty: write a secret's name or ARN".to_owned());
+    }
+    if text.contains('*') {
+        return Err("`*` has no meaning here: use select = { name_prefix = \"…\" }".to_owned());
+    }
+    if text.len() > 512
+        || !text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"/_+=.@-!".contains(&b))
+    {
+        return Err(format!(
+            "`{text}` cannot be a secret's name: up to 512 letters, digits and /_+=.@-"
+        ));
+    }
+    Ok(())
+}

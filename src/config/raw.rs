@@ -1,0 +1,175 @@
+//! The configuration as written: every key optional, every unknown key an error. Whether a value
+//! makes sense is not asked here.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+
+/// A table. serde would also take an array for a struct, field by field in order, and nobody who
+/// writes one means that.
+#[derive(Clone, Default, Debug)]
+pub(super) struct Table<T>(pub(super) T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Table<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Members<T> {
+            type Value = Table<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a table")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(Table)
+            }
+        }
+        deserializer.deserialize_map(Members(PhantomData))
+    }
+}
+
+/// A key that this release knows and does not do yet. Any value is read, so that the key itself
+/// is what gets reported.
+pub(super) type NotYet = Option<IgnoredAny>;
+
+/// A whole document.
+#[derive(Clone, Default, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawConfig {
+    #[serde(default)]
+    pub(super) daemon: Table<RawDaemon>,
+    #[serde(default)]
+    pub(super) aws: BTreeMap<String, Table<RawPlace>>,
+    #[serde(default)]
+    pub(super) defaults: Table<RawPolicy>,
+    #[serde(default)]
+    pub(super) policy: BTreeMap<String, Table<RawPolicy>>,
+    pub(super) metrics: NotYet,
+    pub(super) notify: NotYet,
+}
+
+/// `[daemon]`.
+#[derive(Clone, Default, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawDaemon {
+    pub(super) listen: Option<String>,
+    pub(super) expose_status: Option<bool>,
+    pub(super) admin_socket: Option<String>,
+    pub(super) state: Option<String>,
+    pub(super) max_in_flight: Option<i64>,
+    pub(super) drain_timeout: Option<String>,
+    pub(super) discovery_interval: Option<String>,
+    pub(super) drift_check_interval: Option<String>,
+    pub(super) paused: Option<bool>,
+}
+
+/// `[aws.NAME]`.
+#[derive(Clone, Default, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawPlace {
+    pub(super) region: Option<String>,
+    pub(super) profile: Option<String>,
+    pub(super) role_arn: Option<String>,
+    pub(super) external_id: Option<String>,
+    pub(super) endpoint_url: Option<String>,
+    pub(super) secrets_manager_endpoint_url: Option<String>,
+    pub(super) elasticache_endpoint_url: Option<String>,
+}
+
+/// `[policy.NAME]`, and `[defaults]`.
+#[derive(Clone, Default, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawPolicy {
+    pub(super) aws: Option<String>,
+    pub(super) schedule: Option<String>,
+    pub(super) secrets: Option<Vec<String>>,
+    pub(super) select: Option<Table<RawSelect>>,
+    pub(super) allow_users: Option<Vec<String>>,
+    pub(super) password: Option<Table<RawPassword>>,
+    pub(super) overlap: Option<String>,
+    pub(super) verify: Option<String>,
+    pub(super) first_password: Option<String>,
+    pub(super) allow_default_user: Option<bool>,
+    pub(super) on_drift: Option<String>,
+    pub(super) propagation_timeout: Option<String>,
+    pub(super) pending_max_age: Option<String>,
+    pub(super) max_attempts: Option<i64>,
+    pub(super) retry: Option<Table<RawRetry>>,
+    pub(super) fence: Option<String>,
+    pub(super) settle: Option<String>,
+    pub(super) write_deadline: Option<String>,
+    pub(super) endpoints: Option<Vec<String>>,
+    pub(super) tls: Option<Table<RawTls>>,
+    pub(super) paused: Option<bool>,
+    timezone: NotYet,
+    window: NotYet,
+    blackout: NotYet,
+    together: NotYet,
+    never_within: NotYet,
+    max_versions_per_day: NotYet,
+    canary: NotYet,
+    max_attention: NotYet,
+}
+
+impl RawPolicy {
+    /// The keys that are set although this release does not do them, each with what an operator
+    /// who relied on it would get instead.
+    pub(super) fn not_yet(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        [
+            ("timezone", self.timezone, "dates are UTC"),
+            ("window", self.window, "rotations would start at any hour"),
+            ("blackout", self.blackout, "rotations would go on during it"),
+            ("together", self.together, "secrets are not kept apart"),
+            ("never_within", self.never_within, "secrets are not kept apart"),
+            (
+                "max_versions_per_day",
+                self.max_versions_per_day,
+                "versions would not be counted",
+            ),
+            ("canary", self.canary, "all due secrets would go at once"),
+            (
+                "max_attention",
+                self.max_attention,
+                "a policy in trouble would start more rotations",
+            ),
+        ]
+        .into_iter()
+        .filter_map(|(key, set, instead)| set.map(|_| (key, instead)))
+    }
+}
+
+/// `select`.
+#[derive(Clone, Default, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawSelect {
+    pub(super) name_prefix: Option<String>,
+    pub(super) tags: Option<BTreeMap<String, String>>,
+}
+
+/// `password`.
+#[derive(Clone, Default, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawPassword {
+    pub(super) length: Option<i64>,
+    pub(super) exclude_characters: Option<String>,
+}
+
+/// `retry`.
+#[derive(Clone, Default, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawRetry {
+    pub(super) initial: Option<String>,
+    pub(super) max: Option<String>,
+    pub(super) jitter: Option<f64>,
+}
+
+/// `tls`.
+#[derive(Clone, Default, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawTls {
+    pub(super) ca_file: Option<String>,
+}
