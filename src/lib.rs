@@ -2,6 +2,7 @@
 //! Manager.
 
 pub mod aws;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod engine;
@@ -12,4 +13,6 @@ pub mod policy;
 pub mod rotation;
 pub mod schedule;
 pub mod secret;
+pub mod server;
 pub mod store;
+pub mod telemetry;

@@ -1,12 +1,30 @@
-//! Prometheus metrics, declared in one place.
+//! Prometheus metrics: which there are, and what moves them.
+//!
+//! Labels come from closed sets: policies, phases, reasons, steps, operations and outcomes. Only the
+//! three gauges of single secrets are open, and they are left out above 1,000 secrets.
 
+mod families;
+mod family;
+mod shown;
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use prometheus::{Registry, TextEncoder};
+
+use self::families::Families;
+use self::shown::Memory;
+use crate::clock::{Timestamp, between};
 use crate::rotation::event::Event;
-use crate::rotation::observation::LoginAnswer;
+use crate::rotation::observation::{LoginAnswer, Proof};
 use crate::rotation::state::Record;
 use crate::rotation::status::SecretStatus;
 use crate::rotation::step::Step;
+
+/// The media type of [`Metrics::render`].
+pub const EXPOSITION_FORMAT: &str = prometheus::TEXT_FORMAT;
 
 /// How a step's attempt ended, for `rekeyd_step_attempts_total`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -19,48 +37,222 @@ pub enum StepOutcome {
     Error,
 }
 
+impl StepOutcome {
+    /// Every outcome.
+    pub const ALL: [Self; 3] = [Self::Ok, Self::Wait, Self::Error];
+
+    /// Its name in metrics.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Wait => "wait",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// What came of a rotation, for `rekeyd_rotations_total`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum RotationOutcome {
+    /// AWSCURRENT moved to a password that logins proved.
+    Promoted,
+    /// AWSCURRENT moved to a password that could not be proved.
+    PromotedUnproven,
+    /// The pending password was given up; another generation may follow.
+    Abandoned,
+    /// It halted on the way. One that is resumed is counted again when it ends.
+    Halted,
+}
+
+impl RotationOutcome {
+    /// Every outcome.
+    pub const ALL: [Self; 4] = [Self::Promoted, Self::PromotedUnproven, Self::Abandoned, Self::Halted];
+
+    /// Its name in metrics.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Promoted => "promoted",
+            Self::PromotedUnproven => "promoted_unproven",
+            Self::Abandoned => "abandoned",
+            Self::Halted => "halted",
+        }
+    }
+
+    fn of(record: &Record, event: &Event) -> Option<Self> {
+        match event {
+            Event::Promoted {
+                proof: Proof::Unproven(_),
+                ..
+            } => Some(Self::PromotedUnproven),
+            Event::Promoted { .. } => Some(Self::Promoted),
+            Event::Abandoned { .. } => Some(Self::Abandoned),
+            // A halt that is only worded anew, and one that no rotation met, are no outcome.
+            Event::Halted { reason, .. } => {
+                let new = record.halt.as_ref().is_none_or(|halt| halt.reason != *reason);
+                (new && record.rotation.is_some()).then_some(Self::Halted)
+            }
+            _ => None,
+        }
+    }
+}
+
 /// All metrics of the process.
-pub struct Metrics {}
+pub struct Metrics {
+    registry: Registry,
+    families: Families,
+    /// Held while gauges are replaced and while they are read, so that no scrape sees half of them.
+    memory: Mutex<Memory>,
+}
 
 impl Metrics {
     /// Registers everything, each series that is known to exist at zero.
-    pub fn new(_policies: &[String]) -> Self {
-        Self {}
+    pub fn new(policies: &[String]) -> Self {
+        let registry = Registry::new();
+        let families = Families::declare(&registry);
+        #[cfg(target_os = "linux")]
+        if let Err(error) = registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self())) {
+            tracing::error!(%error, "the metrics of the process are missing");
+        }
+        let metrics = Self {
+            registry,
+            families,
+            memory: Mutex::default(),
+        };
+        metrics.start_at_zero();
+        metrics.policies(policies);
+        metrics
+    }
+
+    fn start_at_zero(&self) {
+        let families = &self.families;
+        let commit = option_env!("REKEYD_COMMIT").unwrap_or("unknown");
+        families
+            .build_info
+            .set(&[env!("CARGO_PKG_VERSION"), commit, std::env::consts::ARCH], 1.0);
+        for step in Step::ALL {
+            families.step_duration.touch(&[step.label()]);
+            for outcome in StepOutcome::ALL {
+                families.step_attempts.add(&[step.label(), outcome.label()], 0);
+            }
+        }
+        for outcome in ["accepted", "refused", "unreachable"] {
+            families.login_probes.add(&[outcome], 0);
+        }
+        families.store_errors.add(&[], 0);
+        families.lease_held.set(&[], 0.0);
+        families.shown.in_flight.set(&[], 0.0);
+    }
+
+    /// Says which policies there are, at the start and after a reload. Gauges of others end with the
+    /// next [`show`](Self::show); their counters stay.
+    pub fn policies(&self, names: &[String]) {
+        for policy in names {
+            self.families.rotation_duration.touch(&[policy]);
+            for outcome in RotationOutcome::ALL {
+                self.families.rotations.add(&[policy, outcome.label()], 0);
+            }
+        }
+        self.memory().policies = names.iter().cloned().collect();
+    }
+
+    /// Notes when the process started. Hidden `/proc/stat` (systemd's `ProcSubset=pid`) leaves the
+    /// usual `process_start_time_seconds` without a value.
+    pub fn started(&self, at: Timestamp) {
+        self.families.start_time.set(&[], seconds(at));
+    }
+
+    /// Notes that the configuration was read, or that it was refused and the one before stays.
+    pub fn config_loaded(&self, successful: bool, at: Timestamp) {
+        self.families
+            .reload_successful
+            .set(&[], f64::from(u8::from(successful)));
+        if successful {
+            self.families.reload_timestamp.set(&[], seconds(at));
+        }
     }
 
     /// Counts an event that was stored; `record` is the record before it.
-    pub fn event(&self, _policy: &str, _record: &Record, _event: &Event, _at: crate::clock::Timestamp) {}
+    pub fn event(&self, policy: &str, record: &Record, event: &Event, at: Timestamp) {
+        if let Some(outcome) = RotationOutcome::of(record, event) {
+            self.families.rotations.add(&[policy, outcome.label()], 1);
+        }
+        if let (Event::Promoted { version, .. }, Some(rotation)) = (event, &record.rotation)
+            && rotation.version == *version
+        {
+            let took = between(rotation.started_at, at);
+            self.families.rotation_duration.observe(&[policy], took);
+        }
+    }
 
     /// Counts a step's attempt.
-    pub fn step(&self, _step: Step, _outcome: StepOutcome, _took: Duration) {}
+    pub fn step(&self, step: Step, outcome: StepOutcome, took: Duration) {
+        self.families.step_attempts.add(&[step.label(), outcome.label()], 1);
+        self.families.step_duration.observe(&[step.label()], took);
+    }
 
     /// Counts a login.
-    pub fn login(&self, _answer: &LoginAnswer) {}
+    pub fn login(&self, answer: &LoginAnswer) {
+        let outcome = match answer {
+            LoginAnswer::Accepted => "accepted",
+            LoginAnswer::Refused => "refused",
+            LoginAnswer::Unreachable(_) => "unreachable",
+        };
+        self.families.login_probes.add(&[outcome], 1);
+    }
 
     /// Counts a request to AWS; `outcome` is `ok` or an error class's label.
-    pub fn aws_request(
-        &self,
-        _service: &'static str,
-        _operation: &'static str,
-        _outcome: &'static str,
-        _took: Duration,
-    ) {
+    pub fn aws_request(&self, service: &'static str, operation: &'static str, outcome: &'static str, took: Duration) {
+        self.families.aws_requests.add(&[service, operation, outcome], 1);
+        self.families.aws_request_duration.observe(&[service, operation], took);
     }
 
     /// Counts a failed read or write of the store.
-    pub fn store_error(&self) {}
+    pub fn store_error(&self) {
+        self.families.store_errors.add(&[], 1);
+    }
 
     /// Notes the scheduler's tick.
-    pub fn tick(&self, _at: crate::clock::Timestamp) {}
+    pub fn tick(&self, at: Timestamp) {
+        self.families.last_tick.set(&[], seconds(at));
+    }
 
     /// Notes whether this process owns its work: always, on a store of its own.
-    pub fn lease_held(&self, _held: bool) {}
+    pub fn lease_held(&self, held: bool) {
+        self.families.lease_held.set(&[], f64::from(u8::from(held)));
+    }
 
     /// Replaces the gauges that are computed from status.
-    pub fn show(&self, _secrets: &[SecretStatus], _paused_policies: &[String], _now: crate::clock::Timestamp) {}
+    pub fn show(&self, secrets: &[SecretStatus], paused_policies: &[String], now: Timestamp) {
+        self.memory().show(&self.families.shown, secrets, paused_policies, now);
+    }
 
     /// The text exposition, format 0.0.4.
     pub fn render(&self) -> String {
-        String::new()
+        let mut families = {
+            let _gauges_are_whole = self.memory();
+            self.registry.gather()
+        };
+        // A start in 1970 is worse than none: it is what hidden `/proc/stat` makes of this family.
+        families.retain(|family| {
+            family.name() != "process_start_time_seconds"
+                || family
+                    .get_metric()
+                    .iter()
+                    .any(|metric| metric.get_gauge().get_value() > 0.0)
+        });
+        TextEncoder::new().encode_to_string(&families).unwrap_or_else(|error| {
+            tracing::error!(%error, "the metrics could not be written");
+            String::new()
+        })
     }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        // What it remembers is only which series exist: sound after a panic.
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Seconds since the epoch.
+fn seconds(at: Timestamp) -> f64 {
+    at.timestamp_micros() as f64 / 1e6
 }

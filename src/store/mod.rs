@@ -2,6 +2,9 @@
 //!
 //! No password is ever handed to a store. Losing one costs history, pauses and timings only.
 
+pub mod memory;
+pub mod sqlite;
+
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
@@ -45,7 +48,8 @@ pub enum StoreError {
 /// A line of a secret's history.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct HistoryEntry {
-    /// When.
+    /// When. Called `time` in JSON, because a request, which is flattened beside it, has an `at`.
+    #[serde(rename = "time")]
     pub at: Timestamp,
     /// The secret.
     pub secret_arn: String,
@@ -53,6 +57,10 @@ pub struct HistoryEntry {
     #[serde(flatten)]
     pub event: Event,
 }
+
+/// How many entries of its history a secret keeps: years of rotations, and enough retries to see
+/// what an outage did.
+pub const HISTORY_PER_SECRET: usize = 500;
 
 /// Where records and history are kept.
 #[async_trait]

@@ -1,0 +1,191 @@
+//! The gauges that are computed from status: replaced as a whole, so that none goes stale.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::families::Shown;
+use crate::clock::{Timestamp, after};
+use crate::rotation::observation::Proof;
+use crate::rotation::reason::{AttentionReason, HaltReason};
+use crate::rotation::status::{Phase, SecretStatus};
+
+/// Beyond this many secrets, series for each would cost more than they tell; no alert needs them.
+const MOST_SECRETS_WITH_SERIES: usize = 1_000;
+
+/// How late is overdue: longer than the fence and the usual propagation, so that rotations which
+/// are merely under way do not count.
+const GRACE: Duration = Duration::from_secs(3_600);
+
+/// What has been shown before, and which policies there are.
+#[derive(Default)]
+pub(super) struct Memory {
+    pub(super) policies: BTreeSet<String>,
+    halts: BTreeSet<(String, &'static str)>,
+    attentions: BTreeSet<(String, &'static str)>,
+}
+
+/// What is counted for one policy.
+#[derive(Default)]
+struct Tally {
+    phases: BTreeMap<Phase, u32>,
+    halts: BTreeMap<&'static str, u32>,
+    attentions: BTreeMap<&'static str, u32>,
+    oldest: Option<Timestamp>,
+    overdue: u32,
+    unproven: u32,
+    retirement_overdue: u32,
+    in_flight: u32,
+}
+
+impl Tally {
+    fn add(&mut self, secret: &SecretStatus, now: Timestamp) {
+        *self.phases.entry(secret.phase).or_default() += 1;
+        let reason = secret.reason.as_deref().unwrap_or_default();
+        match secret.phase {
+            Phase::Halted => *self.halts.entry(halt_label(reason)).or_default() += 1,
+            Phase::NeedsAttention => *self.attentions.entry(attention_label(reason)).or_default() += 1,
+            _ => {}
+        }
+        self.oldest = match (self.oldest, secret.last_rotation_at) {
+            (Some(oldest), Some(last)) => Some(oldest.min(last)),
+            (oldest, last) => oldest.or(last),
+        };
+        let late = |due: Option<Timestamp>| u32::from(due.is_some_and(|due| after(due, GRACE) < now));
+        self.overdue += late(secret.next_rotation_at);
+        self.unproven += u32::from(matches!(secret.proof, Some(Proof::Unproven(_))));
+        if secret.previous_password_valid == Some(true) {
+            self.retirement_overdue += late(secret.overlap_until);
+        }
+        self.in_flight += u32::from(in_flight(secret));
+    }
+}
+
+/// Trouble hides the phase of what is under way; the step still tells.
+fn in_flight(secret: &SecretStatus) -> bool {
+    match secret.phase {
+        Phase::Rotating | Phase::Retiring => true,
+        Phase::NeedsAttention => secret.step.is_some(),
+        _ => false,
+    }
+}
+
+// Status carries the label as text; only those of the closed sets become labels of a metric.
+fn halt_label(reason: &str) -> &'static str {
+    let known = HaltReason::ALL.iter().map(|known| known.label());
+    known.into_iter().find(|label| *label == reason).unwrap_or("unknown")
+}
+
+fn attention_label(reason: &str) -> &'static str {
+    let known = AttentionReason::ALL.iter().map(|known| known.label());
+    known.into_iter().find(|label| *label == reason).unwrap_or("unknown")
+}
+
+impl Memory {
+    /// Replaces every gauge of `shown`.
+    pub(super) fn show(&mut self, shown: &Shown, secrets: &[SecretStatus], paused: &[String], now: Timestamp) {
+        let mut tallies: BTreeMap<&str, Tally> = self
+            .policies
+            .iter()
+            .map(|policy| (policy.as_str(), Tally::default()))
+            .collect();
+        for secret in secrets {
+            tallies.entry(&secret.policy).or_default().add(secret, now);
+        }
+        shown.clear();
+        shown
+            .in_flight
+            .set(&[], tallies.values().map(|tally| f64::from(tally.in_flight)).sum());
+        for (policy, tally) in &tallies {
+            let is_paused = paused.iter().any(|paused| paused == policy);
+            shown.policy(policy, tally, is_paused);
+            self.halts
+                .extend(tally.halts.keys().map(|reason| ((*policy).to_owned(), *reason)));
+            self.attentions
+                .extend(tally.attentions.keys().map(|reason| ((*policy).to_owned(), *reason)));
+        }
+        // A reason that is over shows zero rather than nothing, so that an alert on it resolves.
+        for (policy, reason) in &self.halts {
+            if let Some(tally) = tallies.get(policy.as_str()) {
+                shown.halted.set(&[policy, reason], count(tally.halts.get(reason)));
+            }
+        }
+        for (policy, reason) in &self.attentions {
+            if let Some(tally) = tallies.get(policy.as_str()) {
+                shown
+                    .needs_attention
+                    .set(&[policy, reason], count(tally.attentions.get(reason)));
+            }
+        }
+        if secrets.len() <= MOST_SECRETS_WITH_SERIES {
+            secrets.iter().for_each(|secret| shown.secret(secret));
+        }
+    }
+}
+
+impl Shown {
+    fn clear(&self) {
+        let Self {
+            in_flight,
+            secrets,
+            oldest_rotation,
+            overdue,
+            needs_attention,
+            halted,
+            ..
+        } = self;
+        let Self {
+            unproven,
+            retirement_overdue,
+            paused,
+            last_rotation,
+            next_rotation,
+            previous_valid,
+            ..
+        } = self;
+        for gauge in [in_flight, secrets, oldest_rotation, overdue, needs_attention, halted] {
+            gauge.clear();
+        }
+        for gauge in [
+            unproven,
+            retirement_overdue,
+            paused,
+            last_rotation,
+            next_rotation,
+            previous_valid,
+        ] {
+            gauge.clear();
+        }
+    }
+
+    fn policy(&self, policy: &str, tally: &Tally, paused: bool) {
+        for phase in Phase::ALL {
+            self.secrets
+                .set(&[policy, phase.label()], count(tally.phases.get(&phase)));
+        }
+        if let Some(oldest) = tally.oldest {
+            self.oldest_rotation.set(&[policy], super::seconds(oldest));
+        }
+        self.overdue.set(&[policy], f64::from(tally.overdue));
+        self.unproven.set(&[policy], f64::from(tally.unproven));
+        self.retirement_overdue
+            .set(&[policy], f64::from(tally.retirement_overdue));
+        self.paused.set(&[policy], f64::from(u8::from(paused)));
+    }
+
+    fn secret(&self, secret: &SecretStatus) {
+        let labels = [secret.policy.as_str(), secret.secret.as_str()];
+        if let Some(last) = secret.last_rotation_at {
+            self.last_rotation.set(&labels, super::seconds(last));
+        }
+        if let Some(next) = secret.next_rotation_at {
+            self.next_rotation.set(&labels, super::seconds(next));
+        }
+        if let Some(valid) = secret.previous_password_valid {
+            self.previous_valid.set(&labels, f64::from(u8::from(valid)));
+        }
+    }
+}
+
+fn count(tallied: Option<&u32>) -> f64 {
+    tallied.copied().map_or(0.0, f64::from)
+}

@@ -1,0 +1,197 @@
+//! The admin socket: everything that TCP shows, and what changes something. The permissions of the
+//! file and its folder guard it.
+//!
+//! - `POST /api/v1/rotate`: [`RotateRequest`]
+//! - `POST /api/v1/pause`: [`PauseRequest`]
+//! - `POST /api/v1/resume`: a [`Selector`]
+//!
+//! Each answers with [`AcceptedReply`], stored before it is sent.
+
+use std::io::ErrorKind;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{StatusCode, Uri};
+use axum::middleware::from_fn;
+use axum::routing::post;
+use axum::{Json, Router};
+use tokio::net::{UnixListener, UnixStream};
+
+use crate::engine::control::{Accepted, ControlError, Selector};
+use crate::server::reply::Failure;
+use crate::server::wire::{AcceptedReply, PauseRequest, RotateRequest};
+use crate::server::{ServeError, Surface, deadline, reads, serve};
+
+/// Some thousand names of secrets.
+const LARGEST_BODY: usize = 64 * 1024;
+
+/// A pause's reason is one sentence, not a page: it is stored, logged and shown.
+const LONGEST_REASON: usize = 500;
+
+/// Owner and group may talk to it, nobody else.
+const SOCKET_MODE: u32 = 0o660;
+
+/// A Unix socket that is listened on and not served yet. Its file goes with it.
+pub struct AdminServer {
+    listener: UnixListener,
+    file: SocketFile,
+}
+
+impl AdminServer {
+    /// Listens; a socket that nobody answers on is replaced.
+    ///
+    /// # Errors
+    /// [`ServeError`] when the folder is missing, another process answers there, or what lies there
+    /// is no socket.
+    pub async fn bind(path: &Path) -> Result<Self, ServeError> {
+        let failed = |action| {
+            move |source| ServeError::Socket {
+                path: path.to_owned(),
+                action,
+                source,
+            }
+        };
+        if path
+            .parent()
+            .is_some_and(|folder| !folder.as_os_str().is_empty() && !folder.is_dir())
+        {
+            return Err(ServeError::NoFolder { path: path.to_owned() });
+        }
+        remove_stale(path).await?;
+        let listener = UnixListener::bind(path).map_err(failed("listening"))?;
+        std::fs::set_permissions(path, PermissionsExt::from_mode(SOCKET_MODE)).map_err(failed("setting its mode"))?;
+        let metadata = std::fs::symlink_metadata(path).map_err(failed("looking at it"))?;
+        let file = SocketFile {
+            path: path.to_owned(),
+            identity: (metadata.dev(), metadata.ino()),
+        };
+        Ok(Self { listener, file })
+    }
+
+    /// The socket's path.
+    pub fn path(&self) -> &Path {
+        &self.file.path
+    }
+
+    /// Serves until `shutdown`, then for a short grace.
+    ///
+    /// # Errors
+    /// [`ServeError::Ended`] when it ends before `shutdown`.
+    pub async fn serve(
+        self,
+        surface: Surface,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), ServeError> {
+        let Self { listener, file } = self;
+        let served = serve(listener, router(surface), shutdown).await;
+        drop(file);
+        served
+    }
+}
+
+/// Removes a socket that a process left behind; nothing else.
+async fn remove_stale(path: &Path) -> Result<(), ServeError> {
+    let failed = |action, source| ServeError::Socket {
+        path: path.to_owned(),
+        action,
+        source,
+    };
+    match std::fs::symlink_metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(failed("looking at what lies there", error)),
+        Ok(metadata) if !metadata.file_type().is_socket() => {
+            return Err(ServeError::NotASocket { path: path.to_owned() });
+        }
+        Ok(_) => {}
+    }
+    match UnixStream::connect(path).await {
+        Ok(_) => Err(ServeError::SocketTaken { path: path.to_owned() }),
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
+            std::fs::remove_file(path).map_err(|error| failed("removing a stale one", error))
+        }
+        Err(error) => Err(failed("asking whether anybody answers there", error)),
+    }
+}
+
+/// The socket's file, removed when dropped unless another process has put its own there.
+struct SocketFile {
+    path: PathBuf,
+    identity: (u64, u64),
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        let ours = std::fs::symlink_metadata(&self.path)
+            .is_ok_and(|metadata| (metadata.dev(), metadata.ino()) == self.identity);
+        if ours && let Err(error) = std::fs::remove_file(&self.path) {
+            // Harmless: the next process sees that nobody answers, and replaces it.
+            tracing::debug!(path = %self.path.display(), %error, "the admin socket was left behind");
+        }
+    }
+}
+
+fn router(surface: Surface) -> Router {
+    reads::health()
+        .merge(reads::status())
+        .route("/api/v1/rotate", post(rotate))
+        .route("/api/v1/pause", post(pause))
+        .route("/api/v1/resume", post(resume))
+        .fallback(async |uri: Uri| Failure::not_found(format!("nothing is served at {}", uri.path())))
+        .method_not_allowed_fallback(async || {
+            Failure::new(StatusCode::METHOD_NOT_ALLOWED, "look with GET, change with POST")
+        })
+        .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .layer(from_fn(deadline))
+        .with_state(surface)
+}
+
+type Reply = Result<Json<AcceptedReply>, Failure>;
+
+async fn rotate(State(surface): State<Surface>, request: Result<Json<RotateRequest>, JsonRejection>) -> Reply {
+    let Json(request) = request?;
+    let (selector, options) = request.into_parts();
+    carry_out(async move { surface.control.rotate(&selector, options).await }).await
+}
+
+async fn pause(State(surface): State<Surface>, request: Result<Json<PauseRequest>, JsonRejection>) -> Reply {
+    let Json(request) = request?;
+    if request.for_seconds == Some(0) {
+        return Err(Failure::bad_request(
+            "for_seconds: a pause lasts at least a second; leave it out for good",
+        ));
+    }
+    if request
+        .reason
+        .as_ref()
+        .is_some_and(|reason| reason.len() > LONGEST_REASON)
+    {
+        return Err(Failure::bad_request(format!("reason: at most {LONGEST_REASON} bytes")));
+    }
+    let selector = Selector {
+        secrets: request.secrets,
+        policy: request.policy,
+        all: request.all,
+    };
+    let span = request.for_seconds.map(Duration::from_secs);
+    carry_out(async move { surface.control.pause(&selector, span, request.reason).await }).await
+}
+
+async fn resume(State(surface): State<Surface>, request: Result<Json<Selector>, JsonRejection>) -> Reply {
+    let Json(selector) = request?;
+    carry_out(async move { surface.control.resume(&selector).await }).await
+}
+
+/// Carries a command out to its end, even if the client has gone: half of a selection changed would
+/// be neither what it asked for nor nothing.
+async fn carry_out(command: impl Future<Output = Result<Vec<Accepted>, ControlError>> + Send + 'static) -> Reply {
+    match tokio::spawn(command).await {
+        Ok(accepted) => Ok(Json(AcceptedReply { accepted: accepted? })),
+        Err(_) => Err(Failure::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the command failed on a defect of rekeyd; the log says where",
+        )),
+    }
+}

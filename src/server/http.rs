@@ -1,0 +1,118 @@
+//! The TCP address: health, metrics and, where it is safe, status. Nothing here changes anything.
+
+use std::net::SocketAddr;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
+use axum::middleware::{Next, from_fn};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::get;
+use tokio::net::TcpListener;
+
+use crate::server::reply::Failure;
+use crate::server::{ServeError, Surface, deadline, page, reads, serve};
+
+/// A TCP address that is listened on and not served yet.
+pub struct HttpServer {
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+impl HttpServer {
+    /// Listens; port 0 takes any that is free.
+    ///
+    /// # Errors
+    /// [`ServeError::Address`] when the address is taken or not the machine's.
+    pub async fn bind(address: SocketAddr) -> Result<Self, ServeError> {
+        let failed = |source| ServeError::Address { address, source };
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        Ok(Self { listener, address })
+    }
+
+    /// The address that is listened on.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `shutdown`, then for a short grace. Status is left out unless the address is a
+    /// loopback one or `expose_status` says so: names of secrets and users are nobody else's business.
+    ///
+    /// # Errors
+    /// [`ServeError::Ended`] when it ends before `shutdown`.
+    pub async fn serve(
+        self,
+        surface: Surface,
+        expose_status: bool,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), ServeError> {
+        let exposed = expose_status || self.address.ip().to_canonical().is_loopback();
+        serve(self.listener, router(surface, exposed), shutdown).await
+    }
+}
+
+fn router(surface: Surface, exposed: bool) -> Router {
+    let router = match exposed {
+        true => reads::health()
+            .merge(reads::status())
+            .route("/", get(status_page))
+            .fallback(nothing),
+        false => reads::health().fallback(hidden),
+    };
+    router
+        .layer(from_fn(headers))
+        .layer(from_fn(deadline))
+        .layer(from_fn(only_reads))
+        .with_state(surface)
+}
+
+async fn only_reads(request: Request, next: Next) -> Response {
+    if matches!(*request.method(), Method::GET | Method::HEAD) {
+        return next.run(request).await;
+    }
+    let failure = Failure::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "nothing is changed over TCP; use the admin socket, for example with `rekeyd rotate`",
+    );
+    ([(header::ALLOW, "GET, HEAD")], failure).into_response()
+}
+
+/// No page is kept by a cache or runs anything.
+async fn headers(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    for (name, value) in [
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+        ),
+    ] {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+async fn status_page(State(surface): State<Surface>) -> Html<String> {
+    let readiness = surface.control.readiness().await;
+    Html(page::render(
+        &readiness,
+        &surface.control.policies(),
+        &surface.control.secrets(),
+    ))
+}
+
+async fn nothing(uri: Uri) -> Failure {
+    Failure::not_found(format!("nothing is served at {}", uri.path()))
+}
+
+async fn hidden(uri: Uri) -> Failure {
+    match uri.path() {
+        path if path == "/" || path.starts_with("/api/") => Failure::not_found(
+            "status is served on loopback addresses only; set `daemon.expose_status = true` to serve it here, or ask \
+             over the admin socket",
+        ),
+        _ => nothing(uri).await,
+    }
+}

@@ -1,0 +1,135 @@
+//! The HTTP surfaces: a TCP address where things can be looked at, and a Unix socket where they can
+//! also be changed. Both ask the engine through [`Control`]; neither knows it.
+
+pub mod admin;
+pub mod http;
+mod page;
+mod reads;
+mod reply;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+pub mod wire;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use axum::serve::Listener;
+use tokio::sync::oneshot;
+
+use crate::engine::control::Control;
+use crate::metrics::Metrics;
+use crate::server::reply::Failure;
+
+/// How long an answer may take, the request's body included: a client waits no longer either.
+const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
+
+/// How long requests under way may take once the daemon stops. Slow clients are cut off then: the
+/// steps of rotations need what is left of the drain.
+const STOP_GRACE: Duration = Duration::from_secs(2);
+
+/// What is behind the surfaces.
+#[derive(Clone)]
+pub struct Surface {
+    /// The engine.
+    pub control: Arc<dyn Control>,
+    /// The metrics.
+    pub metrics: Arc<Metrics>,
+}
+
+/// A surface that cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The TCP address cannot be listened on.
+    #[error("cannot listen on {address}: {source}; free it, or change `daemon.listen`")]
+    Address {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The folder of the admin socket is missing.
+    #[error(
+        "cannot create the admin socket {}: its folder does not exist; systemd's RuntimeDirectory= makes it, elsewhere \
+         create it or change `daemon.admin_socket`",
+        path.display()
+    )]
+    NoFolder {
+        /// The socket.
+        path: PathBuf,
+    },
+    /// Somebody answers on the admin socket.
+    #[error(
+        "another process answers on the admin socket {}; stop it, or change `daemon.admin_socket`",
+        path.display()
+    )]
+    SocketTaken {
+        /// The socket.
+        path: PathBuf,
+    },
+    /// What lies in the admin socket's place is no socket.
+    #[error("{} is no socket, so it is left alone; move it away, or change `daemon.admin_socket`", path.display())]
+    NotASocket {
+        /// What lies there.
+        path: PathBuf,
+    },
+    /// The admin socket cannot be created.
+    #[error("admin socket {}: {action} failed: {source}", path.display())]
+    Socket {
+        /// The socket.
+        path: PathBuf,
+        /// What was tried.
+        action: &'static str,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+    /// A server ended without being told to.
+    #[error("the server ended by itself: {0}")]
+    Ended(std::io::Error),
+}
+
+/// Serves until `shutdown`, then lets requests under way end, for a while.
+async fn serve<L>(
+    listener: L,
+    router: Router,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), ServeError>
+where
+    L: Listener,
+    L::Addr: std::fmt::Debug,
+{
+    let (stop, stopped) = oneshot::channel::<()>();
+    let graceful = axum::serve(listener, router).with_graceful_shutdown(async {
+        // A sender that is gone means the same as one that has sent: stop.
+        stopped.await.unwrap_or_default();
+    });
+    let cut_off = async {
+        shutdown.await;
+        drop(stop);
+        tokio::time::sleep(STOP_GRACE).await;
+    };
+    tokio::select! {
+        biased;
+        ended = graceful => ended.map_err(ServeError::Ended),
+        () = cut_off => Ok(()),
+    }
+}
+
+/// Answers in time, even if only to say that there is no answer.
+async fn deadline(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(ANSWER_DEADLINE, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Failure::unavailable(format!(
+            "no answer within {} s; what was asked for may still happen: look at `rekeyd status`",
+            ANSWER_DEADLINE.as_secs()
+        ))
+        .into_response(),
+    }
+}

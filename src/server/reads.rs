@@ -1,0 +1,133 @@
+//! What can be looked at. No answer holds a password: none of what [`Control`] tells does.
+//!
+//! - `GET /livez`: the process answers
+//! - `GET /readyz`: whether configuration, store and tick are well; 503 if not
+//! - `GET /metrics`: Prometheus' text format
+//! - `GET /api/v1/secrets`, `?secret=NAME-OR-ARN`, or `/api/v1/secrets/NAME-OR-ARN` for a single one
+//! - `GET /api/v1/policies`
+//! - `GET /api/v1/rotations?secret=NAME-OR-ARN&limit=N`: the history, newest first
+
+use std::time::Duration;
+
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::Deserialize;
+
+use crate::engine::control::Readiness;
+use crate::metrics::EXPOSITION_FORMAT;
+use crate::rotation::status::SecretStatus;
+use crate::server::Surface;
+use crate::server::reply::Failure;
+use crate::server::wire::{PoliciesReply, RotationsReply, SecretsReply};
+
+/// How many entries of the history are told unless a limit is given.
+const USUAL_HISTORY: usize = 100;
+
+/// The most entries of the history that are told at once.
+const LONGEST_HISTORY: usize = 10_000;
+
+/// Whoever asks for readiness does not wait long: no answer by then is an answer.
+const READINESS_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Health and metrics: they name no secret's state, so they are open.
+pub(super) fn health() -> Router<Surface> {
+    Router::new()
+        .route("/livez", get(async || "ok\n"))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+}
+
+/// Status and history.
+pub(super) fn status() -> Router<Surface> {
+    Router::new()
+        .route("/api/v1/secrets", get(secrets))
+        .route("/api/v1/secrets/{*secret}", get(secret))
+        .route("/api/v1/policies", get(policies))
+        .route("/api/v1/rotations", get(rotations))
+}
+
+async fn readyz(State(surface): State<Surface>) -> Response {
+    let readiness = tokio::time::timeout(READINESS_DEADLINE, surface.control.readiness())
+        .await
+        .unwrap_or_else(|_| Readiness {
+            ready: false,
+            problems: vec![format!("no answer within {} s", READINESS_DEADLINE.as_secs())],
+        });
+    let status = match readiness.ready {
+        true => StatusCode::OK,
+        false => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    (status, Json(readiness)).into_response()
+}
+
+async fn metrics(State(surface): State<Surface>) -> Response {
+    ([(header::CONTENT_TYPE, EXPOSITION_FORMAT)], surface.metrics.render()).into_response()
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SecretsQuery {
+    secret: Option<String>,
+}
+
+async fn secrets(
+    State(surface): State<Surface>,
+    query: Result<Query<SecretsQuery>, QueryRejection>,
+) -> Result<Json<SecretsReply>, Failure> {
+    let Query(query) = query?;
+    let secrets = match query.secret {
+        Some(secret) => named(&surface, &secret)?,
+        None => surface.control.secrets(),
+    };
+    Ok(Json(SecretsReply { secrets }))
+}
+
+async fn secret(State(surface): State<Surface>, Path(secret): Path<String>) -> Result<Json<SecretStatus>, Failure> {
+    let mut found = named(&surface, &secret)?;
+    match (found.pop(), found.len()) {
+        (Some(only), 0) => Ok(Json(only)),
+        (_, others) => Err(Failure::new(
+            StatusCode::CONFLICT,
+            format!("{} secrets are called {secret:?}; ask for one by its ARN", others + 1),
+        )),
+    }
+}
+
+/// The secrets of that name or ARN; at least one.
+fn named(surface: &Surface, secret: &str) -> Result<Vec<SecretStatus>, Failure> {
+    let mut secrets = surface.control.secrets();
+    secrets.retain(|status| status.secret == secret || status.arn.as_deref() == Some(secret));
+    if secrets.is_empty() {
+        return Err(Failure::not_found(format!(
+            "no policy covers a secret called {secret:?}; `rekeyd status` lists those that are covered"
+        )));
+    }
+    Ok(secrets)
+}
+
+async fn policies(State(surface): State<Surface>) -> Json<PoliciesReply> {
+    Json(PoliciesReply {
+        policies: surface.control.policies(),
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HistoryQuery {
+    secret: Option<String>,
+    limit: Option<usize>,
+}
+
+async fn rotations(
+    State(surface): State<Surface>,
+    query: Result<Query<HistoryQuery>, QueryRejection>,
+) -> Result<Json<RotationsReply>, Failure> {
+    let Query(query) = query?;
+    let limit = query.limit.unwrap_or(USUAL_HISTORY).min(LONGEST_HISTORY);
+    let rotations = surface.control.history(query.secret.as_deref(), limit).await?;
+    Ok(Json(RotationsReply { rotations }))
+}

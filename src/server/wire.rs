@@ -1,0 +1,101 @@
+//! The JSON that goes over HTTP. Requests refuse what they do not know; replies may grow.
+
+use serde::{Deserialize, Serialize};
+
+use crate::engine::control::{Accepted, PolicyStatus, RotateOptions, Selector};
+use crate::rotation::status::SecretStatus;
+use crate::store::HistoryEntry;
+
+/// `POST /api/v1/rotate`.
+#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RotateRequest {
+    /// Names or ARNs.
+    pub secrets: Vec<String>,
+    /// All secrets of this policy.
+    pub policy: Option<String>,
+    /// All secrets.
+    pub all: bool,
+    /// Without waiting for the fence.
+    pub now: bool,
+    /// Retiring the previous password without waiting for the overlap.
+    pub revoke_previous: bool,
+}
+
+impl RotateRequest {
+    /// A request for these secrets.
+    pub fn new(selector: Selector, options: RotateOptions) -> Self {
+        Self {
+            secrets: selector.secrets,
+            policy: selector.policy,
+            all: selector.all,
+            now: options.now,
+            revoke_previous: options.revoke_previous,
+        }
+    }
+
+    /// Which secrets, and how.
+    pub fn into_parts(self) -> (Selector, RotateOptions) {
+        let options = RotateOptions {
+            now: self.now,
+            revoke_previous: self.revoke_previous,
+        };
+        let selector = Selector {
+            secrets: self.secrets,
+            policy: self.policy,
+            all: self.all,
+        };
+        (selector, options)
+    }
+}
+
+/// `POST /api/v1/pause`.
+#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PauseRequest {
+    /// Names or ARNs.
+    pub secrets: Vec<String>,
+    /// All secrets of this policy.
+    pub policy: Option<String>,
+    /// All secrets.
+    pub all: bool,
+    /// For how long; until resumed, if left out.
+    pub for_seconds: Option<u64>,
+    /// Why, for those who look at status.
+    pub reason: Option<String>,
+}
+
+/// The answer to a command.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct AcceptedReply {
+    /// The secrets that it was accepted for.
+    pub accepted: Vec<Accepted>,
+}
+
+/// The answer to whatever failed.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ErrorReply {
+    /// What failed, on what, and what to do.
+    pub error: String,
+}
+
+/// `GET /api/v1/secrets`.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct SecretsReply {
+    /// The secrets, in the order of policies and names.
+    pub secrets: Vec<SecretStatus>,
+}
+
+/// `GET /api/v1/policies`.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct PoliciesReply {
+    /// The policies.
+    pub policies: Vec<PolicyStatus>,
+}
+
+/// `GET /api/v1/rotations`.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct RotationsReply {
+    /// What happened, newest first.
+    pub rotations: Vec<HistoryEntry>,
+}

@@ -1,0 +1,108 @@
+//! A store that ends with its process: for tests and simulations.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+
+use crate::clock::Timestamp;
+use crate::rotation::event::Event;
+use crate::rotation::state::Record;
+use crate::store::{HISTORY_PER_SECRET, HistoryEntry, Store, StoreError};
+
+/// Records and history in memory.
+#[derive(Default)]
+pub struct MemoryStore {
+    content: Mutex<Content>,
+}
+
+#[derive(Default)]
+struct Content {
+    records: BTreeMap<String, Record>,
+    history: Vec<HistoryEntry>,
+    fault: Option<String>,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Makes every operation fail with this cause, until told `None`.
+    pub fn fail(&self, cause: Option<&str>) {
+        self.lock().fault = cause.map(str::to_owned);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Content> {
+        // No operation leaves the content half changed, so a poisoned lock guards a sound one.
+        self.content.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn open(&self, action: &'static str) -> Result<MutexGuard<'_, Content>, StoreError> {
+        let content = self.lock();
+        match &content.fault {
+            None => Ok(content),
+            Some(cause) => Err(StoreError::Failed {
+                location: "memory".to_owned(),
+                action,
+                cause: cause.clone(),
+            }),
+        }
+    }
+}
+
+impl Content {
+    fn remember(&mut self, secret_arn: &str, events: &[(Timestamp, Event)]) {
+        self.history.extend(events.iter().map(|(at, event)| HistoryEntry {
+            at: *at,
+            secret_arn: secret_arn.to_owned(),
+            event: event.clone(),
+        }));
+        let kept = self
+            .history
+            .iter()
+            .filter(|entry| entry.secret_arn == secret_arn)
+            .count();
+        let mut surplus = kept.saturating_sub(HISTORY_PER_SECRET);
+        self.history.retain(|entry| {
+            let drop = surplus > 0 && entry.secret_arn == secret_arn;
+            surplus -= usize::from(drop);
+            !drop
+        });
+    }
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    async fn records(&self) -> Result<Vec<Record>, StoreError> {
+        Ok(self.open("reading the records")?.records.values().cloned().collect())
+    }
+
+    async fn save(&self, record: &Record, events: &[(Timestamp, Event)]) -> Result<(), StoreError> {
+        let mut content = self.open("writing a record")?;
+        content.records.insert(record.secret_arn.clone(), record.clone());
+        content.remember(&record.secret_arn, events);
+        Ok(())
+    }
+
+    async fn history(&self, secret_arn: Option<&str>, limit: usize) -> Result<Vec<HistoryEntry>, StoreError> {
+        let content = self.open("reading the history")?;
+        Ok(content
+            .history
+            .iter()
+            .rev()
+            .filter(|entry| secret_arn.is_none_or(|arn| entry.secret_arn == arn))
+            .take(limit)
+            .cloned()
+            .collect())
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        self.open("a small write").map(drop)
+    }
+
+    fn shared(&self) -> bool {
+        false
+    }
+}

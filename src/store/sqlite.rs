@@ -1,0 +1,147 @@
+//! The store in a SQLite file: one process owns it, and every save is durable before it returns.
+
+mod files;
+mod rows;
+mod schema;
+#[cfg(test)]
+mod tests;
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rusqlite::Connection;
+
+use crate::clock::Timestamp;
+use crate::rotation::event::Event;
+use crate::rotation::state::Record;
+use crate::store::{HistoryEntry, Store, StoreError};
+
+/// How long a write waits for somebody who reads the file with another tool, a checkpoint at most.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Records and history in a SQLite file.
+pub struct SqliteStore {
+    owned: Arc<Owned>,
+}
+
+/// The fields drop in this order: the database is closed before the lock goes.
+struct Owned {
+    connection: Mutex<Connection>,
+    location: Location,
+    _lock: File,
+}
+
+/// The file's path, as error messages name it.
+#[derive(Clone)]
+pub(in crate::store) struct Location(String);
+
+impl SqliteStore {
+    /// Opens the file, creating it if there is none, and owns it until dropped.
+    ///
+    /// # Errors
+    /// [`StoreError::Held`] when another process owns it, [`StoreError::Newer`] when a newer
+    /// release wrote it, else [`StoreError::Failed`] with what to do.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let location = Location(path.display().to_string());
+        files::check_folder(path, &location)?;
+        let lock = files::lock(path, &location)?;
+        files::create_private(path, &location)?;
+        let connection = connect(path).map_err(|error| location.failed("opening the database", &error))?;
+        schema::migrate(&connection, &location)?;
+        set_up(&connection).map_err(|error| location.failed("setting up the database", &error))?;
+        Ok(Self {
+            owned: Arc::new(Owned {
+                connection: Mutex::new(connection),
+                location,
+                _lock: lock,
+            }),
+        })
+    }
+
+    /// Runs a database operation where it may block.
+    async fn perform<T: Send + 'static>(
+        &self,
+        action: &'static str,
+        operation: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let owned = Arc::clone(&self.owned);
+        let done = tokio::task::spawn_blocking(move || {
+            // A transaction that a panic interrupts is rolled back, so the connection stays sound.
+            let mut connection = owned.connection.lock().unwrap_or_else(PoisonError::into_inner);
+            operation(&mut connection).map_err(|error| owned.location.failed(action, &error))
+        });
+        done.await
+            .unwrap_or_else(|error| Err(self.owned.location.refused(action, error.to_string())))
+    }
+}
+
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    Ok(connection)
+}
+
+fn set_up(connection: &Connection) -> rusqlite::Result<()> {
+    // FULL, not NORMAL: a save that returned must outlive a power cut, because a request is
+    // acknowledged and a write to AWS begins right after it.
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    connection.pragma_update(None, "synchronous", "full")
+}
+
+impl Location {
+    fn refused(&self, action: &'static str, cause: String) -> StoreError {
+        StoreError::Failed {
+            location: self.0.clone(),
+            action,
+            cause,
+        }
+    }
+
+    fn failed(&self, action: &'static str, error: &rusqlite::Error) -> StoreError {
+        use rusqlite::ErrorCode::{DatabaseBusy, DatabaseCorrupt, DiskFull, NotADatabase};
+        let advice = match error.sqlite_error_code() {
+            Some(NotADatabase | DatabaseCorrupt) => {
+                ". The file is damaged or no SQLite database: move it and its -wal and -shm files away and start \
+                 again. What rotations need is rebuilt from AWS; history, pauses and timings are lost"
+            }
+            Some(DatabaseBusy) => ". Another program has the file open for writing; end it",
+            Some(DiskFull) => ". Make room on its file system",
+            _ => "",
+        };
+        self.refused(action, format!("{error}{advice}"))
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn records(&self) -> Result<Vec<Record>, StoreError> {
+        self.perform("reading the records", |connection| rows::records(connection))
+            .await
+    }
+
+    async fn save(&self, record: &Record, events: &[(Timestamp, Event)]) -> Result<(), StoreError> {
+        const ACTION: &str = "writing a record";
+        let change = rows::Change::new(record, events)
+            .map_err(|error| self.owned.location.refused(ACTION, error.to_string()))?;
+        self.perform(ACTION, move |connection| change.commit(connection)).await
+    }
+
+    async fn history(&self, secret_arn: Option<&str>, limit: usize) -> Result<Vec<HistoryEntry>, StoreError> {
+        let secret_arn = secret_arn.map(str::to_owned);
+        self.perform("reading the history", move |connection| {
+            rows::history(connection, secret_arn.as_deref(), limit)
+        })
+        .await
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        self.perform("a small write", |connection| rows::beat(connection)).await
+    }
+
+    fn shared(&self) -> bool {
+        false
+    }
+}

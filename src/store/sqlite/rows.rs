@@ -1,0 +1,128 @@
+//! What is read from the tables and written to them.
+
+use chrono::SecondsFormat;
+use rusqlite::{Connection, Row, TransactionBehavior, params};
+
+use crate::clock::Timestamp;
+use crate::rotation::event::Event;
+use crate::rotation::state::Record;
+use crate::store::{HISTORY_PER_SECRET, HistoryEntry};
+
+/// A record and the events that led to it, ready to be written.
+pub(super) struct Change {
+    secret_arn: String,
+    record: String,
+    updated_at: String,
+    events: Vec<(String, String)>,
+}
+
+impl Change {
+    /// Serialises everything, so that nothing but the database can fail later.
+    pub(super) fn new(record: &Record, events: &[(Timestamp, Event)]) -> serde_json::Result<Self> {
+        // The store reads no clock: a record is as new as the newest event that led to it.
+        let updated_at = events.iter().map(|(at, _)| *at).max().unwrap_or(record.first_seen);
+        Ok(Self {
+            secret_arn: record.secret_arn.clone(),
+            record: serde_json::to_string(record)?,
+            updated_at: text(updated_at),
+            events: events
+                .iter()
+                .map(|(at, event)| Ok((text(*at), serde_json::to_string(event)?)))
+                .collect::<serde_json::Result<_>>()?,
+        })
+    }
+
+    /// Writes all of it, or nothing.
+    pub(super) fn commit(self, connection: &mut Connection) -> rusqlite::Result<()> {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        transaction
+            .prepare_cached(
+                "INSERT INTO records VALUES (?1, ?2, ?3) ON CONFLICT (secret_arn) DO UPDATE
+                 SET json = excluded.json, updated_at = max(updated_at, excluded.updated_at)",
+            )?
+            .execute(params![self.secret_arn, self.record, self.updated_at])?;
+        for (at, event) in &self.events {
+            transaction
+                .prepare_cached("INSERT INTO history (at, secret_arn, event) VALUES (?1, ?2, ?3)")?
+                .execute(params![at, self.secret_arn, event])?;
+        }
+        if !self.events.is_empty() {
+            transaction
+                .prepare_cached(
+                    "DELETE FROM history WHERE secret_arn = ?1 AND id <=
+                     (SELECT id FROM history WHERE secret_arn = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
+                )?
+                .execute(params![self.secret_arn, rows(HISTORY_PER_SECRET)])?;
+        }
+        transaction.commit()
+    }
+}
+
+/// Every record that can be read.
+pub(super) fn records(connection: &Connection) -> rusqlite::Result<Vec<Record>> {
+    let mut statement = connection.prepare_cached("SELECT secret_arn, json FROM records ORDER BY secret_arn")?;
+    let mut rows = statement.query(())?;
+    let mut records = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (secret_arn, json): (String, String) = (row.get(0)?, row.get(1)?);
+        match serde_json::from_str::<Record>(&json) {
+            Ok(record) => records.push(record),
+            Err(error) => tracing::warn!(
+                secret_arn,
+                %error,
+                "a record in the store cannot be read; what rotations need is rebuilt from AWS"
+            ),
+        }
+    }
+    Ok(records)
+}
+
+/// The newest entries, newest first.
+pub(super) fn history(
+    connection: &Connection,
+    secret_arn: Option<&str>,
+    limit: usize,
+) -> rusqlite::Result<Vec<HistoryEntry>> {
+    let limit = rows(limit);
+    let found = match secret_arn {
+        Some(arn) => connection
+            .prepare_cached(
+                "SELECT at, secret_arn, event FROM history WHERE secret_arn = ?1 ORDER BY id DESC LIMIT ?2",
+            )?
+            .query_map(params![arn, limit], entry)?
+            .collect::<rusqlite::Result<Vec<_>>>()?,
+        None => connection
+            .prepare_cached("SELECT at, secret_arn, event FROM history ORDER BY id DESC LIMIT ?1")?
+            .query_map(params![limit], entry)?
+            .collect::<rusqlite::Result<Vec<_>>>()?,
+    };
+    Ok(found.into_iter().flatten().collect())
+}
+
+fn entry(row: &Row<'_>) -> rusqlite::Result<Option<HistoryEntry>> {
+    let (at, secret_arn, event): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+    match (at.parse(), serde_json::from_str(&event)) {
+        (Ok(at), Ok(event)) => Ok(Some(HistoryEntry { at, secret_arn, event })),
+        _ => {
+            tracing::warn!(secret_arn, at, "an entry of the history cannot be read; it is left out");
+            Ok(None)
+        }
+    }
+}
+
+/// A write that changes something, so that SQLite does sync it.
+pub(super) fn beat(connection: &Connection) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("UPDATE heartbeat SET beats = beats + 1")?
+        .execute(())
+        .map(drop)
+}
+
+/// Times of one width, so that their text sorts as they do.
+fn text(at: Timestamp) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Nanos, true)
+}
+
+fn rows(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
