@@ -287,7 +287,8 @@ fn replication_group(id: &str, group: types::ReplicationGroup) -> AwsResult<Repl
         cluster_enabled: group.cluster_enabled.unwrap_or(false),
         global_datastore: group
             .global_replication_group_info
-            .and_then(|global| global.global_replication_group_id),
+            .and_then(|global| global.global_replication_group_id)
+            .filter(|id| !id.is_empty()),
         members: group.member_clusters.unwrap_or_default(),
         read_endpoints,
     })
