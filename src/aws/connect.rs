@@ -105,3 +105,70 @@ impl fmt::Debug for ClockTime {
         f.write_str("ClockTime")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::ErrorClass;
+    use super::super::wire::{Answer, Wire, config, credentials};
+    use super::*;
+    use crate::policy::Role;
+
+    async fn look(wire: &Wire) -> super::super::AwsResult<usize> {
+        let place = Place {
+            role: Some(Role {
+                arn: "arn:aws:iam::123456789012:role/rekeyd".to_owned(),
+                external_id: Some("shared-words".to_owned()),
+            }),
+            ..wire.place()
+        };
+        let base = config(credentials()).into_builder().endpoint_url(&wire.url).build();
+        let ports = wire.ports_over(&assume(base, &place).await);
+        ports.users.users().await.map(|users| users.len())
+    }
+
+    #[tokio::test]
+    async fn a_role_is_assumed_with_its_external_id_and_its_credentials_sign() {
+        let sts = r#"<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleResult><Credentials><AccessKeyId>ASSUMED</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration></Credentials><AssumedRoleUser><AssumedRoleId>A:rekeyd</AssumedRoleId><Arn>arn:aws:sts::123456789012:assumed-role/rekeyd/rekeyd</Arn></AssumedRoleUser></AssumeRoleResult></AssumeRoleResponse>"#;
+        let users =
+            "<DescribeUsersResponse><DescribeUsersResult><Users></Users></DescribeUsersResult></DescribeUsersResponse>";
+        let wire = Wire::start(vec![Answer::new(200, sts), Answer::new(200, users)]).await;
+        assert_eq!(look(&wire).await.unwrap(), 0);
+        let requests = wire.take();
+        for part in [
+            "RoleArn=arn%3Aaws%3Aiam",
+            "ExternalId=shared-words",
+            "RoleSessionName=rekeyd",
+        ] {
+            assert!(requests[0].body.contains(part), "{part}");
+        }
+        assert!(
+            requests[1]
+                .header("authorization")
+                .unwrap()
+                .contains("Credential=ASSUMED/")
+        );
+    }
+
+    #[tokio::test]
+    async fn a_role_that_may_not_be_assumed_is_denied_and_a_broken_sts_passes() {
+        let error = |code: &str| {
+            format!("<ErrorResponse><Error><Code>{code}</Code><Message>m</Message></Error></ErrorResponse>")
+        };
+        for (status, code, class) in [
+            (403, "AccessDenied", ErrorClass::Denied),
+            (500, "InternalFailure", ErrorClass::Unavailable),
+        ] {
+            let wire = Wire::start(vec![Answer::new(status, &error(code))]).await;
+            let failure = look(&wire).await.unwrap_err();
+            assert_eq!(failure.class, class, "{failure}");
+        }
+    }
+
+    #[tokio::test]
+    async fn connecting_asks_aws_for_nothing() {
+        let wire = Wire::start(vec![Answer::new(500, "")]).await;
+        let clock = Arc::new(crate::clock::SystemClock::new());
+        connect(&wire.place(), clock, Arc::new(Metrics::new(&[]))).await;
+        assert_eq!(wire.take().len(), 0);
+    }
+}

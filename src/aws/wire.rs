@@ -6,6 +6,7 @@ use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_elasticache::config::{Credentials, SharedCredentialsProvider};
+use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -81,26 +82,19 @@ impl Wire {
 
     /// Ports that speak to it with made-up credentials.
     pub(super) fn ports(&self) -> PlacePorts {
-        let provider = Credentials::new("AKIDEXAMPLE", "not-a-secret", None, None, "test");
-        self.ports_with(SharedCredentialsProvider::new(provider))
+        self.ports_with(credentials())
     }
 
     pub(super) fn ports_with(&self, credentials: SharedCredentialsProvider) -> PlacePorts {
-        let clock: SharedClock = Arc::new(SystemClock::new());
-        let config = SdkConfig::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("us-east-1"))
-            .credentials_provider(credentials)
-            .retry_config(RetryConfig::disabled())
-            .timeout_config(timeouts())
-            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-            .time_source(ClockTime(Arc::clone(&clock)))
-            .sleep_impl(aws_smithy_async::rt::sleep::SharedAsyncSleep::new(
-                aws_smithy_async::rt::sleep::TokioSleep::new(),
-            ))
-            .build();
-        let metrics = Arc::new(Metrics::new(&[]));
-        ports(&config, &self.place(), Calls { clock, metrics })
+        self.ports_over(&config(credentials))
+    }
+
+    pub(super) fn ports_over(&self, config: &SdkConfig) -> PlacePorts {
+        let calls = Calls {
+            clock: Arc::new(SystemClock::new()),
+            metrics: Arc::new(Metrics::new(&[])),
+        };
+        ports(config, &self.place(), calls)
     }
 
     /// The place that it stands for.
@@ -114,6 +108,26 @@ impl Wire {
             elasticache_endpoint: Some(self.url.clone()),
         }
     }
+}
+
+/// What `connect` sets, without its look at files and the environment.
+pub(super) fn config(credentials: SharedCredentialsProvider) -> SdkConfig {
+    let clock: SharedClock = Arc::new(SystemClock::new());
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .credentials_provider(credentials)
+        .retry_config(RetryConfig::disabled())
+        .timeout_config(timeouts())
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .time_source(ClockTime(clock))
+        .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
+        .build()
+}
+
+/// Made-up credentials.
+pub(super) fn credentials() -> SharedCredentialsProvider {
+    SharedCredentialsProvider::new(Credentials::new("AKIDEXAMPLE", "not-a-secret", None, None, "test"))
 }
 
 async fn serve(stream: TcpStream, seen: Arc<Mutex<Vec<Request>>>, script: Arc<Mutex<Vec<Answer>>>) {
