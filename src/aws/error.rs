@@ -1,5 +1,9 @@
 //! The one table of error classes for both services. What a class means to a rotation is the
 //! engine's business; which class a code belongs to is decided here and nowhere else.
+//!
+//! Sources: the codes and their HTTP statuses are those of botocore's service models
+//! (`secretsmanager/2017-10-17`, `elasticache/2015-02-02`) and of the services' common-errors
+//! pages; the throttling codes are those that the AWS SDKs agree on.
 
 use std::time::Duration;
 
@@ -48,6 +52,205 @@ impl ErrorClass {
     }
 }
 
+/// What is known of a failed call, as [`classify`] takes it.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Failure<'a> {
+    /// The operation, such as `ModifyUser`.
+    pub operation: &'a str,
+    /// AWS's error code, if the reply held one.
+    pub code: Option<&'a str>,
+    /// AWS's words; they alone tell an expired signature from a wrong one.
+    pub message: Option<&'a str>,
+    /// The HTTP status, if there was a reply.
+    pub status: Option<u16>,
+    /// What went wrong outside of AWS's reply.
+    pub transport: Option<Transport>,
+}
+
+/// What can go wrong with a call besides AWS refusing it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Transport {
+    /// No answer in time.
+    Timeout,
+    /// The connection failed or broke.
+    Io,
+    /// The answer could not be read.
+    Response,
+    /// The request could not be built or sent: an endpoint that is no URL, a missing parameter.
+    Request,
+    /// There are no credentials, or they were refused.
+    Credentials,
+    /// Credentials could not be fetched just now.
+    CredentialsUnavailable,
+    /// Anything else that kept the request from being answered.
+    Other,
+}
+
+impl Transport {
+    /// What stands in an [`AwsError`] where AWS's code would.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Timeout => "Timeout",
+            Self::Io => "ConnectionFailed",
+            Self::Response => "UnreadableResponse",
+            Self::Request => "RequestNotBuilt",
+            Self::Credentials => "NoCredentials",
+            Self::CredentialsUnavailable => "CredentialsUnavailable",
+            Self::Other => "DispatchFailed",
+        }
+    }
+
+    fn class(self) -> ErrorClass {
+        match self {
+            Self::Request => ErrorClass::Invalid,
+            Self::Credentials => ErrorClass::Denied,
+            Self::Timeout | Self::Io | Self::Response | Self::CredentialsUnavailable | Self::Other => {
+                ErrorClass::Unavailable
+            }
+        }
+    }
+}
+
+/// Fewer requests, please. `LimitExceededException` is not among them although SDKs count it as
+/// throttling: Secrets Manager means the quota of versions or labels by it, which waiting does not
+/// refill.
+const THROTTLING: &[&str] = &[
+    "APICallRateForCustomerExceeded",
+    "BandwidthLimitExceeded",
+    "EC2ThrottledException",
+    "PriorRequestNotComplete",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "RequestThrottled",
+    "RequestThrottledException",
+    "SlowDown",
+    "ThrottledException",
+    "Throttling",
+    "ThrottlingException",
+    "TooManyRequestsException",
+    "TransactionInProgressException",
+];
+
+/// AWS's own trouble, whatever the HTTP status.
+const UNAVAILABLE: &[&str] = &[
+    "InternalError",
+    "InternalFailure",
+    "InternalServerError",
+    "InternalServiceError",
+    "RequestTimeout",
+    "RequestTimeoutException",
+    "ServiceUnavailable",
+    "ServiceUnavailableException",
+];
+
+/// Another change is under way.
+const BUSY: &[&str] = &["InvalidUserState", "InvalidUserGroupState"];
+
+/// The date of the signature is outside of the window.
+const EXPIRED: &[&str] = &["RequestExpired", "RequestTimeTooSkewed"];
+
+/// What a bad signature is called; its message says whether it is only too old.
+const SIGNATURE: &[&str] = &["InvalidSignatureException", "SignatureDoesNotMatch"];
+
+/// Who we are is unknown, or not allowed that.
+const DENIED: &[&str] = &[
+    "AccessDenied",
+    "AccessDeniedException",
+    "AuthFailure",
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "IncompleteSignature",
+    "InvalidAccessKeyId",
+    "InvalidClientTokenId",
+    "MissingAuthenticationToken",
+    "MissingAuthenticationTokenException",
+    "NotAuthorized",
+    "OptInRequired",
+    "UnauthorizedOperation",
+    "UnrecognizedClientException",
+];
+
+/// The key of the secret is disabled, gone or not ours to use.
+const KMS: &[&str] = &[
+    "DecryptionFailure",
+    "DecryptionFailureException",
+    "EncryptionFailure",
+    "EncryptionFailureException",
+];
+
+/// Used up, until something is deleted or AWS raises it.
+const QUOTA: &[&str] = &[
+    "LimitExceededException",
+    "TagQuotaPerResourceExceeded",
+    "UserGroupQuotaExceeded",
+    "UserQuotaExceeded",
+];
+
+/// The class of a failed call.
+///
+/// A code outranks the HTTP status, except that no status of 500 and above is taken for a refusal:
+/// such a request may have been applied. A reply without a code is not AWS's (a proxy's page, a
+/// cut body), so it says nothing about the request either.
+pub fn classify(failure: &Failure<'_>) -> ErrorClass {
+    if let Some(transport) = failure.transport {
+        return transport.class();
+    }
+    let server_error = failure.status.is_some_and(|status| status >= 500);
+    match failure.code {
+        Some(code) if THROTTLING.contains(&code) => ErrorClass::Throttled,
+        None if failure.status == Some(429) => ErrorClass::Throttled,
+        None => ErrorClass::Unavailable,
+        Some(code) if server_error || UNAVAILABLE.contains(&code) => ErrorClass::Unavailable,
+        Some(code) => refusal(failure.operation, code, failure.message.unwrap_or_default()),
+    }
+}
+
+/// The class of a request that AWS read and refused.
+fn refusal(operation: &str, code: &str, message: &str) -> ErrorClass {
+    match (operation, code) {
+        // A version with this id is there already, with another value.
+        ("PutSecretValue", "ResourceExistsException") => ErrorClass::Conflict,
+        // The label is elsewhere than the request says. Which of the two codes AWS answers depends
+        // on the case; a secret marked for deletion gives the second, and looking again shows it.
+        ("UpdateSecretVersionStage", "InvalidParameterException" | "InvalidRequestException") => ErrorClass::Conflict,
+        _ if BUSY.contains(&code) => ErrorClass::Busy,
+        _ if EXPIRED.contains(&code) => ErrorClass::Expired,
+        _ if SIGNATURE.contains(&code) => signature(message),
+        _ if DENIED.contains(&code) => ErrorClass::Denied,
+        _ if KMS.contains(&code) => ErrorClass::Kms,
+        _ if QUOTA.contains(&code) => ErrorClass::Quota,
+        _ if code.contains("NotFound") => ErrorClass::NotFound,
+        _ => ErrorClass::Invalid,
+    }
+}
+
+/// AWS's signature check says "Signature expired: … is now earlier than …", or "Signature not yet
+/// current: …" from a clock that is ahead; anything else is a wrong key.
+fn signature(message: &str) -> ErrorClass {
+    let message = message.to_ascii_lowercase();
+    if message.contains("expired") || message.contains("not yet current") {
+        ErrorClass::Expired
+    } else {
+        ErrorClass::Denied
+    }
+}
+
+/// The longest message that is kept, in characters.
+const MESSAGE_LIMIT: usize = 300;
+
+/// Somebody else's words, made fit for a log line: no control characters, not too long.
+pub fn plain(text: &str) -> String {
+    let mut plain: String = text
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(MESSAGE_LIMIT)
+        .collect();
+    if text.chars().nth(MESSAGE_LIMIT).is_some() {
+        plain.push('…');
+    }
+    plain
+}
+
 /// A call to AWS that failed.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{operation} on {resource}: {code}: {message}")]
@@ -83,3 +286,7 @@ impl AwsError {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "error_tests.rs"]
+mod tests;

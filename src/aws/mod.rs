@@ -3,7 +3,13 @@
 //!
 //! A command that must change nothing is given readers only.
 
+mod call;
+mod connect;
+mod elasticache;
 pub mod error;
+mod secrets_manager;
+#[cfg(test)]
+mod wire;
 
 use std::time::SystemTime;
 
@@ -15,6 +21,7 @@ use crate::policy::Selection;
 use crate::rotation::observation::{SecretState, User, VersionValue};
 use crate::secret::Password;
 
+pub use connect::connect;
 pub use error::{AwsError, ErrorClass};
 
 /// What a read or write of AWS gives.
@@ -80,7 +87,7 @@ pub struct UserGroup {
 pub struct ReplicationGroup {
     /// Its id.
     pub id: String,
-    /// Whether its connections are encrypted (TransitEncryptionEnabled, and mode `required`).
+    /// Whether its nodes take TLS (TransitEncryptionEnabled; mode `preferred` takes it too).
     pub transit_encryption: bool,
     /// Whether cluster mode is on.
     pub cluster_enabled: bool,

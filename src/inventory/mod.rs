@@ -1,23 +1,13 @@
-//! stub until merge
-use crate::aws::*;
-use crate::policy::*;
-use crate::rotation::observation::*;
-use std::collections::BTreeSet;
-/// stub
-pub struct Discovery {
-    /// f
-    pub found: BTreeSet<ListedSecret>,
-    /// g
-    pub failed: Vec<(String, AwsError)>,
-}
-/// stub
-pub async fn discover(_r: &dyn SecretsReader, _s: &Selection) -> Discovery {
-    Discovery {
-        found: BTreeSet::new(),
-        failed: vec![],
-    }
-}
-/// stub
-pub async fn topology(_r: &dyn UsersReader, _u: &User, _o: &[Endpoint]) -> AwsResult<Topology> {
-    Ok(Topology::default())
-}
+//! Which secrets a policy has, and which nodes a user can log in on.
+//!
+//! Neither answer is ever shortened: what cannot be found out is an error, because an empty list
+//! of nodes would pass for a proof, and a missing secret for one that was dropped.
+
+mod discovery;
+#[cfg(test)]
+mod fakes;
+mod together;
+mod topology;
+
+pub use discovery::{Discovery, discover};
+pub use topology::{CONFIGURED, topology};

@@ -1,10 +1,19 @@
 //! The proof of a password: a login with it, over a fresh TLS connection, on a node.
 
+mod connection;
+mod redis;
+mod resp;
+#[cfg(test)]
+mod testing;
+mod tls;
+
 use async_trait::async_trait;
 
 use crate::policy::{Endpoint, Tls};
 use crate::rotation::observation::LoginAnswer;
 use crate::secret::Password;
+
+pub use redis::{DEFAULT_CONCURRENCY, DEFAULT_DEADLINE, RedisLogin};
 
 /// Logs in on nodes.
 #[async_trait]

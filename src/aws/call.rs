@@ -1,0 +1,174 @@
+//! One call through the SDK: timed, counted, and its failure put into our words.
+//!
+//! Nothing here may format an SDK error, input or request with `Debug`: ElastiCache's inputs print
+//! their passwords (`ModifyUserInput` derives `Debug`). Text comes from an error's code and
+//! message, and from `Display`, which shows neither input nor request.
+
+use std::error::Error;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::{DispatchFailure, SdkError};
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+use super::AwsResult;
+use super::error::{AwsError, ErrorClass, Failure, Transport, classify, plain};
+use crate::clock::SharedClock;
+use crate::metrics::Metrics;
+
+/// What a call is, in metrics and errors.
+#[derive(Clone, Copy)]
+pub(super) struct Operation {
+    /// `secretsmanager` or `elasticache`, as in their endpoints.
+    pub(super) service: &'static str,
+    /// The operation's name.
+    pub(super) name: &'static str,
+}
+
+/// Times and counts calls.
+#[derive(Clone)]
+pub(super) struct Calls {
+    pub(super) clock: SharedClock,
+    pub(super) metrics: Arc<Metrics>,
+}
+
+impl Calls {
+    /// Waits for a call and notes how it went.
+    pub(super) async fn run<T, E: ProvideErrorMetadata>(
+        &self,
+        operation: Operation,
+        resource: &str,
+        call: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    ) -> AwsResult<T> {
+        let start = self.clock.monotonic();
+        let result = call.await.map_err(|error| describe(operation.name, resource, &error));
+        let took = self.clock.monotonic().saturating_sub(start);
+        let outcome = result.as_ref().err().map_or("ok", |error| error.class.label());
+        self.metrics
+            .aws_request(operation.service, operation.name, outcome, took);
+        result
+    }
+}
+
+/// A reply that AWS should not have given: something that it always says is missing.
+pub(super) fn incomplete(operation: Operation, resource: &str, what: &str) -> AwsError {
+    AwsError {
+        class: ErrorClass::Unavailable,
+        operation: operation.name,
+        resource: resource.to_owned(),
+        code: "IncompleteResponse".to_owned(),
+        message: what.to_owned(),
+        retry_after: None,
+    }
+}
+
+/// The next page's marker, unless it is the one that led to this page: a listing that goes round
+/// in circles must fail and not spin.
+pub(super) fn next_page(
+    operation: Operation,
+    resource: &str,
+    current: Option<&str>,
+    next: Option<String>,
+) -> AwsResult<Option<String>> {
+    match next.filter(|marker| !marker.is_empty()) {
+        Some(marker) if Some(marker.as_str()) == current => {
+            Err(incomplete(operation, resource, "the listing repeats its page marker"))
+        }
+        marker => Ok(marker),
+    }
+}
+
+fn describe<E: ProvideErrorMetadata>(
+    operation: &'static str,
+    resource: &str,
+    error: &SdkError<E, HttpResponse>,
+) -> AwsError {
+    let (code, message, transport) = match error {
+        SdkError::ServiceError(service) => (service.err().code(), service.err().message(), None),
+        _ => (None, None, Some(transport(error))),
+    };
+    let response = error.raw_response();
+    let status = response.map(|response| response.status().as_u16());
+    let class = classify(&Failure {
+        operation,
+        code,
+        message,
+        status,
+        transport,
+    });
+    let fallback = transport.unwrap_or(Transport::Response).code();
+    AwsError {
+        class,
+        operation,
+        resource: resource.to_owned(),
+        code: code.map_or_else(|| fallback.to_owned(), plain),
+        message: message.map_or_else(|| without_message(error, status), plain),
+        retry_after: response.and_then(retry_after),
+    }
+}
+
+/// Where a call failed that AWS did not answer, or not legibly.
+fn transport<E>(error: &SdkError<E, HttpResponse>) -> Transport {
+    match error {
+        SdkError::TimeoutError(_) => Transport::Timeout,
+        SdkError::ConstructionFailure(_) => Transport::Request,
+        SdkError::DispatchFailure(failure) if failure.is_timeout() => Transport::Timeout,
+        SdkError::DispatchFailure(failure) if failure.is_io() => Transport::Io,
+        SdkError::DispatchFailure(failure) if failure.is_user() => Transport::Request,
+        SdkError::DispatchFailure(failure) => credentials(&cause(failure)),
+        _ => Transport::Response,
+    }
+}
+
+/// Tells failures of the credential chain apart by the words of `CredentialsError`, because its
+/// type is not exported by the crates that we build on. In doubt the failure is one that passes.
+fn credentials(cause: &str) -> Transport {
+    let refused = [
+        "was not enabled",
+        "not properly configured",
+        "no providers in chain provided credentials",
+        "(AccessDenied)",
+        "(InvalidClientTokenId)",
+        "(ExpiredToken)",
+        "(ExpiredTokenException)",
+    ];
+    if refused.iter().any(|words| cause.contains(words)) {
+        Transport::Credentials
+    } else if cause.contains("credentials") {
+        Transport::CredentialsUnavailable
+    } else {
+        Transport::Other
+    }
+}
+
+/// The causes of a request that was not answered, from the outermost in, as `Display` gives them.
+fn cause(failure: &DispatchFailure) -> String {
+    let mut words = Vec::new();
+    let mut next = failure.as_connector_error().and_then(Error::source);
+    while let Some(error) = next {
+        words.push(error.to_string());
+        next = error.source();
+    }
+    words.join(": ")
+}
+
+/// What to say where AWS said nothing.
+fn without_message<E>(error: &SdkError<E, HttpResponse>, status: Option<u16>) -> String {
+    match (error, status) {
+        (SdkError::TimeoutError(_), _) => "no answer in time".to_owned(),
+        (SdkError::DispatchFailure(failure), _) => plain(&cause(failure)),
+        (SdkError::ConstructionFailure(_), _) => "the request could not be built".to_owned(),
+        (_, Some(status)) => format!("an answer that is not AWS's, with HTTP status {status}"),
+        (_, None) => "an answer that cannot be read".to_owned(),
+    }
+}
+
+/// How long AWS asks to wait: its own header counts milliseconds, HTTP's seconds.
+fn retry_after(response: &HttpResponse) -> Option<Duration> {
+    let number = |name: &str| response.headers().get(name)?.trim().parse::<u64>().ok();
+    number("x-amz-retry-after")
+        .map(Duration::from_millis)
+        .or_else(|| number("retry-after").map(Duration::from_secs))
+}

@@ -1,0 +1,299 @@
+//! ElastiCache through the SDK.
+//!
+//! `ModifyUserInput`, its builder and its fluent request derive `Debug` and print the passwords:
+//! the one function that builds them sends them and formats nothing.
+
+use async_trait::async_trait;
+use aws_config::SdkConfig;
+use aws_config::retry::RetryConfig;
+use aws_sdk_elasticache::Client;
+use aws_sdk_elasticache::config::{Builder, Config};
+use aws_sdk_elasticache::types;
+use aws_smithy_async::time::StaticTimeSource;
+
+use super::call::{Calls, Operation, incomplete, next_page};
+use super::{
+    AwsError, AwsResult, CacheCluster, ErrorClass, ReplicationGroup, ServerlessCache, UserGroup, UsersReader,
+    UsersWriter, system_time,
+};
+use crate::clock::Timestamp;
+use crate::policy::Endpoint;
+use crate::rotation::observation::{Authentication, User, UserStatus};
+use crate::secret::Password;
+
+const USERS: Operation = operation("DescribeUsers");
+const USER_GROUPS: Operation = operation("DescribeUserGroups");
+const REPLICATION_GROUPS: Operation = operation("DescribeReplicationGroups");
+const CACHE_CLUSTERS: Operation = operation("DescribeCacheClusters");
+const SERVERLESS_CACHES: Operation = operation("DescribeServerlessCaches");
+const MODIFY_USER: Operation = operation("ModifyUser");
+
+const fn operation(name: &'static str) -> Operation {
+    Operation {
+        service: "elasticache",
+        name,
+    }
+}
+
+/// How many users to ask for in a page: the most that ElastiCache's other listings give.
+const PAGE: i32 = 100;
+
+/// Reads and changes ElastiCache.
+pub(super) struct ElastiCache {
+    client: Client,
+    calls: Calls,
+}
+
+impl ElastiCache {
+    pub(super) fn new(config: &SdkConfig, endpoint: Option<&str>, calls: Calls) -> Self {
+        let mut builder = Builder::from(config);
+        if let Some(url) = endpoint {
+            builder = builder.endpoint_url(url);
+        }
+        Self {
+            client: Client::from_conf(builder.build()),
+            calls,
+        }
+    }
+}
+
+/// A request that is dated `signed_at`, and sent once. Neither the SDK's retries nor its
+/// correction of clock skew may move that date, because AWS refusing it later is what keeps a
+/// stalled write from landing.
+fn dated(signed_at: Timestamp) -> Builder {
+    Config::builder()
+        .time_source(StaticTimeSource::new(system_time(signed_at)))
+        .disable_clock_skew_correction(true)
+        .retry_config(RetryConfig::disabled())
+}
+
+#[async_trait]
+impl UsersReader for ElastiCache {
+    async fn user(&self, user_id: &str) -> AwsResult<User> {
+        let call = self.client.describe_users().user_id(user_id).send();
+        let reply = self.calls.run(USERS, user_id, call).await?;
+        let found = reply
+            .users
+            .unwrap_or_default()
+            .into_iter()
+            .find(|user| is(user.user_id(), user_id));
+        user(found.ok_or_else(|| absent(USERS, user_id, "UserNotFound"))?)
+    }
+
+    async fn users(&self) -> AwsResult<Vec<User>> {
+        let mut users = Vec::new();
+        let mut page: Option<String> = None;
+        loop {
+            let call = self.client.describe_users().max_records(PAGE).set_marker(page.clone());
+            let reply = self.calls.run(USERS, "*", call.send()).await?;
+            for found in reply.users.unwrap_or_default() {
+                users.push(user(found)?);
+            }
+            page = next_page(USERS, "*", page.as_deref(), reply.marker)?;
+            if page.is_none() {
+                return Ok(users);
+            }
+        }
+    }
+
+    async fn user_group(&self, id: &str) -> AwsResult<UserGroup> {
+        let call = self.client.describe_user_groups().user_group_id(id).send();
+        let reply = self.calls.run(USER_GROUPS, id, call).await?;
+        let group = reply
+            .user_groups
+            .unwrap_or_default()
+            .into_iter()
+            .find(|group| is(group.user_group_id(), id))
+            .ok_or_else(|| absent(USER_GROUPS, id, "UserGroupNotFound"))?;
+        Ok(UserGroup {
+            id: id.to_owned(),
+            replication_groups: group.replication_groups.unwrap_or_default(),
+            serverless_caches: group.serverless_caches.unwrap_or_default(),
+        })
+    }
+
+    async fn replication_group(&self, id: &str) -> AwsResult<ReplicationGroup> {
+        let call = self
+            .client
+            .describe_replication_groups()
+            .replication_group_id(id)
+            .send();
+        let reply = self.calls.run(REPLICATION_GROUPS, id, call).await?;
+        let group = reply
+            .replication_groups
+            .unwrap_or_default()
+            .into_iter()
+            .find(|group| is(group.replication_group_id(), id))
+            .ok_or_else(|| absent(REPLICATION_GROUPS, id, "ReplicationGroupNotFoundFault"))?;
+        replication_group(id, group)
+    }
+
+    async fn cache_cluster(&self, id: &str) -> AwsResult<CacheCluster> {
+        let call = self
+            .client
+            .describe_cache_clusters()
+            .cache_cluster_id(id)
+            .show_cache_node_info(true)
+            .send();
+        let reply = self.calls.run(CACHE_CLUSTERS, id, call).await?;
+        let cluster = reply
+            .cache_clusters
+            .unwrap_or_default()
+            .into_iter()
+            .find(|cluster| is(cluster.cache_cluster_id(), id))
+            .ok_or_else(|| absent(CACHE_CLUSTERS, id, "CacheClusterNotFound"))?;
+        let node = |node: types::CacheNode| {
+            let available = is(node.cache_node_status(), "available");
+            let address = endpoint(node.endpoint.as_ref());
+            address
+                .map(|address| (address, available))
+                .ok_or_else(|| incomplete(CACHE_CLUSTERS, id, "a node has no endpoint"))
+        };
+        let nodes = cluster.cache_nodes.unwrap_or_default().into_iter().map(node);
+        Ok(CacheCluster {
+            id: id.to_owned(),
+            nodes: nodes.collect::<AwsResult<_>>()?,
+        })
+    }
+
+    async fn serverless_cache(&self, name: &str) -> AwsResult<ServerlessCache> {
+        let call = self
+            .client
+            .describe_serverless_caches()
+            .serverless_cache_name(name)
+            .send();
+        let reply = self.calls.run(SERVERLESS_CACHES, name, call).await?;
+        let cache = reply
+            .serverless_caches
+            .unwrap_or_default()
+            .into_iter()
+            .find(|cache| is(cache.serverless_cache_name(), name))
+            .ok_or_else(|| absent(SERVERLESS_CACHES, name, "ServerlessCacheNotFoundFault"))?;
+        let endpoints = [cache.endpoint.as_ref(), cache.reader_endpoint.as_ref()];
+        Ok(ServerlessCache {
+            name: name.to_owned(),
+            endpoints: endpoints.into_iter().filter_map(endpoint).collect(),
+            available: is(cache.status(), "available"),
+        })
+    }
+}
+
+#[async_trait]
+impl UsersWriter for ElastiCache {
+    async fn set_passwords(&self, user_id: &str, passwords: &[Password], signed_at: Timestamp) -> AwsResult<()> {
+        let texts = passwords.iter().map(|password| password.expose().to_owned()).collect();
+        let call = self
+            .client
+            .modify_user()
+            .user_id(user_id)
+            .set_passwords(Some(texts))
+            .customize()
+            .config_override(dated(signed_at));
+        self.calls.run(MODIFY_USER, user_id, call.send()).await.map(drop)
+    }
+}
+
+/// Whether AWS's word is ours. ElastiCache keeps ids in lower case, and spells the statuses of
+/// serverless caches in capitals.
+fn is(theirs: Option<&str>, ours: &str) -> bool {
+    theirs.is_some_and(|theirs| theirs.eq_ignore_ascii_case(ours))
+}
+
+/// What ElastiCache answers for something unknown, should it answer an empty list instead.
+fn absent(operation: Operation, resource: &str, code: &str) -> AwsError {
+    AwsError {
+        class: ErrorClass::NotFound,
+        code: code.to_owned(),
+        ..incomplete(operation, resource, "the answer does not list it")
+    }
+}
+
+fn endpoint(endpoint: Option<&types::Endpoint>) -> Option<Endpoint> {
+    let endpoint = endpoint?;
+    Some(Endpoint {
+        host: endpoint.address().filter(|host| !host.is_empty())?.to_owned(),
+        port: endpoint.port().and_then(|port| u16::try_from(port).ok())?,
+    })
+}
+
+fn user(user: types::User) -> AwsResult<User> {
+    let id = user.user_id.unwrap_or_default();
+    let missing = |what: &str| incomplete(USERS, &id, what);
+    let authentication = user.authentication;
+    Ok(User {
+        name: user.user_name.ok_or_else(|| missing("the user has no name"))?,
+        arn: user.arn.ok_or_else(|| missing("the user has no ARN"))?,
+        status: status(&user.status.ok_or_else(|| missing("the user has no status"))?),
+        authentication: authentication
+            .as_ref()
+            .and_then(|authentication| authentication.r#type())
+            .map_or(Authentication::Unknown, |kind| authentication_type(kind.as_str())),
+        password_count: authentication
+            .and_then(|authentication| authentication.password_count)
+            .and_then(|count| u32::try_from(count).ok())
+            .unwrap_or(0),
+        on: user.access_string.as_deref().is_some_and(switched_on),
+        groups: user.user_group_ids.unwrap_or_default().into_iter().collect(),
+        id,
+    })
+}
+
+fn status(text: &str) -> UserStatus {
+    match text.to_ascii_lowercase().as_str() {
+        "active" => UserStatus::Active,
+        // Terraform's provider waits for `creating` as it does for `modifying`.
+        "modifying" | "creating" => UserStatus::Modifying,
+        "deleting" => UserStatus::Deleting,
+        _ => UserStatus::Other(text.to_owned()),
+    }
+}
+
+/// The service model spells the types `password`, `no-password` and `iam`, its inputs
+/// `no-password-required`; a sample in AWS's guide prints `no_password`.
+fn authentication_type(text: &str) -> Authentication {
+    match text.to_ascii_lowercase().replace('_', "-").as_str() {
+        "password" => Authentication::Password,
+        "no-password" | "no-password-required" => Authentication::NoPassword,
+        "iam" => Authentication::Iam,
+        _ => Authentication::Unknown,
+    }
+}
+
+/// Whether an access string switches its user on. The engine applies its words in order, and a
+/// user is off unless one of them is `on` (ElastiCache's RBAC guide).
+fn switched_on(access_string: &str) -> bool {
+    access_string
+        .split_whitespace()
+        .rev()
+        .find(|word| ["on", "off"].iter().any(|switch| word.eq_ignore_ascii_case(switch)))
+        .is_some_and(|word| word.eq_ignore_ascii_case("on"))
+}
+
+fn replication_group(id: &str, group: types::ReplicationGroup) -> AwsResult<ReplicationGroup> {
+    let mut read_endpoints = Vec::new();
+    for member in group.node_groups().iter().flat_map(|shard| shard.node_group_members()) {
+        // Only members of a group with cluster mode off have a ReadEndpoint.
+        if let Some(address) = endpoint(member.read_endpoint()) {
+            let cluster = member
+                .cache_cluster_id()
+                .ok_or_else(|| incomplete(REPLICATION_GROUPS, id, "a node names no cache cluster"))?;
+            read_endpoints.push((cluster.to_owned(), address));
+        }
+    }
+    Ok(ReplicationGroup {
+        id: id.to_owned(),
+        // TransitEncryptionMode `preferred` takes plain connections too, but TLS all the same.
+        transit_encryption: group.transit_encryption_enabled.unwrap_or(false),
+        cluster_enabled: group.cluster_enabled.unwrap_or(false),
+        global_datastore: group
+            .global_replication_group_info
+            .and_then(|global| global.global_replication_group_id)
+            .filter(|id| !id.is_empty()),
+        members: group.member_clusters.unwrap_or_default(),
+        read_endpoints,
+    })
+}
+
+#[cfg(test)]
+#[path = "elasticache_tests.rs"]
+mod tests;

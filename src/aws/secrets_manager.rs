@@ -1,0 +1,357 @@
+//! Secrets Manager through the SDK.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use async_trait::async_trait;
+use aws_config::SdkConfig;
+use aws_config::retry::RetryConfig;
+use aws_sdk_secretsmanager::Client;
+use aws_sdk_secretsmanager::config::{Builder, Config};
+use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput;
+use aws_sdk_secretsmanager::primitives::DateTime;
+use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType, SecretListEntry, SecretVersionsListEntry};
+use aws_smithy_async::time::StaticTimeSource;
+use secrecy::{ExposeSecret, SecretString};
+use zeroize::Zeroizing;
+
+use super::call::{Calls, Operation, incomplete, next_page};
+use super::{AwsResult, ListedSecret, SecretsReader, SecretsWriter, system_time};
+use crate::clock::Timestamp;
+use crate::policy::Selection;
+use crate::rotation::observation::{AWSCURRENT, AWSPENDING, AWSPREVIOUS, SecretState, Version, VersionValue};
+use crate::secret::{DocumentError, SecretDocument};
+
+const DESCRIBE: Operation = operation("DescribeSecret");
+const LIST_VERSIONS: Operation = operation("ListSecretVersionIds");
+const LIST: Operation = operation("ListSecrets");
+const GET: Operation = operation("GetSecretValue");
+const PUT: Operation = operation("PutSecretValue");
+const UPDATE_STAGE: Operation = operation("UpdateSecretVersionStage");
+
+const fn operation(name: &'static str) -> Operation {
+    Operation {
+        service: "secretsmanager",
+        name,
+    }
+}
+
+/// How often a secret is read again while its two readings contradict each other.
+const REREADS: usize = 2;
+
+/// The largest page that ListSecrets and ListSecretVersionIds give (`MaxResultsType` of the
+/// service model).
+const PAGE: i32 = 100;
+
+/// Reads and changes Secrets Manager.
+pub(super) struct SecretsManager {
+    client: Client,
+    calls: Calls,
+}
+
+impl SecretsManager {
+    pub(super) fn new(config: &SdkConfig, endpoint: Option<&str>, calls: Calls) -> Self {
+        let mut builder = Builder::from(config);
+        if let Some(url) = endpoint {
+            builder = builder.endpoint_url(url);
+        }
+        Self {
+            client: Client::from_conf(builder.build()),
+            calls,
+        }
+    }
+
+    async fn describe(&self, secret: &str) -> AwsResult<DescribeSecretOutput> {
+        let call = self.client.describe_secret().secret_id(secret).send();
+        self.calls.run(DESCRIBE, secret, call).await
+    }
+
+    async fn list_versions(&self, secret: &str) -> AwsResult<Vec<SecretVersionsListEntry>> {
+        let mut versions = Vec::new();
+        let mut page: Option<String> = None;
+        loop {
+            let call = self
+                .client
+                .list_secret_version_ids()
+                .secret_id(secret)
+                .include_deprecated(true)
+                .max_results(PAGE)
+                .set_next_token(page.clone());
+            let reply = self.calls.run(LIST_VERSIONS, secret, call.send()).await?;
+            versions.extend(reply.versions.unwrap_or_default());
+            page = next_page(LIST_VERSIONS, secret, page.as_deref(), reply.next_token)?;
+            if page.is_none() {
+                return Ok(versions);
+            }
+        }
+    }
+
+    /// One reading: what DescribeSecret shows, and the listing's versions.
+    async fn read(&self, secret: &str) -> AwsResult<(DescribeSecretOutput, Vec<SecretVersionsListEntry>)> {
+        let described = self.describe(secret).await?;
+        // Only DescribeSecret works on a secret that is marked for deletion.
+        let listed = if described.deleted_date.is_some() {
+            Vec::new()
+        } else {
+            self.list_versions(secret).await?
+        };
+        Ok((described, listed))
+    }
+
+    async fn change(&self, secret: &str, change: StageChange<'_>, signed_at: Timestamp) -> AwsResult<()> {
+        let call = self
+            .client
+            .update_secret_version_stage()
+            .secret_id(secret)
+            .version_stage(change.stage)
+            .remove_from_version_id(change.from)
+            .set_move_to_version_id(change.to.map(str::to_owned))
+            .customize()
+            .config_override(dated(signed_at));
+        self.calls.run(UPDATE_STAGE, secret, call.send()).await.map(drop)
+    }
+}
+
+/// A staging label that leaves one version, for another or for none. Naming the version that it
+/// leaves makes the change fail where the label is not there.
+struct StageChange<'a> {
+    stage: &'static str,
+    from: &'a str,
+    to: Option<&'a str>,
+}
+
+/// A request that is dated `signed_at`, and sent once. Neither the SDK's retries nor its
+/// correction of clock skew may move that date, because AWS refusing it later is what keeps a
+/// stalled write from landing.
+fn dated(signed_at: Timestamp) -> Builder {
+    Config::builder()
+        .time_source(StaticTimeSource::new(system_time(signed_at)))
+        .disable_clock_skew_correction(true)
+        .retry_config(RetryConfig::disabled())
+}
+
+#[async_trait]
+impl SecretsReader for SecretsManager {
+    async fn secret(&self, secret: &str) -> AwsResult<SecretState> {
+        let (mut described, mut listed) = self.read(secret).await?;
+        for _ in 0..REREADS {
+            if agree(&described, &listed) {
+                break;
+            }
+            (described, listed) = self.read(secret).await?;
+        }
+        state(secret, described, listed)
+    }
+
+    async fn value(&self, secret_arn: &str, version_id: &str) -> AwsResult<VersionValue> {
+        let call = self
+            .client
+            .get_secret_value()
+            .secret_id(secret_arn)
+            .version_id(version_id);
+        let reply = self.calls.run(GET, secret_arn, call.send()).await?;
+        if reply.version_id.as_deref() != Some(version_id) {
+            return Err(incomplete(
+                GET,
+                secret_arn,
+                "the answer is another version than the one asked for",
+            ));
+        }
+        match (reply.secret_string, reply.secret_binary) {
+            (Some(text), _) => Ok(SecretDocument::parse(&Zeroizing::new(text))),
+            (None, Some(binary)) => {
+                drop(Zeroizing::new(binary.into_inner()));
+                Ok(Err(DocumentError::Binary))
+            }
+            (None, None) => Err(incomplete(GET, secret_arn, "the answer holds no value")),
+        }
+    }
+
+    async fn select(&self, selection: &Selection) -> AwsResult<Vec<ListedSecret>> {
+        let resource = selection.name_prefix.as_deref().unwrap_or("*");
+        let filters = filters(selection);
+        let mut selected = Vec::new();
+        let mut page: Option<String> = None;
+        loop {
+            let call = self
+                .client
+                .list_secrets()
+                .set_filters((!filters.is_empty()).then(|| filters.clone()))
+                .max_results(PAGE)
+                .set_next_token(page.clone());
+            let reply = self.calls.run(LIST, resource, call.send()).await?;
+            for entry in reply.secret_list.unwrap_or_default() {
+                if selects(selection, &entry) {
+                    selected.push(listed_secret(resource, entry)?);
+                }
+            }
+            page = next_page(LIST, resource, page.as_deref(), reply.next_token)?;
+            if page.is_none() {
+                return Ok(selected);
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl SecretsWriter for SecretsManager {
+    async fn put_pending(
+        &self,
+        secret_arn: &str,
+        version_id: &str,
+        document: &SecretString,
+        signed_at: Timestamp,
+    ) -> AwsResult<()> {
+        let call = self
+            .client
+            .put_secret_value()
+            .secret_id(secret_arn)
+            .client_request_token(version_id)
+            .secret_string(document.expose_secret())
+            .version_stages(AWSPENDING)
+            .customize()
+            .config_override(dated(signed_at));
+        self.calls.run(PUT, secret_arn, call.send()).await.map(drop)
+    }
+
+    async fn move_current(&self, secret_arn: &str, from: &str, to: &str, signed_at: Timestamp) -> AwsResult<()> {
+        let change = StageChange {
+            stage: AWSCURRENT,
+            from,
+            to: Some(to),
+        };
+        self.change(secret_arn, change, signed_at).await
+    }
+
+    async fn remove_pending(&self, secret_arn: &str, version_id: &str, signed_at: Timestamp) -> AwsResult<()> {
+        let change = StageChange {
+            stage: AWSPENDING,
+            from: version_id,
+            to: None,
+        };
+        self.change(secret_arn, change, signed_at).await
+    }
+}
+
+/// Whether both readings have the labels that matter on the same versions. Both are eventually
+/// consistent. A version that only DescribeSecret shows is no contradiction in itself
+/// (RotateSecret leaves such, without a value), but it is what a lagging listing looks like too.
+fn agree(described: &DescribeSecretOutput, listed: &[SecretVersionsListEntry]) -> bool {
+    if described.deleted_date.is_some() {
+        return true;
+    }
+    let labels = described.version_ids_to_stages.as_ref();
+    [AWSCURRENT, AWSPENDING, AWSPREVIOUS].into_iter().all(|stage| {
+        let carries = |stages: &[String]| stages.iter().any(|label| label == stage);
+        let described = labels
+            .into_iter()
+            .flatten()
+            .find(|(_, stages)| carries(stages))
+            .map(|(id, _)| id.as_str());
+        let listed = listed
+            .iter()
+            .find(|entry| carries(entry.version_stages()))
+            .and_then(|entry| entry.version_id());
+        described == listed
+    })
+}
+
+fn state(
+    secret: &str,
+    described: DescribeSecretOutput,
+    listed: Vec<SecretVersionsListEntry>,
+) -> AwsResult<SecretState> {
+    let missing = |what: &str| incomplete(DESCRIBE, secret, what);
+    Ok(SecretState {
+        arn: described.arn.ok_or_else(|| missing("the answer names no ARN"))?,
+        name: described.name.ok_or_else(|| missing("the answer names no name"))?,
+        deleted: described
+            .deleted_date
+            .map(|at| timestamp(at).unwrap_or(Timestamp::MAX_UTC)),
+        rotation_enabled: described.rotation_enabled.unwrap_or(false),
+        owning_service: described.owning_service.filter(|service| !service.is_empty()),
+        // PrimaryRegion and ReplicationStatus are absent from a secret that was never replicated.
+        replicated: described.primary_region.is_some()
+            || described
+                .replication_status
+                .is_some_and(|replicas| !replicas.is_empty()),
+        last_changed: described.last_changed_date.and_then(timestamp),
+        versions: versions(described.version_ids_to_stages.unwrap_or_default(), listed),
+    })
+}
+
+fn versions(labels: HashMap<String, Vec<String>>, listed: Vec<SecretVersionsListEntry>) -> BTreeMap<String, Version> {
+    let mut versions: BTreeMap<String, Version> = labels
+        .into_iter()
+        .map(|(id, stages)| {
+            let version = Version {
+                created: None,
+                stages: stages.into_iter().collect::<BTreeSet<_>>(),
+            };
+            (id, version)
+        })
+        .collect();
+    for entry in listed {
+        if let Some(id) = entry.version_id {
+            versions.entry(id).or_default().created = entry.created_date.and_then(timestamp);
+        }
+    }
+    versions
+}
+
+/// Whether a filter may hold this text (`FilterValueStringType` of the service model; a leading
+/// `!` would turn the filter round).
+fn filterable(text: &str) -> bool {
+    !text.is_empty()
+        && !text.starts_with('!')
+        && text.len() <= 512
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b" :_@/+=.-!".contains(&b))
+}
+
+/// What AWS may leave out of the listing for us. Its filters match prefixes, of any tag for tags,
+/// so [`selects`] decides.
+fn filters(selection: &Selection) -> Vec<Filter> {
+    let filter = |key: FilterNameStringType, text: &str| {
+        filterable(text).then(|| Filter::builder().key(key).values(text).build())
+    };
+    let name = selection
+        .name_prefix
+        .as_deref()
+        .and_then(|prefix| filter(FilterNameStringType::Name, prefix));
+    let tag = selection
+        .tags
+        .keys()
+        .next()
+        .and_then(|key| filter(FilterNameStringType::TagKey, key));
+    name.into_iter().chain(tag).collect()
+}
+
+fn selects(selection: &Selection, entry: &SecretListEntry) -> bool {
+    let named = selection
+        .name_prefix
+        .as_deref()
+        .is_none_or(|prefix| entry.name().is_some_and(|name| name.starts_with(prefix)));
+    let tagged = selection.tags.iter().all(|(key, value)| {
+        entry
+            .tags()
+            .iter()
+            .any(|tag| tag.key() == Some(key) && tag.value() == Some(value))
+    });
+    named && tagged && entry.deleted_date.is_none()
+}
+
+fn listed_secret(resource: &str, entry: SecretListEntry) -> AwsResult<ListedSecret> {
+    match (entry.arn, entry.name) {
+        (Some(arn), Some(name)) => Ok(ListedSecret { arn, name }),
+        _ => Err(incomplete(LIST, resource, "an entry without ARN or name")),
+    }
+}
+
+fn timestamp(at: DateTime) -> Option<Timestamp> {
+    Timestamp::from_timestamp(at.secs(), at.subsec_nanos())
+}
+
+#[cfg(test)]
+#[path = "secrets_manager_tests.rs"]
+mod tests;

@@ -1,0 +1,79 @@
+//! Logins on Redis and Valkey nodes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::Semaphore;
+
+use super::Login;
+use super::connection::Connection;
+use super::resp;
+use super::tls::TlsConfigs;
+use crate::metrics::Metrics;
+use crate::policy::{Endpoint, Tls};
+use crate::rotation::observation::LoginAnswer;
+use crate::secret::Password;
+
+/// How many logins go on at once, unless told otherwise.
+pub const DEFAULT_CONCURRENCY: usize = 64;
+
+/// How long one login may take, unless told otherwise.
+pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Logs in over TLS: a fresh connection, AUTH and nothing else, the first line of the answer.
+pub struct RedisLogin {
+    metrics: Arc<Metrics>,
+    deadline: Duration,
+    turns: Semaphore,
+    configs: TlsConfigs,
+}
+
+impl RedisLogin {
+    /// Logins of at most `deadline` each, `concurrency` at once. The wait for a turn does not
+    /// count.
+    pub fn new(metrics: Arc<Metrics>, deadline: Duration, concurrency: usize) -> Self {
+        Self {
+            metrics,
+            deadline,
+            turns: Semaphore::new(concurrency.clamp(1, Semaphore::MAX_PERMITS)),
+            configs: TlsConfigs::default(),
+        }
+    }
+
+    async fn attempt(&self, node: &Endpoint, tls: &Tls, username: &str, password: &Password) -> LoginAnswer {
+        let config = match self.configs.get(tls).await {
+            Ok(config) => config,
+            Err(error) => return LoginAnswer::Unreachable(error.to_string()),
+        };
+        let mut connection = match Connection::open(node, config).await {
+            Ok(connection) => connection,
+            Err(error) => return LoginAnswer::Unreachable(error.to_string()),
+        };
+        match connection.ask(&resp::auth(username, password)).await {
+            Ok(line) => {
+                connection.close().await;
+                resp::answer(&line)
+            }
+            Err(error) => LoginAnswer::Unreachable(error.to_string()),
+        }
+    }
+}
+
+#[async_trait]
+impl Login for RedisLogin {
+    async fn login(&self, node: &Endpoint, tls: &Tls, username: &str, password: &Password) -> LoginAnswer {
+        // The semaphore is never closed, so there is always a turn.
+        let _turn = self.turns.acquire().await;
+        let attempt = self.attempt(node, tls, username, password);
+        let answer = tokio::time::timeout(self.deadline, attempt).await.unwrap_or_else(|_| {
+            LoginAnswer::Unreachable(format!("timeout: no answer within {} s", self.deadline.as_secs_f32()))
+        });
+        self.metrics.login(&answer);
+        answer
+    }
+}
+
+#[cfg(test)]
+#[path = "redis_tests.rs"]
+mod tests;
