@@ -82,6 +82,15 @@ impl Control for Engine {
             .collect()
     }
 
+    fn refresh_gauges(&self) {
+        let policies = self.config.policies.values();
+        let paused: Vec<String> = policies
+            .filter(|policy| policy.paused || self.config.daemon.paused)
+            .map(|policy| policy.name.clone())
+            .collect();
+        self.metrics.show(&self.report(), &paused, self.clock.now());
+    }
+
     async fn readiness(&self) -> Readiness {
         let mut problems = Vec::new();
         if let Err(error) = self.store.check().await {

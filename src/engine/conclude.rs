@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::aws::{AwsError, ErrorClass};
-use crate::clock::{after, between};
+use crate::clock::{Timestamp, after, between};
 use crate::policy::Policy;
 use crate::rotation::event::Event;
 use crate::rotation::plan::Decision;
@@ -55,6 +55,7 @@ impl Engine {
                 self.halt_over(key, &record).await?;
                 self.trouble_over(key, &record).await?;
                 self.settle_sight(key, Some(phase), None, detail);
+                self.rests_until(key, until);
                 Ok(Wake::At(until))
             }
             // The other decisions are carried out where they are made.
@@ -236,7 +237,14 @@ impl Engine {
             entry.sight.phase = phase;
             entry.sight.step = step;
             entry.sight.detail = detail;
+            entry.sight.resting_until = None;
             entry.sight.store_error = None;
+        }
+    }
+
+    fn rests_until(&self, key: &str, until: Timestamp) {
+        if let Some(entry) = self.state().entries.get_mut(key) {
+            entry.sight.resting_until = Some(until);
         }
     }
 

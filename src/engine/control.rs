@@ -93,6 +93,9 @@ pub trait Control: Send + Sync {
     /// Every policy.
     fn policies(&self) -> Vec<PolicyStatus>;
 
+    /// Brings the gauges that are computed from status up to date; done before a scrape.
+    fn refresh_gauges(&self) {}
+
     /// Configuration, store and tick; not AWS.
     async fn readiness(&self) -> Readiness;
 

@@ -40,6 +40,8 @@ pub(super) struct Sight {
     pub(super) phase: Option<Phase>,
     /// At which step.
     pub(super) step: Option<Step>,
+    /// Until when it rests.
+    pub(super) resting_until: Option<crate::clock::Timestamp>,
     /// What holds it there, in words.
     pub(super) detail: Option<String>,
     /// Whether the store refused to take what happened.

@@ -16,6 +16,7 @@ mod journal;
 mod observe;
 pub mod queue;
 mod report;
+mod settle;
 mod steps;
 
 use std::collections::BTreeMap;
@@ -36,6 +37,8 @@ use crate::policy::Policy;
 use crate::rotation::plan::Claims;
 use crate::rotation::state::Record;
 use crate::store::Store;
+
+pub use settle::Settled;
 
 use entry::Entry;
 use queue::{Queue, Wake};

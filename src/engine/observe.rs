@@ -108,7 +108,6 @@ impl Engine {
             let Ok((credential, node, answer)) = ended else {
                 return Err(unavailable("a login", "ended without an answer"));
             };
-            self.metrics.login(&answer);
             self.log_answer(observation, &credential, &node, &answer);
             logins.entry(credential).or_default().insert(node, answer);
         }

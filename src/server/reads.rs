@@ -65,6 +65,7 @@ async fn readyz(State(surface): State<Surface>) -> Response {
 }
 
 async fn metrics(State(surface): State<Surface>) -> Response {
+    surface.control.refresh_gauges();
     ([(header::CONTENT_TYPE, EXPOSITION_FORMAT)], surface.metrics.render()).into_response()
 }
 

@@ -1,0 +1,172 @@
+//! The daemon: adapters from a configuration, the engine, the surfaces, and their orderly end.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rand::TryRngCore;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::{SharedClock, SystemClock};
+use crate::config::{Loaded, StateLocation};
+use crate::engine::{Adapters, Engine, Settled};
+use crate::login::{DEFAULT_CONCURRENCY, DEFAULT_DEADLINE, RedisLogin};
+use crate::metrics::Metrics;
+use crate::server::admin::AdminServer;
+use crate::server::http::HttpServer;
+use crate::server::{ServeError, Surface};
+use crate::store::sqlite::SqliteStore;
+use crate::store::{Store, StoreError};
+use crate::tick::Tick;
+
+/// A daemon that could not start, or ended before it was told to.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A surface.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    /// The scheduler.
+    #[error("the scheduler cannot be started: {0}")]
+    Tick(#[from] tokio_cron_scheduler::JobSchedulerError),
+    /// A surface died.
+    #[error("a server task ended by itself; the daemon stops, so that it is restarted whole")]
+    ServerEnded,
+}
+
+/// Runs until `shutdown` ends, then drains.
+///
+/// # Errors
+/// [`DaemonError`] when it cannot start, or when a surface ends by itself.
+pub async fn run(loaded: Loaded, shutdown: impl Future<Output = ()>) -> Result<(), DaemonError> {
+    let (engine, metrics) = start_engine(&loaded).await?;
+    let daemon = &loaded.config.daemon;
+    let stop_serving = CancellationToken::new();
+    let surface = Surface {
+        control: engine.clone(),
+        metrics,
+    };
+    let http = HttpServer::bind(daemon.listen).await?;
+    let admin = AdminServer::bind(&daemon.admin_socket).await?;
+    tracing::info!(listen = %http.address(), admin_socket = %admin.path().display(), "serving");
+    let mut servers = tokio::task::JoinSet::new();
+    servers.spawn(http.serve(
+        surface.clone(),
+        daemon.expose_status,
+        stop_serving.clone().cancelled_owned(),
+    ));
+    servers.spawn(admin.serve(surface, stop_serving.clone().cancelled_owned()));
+    let ticking = engine.clone();
+    let tick = Tick::start(move || ticking.tick()).await?;
+    notify_manager(&[sd_notify::NotifyState::Ready]);
+
+    let mut died = false;
+    let told_or_dead = async {
+        tokio::select! {
+            biased;
+            () = shutdown => {}
+            _ = servers.join_next() => died = true,
+        }
+        notify_manager(&[sd_notify::NotifyState::Stopping]);
+        tracing::info!("stopping: steps under way are finished first");
+    };
+    engine.run(told_or_dead).await;
+    tick.stop().await;
+    stop_serving.cancel();
+    while servers.join_next().await.is_some() {}
+    if died { Err(DaemonError::ServerEnded) } else { Ok(()) }
+}
+
+/// Drives what is due until it is proved, or `shutdown` ends, or the longest
+/// `propagation_timeout` is over. Serves nothing, and never waits out an overlap.
+///
+/// # Errors
+/// [`DaemonError`] when the store cannot be had.
+pub async fn run_once(loaded: Loaded, shutdown: impl Future<Output = ()>) -> Result<Settled, DaemonError> {
+    let (engine, _) = start_engine(&loaded).await?;
+    let longest = loaded
+        .config
+        .policies
+        .values()
+        .map(|policy| policy.propagation_timeout)
+        .max()
+        .unwrap_or_default();
+    let ticking = engine.clone();
+    let tick = Tick::start(move || ticking.tick()).await?;
+    let settled_or_told = async {
+        tokio::select! {
+            biased;
+            () = shutdown => {}
+            () = engine.settle() => {}
+            () = tokio::time::sleep(longest) => tracing::warn!("propagation_timeout is over"),
+        }
+    };
+    engine.run(settled_or_told).await;
+    tick.stop().await;
+    Ok(engine.settled())
+}
+
+async fn start_engine(loaded: &Loaded) -> Result<(Arc<Engine>, Arc<Metrics>), DaemonError> {
+    let clock: SharedClock = Arc::new(SystemClock::new());
+    let config = &loaded.config;
+    let policies: Vec<String> = config.policies.keys().cloned().collect();
+    let metrics = Arc::new(Metrics::new(&policies));
+    metrics.started(clock.now());
+    metrics.config_loaded(true, clock.now());
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    let store: Arc<dyn Store> = match &config.daemon.state {
+        StateLocation::Sqlite(path) => Arc::new(SqliteStore::open(path)?),
+    };
+    let mut places = BTreeMap::new();
+    for (name, place) in &config.places {
+        let ports = crate::aws::connect(place, clock.clone(), metrics.clone()).await;
+        places.insert(name.clone(), ports);
+    }
+    let adapters = Adapters {
+        places,
+        login: Arc::new(RedisLogin::new(metrics.clone(), DEFAULT_DEADLINE, DEFAULT_CONCURRENCY)),
+        store,
+        clock,
+        randomness: Box::new(rand::rngs::OsRng.unwrap_err()),
+        metrics: metrics.clone(),
+    };
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        policies = policies.len(),
+        "rekeyd starts"
+    );
+    Ok((Engine::new(config.clone(), adapters).await?, metrics))
+}
+
+/// Tells the service manager, if there is one.
+fn notify_manager(states: &[sd_notify::NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::debug!(%error, "the service manager was not told");
+    }
+}
+
+/// Ends when the process is told to: SIGTERM or SIGINT. A second signal does not wait.
+///
+/// # Errors
+/// When the handlers cannot be installed.
+pub fn termination() -> std::io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = int.recv() => {}
+        }
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = term.recv() => {}
+                _ = int.recv() => {}
+            }
+            tracing::warn!("told twice: ends without waiting; the next start resumes what is under way");
+            std::process::exit(1);
+        });
+    })
+}

@@ -1,0 +1,61 @@
+//! Whether everything that is due is done, for `run --once`.
+
+use std::time::Duration;
+
+use crate::rotation::status::Phase;
+
+use super::Engine;
+
+/// How often the state is looked at.
+const EVERY: Duration = Duration::from_millis(100);
+
+/// Whatever is due later than this is not waited for.
+const SOON: chrono::Duration = chrono::Duration::seconds(60);
+
+/// How many secrets ended how.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Settled {
+    /// Nothing is due, under way or wrong.
+    pub done: usize,
+    /// Halted, in need of attention, or still under way.
+    pub not_done: usize,
+}
+
+impl Engine {
+    /// Ends when no secret has anything left to do now. One that keeps failing has.
+    pub async fn settle(&self) {
+        while !self.is_settled() {
+            tokio::time::sleep(EVERY).await;
+        }
+    }
+
+    fn is_settled(&self) -> bool {
+        let now = self.clock.now();
+        let state = self.state();
+        state.discovered
+            && state.unresolved.is_empty()
+            && state.entries.values().all(|entry| {
+                let standing_still = entry.sight.looked && !entry.driven && !entry.woken && !entry.in_flight();
+                let resting = match entry.sight.phase {
+                    Some(Phase::Idle | Phase::Overlap | Phase::Paused | Phase::Halted) => true,
+                    Some(Phase::Due) => entry.sight.resting_until.is_some_and(|until| until - now > SOON),
+                    _ => false,
+                };
+                standing_still && resting
+            })
+    }
+
+    /// How the secrets stand.
+    pub fn settled(&self) -> Settled {
+        let mut settled = Settled::default();
+        for secret in self.report() {
+            match secret.phase {
+                Phase::Idle | Phase::Overlap | Phase::Paused | Phase::Due => settled.done += 1,
+                Phase::Starting | Phase::Rotating | Phase::Retiring | Phase::NeedsAttention | Phase::Halted => {
+                    settled.not_done += 1;
+                }
+            }
+        }
+        settled
+    }
+}
