@@ -7,7 +7,8 @@ mod health;
 mod rotate;
 mod run;
 mod show;
-
+#[cfg(test)]
+mod tests;
 mod text;
 mod wait;
 

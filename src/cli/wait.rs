@@ -27,6 +27,9 @@ const LOOKS_AT_HALT: u32 = 2;
 /// A pause ends it a little later, since an engine may pass over it for what an operator asks for.
 const LOOKS_AT_PAUSE: u32 = 5;
 
+/// A secret that is not shown may come back: a daemon that has just started has yet to find it.
+const LOOKS_AT_ABSENCE: u32 = 30;
+
 /// How far a rotation has come.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Standing {
@@ -76,7 +79,7 @@ impl Watched {
                 told if told.is_empty() => status.phase.label().to_owned(),
                 told => format!("{}: {told}", status.phase.label()),
             },
-            (_, None) => "not looked at yet".to_owned(),
+            (_, None) => "the daemon does not show it".to_owned(),
         }
     }
 
@@ -92,7 +95,10 @@ impl Watched {
 
     fn judge(&self, revoke_previous: bool) -> Standing {
         let Some(status) = &self.status else {
-            return Standing::Failed("no policy covers it any more".to_owned());
+            return match self.looks < LOOKS_AT_ABSENCE {
+                true => Standing::Waiting,
+                false => Standing::Failed("no policy covers it any more".to_owned()),
+            };
         };
         let halted = status.phase == Phase::Halted && self.looks >= LOOKS_AT_HALT;
         let paused = status.phase == Phase::Paused && self.looks >= LOOKS_AT_PAUSE;
