@@ -1,1 +1,218 @@
-//! x
+//! The command line: what is typed, the client of the daemon's sockets, and what is printed.
+
+pub mod args;
+pub mod client;
+pub mod exit;
+mod health;
+mod rotate;
+mod run;
+mod show;
+#[cfg(test)]
+mod tests;
+mod text;
+mod wait;
+
+use std::ffi::OsString;
+use std::io::{ErrorKind, IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::ValueEnum;
+
+use crate::cli::args::{Cli, Command};
+use crate::cli::client::{Client, ClientError};
+use crate::cli::exit::Exit;
+use crate::clock::SharedClock;
+use crate::telemetry::{self, LogFormat, LogOptions};
+
+/// What a command has to say, and how the process ends.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Reply {
+    /// For standard output.
+    pub stdout: String,
+    /// How the process ends.
+    pub exit: Exit,
+}
+
+impl Reply {
+    fn new(exit: Exit, stdout: String) -> Self {
+        Self { stdout, exit }
+    }
+}
+
+/// A command that failed before it had anything to say.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// The daemon did not do it.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The configuration is wrong.
+    #[error("{0}")]
+    Configuration(String),
+    /// The daemon could not run.
+    #[error("{0}")]
+    Run(String),
+    /// What was to be printed cannot be.
+    #[error("the output could not be written as JSON: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+impl CliError {
+    /// How the process ends.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Client(error) => error.exit(),
+            Self::Configuration(_) => Exit::Configuration,
+            Self::Run(_) | Self::Json(_) => Exit::Failed,
+        }
+    }
+}
+
+/// What a command finds around it.
+pub struct Session {
+    /// The clock.
+    pub clock: SharedClock,
+    /// Whether standard output is a terminal.
+    pub terminal: bool,
+    /// Whether standard output may be coloured.
+    pub colour: bool,
+    /// Told what goes on meanwhile, if anybody watches.
+    pub progress: Option<Box<dyn Fn(&str) + Send + Sync>>,
+}
+
+impl Session {
+    /// What this process finds.
+    pub fn of_process(clock: SharedClock) -> Self {
+        let terminal = std::io::stdout().is_terminal();
+        Self {
+            clock,
+            terminal,
+            colour: terminal && colour_allowed(),
+            progress: std::io::stderr()
+                .is_terminal()
+                .then(|| -> Box<dyn Fn(&str) + Send + Sync> { Box::new(complain) }),
+        }
+    }
+
+    fn tell(&self, line: &str) {
+        if let Some(progress) = &self.progress {
+            progress(line);
+        }
+    }
+}
+
+/// Whether anybody asked for no colour; see no-color.org.
+fn colour_allowed() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// Prepares the process for a command: its environment and its log.
+///
+/// # Errors
+/// How the process ends instead; what is wrong has been said.
+pub fn prepare(cli: &Cli, variables: impl IntoIterator<Item = (OsString, OsString)>) -> Result<(), Exit> {
+    let variables: Vec<_> = variables.into_iter().collect();
+    let fail = |exit, reason: String| {
+        complain(&format!("rekeyd: {reason}"));
+        exit
+    };
+    telemetry::refuse_environment(variables.iter().cloned()).map_err(|reason| fail(Exit::Configuration, reason))?;
+    let options = log_options(cli, &variables).map_err(|reason| fail(Exit::Configuration, reason))?;
+    telemetry::init(&options).map_err(|error| fail(Exit::Usage, error.to_string()))
+}
+
+/// What was typed holds before what the environment says.
+fn log_options(cli: &Cli, variables: &[(OsString, OsString)]) -> Result<LogOptions, String> {
+    let variable = |wanted: &str| {
+        let found = variables.iter().find(|(name, _)| name == wanted);
+        found
+            .map(|(_, value)| value.to_string_lossy().into_owned())
+            .filter(|value| !value.is_empty())
+    };
+    let format = match (cli.log_format, variable("REKEYD_LOG_FORMAT")) {
+        (Some(typed), _) => typed,
+        (None, Some(text)) => LogFormat::from_str(&text, true)
+            .map_err(|_| format!("REKEYD_LOG_FORMAT is {text:?}; write auto, text or json"))?,
+        (None, None) => LogFormat::Auto,
+    };
+    let terminal = std::io::stderr().is_terminal();
+    Ok(LogOptions {
+        format,
+        level: cli.log_level.clone().or_else(|| variable("RUST_LOG")),
+        terminal,
+        colour: terminal && colour_allowed(),
+    })
+}
+
+/// Carries out a command, prints what it has to say, and tells how the process ends.
+pub async fn main(cli: Cli, session: &Session) -> ExitCode {
+    let exit = match execute(cli, session).await {
+        Ok(reply) => match print(&reply.stdout) {
+            Ok(()) => reply.exit,
+            Err(error) => {
+                complain(&format!("rekeyd: standard output cannot be written: {error}"));
+                Exit::Failed
+            }
+        },
+        Err(error) => {
+            complain(&format!("rekeyd: {error}"));
+            error.exit()
+        }
+    };
+    exit.into()
+}
+
+/// Carries out a command.
+///
+/// # Errors
+/// [`CliError`], which knows how the process ends.
+pub async fn execute(cli: Cli, session: &Session) -> Result<Reply, CliError> {
+    let client = || socket(&cli).map(Client::new);
+    match cli.command.clone() {
+        Command::Run { once } => run::daemon(&cli.config, once, session).await,
+        Command::Check { json } => run::check(&cli.config, json, session),
+        Command::Status { secret, json } => show::status(&client()?, secret.as_deref(), json, session).await,
+        Command::History { secret, limit, json } => {
+            show::history(&client()?, secret.as_deref(), limit, json, session).await
+        }
+        Command::Rotate(args) => rotate::rotate(&client()?, args, session).await,
+        Command::Pause {
+            selection,
+            span,
+            reason,
+            json,
+        } => {
+            let accepted = client()?.pause(selection.into(), span, reason).await?;
+            rotate::acknowledge(&accepted, "paused", json, session)
+        }
+        Command::Resume { selection, json } => {
+            let accepted = client()?.resume(selection.into()).await?;
+            rotate::acknowledge(&accepted, "resumed", json, session)
+        }
+        Command::Healthcheck { ready, listen } => {
+            let listen = listen.map_or_else(|| Ok(run::settings(&cli.config)?.listen), Ok::<_, CliError>)?;
+            Ok(health::check(listen, ready).await?)
+        }
+    }
+}
+
+fn socket(cli: &Cli) -> Result<PathBuf, CliError> {
+    match &cli.socket {
+        Some(socket) => Ok(socket.clone()),
+        None => Ok(run::settings(&cli.config)?.admin_socket),
+    }
+}
+
+/// Writes to standard output. A reader that has seen enough is no error.
+fn print(text: &str) -> std::io::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
+}
+
+/// Writes a line to standard error. Where that fails there is nobody left to tell.
+fn complain(line: &str) {
+    writeln!(std::io::stderr(), "{line}").unwrap_or_default();
+}

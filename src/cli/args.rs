@@ -1,0 +1,182 @@
+//! The command line as it is typed.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::engine::control::Selector;
+use crate::telemetry::LogFormat;
+
+/// Rotates the passwords of Amazon ElastiCache users whose credentials live in AWS Secrets Manager.
+#[derive(Parser, Clone, Debug)]
+#[command(name = "rekeyd", version, max_term_width = 100, arg_required_else_help = true)]
+pub struct Cli {
+    /// The configuration.
+    #[arg(long, global = true, value_name = "PATH", default_value = "/etc/rekeyd/rekeyd.toml")]
+    pub config: PathBuf,
+    /// The daemon's admin socket, instead of the one that the configuration names.
+    #[arg(long, global = true, value_name = "PATH")]
+    pub socket: Option<PathBuf>,
+    /// The form of the log on standard error, instead of what REKEYD_LOG_FORMAT says; auto, the
+    /// default, is text on a terminal, else JSON.
+    #[arg(long, global = true, value_name = "FORMAT")]
+    pub log_format: Option<LogFormat>,
+    /// What is logged, instead of what RUST_LOG says: a level, or directives such as
+    /// `info,rekeyd=debug`.
+    #[arg(long, global = true, value_name = "LEVEL")]
+    pub log_level: Option<String>,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Subcommand, Clone, Debug)]
+pub enum Command {
+    /// Run the daemon.
+    Run {
+        /// Drive what is due until it is proved, then end; never wait out an overlap.
+        #[arg(long)]
+        once: bool,
+    },
+    /// Check and explain the configuration.
+    Check {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show where secrets stand.
+    Status {
+        /// A name or ARN: everything about one secret.
+        secret: Option<String>,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show what happened, newest first.
+    History {
+        /// A name or ARN.
+        secret: Option<String>,
+        /// How many entries.
+        #[arg(long, value_name = "N", default_value_t = 50)]
+        limit: usize,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Rotate now.
+    Rotate(RotateArgs),
+    /// Start nothing new for secrets until they are resumed.
+    Pause {
+        /// Which secrets.
+        #[command(flatten)]
+        selection: Selection,
+        /// End the pause by itself after this time, such as 2h.
+        #[arg(long = "for", value_name = "TIME", value_parser = span)]
+        span: Option<Duration>,
+        /// Why, for those who look at status.
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// End pauses, and pass over halts.
+    Resume {
+        /// Which secrets.
+        #[command(flatten)]
+        selection: Selection,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Ask the daemon whether it is alive, for a container's health check.
+    Healthcheck {
+        /// Ask for readiness as well.
+        #[arg(long)]
+        ready: bool,
+        /// Where it listens, instead of `daemon.listen`.
+        #[arg(long, value_name = "ADDRESS")]
+        listen: Option<SocketAddr>,
+    },
+}
+
+/// `rekeyd rotate`.
+#[derive(Args, Clone, Debug)]
+pub struct RotateArgs {
+    /// Which secrets.
+    #[command(flatten)]
+    pub selection: Selection,
+    /// Wait until each secret has a new password that was proved, or shown to be unprovable; with
+    /// --revoke-previous, until the previous one is gone as well.
+    #[arg(long)]
+    pub wait: bool,
+    /// How long to wait.
+    #[arg(long, value_name = "TIME", default_value = "30m", value_parser = span, requires = "wait")]
+    pub timeout: Duration,
+    /// Do not wait for the fence after the last change. Only if no other rekeyd may be at work.
+    #[arg(long)]
+    pub now: bool,
+    /// After a leak: retire the previous password at once. Clients that still use it are refused;
+    /// connections that are open stay open.
+    #[arg(long)]
+    pub revoke_previous: bool,
+    /// As JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Which secrets.
+#[derive(Args, Clone, Debug)]
+#[group(required = true, multiple = false)]
+pub struct Selection {
+    /// Names or ARNs.
+    #[arg(value_name = "SECRET")]
+    pub secrets: Vec<String>,
+    /// All secrets of this policy.
+    #[arg(long, value_name = "POLICY")]
+    pub policy: Option<String>,
+    /// All secrets.
+    #[arg(long)]
+    pub all: bool,
+}
+
+impl From<Selection> for Selector {
+    fn from(selection: Selection) -> Self {
+        Self {
+            secrets: selection.secrets,
+            policy: selection.policy,
+            all: selection.all,
+        }
+    }
+}
+
+/// A span of time: numbers with s, m, h or d, such as `90s` or `1h30m`.
+fn span(text: &str) -> Result<Duration, String> {
+    const HELP: &str = "write a time such as 90s, 30m, 1h30m or 2d";
+    let mut seconds: u64 = 0;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest.find(|character: char| !character.is_ascii_digit()).ok_or(HELP)?;
+        let (number, tail) = rest.split_at(digits);
+        let unit = match tail.chars().next() {
+            Some('s') => 1,
+            Some('m') => 60,
+            Some('h') => 3_600,
+            Some('d') => 86_400,
+            _ => return Err(HELP.to_owned()),
+        };
+        let number: u64 = number.parse().map_err(|_| HELP)?;
+        seconds = number
+            .checked_mul(unit)
+            .and_then(|more| seconds.checked_add(more))
+            .ok_or(HELP)?;
+        rest = &tail[1..];
+    }
+    match seconds {
+        0 => Err(HELP.to_owned()),
+        seconds => Ok(Duration::from_secs(seconds)),
+    }
+}

@@ -1,0 +1,239 @@
+//! The client of the daemon's sockets.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Bytes;
+use hyper::{Method, Request, StatusCode, header};
+use hyper_util::rt::TokioIo;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::UnixStream;
+
+use crate::cli::exit::Exit;
+use crate::engine::control::{Accepted, RotateOptions, Selector};
+use crate::rotation::status::SecretStatus;
+use crate::server::wire::{AcceptedReply, ErrorReply, PauseRequest, RotateRequest, RotationsReply, SecretsReply};
+use crate::store::HistoryEntry;
+
+/// Longer than the daemon gives itself, so that its own words arrive.
+const DEADLINE: Duration = Duration::from_secs(40);
+
+/// The status of some hundred thousand secrets.
+const LONGEST_REPLY: usize = 256 * 1024 * 1024;
+
+/// A request that the daemon did not carry out.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// Nobody answers.
+    #[error("the daemon cannot be reached over {target}: {cause}; {advice}")]
+    Unreachable {
+        /// Where it was looked for.
+        target: String,
+        /// What happened.
+        cause: String,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// It answered that it did not do it.
+    #[error("{message}")]
+    Answered {
+        /// The HTTP status.
+        status: StatusCode,
+        /// Its words.
+        message: String,
+    },
+    /// Its answer makes no sense to this release.
+    #[error("the daemon's answer over {target} makes no sense: {cause}; is it of another release than this command?")]
+    Senseless {
+        /// Where it came from.
+        target: String,
+        /// What is wrong with it.
+        cause: String,
+    },
+}
+
+impl ClientError {
+    /// How the process ends.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Unreachable { .. } => Exit::Unreachable,
+            Self::Answered { status, .. } if status.is_client_error() => Exit::Refused,
+            Self::Answered { .. } | Self::Senseless { .. } => Exit::Failed,
+        }
+    }
+}
+
+/// A client of the admin socket.
+pub struct Client {
+    socket: PathBuf,
+}
+
+impl Client {
+    /// A client; it connects anew for each request.
+    pub fn new(socket: PathBuf) -> Self {
+        Self { socket }
+    }
+
+    /// Every secret, or those of one name or ARN.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub async fn secrets(&self, secret: Option<&str>) -> Result<Vec<SecretStatus>, ClientError> {
+        let query = secret.map_or_else(String::new, |secret| format!("?secret={}", encode(secret)));
+        let reply: SecretsReply = self.get(&format!("/api/v1/secrets{query}")).await?;
+        Ok(reply.secrets)
+    }
+
+    /// The newest events.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub async fn history(&self, secret: Option<&str>, limit: usize) -> Result<Vec<HistoryEntry>, ClientError> {
+        let query = secret.map_or_else(String::new, |secret| format!("&secret={}", encode(secret)));
+        let reply: RotationsReply = self.get(&format!("/api/v1/rotations?limit={limit}{query}")).await?;
+        Ok(reply.rotations)
+    }
+
+    /// Asks for rotations.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub async fn rotate(&self, selector: Selector, options: RotateOptions) -> Result<Vec<Accepted>, ClientError> {
+        self.post("/api/v1/rotate", &RotateRequest::new(selector, options))
+            .await
+    }
+
+    /// Asks for a pause.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub async fn pause(
+        &self,
+        selector: Selector,
+        span: Option<Duration>,
+        reason: Option<String>,
+    ) -> Result<Vec<Accepted>, ClientError> {
+        let request = PauseRequest {
+            secrets: selector.secrets,
+            policy: selector.policy,
+            all: selector.all,
+            for_seconds: span.map(|span| span.as_secs()),
+            reason,
+        };
+        self.post("/api/v1/pause", &request).await
+    }
+
+    /// Ends pauses, and passes over halts.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub async fn resume(&self, selector: Selector) -> Result<Vec<Accepted>, ClientError> {
+        self.post("/api/v1/resume", &selector).await
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+        self.send(Method::GET, path, Bytes::new()).await
+    }
+
+    async fn post(&self, path: &str, request: &impl Serialize) -> Result<Vec<Accepted>, ClientError> {
+        let body = serde_json::to_vec(request).map_err(|error| self.senseless(&error))?;
+        let reply: AcceptedReply = self.send(Method::POST, path, body.into()).await?;
+        Ok(reply.accepted)
+    }
+
+    async fn send<T: DeserializeOwned>(&self, method: Method, path: &str, body: Bytes) -> Result<T, ClientError> {
+        let stream = UnixStream::connect(&self.socket)
+            .await
+            .map_err(|error| self.unreachable(&error, advice(&error)))?;
+        let (status, body) = exchange(stream, method, path, body)
+            .await
+            .map_err(|cause| self.unreachable(&cause, "look into its log, and ask `rekeyd status` what came of it"))?;
+        if status.is_success() {
+            return serde_json::from_slice(&body).map_err(|error| self.senseless(&error));
+        }
+        let message = match serde_json::from_slice::<ErrorReply>(&body) {
+            Ok(reply) => reply.error,
+            Err(_) => format!("the daemon answered {status}"),
+        };
+        Err(ClientError::Answered { status, message })
+    }
+
+    fn unreachable(&self, cause: &dyn std::fmt::Display, advice: &'static str) -> ClientError {
+        ClientError::Unreachable {
+            target: shown(&self.socket),
+            cause: cause.to_string(),
+            advice,
+        }
+    }
+
+    fn senseless(&self, cause: &serde_json::Error) -> ClientError {
+        ClientError::Senseless {
+            target: shown(&self.socket),
+            cause: cause.to_string(),
+        }
+    }
+}
+
+fn shown(socket: &Path) -> String {
+    format!("the socket {}", socket.display())
+}
+
+fn advice(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        std::io::ErrorKind::PermissionDenied => {
+            "run this as the daemon's user, as root, or as a member of the socket's group"
+        }
+        _ => "start it with `rekeyd run` or systemctl, or name its socket with --socket",
+    }
+}
+
+/// One request and its answer, in time.
+pub(super) async fn exchange(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    method: Method,
+    path: &str,
+    body: Bytes,
+) -> Result<(StatusCode, Bytes), String> {
+    let exchanged = async {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::HOST, "rekeyd")
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Full::new(body))
+            .map_err(|error| error.to_string())?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| error.to_string())?;
+        // Whatever ends the connection ends the request too, which reports it.
+        let driver = tokio::spawn(connection);
+        let response = sender.send_request(request).await.map_err(|error| error.to_string())?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), LONGEST_REPLY)
+            .collect()
+            .await
+            .map_err(|error| error.to_string())?;
+        driver.abort();
+        Ok((status, body.to_bytes()))
+    };
+    tokio::time::timeout(DEADLINE, exchanged)
+        .await
+        .unwrap_or_else(|_| Err(format!("no answer within {} s", DEADLINE.as_secs())))
+}
+
+/// Makes text safe in a query.
+fn encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' | b':' => {
+                encoded.push(byte.into())
+            }
+            other => encoded.push_str(&format!("%{other:02X}")),
+        }
+    }
+    encoded
+}

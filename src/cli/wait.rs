@@ -1,0 +1,197 @@
+//! Waiting for rotations that were asked for.
+//!
+//! The request is stored, so the daemon may restart meanwhile; what counts is what status shows.
+
+use std::time::Duration;
+
+use crate::cli::Session;
+use crate::cli::client::{Client, ClientError};
+use crate::cli::show::told;
+use crate::cli::text::clean;
+use crate::engine::control::Accepted;
+use crate::rotation::status::{Phase, SecretStatus};
+
+/// Between two looks: short for a person who waits, cheap for the daemon.
+const POLL: Duration = Duration::from_secs(1);
+
+/// Up to this many secrets are asked for one by one; more of them by one list of all.
+const ASKED_SINGLY: usize = 8;
+
+/// How long the daemon may be away, as it is while it restarts.
+const OUTAGE: Duration = Duration::from_secs(60);
+
+/// A halt ends the wait when it is seen again after a second: the first look may still show one that
+/// a resume has just ended.
+const LOOKS_AT_HALT: u32 = 2;
+
+/// A pause ends it a little later, since an engine may pass over it for what an operator asks for.
+const LOOKS_AT_PAUSE: u32 = 5;
+
+/// A secret that is not shown may come back: a daemon that has just started has yet to find it.
+const LOOKS_AT_ABSENCE: u32 = 30;
+
+/// How far a rotation has come.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Standing {
+    /// On its way.
+    Waiting,
+    /// Over, as it was asked for.
+    Done,
+    /// Not going on; with the reason.
+    Failed(String),
+}
+
+impl Standing {
+    /// Its name in results.
+    pub(super) fn label(&self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Done => "done",
+            Self::Failed(_) => "failed",
+        }
+    }
+}
+
+/// A secret that is waited for.
+pub(super) struct Watched {
+    pub(super) accepted: Accepted,
+    pub(super) status: Option<SecretStatus>,
+    pub(super) standing: Standing,
+    /// How many looks in a row showed it in this phase.
+    looks: u32,
+}
+
+impl Watched {
+    fn new(accepted: Accepted) -> Self {
+        Self {
+            accepted,
+            status: None,
+            standing: Standing::Waiting,
+            looks: 0,
+        }
+    }
+
+    /// Why it stands where it does.
+    pub(super) fn told(&self) -> String {
+        match (&self.standing, &self.status) {
+            (Standing::Failed(reason), _) => reason.clone(),
+            (_, Some(status)) => match told(status) {
+                told if told.is_empty() => status.phase.label().to_owned(),
+                told => format!("{}: {told}", status.phase.label()),
+            },
+            (_, None) => "the daemon does not show it".to_owned(),
+        }
+    }
+
+    /// Takes note of a look; tells whether the phase changed.
+    fn see(&mut self, status: Option<SecretStatus>, revoke_previous: bool) -> bool {
+        let phase = |status: &Option<SecretStatus>| status.as_ref().map(|status| status.phase);
+        let changed = phase(&self.status) != phase(&status);
+        self.looks = if changed { 1 } else { self.looks.saturating_add(1) };
+        self.status = status;
+        self.standing = self.judge(revoke_previous);
+        changed
+    }
+
+    fn judge(&self, revoke_previous: bool) -> Standing {
+        let Some(status) = &self.status else {
+            return match self.looks < LOOKS_AT_ABSENCE {
+                true => Standing::Waiting,
+                false => Standing::Failed("no policy covers it any more".to_owned()),
+            };
+        };
+        let halted = status.phase == Phase::Halted && self.looks >= LOOKS_AT_HALT;
+        let paused = status.phase == Phase::Paused && self.looks >= LOOKS_AT_PAUSE;
+        if self.rotated(status) && (!revoke_previous || previous_gone(status)) {
+            Standing::Done
+        } else if halted || paused {
+            let verb = if halted { "passes over it" } else { "ends it" };
+            let phase = status.phase.label();
+            Standing::Failed(format!("{phase}: {}; `rekeyd resume` {verb}", told(status)))
+        } else {
+            Standing::Waiting
+        }
+    }
+
+    fn rotated(&self, status: &SecretStatus) -> bool {
+        status.current_version.is_some()
+            && status.current_version != self.accepted.current_version
+            && status.proof.is_some()
+    }
+}
+
+/// After a leak only the end of the old password is an end.
+fn previous_gone(status: &SecretStatus) -> bool {
+    let retired_since = status.retired_at.is_some() && status.retired_at >= status.last_rotation_at;
+    status.previous_password_valid == Some(false) || retired_since
+}
+
+/// Waits until every rotation is over, or for `timeout`.
+pub(super) async fn wait(
+    client: &Client,
+    accepted: Vec<Accepted>,
+    revoke_previous: bool,
+    timeout: Duration,
+    session: &Session,
+) -> Result<Vec<Watched>, ClientError> {
+    let mut watched: Vec<_> = accepted.into_iter().map(Watched::new).collect();
+    let begun = session.clock.monotonic();
+    let mut answered = begun;
+    loop {
+        let looked = look(client, &mut watched, revoke_previous, session).await;
+        let now = session.clock.monotonic();
+        match looked {
+            Ok(()) => answered = now,
+            Err(ClientError::Unreachable { .. }) if now.saturating_sub(answered) < OUTAGE => {
+                session.tell("the daemon does not answer; asking again");
+            }
+            Err(error) => return Err(error),
+        }
+        let waiting = watched.iter().any(|watched| watched.standing == Standing::Waiting);
+        let left = timeout.saturating_sub(now.saturating_sub(begun));
+        if !waiting || left.is_zero() {
+            return Ok(watched);
+        }
+        tokio::time::sleep(POLL.min(left)).await;
+    }
+}
+
+/// Looks once at each secret that is still waited for.
+async fn look(
+    client: &Client,
+    watched: &mut [Watched],
+    revoke_previous: bool,
+    session: &Session,
+) -> Result<(), ClientError> {
+    let waiting = || watched.iter().filter(|watched| watched.standing == Standing::Waiting);
+    let mut seen = Vec::new();
+    if waiting().count() > ASKED_SINGLY {
+        seen = client.secrets(None).await?;
+    } else {
+        for watched in waiting() {
+            match client.secrets(Some(&watched.accepted.arn)).await {
+                Ok(secrets) => seen.extend(secrets),
+                // It is known no longer, which is an answer.
+                Err(ClientError::Answered { status, .. }) if status == hyper::StatusCode::NOT_FOUND => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    for watched in watched
+        .iter_mut()
+        .filter(|watched| watched.standing == Standing::Waiting)
+    {
+        let of_it = |status: &&SecretStatus| status.arn.as_deref() == Some(watched.accepted.arn.as_str());
+        let status = seen.iter().find(of_it).cloned();
+        if watched.see(status, revoke_previous) || watched.standing != Standing::Waiting {
+            let line = format!(
+                "{}: {}: {}",
+                watched.accepted.secret,
+                watched.standing.label(),
+                watched.told()
+            );
+            session.tell(&clean(&line));
+        }
+    }
+    Ok(())
+}
