@@ -1,6 +1,7 @@
 //! The command line: what is typed, the client of the daemon's sockets, and what is printed.
 
 pub mod args;
+pub mod check;
 pub mod client;
 pub mod exit;
 mod health;
@@ -49,6 +50,9 @@ pub enum CliError {
     /// The configuration is wrong.
     #[error("{0}")]
     Configuration(String),
+    /// Another process holds the store.
+    #[error("{0}")]
+    Held(String),
     /// The daemon could not run.
     #[error("{0}")]
     Run(String),
@@ -63,6 +67,7 @@ impl CliError {
         match self {
             Self::Client(error) => error.exit(),
             Self::Configuration(_) => Exit::Configuration,
+            Self::Held(_) => Exit::Held,
             Self::Run(_) | Self::Json(_) => Exit::Failed,
         }
     }

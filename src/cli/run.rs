@@ -1,25 +1,68 @@
-//! The commands that need a configuration rather than a daemon, wired at merge.
+//! The commands that need a configuration rather than a daemon.
 
 use std::path::Path;
 
-use crate::cli::{CliError, Reply, Session};
-use crate::config::Daemon;
+use crate::cli::exit::Exit;
+use crate::cli::{CliError, Reply, Session, check as explain};
+use crate::config::{Daemon, Loaded, load};
+use crate::daemon::{self, DaemonError};
+use crate::engine::Settled;
+use crate::store::StoreError;
 
 /// `rekeyd run`, and `rekeyd run --once`.
-pub(super) async fn daemon(config: &Path, _once: bool, _session: &Session) -> Result<Reply, CliError> {
-    Err(CliError::Run(not_wired(config)))
+pub(super) async fn daemon(config: &Path, once: bool, _session: &Session) -> Result<Reply, CliError> {
+    let loaded = read(config)?;
+    let told = daemon::termination().map_err(|error| CliError::Run(format!("signals cannot be received: {error}")))?;
+    let exit = if once {
+        exit_of(daemon::run_once(loaded, told).await.map_err(failed)?)
+    } else {
+        daemon::run(loaded, told).await.map_err(failed)?;
+        Exit::Done
+    };
+    Ok(Reply::new(exit, String::new()))
 }
 
 /// `rekeyd check`.
-pub(super) fn check(config: &Path, _json: bool, _session: &Session) -> Result<Reply, CliError> {
-    Err(CliError::Configuration(not_wired(config)))
+pub(super) fn check(config: &Path, json: bool, session: &Session) -> Result<Reply, CliError> {
+    let loaded = read(config)?;
+    let now = session.clock.now();
+    let text = if json {
+        let mut text = serde_json::to_string_pretty(&explain::explain_json(&loaded, now))?;
+        text.push('\n');
+        text
+    } else {
+        explain::explain(&loaded, now)
+    };
+    Ok(Reply::new(Exit::Done, text))
 }
 
 /// The daemon's own settings, for those who want to reach it.
 pub(super) fn settings(config: &Path) -> Result<Daemon, CliError> {
-    Err(CliError::Configuration(not_wired(config)))
+    Ok(read(config)?.config.daemon)
 }
 
-fn not_wired(config: &Path) -> String {
-    format!("{}: not wired", config.display())
+fn read(config: &Path) -> Result<Loaded, CliError> {
+    // A variable that is not Unicode cannot be one of ours, and must not stop the others.
+    let variables = std::env::vars_os().map(|(name, value)| {
+        (
+            name.to_string_lossy().into_owned(),
+            value.to_string_lossy().into_owned(),
+        )
+    });
+    load(config, variables).map_err(|errors| CliError::Configuration(errors.to_string()))
+}
+
+fn failed(error: DaemonError) -> CliError {
+    match error {
+        DaemonError::Store(held @ StoreError::Held { .. }) => CliError::Held(held.to_string()),
+        other => CliError::Run(other.to_string()),
+    }
+}
+
+fn exit_of(settled: Settled) -> Exit {
+    match (settled.done, settled.not_done) {
+        (_, 0) => Exit::Done,
+        (0, _) => Exit::Failed,
+        _ => Exit::Partly,
+    }
 }
