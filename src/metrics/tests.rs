@@ -68,7 +68,7 @@ fn promoted(proof: Proof) -> Event {
     Event::Promoted {
         version: "v2".into(),
         previous: "v1".into(),
-        proof,
+        proof: Some(proof),
         nodes: 3,
     }
 }

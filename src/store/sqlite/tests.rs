@@ -28,13 +28,14 @@ fn place() -> (TempDir, PathBuf) {
 fn events() -> Vec<(Timestamp, Event)> {
     let request = Request {
         at: at(7),
+        over: None,
         now: true,
         revoke_previous: false,
     };
     let promoted = Event::Promoted {
         version: "v2".into(),
         previous: "v1".into(),
-        proof: Proof::Unproven(UnprovenReason::UserOff),
+        proof: Some(Proof::Unproven(UnprovenReason::UserOff)),
         nodes: 0,
     };
     vec![

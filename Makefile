@@ -1,0 +1,42 @@
+# `make` alone lists the targets.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+# cargo uses the cores; two targets at a time would only wait for its lock.
+.NOTPARALLEL:
+.PHONY: help demo test lint lint-deps bench soak tools
+
+help: ## lists these targets
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  %-10s %s\n' "$$name" "$$text"; done
+
+demo: ## rotates users of a sandbox before your eyes, until Ctrl-C or for DEMO_SECONDS=60
+	@scripts/install-tools.sh cc redis
+	@cargo build --locked --package rekeyd --bin rekeyd --example demo
+	@exec "$${CARGO_TARGET_DIR:-target}/debug/examples/demo"
+
+test: ## all tests; installs redis-server and promtool first if they are missing
+	@scripts/install-tools.sh cc redis promtool
+	@scripts/test.sh
+
+lint: ## formatting, clippy and documentation, warnings being errors
+	@scripts/install-tools.sh cc
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
+	RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps --workspace --document-private-items --locked
+
+lint-deps: ## licences, sources and banned crates; builds cargo-deny the first time, so not in .ci/run
+	@scripts/install-tools.sh deny
+	.tools/bin/cargo-deny --locked check bans licenses sources
+
+bench: ## what decisions, the store and the sandbox cost; takes a release build
+	@scripts/install-tools.sh cc redis
+	cargo bench --locked --package rekeyd --bench costs
+	cargo bench --locked --package rekeyd-sandbox --bench throughput
+
+soak: ## repeats the tests of crashes, lost replies and stalls for SECONDS=600; no simulation yet
+	@scripts/install-tools.sh cc redis
+	@scripts/soak.sh "$(or $(SECONDS),600)"
+
+tools: ## installs what demo, test and lint need, and nothing that is there already
+	@scripts/install-tools.sh cc redis promtool

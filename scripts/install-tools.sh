@@ -1,0 +1,125 @@
+#!/usr/bin/env bash
+# Makes sure that the named tools are there, and says nothing when they are.
+#
+#   scripts/install-tools.sh [cc] [redis] [promtool] [deny]       default: cc redis promtool
+#
+#   cc        a C compiler, for SQLite and aws-lc
+#   redis     redis-server with TLS, and redis-cli: the caches of tests and demo
+#   promtool  checks the metrics; unpacked into .tools/ and not installed, so that no daemon starts
+#   deny      cargo-deny for `make lint-deps`; built into .tools/, which takes minutes
+#
+# Written for Debian and Ubuntu. Elsewhere it names what is missing and fails.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+tools=$root/.tools
+deny_version=0.20.2
+
+say() { echo "install-tools: $*" >&2; }
+die() { say "$*"; exit 1; }
+have() { command -v "$1" >/dev/null 2>&1; }
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    elif have sudo && sudo -n true 2>/dev/null; then
+        sudo -n "$@"
+    else
+        die "this needs root, and sudo asks for a password. Run as root: $*"
+    fi
+}
+
+need_apt() {
+    have apt-get || die "$1 is missing, and there is no apt-get here to install it; install $1 and run this again"
+}
+
+# The package lists are fetched only when apt does not know a package: a fresh image has none.
+known_to_apt() {
+    local package
+    for package in "$@"; do
+        apt-cache show "$package" >/dev/null 2>&1 || return 1
+    done
+}
+
+apt_lists() {
+    known_to_apt "$@" || apt_update
+}
+
+apt_update() {
+    as_root apt-get update -qq >&2
+}
+
+# A list may be older than the archive: then the first attempt fails and fresh lists help.
+apt_install() {
+    need_apt "$*"
+    say "installing $*"
+    apt_lists "$@"
+    apt_install_now "$@" || { apt_update && apt_install_now "$@"; } || die "apt-get could not install $*"
+}
+
+apt_install_now() {
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >&2 </dev/null
+}
+
+install_cc() {
+    have cc || have gcc || apt_install gcc libc6-dev
+}
+
+# Debian starts a service after its installation. A policy of its own for these seconds forbids it.
+install_redis() {
+    have redis-server && have redis-cli && return
+    need_apt "redis-server"
+    local policy=/usr/sbin/policy-rc.d ours=
+    if [ ! -e "$policy" ]; then
+        ours=1
+        printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+        as_root chmod 755 "$policy"
+        trap 'as_root rm -f /usr/sbin/policy-rc.d' EXIT
+    fi
+    apt_install redis-server redis-tools
+    if [ -n "$ours" ]; then
+        as_root rm -f "$policy"
+        trap - EXIT
+    fi
+    # Nor shall it come up with the machine.
+    if have systemctl && [ -d /run/systemd/system ]; then
+        as_root systemctl disable --now redis-server >/dev/null 2>&1 || true
+    fi
+    have redis-server && have redis-cli || die "redis-server or redis-cli is still missing"
+}
+
+install_promtool() {
+    { have promtool || [ -x "$tools/usr/bin/promtool" ]; } && return
+    need_apt "promtool"
+    have dpkg || die "dpkg is missing"
+    say "unpacking promtool into .tools"
+    apt_lists prometheus
+    local into
+    into=$(mktemp -d)
+    # apt's sandbox user must be able to write here.
+    chmod 755 "$into"
+    download() { (cd "$into" && apt-get download -qq -o APT::Sandbox::User="$(id -un)" prometheus >&2); }
+    if ! { download || { apt_update && download; }; }; then
+        rm -rf "$into"
+        die "the package prometheus could not be downloaded"
+    fi
+    mkdir -p "$tools"
+    dpkg --fsys-tarfile "$into"/prometheus_*.deb | tar -x -C "$tools" ./usr/bin/promtool
+    rm -rf "$into"
+    [ -x "$tools/usr/bin/promtool" ] || die "the package prometheus holds no promtool"
+}
+
+install_deny() {
+    local deny=$tools/bin/cargo-deny
+    [ -x "$deny" ] && [ "$("$deny" --version)" = "cargo-deny $deny_version" ] && return
+    say "building cargo-deny $deny_version into .tools; this takes minutes"
+    cargo install cargo-deny --locked --version "$deny_version" --root "$tools" --force --quiet >&2
+}
+
+[ $# -gt 0 ] || set -- cc redis promtool
+for tool in "$@"; do
+    case $tool in
+        cc | redis | promtool | deny) "install_$tool" ;;
+        *) die "unknown tool: $tool (there are cc, redis, promtool, deny)" ;;
+    esac
+done

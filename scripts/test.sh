@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Runs all tests of the workspace and adds the results up. Arguments go to `cargo test`.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+output=$(mktemp)
+trap 'rm -f "$output"' EXIT
+began=$SECONDS
+status=0
+cargo test --workspace --locked --no-fail-fast "$@" 2>&1 </dev/null | tee "$output" || status=$?
+
+awk -v took=$((SECONDS - began)) '
+    /^test result:/ {
+        binaries++
+        for (field = 2; field <= NF; field++) {
+            if ($field ~ /^passed/)  passed  += $(field - 1)
+            if ($field ~ /^failed/)  failed  += $(field - 1)
+            if ($field ~ /^ignored/) ignored += $(field - 1)
+        }
+    }
+    END {
+        printf "\ntests: %d passed, %d failed, %d ignored, in %d binaries and %d s\n", passed, failed, ignored, binaries, took
+    }' "$output"
+grep -E '^test .* \.\.\. FAILED$' "$output" | sort -u || true
+exit "$status"
