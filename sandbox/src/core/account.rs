@@ -1,0 +1,199 @@
+//! One account in one region: its secrets, its caches and what is due to happen to them.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+
+use super::cache::model::{AclRule, AuthType, CacheState, User};
+use super::cache::propagation::Confirm;
+use super::operation::Env;
+use super::secrets::model::Secret;
+
+/// Where a node is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeKey {
+    /// The account.
+    pub account: String,
+    /// The region.
+    pub region: String,
+    /// The node's id, such as `orders-001`.
+    pub node: String,
+}
+
+/// What the processes behind the nodes have to be told.
+#[derive(Debug, Clone)]
+pub(crate) enum NodeUpdate {
+    /// A node is to come up; replicas follow `primary`.
+    Start {
+        /// Which node.
+        node: NodeKey,
+        /// Its primary, unless it is one.
+        primary: Option<NodeKey>,
+        /// Whether it speaks TLS.
+        tls: bool,
+    },
+    /// A node is to go for good.
+    Remove {
+        /// Which node.
+        node: NodeKey,
+    },
+    /// A user is changed, or forgotten if there is no rule.
+    SetUser {
+        /// Which node.
+        node: NodeKey,
+        /// The user's name.
+        user_name: String,
+        /// What holds from now on.
+        rule: Option<AclRule>,
+        /// What to confirm when it holds.
+        confirm: Confirm,
+    },
+}
+
+/// Something that happens by itself.
+#[derive(Debug, Clone)]
+pub(crate) enum Event {
+    Deliver {
+        node: String,
+        user_name: String,
+        revision: u64,
+    },
+    UserSettles {
+        user: String,
+        revision: u64,
+    },
+    SecretExpires {
+        name: String,
+        arn: String,
+    },
+}
+
+/// Account and region with all that is in them.
+#[derive(Debug)]
+pub(crate) struct Account {
+    pub(crate) id: String,
+    pub(crate) region: String,
+    pub(crate) secrets: BTreeMap<String, Secret>,
+    pub(crate) cache: CacheState,
+    /// Messages for the processes.
+    pub(crate) outbox: Vec<NodeUpdate>,
+    /// Whether there are processes, which confirm what they were told.
+    pub(crate) live: bool,
+    agenda: BTreeMap<(DateTime<Utc>, u64), Event>,
+    planned: u64,
+    changes: u64,
+}
+
+impl Account {
+    pub(crate) fn new(id: &str, region: &str, live: bool) -> Self {
+        let mut account = Self {
+            id: id.to_owned(),
+            region: region.to_owned(),
+            secrets: BTreeMap::new(),
+            cache: CacheState::default(),
+            outbox: Vec::new(),
+            live,
+            agenda: BTreeMap::new(),
+            planned: 0,
+            changes: 0,
+        };
+        let user = account.default_user();
+        account.cache.users.insert(user.id.clone(), user);
+        account
+    }
+
+    /// The user that every account has from the start (ElastiCache RBAC guide).
+    fn default_user(&self) -> User {
+        let rule = AclRule::open_default();
+        User {
+            id: rule.user_name.clone(),
+            name: rule.user_name,
+            engine: "redis".to_owned(),
+            arn: self.cache_arn("user", "default"),
+            access_string: rule.access_string,
+            auth: AuthType::NoPassword,
+            passwords: Vec::new(),
+            tags: Vec::new(),
+            revision: 0,
+            change: None,
+            stale: None,
+        }
+    }
+
+    fn partition(&self) -> &'static str {
+        if self.region.starts_with("cn-") {
+            "aws-cn"
+        } else if self.region.starts_with("us-gov-") {
+            "aws-us-gov"
+        } else {
+            "aws"
+        }
+    }
+
+    pub(crate) fn cache_arn(&self, kind: &str, id: &str) -> String {
+        self.arn("elasticache", kind, id)
+    }
+
+    pub(crate) fn arn(&self, service: &str, kind: &str, id: &str) -> String {
+        format!(
+            "arn:{}:{service}:{}:{}:{kind}:{id}",
+            self.partition(),
+            self.region,
+            self.id
+        )
+    }
+
+    pub(crate) fn node_key(&self, node: &str) -> NodeKey {
+        NodeKey {
+            account: self.id.clone(),
+            region: self.region.clone(),
+            node: node.to_owned(),
+        }
+    }
+
+    /// Notes that something changed, for the log.
+    pub(crate) fn touch(&mut self) {
+        self.changes += 1;
+    }
+
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// Plans an event. Events at the same moment happen in the order in which they were planned.
+    pub(crate) fn plan(&mut self, at: DateTime<Utc>, event: Event) {
+        self.planned += 1;
+        self.agenda.insert((at, self.planned), event);
+    }
+
+    pub(crate) fn next_event(&self) -> Option<DateTime<Utc>> {
+        self.agenda.keys().next().map(|(at, _)| *at)
+    }
+
+    /// Takes the first event that is due, with the moment at which it was due.
+    pub(crate) fn take_due(&mut self, now: DateTime<Utc>) -> Option<(DateTime<Utc>, Event)> {
+        let first = self.agenda.first_entry()?;
+        let at = first.key().0;
+        (at <= now).then(|| (at, first.remove()))
+    }
+}
+
+impl Env<'_> {
+    /// Lets an event happen.
+    pub(crate) fn happen(&mut self, event: Event) {
+        match event {
+            Event::Deliver {
+                node,
+                user_name,
+                revision,
+            } => self.deliver(&node, &user_name, revision),
+            Event::UserSettles { user, revision } => self.settle(&user, revision),
+            Event::SecretExpires { name, arn } => {
+                let expired = |s: &Secret| s.arn == arn && s.deleted.is_some_and(|at| at <= self.now);
+                if self.account.secrets.get(&name).is_some_and(expired) {
+                    self.account.secrets.remove(&name);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! ElastiCache.
+
+pub(crate) mod access_string;
+pub(crate) mod clusters;
+pub(crate) mod create_user;
+pub(crate) mod delete_user;
+pub(crate) mod describe_users;
+pub(crate) mod errors;
+pub(crate) mod groups;
+pub(crate) mod lenient;
+pub(crate) mod model;
+pub(crate) mod modify_cache;
+pub(crate) mod modify_group;
+pub(crate) mod modify_user;
+pub(crate) mod other_caches;
+pub(crate) mod paging;
+pub(crate) mod passwords;
+pub(crate) mod propagation;
+pub(crate) mod replication;
+pub(crate) mod tags;
+
+/// Gives an operation its identity: service, name, whether it changes something, and its resource.
+macro_rules! elasticache {
+    ($input:ty => $output:ty, $name:literal, mutates: $mutates:literal, $resource:expr, $apply:path) => {
+        impl crate::core::operation::Operation for $input {
+            type Output = $output;
+            const SERVICE: crate::core::operation::Service = crate::core::operation::Service::ElastiCache;
+            const NAME: &'static str = $name;
+            const MUTATES: bool = $mutates;
+
+            fn resource(&self) -> Option<&str> {
+                let resource: fn(&Self) -> Option<&str> = $resource;
+                resource(self)
+            }
+
+            fn apply(self, env: &mut crate::core::operation::Env<'_>) -> Result<Self::Output, crate::error::ApiError> {
+                $apply(env, self)
+            }
+        }
+    };
+}
+pub(crate) use elasticache;

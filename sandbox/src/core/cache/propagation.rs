@@ -1,0 +1,238 @@
+//! How a change to a user reaches the nodes, one by one.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+
+use super::model::{Change, Node, Pending};
+use crate::core::account::{Event, NodeKey, NodeUpdate};
+use crate::core::operation::Env;
+use crate::core::random;
+use crate::settings::{Delay, Settings};
+
+/// Which message a confirmation answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Confirm {
+    pub(crate) user_id: String,
+    pub(crate) revision: u64,
+}
+
+/// The delay that holds for a node: its own, one by node id, by replica, by role, or the general one.
+fn delay_of(node: &Node, settings: &Settings) -> Delay {
+    let by = &settings.node_propagation_ms;
+    node.delay
+        .or_else(|| by.get(&node.id).copied())
+        .or_else(|| by.get(&format!("{}-{}", node.role(), node.index)).copied())
+        .or_else(|| by.get(node.role()).copied())
+        .unwrap_or(Delay::Range(settings.propagation_ms))
+}
+
+impl Env<'_> {
+    /// Sends the user's present state to its nodes, and to `also` (nodes that are to forget it).
+    pub(crate) fn begin_change(&mut self, user_id: &str, also: &BTreeSet<String>, deleting: bool) {
+        let mut nodes = self.account.cache.nodes_of(user_id);
+        nodes.extend(also.iter().cloned());
+        let now = self.now;
+        let Some(user) = self.account.cache.users.get_mut(user_id) else {
+            return;
+        };
+        user.revision += 1;
+        let revision = user.revision;
+        let mut waiting = BTreeSet::new();
+        for node in &nodes {
+            if self.send(user_id, node) || self.settings.stuck_nodes_hold_modifying {
+                waiting.insert(node.clone());
+            }
+        }
+        let detached = nodes.is_empty();
+        let not_before = if detached {
+            self.after(self.settings.detached_modifying_ms)
+        } else {
+            now
+        };
+        let ends = if !waiting.is_empty() {
+            self.after(self.settings.modifying_max_ms)
+        } else if detached {
+            not_before
+        } else {
+            self.after(self.settings.settle_extra_ms)
+        };
+        if let Some(user) = self.account.cache.users.get_mut(user_id) {
+            user.change = Some(Change {
+                deleting,
+                started: now,
+                not_before,
+                waiting,
+            });
+        }
+        let user = user_id.to_owned();
+        self.account.plan(ends, Event::UserSettles { user, revision });
+        self.account.touch();
+    }
+
+    /// Puts one node's news on their way. Says whether they will arrive without a further order.
+    fn send(&mut self, user_id: &str, node_id: &str) -> bool {
+        let cache = &self.account.cache;
+        let (Some(user), Some(node)) = (cache.users.get(user_id), cache.nodes.get(node_id)) else {
+            return false;
+        };
+        let known = cache
+            .caches
+            .get(&node.replication_group)
+            .is_some_and(|c| cache.cache_knows(c, user_id));
+        let name = user.name.clone();
+        let pending = Pending {
+            user_id: user_id.to_owned(),
+            revision: user.revision,
+            rule: known.then(|| user.rule()),
+            scheduled: false,
+        };
+        let node = self.account.cache.nodes.get_mut(node_id);
+        let replaced = node.and_then(|node| node.pending.insert(name.clone(), pending));
+        if let Some(other) = replaced.filter(|other| other.user_id != user_id) {
+            // Another user of that name gave way to this one: nothing is left to tell of it.
+            let confirm = Confirm {
+                user_id: other.user_id,
+                revision: other.revision,
+            };
+            self.confirm(node_id, &confirm);
+        }
+        self.schedule(node_id, &name)
+    }
+
+    /// Gives waiting news a time of arrival, if the node's delay has an end and the node runs.
+    pub(crate) fn schedule(&mut self, node_id: &str, user_name: &str) -> bool {
+        let Some(node) = self.account.cache.nodes.get_mut(node_id) else {
+            return false;
+        };
+        let delay = delay_of(node, self.settings).range();
+        let running = node.running;
+        let (Some(range), Some(pending)) = (delay, node.pending.get_mut(user_name)) else {
+            return false;
+        };
+        if !running {
+            return false;
+        }
+        pending.scheduled = true;
+        let revision = pending.revision;
+        let at = crate::core::operation::later(self.now, random::ms(self.rng, range));
+        let event = Event::Deliver {
+            node: node_id.to_owned(),
+            user_name: user_name.to_owned(),
+            revision,
+        };
+        self.account.plan(at, event);
+        true
+    }
+
+    /// News arrive at a node.
+    pub(crate) fn deliver(&mut self, node_id: &str, user_name: &str, revision: u64) {
+        let key = self.account.node_key(node_id);
+        let Some(node) = self.account.cache.nodes.get_mut(node_id) else {
+            return;
+        };
+        let due = |p: &Pending| p.revision == revision && p.scheduled;
+        if !node.running || !node.pending.get(user_name).is_some_and(due) {
+            return;
+        }
+        if let Some(pending) = node.pending.remove(user_name) {
+            self.apply_news(key, user_name, pending);
+        }
+    }
+
+    fn apply_news(&mut self, key: NodeKey, user_name: &str, pending: Pending) {
+        let Some(node) = self.account.cache.nodes.get_mut(&key.node) else {
+            return;
+        };
+        match &pending.rule {
+            Some(rule) => node.view.insert(user_name.to_owned(), rule.clone()),
+            None => node.view.remove(user_name),
+        };
+        let confirm = Confirm {
+            user_id: pending.user_id,
+            revision: pending.revision,
+        };
+        if self.account.live {
+            self.account.outbox.push(NodeUpdate::SetUser {
+                node: key,
+                user_name: user_name.to_owned(),
+                rule: pending.rule,
+                confirm,
+            });
+        } else {
+            self.confirm(&key.node, &confirm);
+        }
+    }
+
+    /// A node has the change. After the last one, the user settles.
+    pub(crate) fn confirm(&mut self, node_id: &str, confirm: &Confirm) {
+        let Some(user) = self.account.cache.users.get_mut(&confirm.user_id) else {
+            return;
+        };
+        if user.revision != confirm.revision {
+            return;
+        }
+        let Some(change) = user.change.as_mut() else {
+            return;
+        };
+        if !change.waiting.remove(node_id) || !change.waiting.is_empty() {
+            return;
+        }
+        let not_before = change.not_before;
+        let ends: DateTime<Utc> = self.after(self.settings.settle_extra_ms).max(not_before);
+        let event = Event::UserSettles {
+            user: confirm.user_id.clone(),
+            revision: confirm.revision,
+        };
+        self.account.plan(ends, event);
+    }
+
+    /// The change is over: the user is active again, or gone.
+    pub(crate) fn settle(&mut self, user_id: &str, revision: u64) {
+        let cache = &mut self.account.cache;
+        let Some(user) = cache.users.get_mut(user_id) else {
+            return;
+        };
+        if user.revision != revision {
+            return;
+        }
+        let deleted = user.change.take().is_some_and(|change| change.deleting);
+        if deleted {
+            cache.users.remove(user_id);
+        }
+        for group in cache.groups.values_mut() {
+            if group.waiting.remove(user_id) && group.waiting.is_empty() {
+                group.pending_add.clear();
+                group.pending_remove.clear();
+            }
+        }
+    }
+
+    /// A node's delay was changed: what had no time of arrival may get one, what had one may lose it.
+    pub(crate) fn reschedule(&mut self, node_id: &str) {
+        let Some(node) = self.account.cache.nodes.get_mut(node_id) else {
+            return;
+        };
+        let names: Vec<String> = node.pending.keys().cloned().collect();
+        for pending in node.pending.values_mut() {
+            pending.scheduled = false;
+        }
+        for name in names {
+            self.schedule(node_id, &name);
+        }
+    }
+
+    /// A node that comes back gets everything that it missed, unless its delay never ends.
+    pub(crate) fn catch_up(&mut self, node_id: &str) {
+        let key = self.account.node_key(node_id);
+        let Some(node) = self.account.cache.nodes.get_mut(node_id) else {
+            return;
+        };
+        if delay_of(node, self.settings).range().is_none() {
+            return;
+        }
+        for (name, pending) in std::mem::take(&mut node.pending) {
+            self.apply_news(key.clone(), &name, pending);
+        }
+    }
+}

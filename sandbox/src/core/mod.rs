@@ -1,0 +1,317 @@
+//! The state and everything that can happen to it. No I/O, no clock: the time is an argument.
+//!
+//! A call has two halves so that a fault can come between them: [`State::arrive`] refuses, or says how
+//! the call is to be treated; [`State::process`] applies it and says how the reply is to be treated.
+
+pub(crate) mod account;
+pub(crate) mod cache;
+pub(crate) mod faults;
+pub(crate) mod log;
+pub(crate) mod nodes;
+pub(crate) mod operation;
+pub(crate) mod random;
+pub(crate) mod secrets;
+pub(crate) mod seed;
+pub(crate) mod signature;
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
+use self::account::{Account, NodeUpdate};
+use self::faults::{CallShape, Fault, FaultKind, Faults};
+use self::log::{CallLog, LogEntry};
+use self::operation::{Env, Operation};
+use crate::error::ApiError;
+use crate::settings::{Caches, Settings};
+
+/// Who calls, and from where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallContext {
+    /// The access key id. Twelve digits are also the account.
+    pub access_key: String,
+    /// The account.
+    pub account: String,
+    /// The region.
+    pub region: String,
+    /// The signature's date; without one there is nothing to be too old.
+    pub signed_at: Option<DateTime<Utc>>,
+    /// Whether the call came through the Rust door.
+    pub in_process: bool,
+}
+
+/// The account when the access key names none.
+pub const DEFAULT_ACCOUNT: &str = "123456789012";
+
+impl CallContext {
+    /// A call signed with `access_key` for `region`.
+    #[must_use]
+    pub fn new(access_key: &str, region: &str) -> Self {
+        let digits = access_key.len() == 12 && access_key.bytes().all(|b| b.is_ascii_digit());
+        Self {
+            access_key: access_key.to_owned(),
+            account: if digits { access_key } else { DEFAULT_ACCOUNT }.to_owned(),
+            region: region.to_owned(),
+            signed_at: None,
+            in_process: true,
+        }
+    }
+
+    /// The same, signed at a moment.
+    #[must_use]
+    pub fn signed_at(mut self, time: DateTime<Utc>) -> Self {
+        self.signed_at = Some(time);
+        self
+    }
+}
+
+impl Default for CallContext {
+    fn default() -> Self {
+        Self::new("test", "us-east-1")
+    }
+}
+
+/// How a call that has arrived is to be treated.
+#[derive(Debug)]
+pub(crate) struct Arrival {
+    pub(crate) seq: u64,
+    /// Which life of the state it arrived in; a reset begins another.
+    epoch: u64,
+    pub(crate) before: Before,
+    fault: Option<Fault>,
+}
+
+/// What comes before the call is processed.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Before {
+    Nothing,
+    /// Wait so many milliseconds.
+    Delay(u64),
+    /// Wait for release.
+    Hold,
+    /// Never process it.
+    Hang,
+    /// Answer with this instead.
+    Refuse(ApiError),
+}
+
+/// What comes after.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum After {
+    Reply,
+    /// Hold the reply until release.
+    Hold,
+    /// Close the connection.
+    Lose,
+}
+
+/// Everything.
+#[derive(Debug)]
+pub(crate) struct State {
+    accounts: BTreeMap<(String, String), Account>,
+    pub(crate) settings: Settings,
+    initial: Settings,
+    pub(crate) faults: Faults,
+    pub(crate) log: CallLog,
+    rng: StdRng,
+    live: bool,
+    epoch: u64,
+}
+
+impl State {
+    pub(crate) fn new(seed: u64, settings: Settings) -> Self {
+        Self {
+            accounts: BTreeMap::new(),
+            initial: settings.clone(),
+            settings,
+            faults: Faults::default(),
+            log: CallLog::default(),
+            rng: StdRng::seed_from_u64(seed),
+            live: false,
+            epoch: 0,
+        }
+    }
+
+    /// Says that processes are attached, which carry out updates and confirm them.
+    pub(crate) fn go_live(&mut self) {
+        self.live = true;
+    }
+
+    /// Forgets everything; settings are those of the start again. Returns the nodes that have to go.
+    pub(crate) fn reset(&mut self) -> Vec<NodeUpdate> {
+        let gone = self
+            .accounts
+            .values()
+            .filter(|account| account.live)
+            .flat_map(|a| a.cache.nodes.keys().map(|id| a.node_key(id)))
+            .map(|node| NodeUpdate::Remove { node })
+            .collect();
+        self.accounts.clear();
+        self.settings = self.initial.clone();
+        self.faults = Faults::default();
+        self.log = CallLog::default();
+        self.epoch += 1;
+        gone
+    }
+
+    /// A call has arrived in full.
+    pub(crate) fn arrive<O: Operation>(&mut self, now: DateTime<Utc>, ctx: &CallContext, input: &O) -> Arrival {
+        let resource = input.resource();
+        let seq = self.log.open(entry::<O>(now, ctx, resource), self.settings.log_limit);
+        let mut arrival = Arrival {
+            seq,
+            epoch: self.epoch,
+            before: Before::Nothing,
+            fault: None,
+        };
+        if let Err(error) = self.check_date::<O>(now, ctx) {
+            self.log.close(seq, &error.code, false);
+            arrival.before = Before::Refuse(error);
+            return arrival;
+        }
+        let shape = CallShape {
+            service: O::SERVICE,
+            operation: O::NAME,
+            resource,
+            mutates: O::MUTATES,
+        };
+        let Some(fault) = self.faults.strike(&shape) else {
+            return arrival;
+        };
+        self.log.set_fault(seq, fault.kind.name());
+        arrival.before = match fault.kind {
+            FaultKind::Hang => Before::Hang,
+            FaultKind::Hold => Before::Hold,
+            FaultKind::Delay => Before::Delay(fault.ms.unwrap_or(1_000)),
+            _ => fault.error(O::SERVICE).map_or(Before::Nothing, Before::Refuse),
+        };
+        match &arrival.before {
+            Before::Refuse(error) => self.log.close(seq, &error.code, false),
+            Before::Hang => self.log.close(seq, "hang", false),
+            _ => {}
+        }
+        arrival.fault = Some(fault);
+        arrival
+    }
+
+    /// The call is applied, `now` being after any wait that came before.
+    pub(crate) fn process<O: Operation>(
+        &mut self,
+        now: DateTime<Utc>,
+        ctx: &CallContext,
+        arrival: &Arrival,
+        input: O,
+    ) -> (Result<O::Output, ApiError>, After) {
+        if arrival.epoch != self.epoch {
+            let gone = ApiError::with_status(500, "InternalFailure", "The sandbox was reset.");
+            return (Err(gone), After::Lose);
+        }
+        let (result, mutated) = match self.check_date_again::<O>(now, ctx, arrival) {
+            Err(error) => (Err(error), false),
+            Ok(()) => self.apply(now, ctx, input),
+        };
+        let outcome = result.as_ref().err().map_or("ok", |error| error.code.as_str());
+        self.log.close(arrival.seq, outcome, mutated);
+        let after = match arrival.fault.as_ref().map(|fault| fault.kind) {
+            Some(FaultKind::ReplyLost) => After::Lose,
+            Some(FaultKind::HoldReply) => After::Hold,
+            _ => After::Reply,
+        };
+        (result, after)
+    }
+
+    fn apply<O: Operation>(
+        &mut self,
+        now: DateTime<Utc>,
+        ctx: &CallContext,
+        input: O,
+    ) -> (Result<O::Output, ApiError>, bool) {
+        let mut env = self.env(now, &ctx.account, &ctx.region);
+        let before = env.account.changes();
+        let result = input.apply(&mut env);
+        let mutated = env.account.changes() != before;
+        (result, mutated)
+    }
+
+    fn check_date<O: Operation>(&self, now: DateTime<Utc>, ctx: &CallContext) -> Result<(), ApiError> {
+        signature::check(O::SERVICE, ctx.signed_at, now, self.settings.signature_window_s)
+    }
+
+    /// A request that was held on its way arrives, as far as its date goes, when it is let go.
+    fn check_date_again<O: Operation>(
+        &self,
+        now: DateTime<Utc>,
+        ctx: &CallContext,
+        arrival: &Arrival,
+    ) -> Result<(), ApiError> {
+        match arrival.before {
+            Before::Hold | Before::Delay(_) => self.check_date::<O>(now, ctx),
+            _ => Ok(()),
+        }
+    }
+
+    /// The account of a call, made when it is first used, with what an operation needs.
+    pub(crate) fn env(&mut self, now: DateTime<Utc>, account: &str, region: &str) -> Env<'_> {
+        let live = self.live && self.settings.caches == Caches::Redis;
+        let account = self
+            .accounts
+            .entry((account.to_owned(), region.to_owned()))
+            .or_insert_with(|| Account::new(account, region, live));
+        if account.cache.nodes.is_empty() {
+            // The setting may have changed; nodes of both kinds do not mix.
+            account.live = live;
+        }
+        Env {
+            account,
+            settings: &self.settings,
+            rng: &mut self.rng,
+            now,
+        }
+    }
+
+    pub(crate) fn accounts(&self) -> impl Iterator<Item = &Account> {
+        self.accounts.values()
+    }
+
+    /// Lets everything happen that is due, each thing at its own moment, however late this is called.
+    pub(crate) fn advance(&mut self, now: DateTime<Utc>) -> Vec<NodeUpdate> {
+        let mut updates = Vec::new();
+        for account in self.accounts.values_mut() {
+            while let Some((at, event)) = account.take_due(now) {
+                let mut env = Env {
+                    account: &mut *account,
+                    settings: &self.settings,
+                    rng: &mut self.rng,
+                    now: at,
+                };
+                env.happen(event);
+            }
+            updates.append(&mut account.outbox);
+        }
+        updates
+    }
+
+    /// When the next thing is due.
+    pub(crate) fn next_event(&self) -> Option<DateTime<Utc>> {
+        self.accounts.values().filter_map(Account::next_event).min()
+    }
+}
+
+fn entry<O: Operation>(now: DateTime<Utc>, ctx: &CallContext, resource: Option<&str>) -> LogEntry {
+    LogEntry {
+        seq: 0,
+        time: now,
+        service: O::SERVICE,
+        operation: O::NAME.to_owned(),
+        resource: resource.map(ToOwned::to_owned),
+        access_key: ctx.access_key.clone(),
+        account: ctx.account.clone(),
+        region: ctx.region.clone(),
+        signed_at: ctx.signed_at,
+        outcome: "pending".to_owned(),
+        fault: None,
+        mutated: false,
+    }
+}

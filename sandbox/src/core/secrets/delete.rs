@@ -1,0 +1,111 @@
+//! DeleteSecret and RestoreSecret.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::errors::{invalid_parameter, invalid_request, secret_not_found};
+use super::model::epoch;
+use super::stages::UpdateSecretVersionStageOutput as SecretName;
+use crate::core::account::Event;
+use crate::core::operation::Env;
+use crate::error::ApiError;
+
+/// Marks a secret for deletion, or deletes it.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct DeleteSecret {
+    /// Which secret.
+    pub secret_id: String,
+    /// How many days it can be had back: 7 to 30.
+    pub recovery_window_in_days: Option<i64>,
+    /// Whether it goes at once.
+    pub force_delete_without_recovery: Option<bool>,
+}
+
+/// The secret and when it goes.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct DeleteSecretOutput {
+    /// Its ARN.
+    #[serde(rename = "ARN")]
+    pub arn: String,
+    /// Its name.
+    pub name: String,
+    /// When it goes.
+    #[serde(serialize_with = "epoch")]
+    pub deletion_date: DateTime<Utc>,
+}
+
+super::secretsmanager!(DeleteSecret => DeleteSecretOutput, "DeleteSecret", mutates: true,
+    |d| Some(&d.secret_id), delete);
+
+fn delete(env: &mut Env<'_>, input: DeleteSecret) -> Result<DeleteSecretOutput, ApiError> {
+    let force = input.force_delete_without_recovery == Some(true);
+    if force && input.recovery_window_in_days.is_some() {
+        return Err(invalid_parameter(
+            "You can't use ForceDeleteWithoutRecovery in conjunction with RecoveryWindowInDays.",
+        ));
+    }
+    let days = input.recovery_window_in_days.unwrap_or(30);
+    if !(7..=30).contains(&days) {
+        return Err(invalid_parameter(
+            "The RecoveryWindowInDays value must be between 7 and 30 days (inclusive).",
+        ));
+    }
+    let now = env.now;
+    if force {
+        let name = env.account.secret_name(&input.secret_id)?;
+        let secret = env.account.secrets.remove(&name).ok_or_else(secret_not_found)?;
+        env.account.touch();
+        return Ok(DeleteSecretOutput {
+            arn: secret.arn,
+            name,
+            deletion_date: now,
+        });
+    }
+    let secret = env.account.writable_secret(&input.secret_id)?;
+    if !secret.replicated_to.is_empty() {
+        return Err(invalid_request("You can't delete secret that has replica regions."));
+    }
+    let at = now + TimeDelta::days(days);
+    secret.deleted = Some(at);
+    secret.changed = now;
+    let (name, arn) = (secret.name.clone(), secret.arn.clone());
+    let event = Event::SecretExpires {
+        name: name.clone(),
+        arn: arn.clone(),
+    };
+    env.account.plan(at, event);
+    env.account.touch();
+    Ok(DeleteSecretOutput {
+        arn,
+        name,
+        deletion_date: at,
+    })
+}
+
+/// Takes the mark for deletion off.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct RestoreSecret {
+    /// Which secret.
+    pub secret_id: String,
+}
+
+super::secretsmanager!(RestoreSecret => SecretName, "RestoreSecret", mutates: true,
+    |r| Some(&r.secret_id), restore);
+
+fn restore(env: &mut Env<'_>, input: RestoreSecret) -> Result<SecretName, ApiError> {
+    let now = env.now;
+    let secret = env.account.secret_mut(&input.secret_id)?;
+    let changed = secret.deleted.take().is_some();
+    let output = SecretName {
+        arn: secret.arn.clone(),
+        name: secret.name.clone(),
+    };
+    if changed {
+        secret.changed = now;
+        env.account.touch();
+    }
+    Ok(output)
+}

@@ -1,0 +1,110 @@
+//! GetSecretValue.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::errors::{invalid_request, marked_for_deletion, no_value_for_label, no_value_for_version};
+use super::model::{CURRENT, Secret, SecretValue, epoch};
+use crate::core::operation::Env;
+use crate::error::ApiError;
+use crate::sensitive::Sensitive;
+
+/// Reads a version's value: by id, by label, or the current one.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct GetSecretValue {
+    /// Of which secret.
+    pub secret_id: String,
+    /// Which version.
+    pub version_id: Option<String>,
+    /// With which label.
+    pub version_stage: Option<String>,
+}
+
+/// A value.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct GetSecretValueOutput {
+    /// The secret's ARN.
+    #[serde(rename = "ARN")]
+    pub arn: String,
+    /// The secret's name.
+    pub name: String,
+    /// The version.
+    pub version_id: String,
+    /// The value, if it is text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret_string: Option<Sensitive>,
+    /// The value in base64, if it is bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret_binary: Option<Sensitive>,
+    /// The version's labels.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub version_stages: Vec<String>,
+    /// When the version was made.
+    #[serde(serialize_with = "epoch")]
+    pub created_date: DateTime<Utc>,
+}
+
+super::secretsmanager!(GetSecretValue => GetSecretValueOutput, "GetSecretValue", mutates: false,
+    |g| Some(&g.secret_id), get);
+
+fn get(env: &mut Env<'_>, input: GetSecretValue) -> Result<GetSecretValueOutput, ApiError> {
+    let now = env.now;
+    let secret = env.account.secret_mut(&input.secret_id)?;
+    read(secret, input.version_id, input.version_stage, now)
+}
+
+/// Reads a version and notes the day.
+pub(crate) fn read(
+    secret: &mut Secret,
+    version_id: Option<String>,
+    stage: Option<String>,
+    now: DateTime<Utc>,
+) -> Result<GetSecretValueOutput, ApiError> {
+    if secret.deleted.is_some() {
+        return Err(marked_for_deletion());
+    }
+    let id = find(secret, version_id, stage)?;
+    // Access is kept by the day (botocore model).
+    let day = now.date_naive().and_time(chrono::NaiveTime::MIN).and_utc();
+    secret.accessed = Some(day);
+    let missing = || no_value_for_version(&id);
+    let version = secret.versions.get_mut(&id).ok_or_else(missing)?;
+    version.accessed = Some(day);
+    let (text, bytes) = match version.value.clone().ok_or_else(missing)? {
+        SecretValue::Text(text) => (Some(text), None),
+        SecretValue::Binary(bytes) => (None, Some(bytes)),
+    };
+    Ok(GetSecretValueOutput {
+        arn: secret.arn.clone(),
+        name: secret.name.clone(),
+        secret_string: text,
+        secret_binary: bytes,
+        version_stages: version.labels.iter().cloned().collect(),
+        created_date: version.created,
+        version_id: id,
+    })
+}
+
+fn find(secret: &Secret, version_id: Option<String>, stage: Option<String>) -> Result<String, ApiError> {
+    let Some(id) = version_id else {
+        let stage = stage.unwrap_or_else(|| CURRENT.to_owned());
+        let holder = secret.holder(&stage).cloned();
+        let filled = holder.filter(|id| secret.versions.get(id).is_some_and(|v| v.value.is_some()));
+        return filled.ok_or_else(|| no_value_for_label(&stage));
+    };
+    let version = secret.versions.get(&id).ok_or_else(|| no_value_for_version(&id))?;
+    if version.value.is_none() {
+        return Err(match stage {
+            Some(stage) => no_value_for_label(&stage),
+            None => no_value_for_version(&id),
+        });
+    }
+    if stage.is_some_and(|stage| !version.labels.contains(&stage)) {
+        return Err(invalid_request(
+            "You provided a VersionStage that is not associated to the provided VersionId.",
+        ));
+    }
+    Ok(id)
+}

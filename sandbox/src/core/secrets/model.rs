@@ -1,0 +1,201 @@
+//! A secret, its versions and where its staging labels are.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize, Serializer};
+
+use super::errors::{limit, marked_for_deletion, replica_write, secret_not_found};
+use crate::core::account::Account;
+use crate::error::ApiError;
+use crate::sensitive::Sensitive;
+
+pub(crate) const CURRENT: &str = "AWSCURRENT";
+pub(crate) const PREVIOUS: &str = "AWSPREVIOUS";
+pub(crate) const PENDING: &str = "AWSPENDING";
+
+/// Labels of a secret, versions of a secret (Secrets Manager quotas page).
+const MAX_LABELS: usize = 20;
+const MAX_VERSIONS: usize = 100;
+
+/// Times in this service are seconds since 1970 with fractions.
+pub(crate) fn epoch<S: Serializer>(time: &DateTime<Utc>, to: S) -> Result<S::Ok, S::Error> {
+    #[allow(clippy::cast_precision_loss)] // milliseconds since 1970 fit into 53 bits
+    to.serialize_f64(time.timestamp_millis() as f64 / 1000.0)
+}
+
+/// The same for a time that may be missing.
+pub(crate) fn epoch_option<S: Serializer>(time: &Option<DateTime<Utc>>, to: S) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => epoch(time, to),
+        None => to.serialize_none(),
+    }
+}
+
+/// A tag.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct SecretTag {
+    /// Its key.
+    pub key: String,
+    /// Its value.
+    #[serde(default)]
+    pub value: String,
+}
+
+/// A value: text or bytes (in base64, as they travel).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum SecretValue {
+    Text(Sensitive),
+    Binary(Sensitive),
+}
+
+/// One version.
+#[derive(Debug, Clone)]
+pub(crate) struct Version {
+    /// Nothing in a placeholder that RotateSecret made.
+    pub(crate) value: Option<SecretValue>,
+    pub(crate) created: DateTime<Utc>,
+    pub(crate) accessed: Option<DateTime<Utc>>,
+    pub(crate) labels: BTreeSet<String>,
+}
+
+/// Rotation as configured on the secret. Nothing here ever rotates.
+#[derive(Debug, Clone)]
+pub(crate) struct Rotation {
+    pub(crate) enabled: bool,
+    pub(crate) lambda_arn: Option<String>,
+    pub(crate) rules: Option<serde_json::Value>,
+    pub(crate) last_rotated: Option<DateTime<Utc>>,
+}
+
+/// A secret.
+#[derive(Debug, Clone)]
+pub(crate) struct Secret {
+    pub(crate) name: String,
+    pub(crate) arn: String,
+    pub(crate) description: Option<String>,
+    pub(crate) kms_key_id: Option<String>,
+    pub(crate) tags: Vec<SecretTag>,
+    pub(crate) created: DateTime<Utc>,
+    pub(crate) changed: DateTime<Utc>,
+    pub(crate) accessed: Option<DateTime<Utc>>,
+    /// When it goes, once it is marked for deletion.
+    pub(crate) deleted: Option<DateTime<Utc>>,
+    pub(crate) versions: BTreeMap<String, Version>,
+    pub(crate) rotation: Option<Rotation>,
+    pub(crate) owning_service: Option<String>,
+    pub(crate) replicated_to: Vec<String>,
+    pub(crate) primary_region: Option<String>,
+}
+
+impl Secret {
+    /// The version that has a label.
+    pub(crate) fn holder(&self, label: &str) -> Option<&String> {
+        self.versions
+            .iter()
+            .find(|(_, version)| version.labels.contains(label))
+            .map(|(id, _)| id)
+    }
+
+    /// Puts a label on a version and takes it off any other. AWSPREVIOUS follows AWSCURRENT to
+    /// the version that had it (botocore model, UpdateSecretVersionStage).
+    pub(crate) fn attach(&mut self, label: &str, to: &str) {
+        let from = self.holder(label).cloned();
+        if from.as_deref() == Some(to) {
+            return;
+        }
+        self.detach(label);
+        if let Some(version) = self.versions.get_mut(to) {
+            version.labels.insert(label.to_owned());
+        }
+        if let (CURRENT, Some(from)) = (label, from) {
+            self.attach(PREVIOUS, &from);
+        }
+    }
+
+    pub(crate) fn detach(&mut self, label: &str) {
+        for version in self.versions.values_mut() {
+            version.labels.remove(label);
+        }
+    }
+
+    /// Refuses more labels than a secret can have.
+    pub(crate) fn check_labels(&self, more: &[String]) -> Result<(), ApiError> {
+        let mut labels: BTreeSet<&String> = self.versions.values().flat_map(|v| &v.labels).collect();
+        labels.extend(more);
+        if labels.len() > MAX_LABELS {
+            return Err(limit(format!(
+                "You've exceeded the limit of {MAX_LABELS} staging labels for the secret."
+            )));
+        }
+        Ok(())
+    }
+
+    /// Makes room for a version: unlabelled ones older than a day go, oldest first, as far as needed
+    /// (botocore model, PutSecretValue: about 100 versions; none younger than 24 hours is removed).
+    pub(crate) fn prune(&mut self, now: DateTime<Utc>) -> Result<(), ApiError> {
+        while self.versions.len() >= MAX_VERSIONS {
+            let old = |v: &Version| v.labels.is_empty() && now.signed_duration_since(v.created) > TimeDelta::hours(24);
+            let oldest = self
+                .versions
+                .iter()
+                .filter(|(_, version)| old(version))
+                .min_by_key(|(_, version)| version.created)
+                .map(|(id, _)| id.clone());
+            let Some(id) = oldest else {
+                return Err(limit(format!(
+                    "You've exceeded the limit of {MAX_VERSIONS} versions for the secret."
+                )));
+            };
+            self.versions.remove(&id);
+        }
+        Ok(())
+    }
+}
+
+impl Account {
+    /// Finds a secret by name, by ARN, or by ARN without the six characters at its end.
+    pub(crate) fn secret_name(&self, id: &str) -> Result<String, ApiError> {
+        let found = if self.secrets.contains_key(id) {
+            Some(id)
+        } else {
+            let prefix = self.arn("secretsmanager", "secret", "");
+            id.strip_prefix(prefix.as_str()).and_then(|rest| {
+                let full = rest
+                    .char_indices()
+                    .rev()
+                    .nth(6)
+                    .and_then(|(cut, _)| rest.get(..cut))
+                    .filter(|name| self.secrets.get(*name).is_some_and(|s| s.arn == id));
+                full.or_else(|| self.secrets.contains_key(rest).then_some(rest))
+            })
+        };
+        found.map(ToOwned::to_owned).ok_or_else(secret_not_found)
+    }
+
+    /// A secret to look at, even one that is marked for deletion.
+    pub(crate) fn secret(&self, id: &str) -> Result<&Secret, ApiError> {
+        let name = self.secret_name(id)?;
+        self.secrets.get(&name).ok_or_else(secret_not_found)
+    }
+
+    /// A secret to work with.
+    pub(crate) fn secret_mut(&mut self, id: &str) -> Result<&mut Secret, ApiError> {
+        let name = self.secret_name(id)?;
+        self.secrets.get_mut(&name).ok_or_else(secret_not_found)
+    }
+
+    /// A secret to change: neither marked for deletion nor a replica of one elsewhere.
+    pub(crate) fn writable_secret(&mut self, id: &str) -> Result<&mut Secret, ApiError> {
+        let region = self.region.clone();
+        let secret = self.secret_mut(id)?;
+        if secret.deleted.is_some() {
+            return Err(marked_for_deletion());
+        }
+        if secret.primary_region.as_ref().is_some_and(|home| *home != region) {
+            return Err(replica_write());
+        }
+        Ok(secret)
+    }
+}

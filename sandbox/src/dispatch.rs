@@ -1,0 +1,118 @@
+//! From an operation's name to its type: the one list of all operations.
+
+use serde_json::Value;
+
+use crate::core::CallContext;
+use crate::core::operation::{Operation, Service};
+use crate::elasticache as ec;
+use crate::error::{ApiError, CallError};
+use crate::sandbox::Sandbox;
+use crate::secretsmanager as sm;
+
+macro_rules! by_name {
+    ($name:expr, $sandbox:expr, $ctx:expr, $input:expr, [$($operation:ty),* $(,)?]) => {
+        match $name {
+            $(<$operation as Operation>::NAME => run::<$operation>($sandbox, $ctx, $input).await,)*
+            other => Err(unknown(other).into()),
+        }
+    };
+}
+
+/// Calls a Secrets Manager operation by name.
+pub(crate) async fn secrets_manager(
+    name: &str,
+    sandbox: &Sandbox,
+    ctx: &CallContext,
+    input: Value,
+) -> Result<Value, CallError> {
+    by_name!(
+        name,
+        sandbox,
+        ctx,
+        input,
+        [
+            sm::BatchGetSecretValue,
+            sm::CancelRotateSecret,
+            sm::CreateSecret,
+            sm::DeleteSecret,
+            sm::DescribeSecret,
+            sm::GetRandomPassword,
+            sm::GetSecretValue,
+            sm::ListSecretVersionIds,
+            sm::ListSecrets,
+            sm::PutSecretValue,
+            sm::RestoreSecret,
+            sm::RotateSecret,
+            sm::TagResource,
+            sm::UntagResource,
+            sm::UpdateSecret,
+            sm::UpdateSecretVersionStage,
+        ]
+    )
+}
+
+/// Calls an ElastiCache operation by name.
+pub(crate) async fn elasticache(
+    name: &str,
+    sandbox: &Sandbox,
+    ctx: &CallContext,
+    input: Value,
+) -> Result<Value, CallError> {
+    by_name!(
+        name,
+        sandbox,
+        ctx,
+        input,
+        [
+            ec::AddTagsToResource,
+            ec::CreateReplicationGroup,
+            ec::CreateUser,
+            ec::CreateUserGroup,
+            ec::DeleteReplicationGroup,
+            ec::DeleteUser,
+            ec::DeleteUserGroup,
+            ec::DescribeCacheClusters,
+            ec::DescribeGlobalReplicationGroups,
+            ec::DescribeReplicationGroups,
+            ec::DescribeServerlessCaches,
+            ec::DescribeUserGroups,
+            ec::DescribeUsers,
+            ec::ListTagsForResource,
+            ec::ModifyReplicationGroup,
+            ec::ModifyUser,
+            ec::ModifyUserGroup,
+            ec::RemoveTagsFromResource,
+        ]
+    )
+}
+
+async fn run<O: Operation>(sandbox: &Sandbox, ctx: &CallContext, input: Value) -> Result<Value, CallError> {
+    let input: O = serde_json::from_value(input).map_err(|error| malformed(O::SERVICE, &error))?;
+    let output = sandbox.call(ctx, input).await?;
+    serde_json::to_value(output).map_err(|_| {
+        CallError::Api(ApiError::with_status(
+            500,
+            "InternalFailure",
+            "The reply could not be written.",
+        ))
+    })
+}
+
+/// The parser's own text is kept out of the reply: it may quote the input.
+fn malformed(service: Service, error: &serde_json::Error) -> ApiError {
+    let what = match error.classify() {
+        serde_json::error::Category::Data => "A parameter has the wrong type or is missing.",
+        _ => "The request could not be read.",
+    };
+    match service {
+        Service::SecretsManager => ApiError::bad_request("SerializationException", what),
+        Service::ElastiCache => ApiError::bad_request("MalformedInput", what),
+    }
+}
+
+fn unknown(name: &str) -> ApiError {
+    ApiError::bad_request(
+        "InvalidAction",
+        format!("The sandbox does not know the operation {name}."),
+    )
+}

@@ -1,0 +1,119 @@
+//! Control paths under `/_sandbox/`.
+
+use std::sync::Arc;
+
+use hyper::{Method, StatusCode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::{Reply, reply};
+use crate::core::faults::Fault;
+use crate::core::nodes::NodeChange;
+use crate::redis::plane::Plane;
+use crate::sandbox::Sandbox;
+
+/// What the control paths work on.
+#[derive(Clone)]
+pub(crate) struct Control {
+    pub(crate) sandbox: Sandbox,
+    pub(crate) plane: Plane,
+    pub(crate) ca_pem: Arc<str>,
+}
+
+impl Control {
+    pub(crate) async fn answer(&self, method: &Method, path: &str, body: &[u8]) -> Reply {
+        match (method.as_str(), path) {
+            ("POST", "reset") => {
+                self.sandbox.reset();
+                self.plane.settled().await;
+                ok()
+            }
+            ("POST", "release") => {
+                self.sandbox.release();
+                ok()
+            }
+            ("GET", "calls") => json_reply(&self.sandbox.calls()),
+            ("GET", "log") => json_reply(&self.sandbox.log()),
+            ("GET", "nodes") => json_reply(&self.sandbox.nodes()),
+            ("GET", "faults") => json_reply(&self.sandbox.faults()),
+            ("GET", "settings") => json_reply(&self.sandbox.settings()),
+            ("GET", "ca.pem") => reply(
+                StatusCode::OK,
+                "application/x-pem-file",
+                self.ca_pem.as_bytes().to_vec(),
+            ),
+            ("PUT", "faults") => match read::<Vec<Fault>>(body) {
+                Ok(faults) => {
+                    self.sandbox.set_faults(faults);
+                    json_reply(&self.sandbox.faults())
+                }
+                Err(error) => refuse(StatusCode::BAD_REQUEST, &error),
+            },
+            ("PUT", "settings") => self.put_settings(body),
+            ("POST", "seed") => match read(body).map(|seed| self.sandbox.seed(seed)) {
+                Ok(Ok(())) => ok(),
+                Ok(Err(error)) => refuse(StatusCode::BAD_REQUEST, &error.to_string()),
+                Err(error) => refuse(StatusCode::BAD_REQUEST, &error),
+            },
+            ("POST", path) => match path.strip_prefix("nodes/") {
+                Some(node) => self.change_node(node, body).await,
+                None => no_such_path(),
+            },
+            _ => no_such_path(),
+        }
+    }
+
+    fn put_settings(&self, body: &[u8]) -> Reply {
+        let patch: Value = match read(body) {
+            Ok(patch) => patch,
+            Err(error) => return refuse(StatusCode::BAD_REQUEST, &error),
+        };
+        match self.sandbox.settings().patched(&patch) {
+            Ok(settings) => {
+                self.sandbox.set_settings(settings.clone());
+                json_reply(&settings)
+            }
+            Err(error) => refuse(StatusCode::BAD_REQUEST, &error.to_string()),
+        }
+    }
+
+    async fn change_node(&self, id: &str, body: &[u8]) -> Reply {
+        let change: NodeChange = match read(body) {
+            Ok(change) => change,
+            Err(error) => return refuse(StatusCode::BAD_REQUEST, &error),
+        };
+        match self.plane.change_node(&self.sandbox, id, &change).await {
+            Ok(true) => ok(),
+            Ok(false) => refuse(StatusCode::NOT_FOUND, "There is no such node."),
+            Err(error) => refuse(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+        }
+    }
+}
+
+/// Reads a body; the error is for the reply.
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
+    serde_json::from_slice(body).map_err(|error| error.to_string())
+}
+
+fn ok() -> Reply {
+    json_reply(&json!({"ok": true}))
+}
+
+fn json_reply(value: &impl Serialize) -> Reply {
+    match serde_json::to_vec(value) {
+        Ok(body) => reply(StatusCode::OK, "application/json", body),
+        Err(error) => refuse(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+    }
+}
+
+fn refuse(status: StatusCode, why: &str) -> Reply {
+    reply(status, "application/json", json!({"error": why}).to_string())
+}
+
+fn no_such_path() -> Reply {
+    refuse(
+        StatusCode::NOT_FOUND,
+        "GET calls, log, faults, settings, nodes, ca.pem; PUT faults, settings; POST reset, release, seed, nodes/{id}",
+    )
+}

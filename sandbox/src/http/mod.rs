@@ -1,0 +1,117 @@
+//! The HTTP door: one port for both services and the control paths.
+
+mod auth;
+mod control;
+mod json;
+mod query;
+mod xml;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub(crate) use self::control::Control;
+
+/// The largest body that is read: far above anything AWS takes.
+const MAX_BODY: usize = 1 << 20;
+
+pub(crate) type Reply = Response<Full<Bytes>>;
+
+/// Why a connection is closed without a reply.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection is closed without a reply")]
+pub(crate) struct NoReply;
+
+/// Accepts connections until it is told to stop, then drops those that are left.
+pub(crate) async fn serve(listener: TcpListener, control: Control, stop: CancellationToken) {
+    let connections = TaskTracker::new();
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                let work = connection(stream, control.clone(), stop.clone());
+                connections.spawn(work);
+            }
+            Err(error) => {
+                // Out of file descriptors, most likely: connections that end give some back.
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            }
+        }
+    }
+    connections.close();
+    connections.wait().await;
+}
+
+async fn connection(stream: TcpStream, control: Control, stop: CancellationToken) {
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(move |request| answer(request, control.clone()));
+    let work = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => {}
+        // An error is a client that went away, or a reply that is not to be given.
+        _ = work => {}
+    }
+}
+
+async fn answer(request: Request<Incoming>, control: Control) -> Result<Reply, NoReply> {
+    let (head, body) = request.into_parts();
+    let body = match Limited::new(body, MAX_BODY).collect().await {
+        Ok(body) => body.to_bytes(),
+        Err(_) => return Ok(plain(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large.\n")),
+    };
+    let path = head.uri.path();
+    if let Some(path) = path.strip_prefix("/_sandbox/") {
+        return Ok(control.answer(&head.method, path, &body).await);
+    }
+    if head.method != Method::POST {
+        return Ok(plain(
+            StatusCode::NOT_FOUND,
+            "AWS services are spoken to with POST; see also /_sandbox/.\n",
+        ));
+    }
+    let ctx = auth::context(&head.headers);
+    let target = head.headers.get("x-amz-target").and_then(|v| v.to_str().ok());
+    match target {
+        Some(target) => json::answer(&control.sandbox, &ctx, target, &body).await,
+        None => query::answer(&control.sandbox, &ctx, &body).await,
+    }
+}
+
+/// A reply with a body of a type.
+pub(crate) fn reply(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Reply {
+    let mut reply = Response::new(Full::new(body.into()));
+    *reply.status_mut() = status;
+    let value = HeaderValue::from_static(content_type);
+    reply.headers_mut().insert(CONTENT_TYPE, value);
+    reply
+}
+
+fn plain(status: StatusCode, text: &'static str) -> Reply {
+    reply(status, "text/plain; charset=utf-8", text)
+}
+
+/// A request id: of the right shape, and different each time within a process.
+fn request_id() -> String {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    let n = NEXT.fetch_add(1, Ordering::Relaxed);
+    format!("5a4db0c5-0000-4000-8000-{n:012x}")
+}
+
+fn status(code: u16) -> StatusCode {
+    StatusCode::from_u16(code).unwrap_or(StatusCode::BAD_REQUEST)
+}

@@ -1,0 +1,117 @@
+//! awsQuery: ElastiCache. A form comes in, XML goes out.
+
+use std::collections::BTreeMap;
+
+use hyper::StatusCode;
+use hyper::header::HeaderValue;
+use serde_json::{Map, Value};
+
+use super::{NoReply, Reply, reply, request_id, status, xml};
+use crate::core::CallContext;
+use crate::dispatch;
+use crate::error::{ApiError, CallError};
+use crate::sandbox::Sandbox;
+
+const CONTENT: &str = "text/xml";
+
+pub(crate) async fn answer(sandbox: &Sandbox, ctx: &CallContext, body: &[u8]) -> Result<Reply, NoReply> {
+    let mut form = parse(body);
+    let action = form.remove("Action").and_then(|v| v.as_str().map(ToOwned::to_owned));
+    // From before the call, so that no release is missed.
+    let mut released = sandbox.releases();
+    let result = match &action {
+        Some(action) => dispatch::elasticache(action, sandbox, ctx, Value::Object(form)).await,
+        None => Err(ApiError::bad_request("MissingAction", "The request must contain the parameter Action.").into()),
+    };
+    let id = request_id();
+    let mut reply = match result {
+        Ok(value) => {
+            let body = xml::success(action.as_deref().unwrap_or_default(), &value, &id);
+            reply(StatusCode::OK, CONTENT, body)
+        }
+        Err(CallError::Api(error)) => reply(status(error.status), CONTENT, xml::failure(&error, &id)),
+        Err(CallError::ReplyLost) => return Err(NoReply),
+        Err(CallError::Hang) => {
+            released.wait().await;
+            return Err(NoReply);
+        }
+    };
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        reply.headers_mut().insert("x-amzn-requestid", id);
+    }
+    Ok(reply)
+}
+
+/// A form's keys as a tree: `A.member.1.B=x` becomes `{"A": [{"B": "x"}]}`.
+fn parse(body: &[u8]) -> Map<String, Value> {
+    let mut tree = Tree::default();
+    for (key, value) in form_urlencoded::parse(body) {
+        tree.put(&mut key.split('.'), value.into_owned());
+    }
+    match tree.value() {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    }
+}
+
+#[derive(Default)]
+struct Tree {
+    text: Option<String>,
+    children: BTreeMap<String, Tree>,
+}
+
+impl Tree {
+    fn put<'a>(&mut self, path: &mut impl Iterator<Item = &'a str>, text: String) {
+        match path.next() {
+            Some(part) => self.children.entry(part.to_owned()).or_default().put(path, text),
+            None => self.text = Some(text),
+        }
+    }
+
+    fn value(self) -> Value {
+        if self.children.is_empty() {
+            return self.text.map_or(Value::Null, Value::String);
+        }
+        // A list's items have numbers, under one name (`member`, or `Tag` for tags).
+        if self.children.len() == 1 && self.children.values().all(Tree::is_numbered) {
+            let inner = self.children.into_values().next().unwrap_or_default();
+            return Value::Array(inner.items());
+        }
+        let members = self.children.into_iter().map(|(key, tree)| (key, tree.value()));
+        Value::Object(members.collect())
+    }
+
+    fn is_numbered(&self) -> bool {
+        !self.children.is_empty() && self.children.keys().all(|key| key.parse::<u32>().is_ok())
+    }
+
+    fn items(self) -> Vec<Value> {
+        let mut items: Vec<(u32, Value)> = self
+            .children
+            .into_iter()
+            .filter_map(|(key, tree)| Some((key.parse().ok()?, tree.value())))
+            .collect();
+        items.sort_by_key(|(number, _)| *number);
+        items.into_iter().map(|(_, value)| value).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_form_becomes_a_tree() {
+        let form = b"UserId=u&Passwords.member.2=b&Passwords.member.10=c&Passwords.member.1=a&Tags.Tag.1.Key=k\
+            &AuthenticationMode.Type=iam&Filters.member.1.Name=n&Filters.member.1.Values.member.1=v&Empty=";
+        assert_eq!(
+            Value::Object(parse(form)),
+            json!({
+                "UserId": "u", "Passwords": ["a", "b", "c"], "Tags": [{"Key": "k"}], "Empty": "",
+                "AuthenticationMode": {"Type": "iam"}, "Filters": [{"Name": "n", "Values": ["v"]}],
+            })
+        );
+    }
+}

@@ -1,0 +1,354 @@
+//! The handle that both doors go through: a lock around the core, and the waits that faults ask for.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use tokio::sync::{Notify, mpsc, watch};
+
+use crate::clock::Clock;
+use crate::core::account::{NodeKey, NodeUpdate};
+use crate::core::cache::model::AclRule;
+use crate::core::cache::propagation::Confirm;
+use crate::core::faults::{ArmedFault, Fault};
+use crate::core::log::LogEntry;
+use crate::core::nodes::{LoginAnswer, NodeChange, NodeView};
+use crate::core::operation::Operation;
+use crate::core::seed::Seed;
+use crate::core::{After, Arrival, Before, CallContext, DEFAULT_ACCOUNT, State};
+use crate::error::{ApiError, CallError};
+use crate::settings::Settings;
+
+/// A sandbox. Clones are the same sandbox.
+#[derive(Clone)]
+pub struct Sandbox {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    state: Mutex<State>,
+    clock: Arc<dyn Clock>,
+    /// Counts releases.
+    release: watch::Sender<u64>,
+    /// Rings when something may have become due earlier than before.
+    changed: Notify,
+    updates: OnceLock<mpsc::UnboundedSender<NodeUpdate>>,
+}
+
+/// What a call comes to at first: mostly its end, with one turn of the lock.
+enum First<O: Operation> {
+    Done((Result<O::Output, ApiError>, After)),
+    Wait(u64, Arrival, O),
+}
+
+impl std::fmt::Debug for Sandbox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sandbox").finish_non_exhaustive()
+    }
+}
+
+impl Sandbox {
+    /// A sandbox on its own: no HTTP, no processes. Nodes live in the model and
+    /// [`node_accepts`](Self::node_accepts) asks them.
+    pub fn new(clock: impl Clock, seed: u64, settings: Settings) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                state: Mutex::new(State::new(seed, settings)),
+                clock: Arc::new(clock),
+                release: watch::Sender::new(0),
+                changed: Notify::new(),
+                updates: OnceLock::new(),
+            }),
+        }
+    }
+
+    /// Calls an operation. Faults hit this door as they hit HTTP.
+    ///
+    /// # Errors
+    /// An AWS error, a lost reply, or silence.
+    pub async fn call<O: Operation>(&self, ctx: &CallContext, input: O) -> Result<O::Output, CallError> {
+        let resource = input.resource().map(ToOwned::to_owned);
+        let result = self.carry_out(ctx, input).await;
+        let outcome = match &result {
+            Ok(_) => "ok",
+            Err(CallError::Api(error)) => &error.code,
+            Err(CallError::ReplyLost) => "reply lost",
+            Err(CallError::Hang) => "hang",
+        };
+        tracing::info!(
+            service = O::SERVICE.name(),
+            operation = O::NAME,
+            resource,
+            account = ctx.account,
+            region = ctx.region,
+            outcome,
+        );
+        result
+    }
+
+    async fn carry_out<O: Operation>(&self, ctx: &CallContext, input: O) -> Result<O::Output, CallError> {
+        let mut released = self.releases();
+        let first = self.with(|state, now| {
+            let latency = state.settings.latency_ms;
+            let arrival = state.arrive(now, ctx, &input);
+            if arrival.before == Before::Nothing && latency == 0 {
+                First::Done(state.process(now, ctx, &arrival, input))
+            } else {
+                First::Wait(latency, arrival, input)
+            }
+        });
+        let (result, after) = match first {
+            First::Done(done) => done,
+            First::Wait(latency, arrival, input) => {
+                pause(latency).await;
+                self.wait_before(&arrival, &mut released).await?;
+                self.with(|state, now| state.process(now, ctx, &arrival, input))
+            }
+        };
+        match after {
+            After::Reply => {}
+            After::Hold => released.wait().await,
+            After::Lose => return Err(CallError::ReplyLost),
+        }
+        result.map_err(CallError::Api)
+    }
+
+    async fn wait_before(&self, arrival: &Arrival, released: &mut Releases) -> Result<(), CallError> {
+        match &arrival.before {
+            Before::Nothing => {}
+            Before::Delay(ms) => pause(*ms).await,
+            Before::Hold => released.wait().await,
+            Before::Hang => return Err(CallError::Hang),
+            Before::Refuse(error) => return Err(CallError::Api(error.clone())),
+        }
+        Ok(())
+    }
+
+    /// Whether a node lets a user in now.
+    #[must_use]
+    pub fn node_accepts(&self, node: &str, user_name: &str, password: &str) -> LoginAnswer {
+        self.with(|state, _| {
+            state
+                .accounts()
+                .find_map(|account| account.cache.nodes.get(node))
+                .map_or(LoginAnswer::Down, |node| node.login(user_name, password))
+        })
+    }
+
+    /// The node that an address leads to.
+    #[must_use]
+    pub fn node_at(&self, host: &str, port: u16) -> Option<String> {
+        self.with(|state, _| {
+            state
+                .accounts()
+                .flat_map(|account| account.cache.nodes.values())
+                .find(|node| node.host == host && node.port == port)
+                .map(|node| node.id.clone())
+        })
+    }
+
+    /// All nodes of all accounts.
+    #[must_use]
+    pub fn nodes(&self) -> Vec<NodeView> {
+        self.with(|state, _| {
+            let views = state.accounts().flat_map(|account| {
+                let nodes = account.cache.nodes.values();
+                nodes.map(|node| NodeView::of(account, node))
+            });
+            views.collect()
+        })
+    }
+
+    /// Changes a node. With processes, [`SandboxServer`](crate::SandboxServer) starts and stops them.
+    /// Says whether there is such a node.
+    pub fn change_node(&self, id: &str, change: &NodeChange) -> bool {
+        let Some(key) = self.node_key(id) else {
+            return false;
+        };
+        self.with(|state, now| {
+            let mut env = state.env(now, &key.account, &key.region);
+            env.change_node(id, change);
+            if let Some(running) = change.running {
+                env.set_running(id, running);
+            }
+        });
+        true
+    }
+
+    /// Where a node is.
+    #[must_use]
+    pub fn node_key(&self, id: &str) -> Option<NodeKey> {
+        self.with(|state, _| {
+            state
+                .accounts()
+                .find(|account| account.cache.nodes.contains_key(id))
+                .map(|account| account.node_key(id))
+        })
+    }
+
+    /// Replaces all faults.
+    pub fn set_faults(&self, faults: Vec<Fault>) {
+        self.with(|state, _| state.faults.set(faults));
+    }
+
+    /// The faults with their counts.
+    #[must_use]
+    pub fn faults(&self) -> Vec<ArmedFault> {
+        self.with(|state, _| state.faults.list())
+    }
+
+    /// Lets all held calls go on.
+    pub fn release(&self) {
+        self.inner.release.send_modify(|count| *count += 1);
+    }
+
+    /// Hears of releases from now on, for a call that may never be answered.
+    pub(crate) fn releases(&self) -> Releases {
+        Releases(self.inner.release.subscribe())
+    }
+
+    /// The settings in force.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        self.lock().settings.clone()
+    }
+
+    /// Replaces the settings.
+    pub fn set_settings(&self, settings: Settings) {
+        self.with(|state, _| state.settings = settings);
+    }
+
+    /// How often each operation was called, by `service.Operation`.
+    #[must_use]
+    pub fn calls(&self) -> BTreeMap<String, u64> {
+        self.lock().log.counts()
+    }
+
+    /// The calls, oldest first.
+    #[must_use]
+    pub fn log(&self) -> Vec<LogEntry> {
+        self.lock().log.entries()
+    }
+
+    /// Forgets everything but the settings of the start.
+    pub fn reset(&self) {
+        let gone = self.lock().reset();
+        self.push(gone);
+        self.release();
+        self.inner.changed.notify_one();
+    }
+
+    /// Makes what no API call can make.
+    ///
+    /// # Errors
+    /// Something that it names does not exist.
+    pub fn seed(&self, seed: Seed) -> Result<(), ApiError> {
+        let account = seed.account.clone().unwrap_or_else(|| DEFAULT_ACCOUNT.to_owned());
+        let region = seed.region.clone().unwrap_or_else(|| "us-east-1".to_owned());
+        self.with(|state, now| state.env(now, &account, &region).seed(seed))
+    }
+
+    /// When the next thing happens by itself.
+    #[must_use]
+    pub fn next_event(&self) -> Option<DateTime<Utc>> {
+        self.lock().next_event()
+    }
+
+    /// Lets everything happen that is due. Every call does so too.
+    pub fn tick(&self) {
+        self.with(|_, _| ());
+    }
+
+    /// The time by the sandbox's clock.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        self.inner.clock.now()
+    }
+
+    /// Waits for a change after which `next_event` may be another.
+    pub(crate) async fn changed(&self) {
+        self.inner.changed.notified().await;
+    }
+
+    /// Attaches processes: from now on updates go to `updates`, and whoever gets them confirms them.
+    pub(crate) fn attach(&self, updates: mpsc::UnboundedSender<NodeUpdate>) {
+        if self.inner.updates.set(updates).is_ok() {
+            self.lock().go_live();
+        }
+    }
+
+    pub(crate) fn confirm(&self, node: &NodeKey, confirm: &Confirm) {
+        self.with(|state, now| {
+            let mut env = state.env(now, &node.account, &node.region);
+            env.confirm(&node.node, confirm);
+        });
+    }
+
+    pub(crate) fn node_started(&self, node: &NodeKey, port: u16) {
+        self.with(|state, now| {
+            state
+                .env(now, &node.account, &node.region)
+                .node_started(&node.node, port);
+        });
+    }
+
+    pub(crate) fn node_failed(&self, node: &NodeKey) {
+        self.with(|state, now| {
+            state.env(now, &node.account, &node.region).node_failed(&node.node);
+        });
+    }
+
+    /// What a process that has just come up has to know; nothing if its node is gone.
+    pub(crate) fn node_rules(&self, node: &NodeKey) -> Option<Vec<AclRule>> {
+        self.with(|state, now| state.env(now, &node.account, &node.region).view_for_process(node))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs `f` on a state in which all that is due has happened, and passes updates on.
+    fn with<T>(&self, f: impl FnOnce(&mut State, DateTime<Utc>) -> T) -> T {
+        let mut state = self.lock();
+        let now = self.inner.clock.now();
+        let due = state.advance(now);
+        let before = state.next_event();
+        let result = f(&mut state, now);
+        let updates = state.advance(now);
+        let sooner = state.next_event() != before;
+        // Under the lock, so that updates are sent in the order in which they came about.
+        self.push(due);
+        self.push(updates);
+        drop(state);
+        if sooner {
+            self.inner.changed.notify_one();
+        }
+        result
+    }
+
+    fn push(&self, updates: Vec<NodeUpdate>) {
+        if let Some(to) = self.inner.updates.get() {
+            for update in updates {
+                // The receiver is gone only when the server is shutting down.
+                let _ = to.send(update);
+            }
+        }
+    }
+}
+
+async fn pause(ms: u64) {
+    if ms > 0 {
+        tokio::time::sleep(Duration::from_millis(ms)).await;
+    }
+}
+
+/// Releases since a moment.
+pub(crate) struct Releases(watch::Receiver<u64>);
+
+impl Releases {
+    /// Waits for one. An error would mean that the sandbox is gone, which the caller holds.
+    pub(crate) async fn wait(&mut self) {
+        let _ = self.0.changed().await;
+    }
+}

@@ -1,0 +1,240 @@
+//! A whole sandbox: HTTP, the driver that lets time pass, and the processes.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::{Clock, SystemClock};
+use crate::core::nodes::NodeChange;
+use crate::core::random;
+use crate::http::{self, Control};
+use crate::redis::certs::Certs;
+use crate::redis::plane::{NodeError, Plane, find_binary};
+use crate::redis::process::Common;
+use crate::sandbox::Sandbox;
+use crate::settings::{Caches, Settings};
+
+/// How a server is to be started.
+#[derive(Clone)]
+pub struct ServerConfig {
+    /// Where to listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Whether an address other than loopback is allowed.
+    pub allow_remote: bool,
+    /// The settings at the start and after each reset.
+    pub settings: Settings,
+    /// What random names and delays are drawn from.
+    pub seed: u64,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// Where to keep files; a folder for temporary files if not given.
+    pub state_dir: Option<PathBuf>,
+    /// Where else to write the certificate of the authority.
+    pub ca_file: Option<PathBuf>,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            allow_remote: false,
+            settings: Settings::default(),
+            seed: 1,
+            clock: Arc::new(SystemClock),
+            state_dir: None,
+            ca_file: None,
+        }
+    }
+}
+
+/// Why a server could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// The address is open to others.
+    #[error("{0} is not a loopback address; anybody who reaches it could read every secret (--allow-remote)")]
+    NotLoopback(SocketAddr),
+    /// The port is taken, or the like.
+    #[error("cannot listen on {0}: {1}")]
+    Listen(SocketAddr, io::Error),
+    /// A file could not be written.
+    #[error("cannot write {0}: {1}")]
+    File(PathBuf, io::Error),
+    /// No certificates.
+    #[error("cannot make certificates: {0}")]
+    Certificates(String),
+    /// No server to run as a cache.
+    #[error(
+        "no redis-server or valkey-server on the path; install one, name it in REKEYD_SANDBOX_REDIS_SERVER, \
+         or set caches = \"virtual\""
+    )]
+    NoRedis,
+}
+
+/// A running sandbox with its HTTP door. Dropping it ends it too, but does not wait for that.
+pub struct SandboxServer {
+    sandbox: Sandbox,
+    addr: SocketAddr,
+    ca_file: PathBuf,
+    plane: Plane,
+    stop: CancellationToken,
+    http: JoinHandle<()>,
+    tasks: Vec<JoinHandle<()>>,
+    _root: TempDir,
+}
+
+impl SandboxServer {
+    /// Starts a sandbox.
+    ///
+    /// # Errors
+    /// The address cannot be had, or something that it needs is missing.
+    pub async fn start(config: ServerConfig) -> Result<Self, ServerError> {
+        if !config.listen.ip().is_loopback() && !config.allow_remote {
+            return Err(ServerError::NotLoopback(config.listen));
+        }
+        let binary = match (config.settings.caches, find_binary()) {
+            (Caches::Redis, None) => return Err(ServerError::NoRedis),
+            (_, found) => found.unwrap_or_default(),
+        };
+        let listener = TcpListener::bind(config.listen)
+            .await
+            .map_err(|error| ServerError::Listen(config.listen, error))?;
+        let addr = listener
+            .local_addr()
+            .map_err(|error| ServerError::Listen(config.listen, error))?;
+        let certs = Certs::generate().map_err(|e| ServerError::Certificates(e.to_string()))?;
+        let root = root_folder(config.state_dir.as_deref())?;
+        let ca_file = write_certs(&certs, root.path(), config.ca_file)?;
+        let sandbox = Sandbox::new(config.clock, config.seed, config.settings);
+        let common = Arc::new(Common {
+            binary,
+            root: root.path().to_owned(),
+            admin_password: random::secret(),
+        });
+        let plane = Plane::default();
+        let (updates, receiver) = mpsc::unbounded_channel();
+        sandbox.attach(updates);
+        let stop = CancellationToken::new();
+        let control = Control {
+            sandbox: sandbox.clone(),
+            plane: plane.clone(),
+            ca_pem: certs.ca.into(),
+        };
+        let http = tokio::spawn(http::serve(listener, control, stop.clone()));
+        let tasks = vec![
+            tokio::spawn(plane.clone().run(sandbox.clone(), common, receiver)),
+            tokio::spawn(drive(sandbox.clone())),
+        ];
+        Ok(Self {
+            sandbox,
+            addr,
+            ca_file,
+            plane,
+            stop,
+            http,
+            tasks,
+            _root: root,
+        })
+    }
+
+    /// The URL for AWS clients.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.addr)
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// The sandbox itself.
+    #[must_use]
+    pub fn sandbox(&self) -> &Sandbox {
+        &self.sandbox
+    }
+
+    /// The certificate of the authority that signed the nodes' certificates.
+    #[must_use]
+    pub fn ca_file(&self) -> &Path {
+        &self.ca_file
+    }
+
+    /// Changes a node, its process included. Says whether there is such a node.
+    ///
+    /// # Errors
+    /// The process could not be started.
+    pub async fn change_node(&self, id: &str, change: &NodeChange) -> Result<bool, NodeError> {
+        self.plane.change_node(&self.sandbox, id, change).await
+    }
+
+    /// Ends everything and waits until the processes are gone.
+    pub async fn shutdown(mut self) {
+        self.stop.cancel();
+        let _ = (&mut self.http).await;
+        self.plane.shutdown().await;
+    }
+}
+
+impl Drop for SandboxServer {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        for task in &self.tasks {
+            task.abort();
+        }
+        // Tasks of nodes end when their orders' senders do, which the plane holds.
+        self.plane.abandon();
+    }
+}
+
+/// Lets time pass: sleeps until something is due. A clock that is moved by hand rings no bell, so
+/// while something is due at all it is looked at several times a second.
+async fn drive(sandbox: Sandbox) {
+    const LONGEST: Duration = Duration::from_millis(200);
+    loop {
+        match sandbox.next_event() {
+            None => sandbox.changed().await,
+            Some(at) => {
+                let wait = (at - sandbox.now()).to_std().unwrap_or_default();
+                tokio::select! {
+                    () = tokio::time::sleep(wait.min(LONGEST)) => {}
+                    () = sandbox.changed() => {}
+                }
+            }
+        }
+        sandbox.tick();
+    }
+}
+
+fn root_folder(state_dir: Option<&Path>) -> Result<TempDir, ServerError> {
+    let parent = state_dir.map_or_else(std::env::temp_dir, Path::to_owned);
+    let failed = |error| ServerError::File(parent.clone(), error);
+    std::fs::create_dir_all(&parent).map_err(failed)?;
+    // tempfile makes folders that only the owner can enter; the private sockets rely on that.
+    tempfile::Builder::new()
+        .prefix("rekeyd-sandbox-")
+        .tempdir_in(&parent)
+        .map_err(failed)
+}
+
+fn write_certs(certs: &Certs, root: &Path, ca_file: Option<PathBuf>) -> Result<PathBuf, ServerError> {
+    let write = |path: PathBuf, text: &str| {
+        std::fs::write(&path, text).map_err(|error| ServerError::File(path.clone(), error))?;
+        Ok(path)
+    };
+    write(root.join("node.pem"), &certs.node_cert)?;
+    write(root.join("node.key"), &certs.node_key)?;
+    let inner = write(root.join("ca.pem"), &certs.ca)?;
+    match ca_file {
+        Some(path) => write(path, &certs.ca),
+        None => Ok(inner),
+    }
+}

@@ -1,0 +1,195 @@
+//! What can be set: JSON at run time, TOML at the start, all with defaults.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// All settings of a sandbox. `PUT /_sandbox/settings` changes the ones it names and leaves the others.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// How long a change to a user takes to reach a node; drawn for each node.
+    pub propagation_ms: Range,
+    /// Delays by node: a node id (`orders-002`), a role (`primary`, `replica`) or one replica (`replica-2`).
+    pub node_propagation_ms: BTreeMap<String, Delay>,
+    /// Whether a node that a change never reaches (or that is stopped) keeps the user `modifying`.
+    pub stuck_nodes_hold_modifying: bool,
+    /// The longest that a user stays `modifying`, whatever its nodes do.
+    pub modifying_max_ms: u64,
+    /// How long after ModifyUser the status still reads `active` (the other fields are new already).
+    pub modifying_lag_ms: u64,
+    /// How long after ModifyUser DescribeUsers still shows the user as it was before.
+    pub stale_active_ms: u64,
+    /// How long a user stays `modifying` after its last node has the change.
+    pub settle_extra_ms: u64,
+    /// How long a user without caches stays `modifying`.
+    pub detached_modifying_ms: u64,
+    /// How long a new user group is `creating`.
+    pub group_creating_ms: u64,
+    /// How long a tag change keeps a user `modifying`. AWS takes about five seconds.
+    pub tag_modifying_ms: u64,
+    /// How far a signature's date may be from the clock.
+    pub signature_window_s: u64,
+    /// Whether `, " / @` are refused in ElastiCache passwords.
+    pub enforce_password_characters: bool,
+    /// Whether ModifyUser is refused while another user of the same group is `modifying`.
+    pub group_busy: bool,
+    /// What stands behind a replication group.
+    pub caches: Caches,
+    /// A delay before every reply.
+    pub latency_ms: u64,
+    /// How many calls the log keeps.
+    pub log_limit: usize,
+    /// Behaviour that nobody outside AWS knows.
+    pub doubts: Doubts,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            propagation_ms: Range { min: 100, max: 1_000 },
+            node_propagation_ms: BTreeMap::new(),
+            stuck_nodes_hold_modifying: false,
+            modifying_max_ms: 600_000,
+            modifying_lag_ms: 0,
+            stale_active_ms: 0,
+            settle_extra_ms: 0,
+            detached_modifying_ms: 500,
+            group_creating_ms: 0,
+            tag_modifying_ms: 0,
+            signature_window_s: 300,
+            enforce_password_characters: true,
+            group_busy: false,
+            caches: Caches::Redis,
+            latency_ms: 0,
+            log_limit: 100_000,
+            doubts: Doubts::default(),
+        }
+    }
+}
+
+/// Switches for what no document says. Each names the reading that the default takes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Doubts {
+    /// The code when RemoveFromVersionId names a version that does not hold the label. Only the
+    /// missing parameter has been observed, as InvalidParameterException.
+    pub wrong_remove_from_code: String,
+}
+
+impl Default for Doubts {
+    fn default() -> Self {
+        Self {
+            wrong_remove_from_code: "InvalidParameterException".to_owned(),
+        }
+    }
+}
+
+/// What stands behind a replication group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Caches {
+    /// A `redis-server` process for each node.
+    Redis,
+    /// Nothing: nodes exist in the model only.
+    Virtual,
+}
+
+/// A span of milliseconds, both ends included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Range {
+    /// The shortest.
+    pub min: u64,
+    /// The longest.
+    pub max: u64,
+}
+
+impl From<u64> for Range {
+    fn from(ms: u64) -> Self {
+        Self { min: ms, max: ms }
+    }
+}
+
+/// One node's own delay: milliseconds, a span, or `"never"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Delay {
+    /// Always this many milliseconds.
+    Ms(u64),
+    /// Drawn from a span.
+    Range(Range),
+    /// The change does not arrive until this is taken back.
+    Never(Never),
+}
+
+/// The word `never`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Never {
+    /// Not until told otherwise.
+    #[serde(rename = "never")]
+    Never,
+}
+
+impl Delay {
+    /// The delay that does not end.
+    pub const NEVER: Self = Self::Never(Never::Never);
+
+    /// The span to draw from; nothing for a delay that does not end.
+    #[must_use]
+    pub fn range(self) -> Option<Range> {
+        match self {
+            Self::Ms(ms) => Some(ms.into()),
+            Self::Range(range) => Some(range),
+            Self::Never(_) => None,
+        }
+    }
+}
+
+impl Settings {
+    /// Takes over the fields that `patch` names (RFC 7386 in spirit: objects merge, `null` takes a key away).
+    ///
+    /// # Errors
+    /// A field that does not exist or a value that does not fit; then nothing has changed.
+    pub fn patched(&self, patch: &serde_json::Value) -> Result<Self, serde_json::Error> {
+        let mut whole = serde_json::to_value(self)?;
+        merge(&mut whole, patch);
+        serde_json::from_value(whole)
+    }
+}
+
+fn merge(into: &mut serde_json::Value, patch: &serde_json::Value) {
+    let (serde_json::Value::Object(into), serde_json::Value::Object(patch)) = (&mut *into, patch) else {
+        *into = patch.clone();
+        return;
+    };
+    for (key, value) in patch {
+        if value.is_null() {
+            into.remove(key);
+        } else {
+            merge(into.entry(key.clone()).or_insert(serde_json::Value::Null), value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_patch_changes_only_what_it_names() {
+        let settings = Settings::default();
+        let patched = settings
+            .patched(&json!({"propagation_ms": {"max": 7000}, "node_propagation_ms": {"replica-2": "never"}}))
+            .unwrap();
+        assert_eq!(patched.propagation_ms, Range { min: 100, max: 7000 });
+        assert_eq!(patched.node_propagation_ms["replica-2"], Delay::NEVER);
+        let back = patched
+            .patched(&json!({"node_propagation_ms": {"replica-2": null}}))
+            .unwrap();
+        assert!(back.node_propagation_ms.is_empty());
+        assert!(settings.patched(&json!({"no_such": 1})).is_err());
+    }
+}

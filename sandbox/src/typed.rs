@@ -1,0 +1,65 @@
+//! One method for each operation, for callers in Rust.
+
+use crate::core::CallContext;
+use crate::core::operation::Operation;
+use crate::elasticache as ec;
+use crate::error::CallError;
+use crate::sandbox::Sandbox;
+use crate::secretsmanager as sm;
+
+macro_rules! methods {
+    ($($method:ident: $operation:ty),* $(,)?) => {
+        impl Sandbox {
+            $(
+                #[doc = concat!("Calls [`", stringify!($operation), "`].")]
+                ///
+                /// # Errors
+                /// An AWS error, a lost reply, or silence.
+                pub async fn $method(
+                    &self,
+                    ctx: &CallContext,
+                    input: $operation,
+                ) -> Result<<$operation as Operation>::Output, CallError> {
+                    self.call(ctx, input).await
+                }
+            )*
+        }
+    };
+}
+
+methods! {
+    batch_get_secret_value: sm::BatchGetSecretValue,
+    cancel_rotate_secret: sm::CancelRotateSecret,
+    create_secret: sm::CreateSecret,
+    delete_secret: sm::DeleteSecret,
+    describe_secret: sm::DescribeSecret,
+    get_random_password: sm::GetRandomPassword,
+    get_secret_value: sm::GetSecretValue,
+    list_secret_version_ids: sm::ListSecretVersionIds,
+    list_secrets: sm::ListSecrets,
+    put_secret_value: sm::PutSecretValue,
+    restore_secret: sm::RestoreSecret,
+    rotate_secret: sm::RotateSecret,
+    tag_resource: sm::TagResource,
+    untag_resource: sm::UntagResource,
+    update_secret: sm::UpdateSecret,
+    update_secret_version_stage: sm::UpdateSecretVersionStage,
+    add_tags_to_resource: ec::AddTagsToResource,
+    create_replication_group: ec::CreateReplicationGroup,
+    create_user: ec::CreateUser,
+    create_user_group: ec::CreateUserGroup,
+    delete_replication_group: ec::DeleteReplicationGroup,
+    delete_user: ec::DeleteUser,
+    delete_user_group: ec::DeleteUserGroup,
+    describe_cache_clusters: ec::DescribeCacheClusters,
+    describe_global_replication_groups: ec::DescribeGlobalReplicationGroups,
+    describe_replication_groups: ec::DescribeReplicationGroups,
+    describe_serverless_caches: ec::DescribeServerlessCaches,
+    describe_user_groups: ec::DescribeUserGroups,
+    describe_users: ec::DescribeUsers,
+    list_tags_for_resource: ec::ListTagsForResource,
+    modify_replication_group: ec::ModifyReplicationGroup,
+    modify_user: ec::ModifyUser,
+    modify_user_group: ec::ModifyUserGroup,
+    remove_tags_from_resource: ec::RemoveTagsFromResource,
+}

@@ -1,0 +1,17 @@
+//! The sandbox from outside: real HTTP, real redis-server, and the Rust door.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    missing_docs,
+    unreachable_pub
+)]
+
+mod caches;
+mod faults;
+mod guide;
+mod process;
+mod secrets;
+mod simulation;
+mod support;
+mod users;

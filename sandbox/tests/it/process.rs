@@ -1,0 +1,137 @@
+//! The binary: how it begins and how it ends.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+use crate::support::*;
+
+fn sandbox(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rekeyd-sandbox"));
+    command
+        .args(args)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    command
+}
+
+/// Starts the binary with a cache of two nodes. Gives the ports, too.
+async fn running(dir: &Path) -> (Child, Client, Vec<u16>) {
+    let ca = dir.join("authority.pem");
+    let dir = dir.to_str().unwrap();
+    let args = [
+        "--listen",
+        "127.0.0.1:0",
+        "--state-dir",
+        dir,
+        "--ca-file",
+        ca.to_str().unwrap(),
+    ];
+    let mut child = sandbox(&args).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let ready = lines.next_line().await.unwrap().unwrap();
+    let addr = ready.split("http://").nth(1).unwrap().split(' ').next().unwrap();
+    let client = Client {
+        addr: addr.to_owned(),
+        headers: String::new(),
+    };
+    client.cache_with_user("u", "on ~* +@all", 2).await;
+    let ports = vec![client.port("rg-001").await, client.port("rg-002").await];
+    for port in &ports {
+        assert_eq!(login(&ca, *port, "u", OLD).await, "OK");
+    }
+    (child, client, ports)
+}
+
+async fn nobody_listens(ports: &[u16]) {
+    for port in ports {
+        until("the server is gone", || async {
+            tokio::net::TcpStream::connect(("127.0.0.1", *port)).await.is_err()
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_killed_sandbox_leaves_no_servers_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut child, _client, ports) = running(dir.path()).await;
+    // `start_kill` sends SIGKILL.
+    child.start_kill().unwrap();
+    child.wait().await.unwrap();
+    nobody_listens(&ports).await;
+}
+
+#[tokio::test]
+async fn sigterm_ends_it_in_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut child, _client, ports) = running(dir.path()).await;
+    let pid = child.id().unwrap().to_string();
+    Command::new("kill").args(["-TERM", &pid]).status().await.unwrap();
+    assert!(child.wait().await.unwrap().success());
+    for port in ports {
+        assert!(tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err());
+    }
+    let left: Vec<_> = std::fs::read_dir(dir.path()).unwrap().collect();
+    assert_eq!(left.len(), 1, "only the authority's certificate is left: {left:?}");
+}
+
+#[tokio::test]
+async fn an_address_that_others_can_reach_is_refused() {
+    let output = sandbox(&["--listen", "0.0.0.0:0"]).output().await.unwrap();
+    assert!(!output.status.success());
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(text.contains("not a loopback address"), "{text}");
+}
+
+#[tokio::test]
+async fn bad_settings_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("settings.toml");
+    std::fs::write(&file, "propagation_msx = 1\n").unwrap();
+    let output = sandbox(&["--listen", "127.0.0.1:0", "--settings", file.to_str().unwrap()])
+        .output()
+        .await
+        .unwrap();
+    assert!(!output.status.success());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("propagation_msx"));
+}
+
+#[tokio::test]
+async fn a_missing_redis_server_is_named() {
+    let output = sandbox(&["--listen", "127.0.0.1:0"])
+        .env("REKEYD_SANDBOX_REDIS_SERVER", "/nonexistent")
+        .output()
+        .await
+        .unwrap();
+    assert!(!output.status.success());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("REKEYD_SANDBOX_REDIS_SERVER"));
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_start_is_reported_and_holds_nothing_up() {
+    let mut child = sandbox(&["--listen", "127.0.0.1:0"])
+        .env("REKEYD_SANDBOX_REDIS_SERVER", "/bin/false")
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let ready = lines.next_line().await.unwrap().unwrap();
+    let addr = ready.split("http://").nth(1).unwrap().split(' ').next().unwrap();
+    let client = Client {
+        addr: addr.to_owned(),
+        headers: String::new(),
+    };
+    let form = "ReplicationGroupId=r&ReplicationGroupDescription=d&TransitEncryptionEnabled=true&NumCacheClusters=2";
+    client.ec_ok("CreateReplicationGroup", form).await;
+    until("the failure shows", || async {
+        tag(&client.ec_ok("DescribeReplicationGroups", "").await, "Status") == "create-failed"
+    })
+    .await;
+    let pid = child.id().unwrap().to_string();
+    Command::new("kill").args(["-TERM", &pid]).status().await.unwrap();
+    let ended = tokio::time::timeout(std::time::Duration::from_secs(10), child.wait()).await;
+    assert!(ended.expect("it ends").unwrap().success());
+}
