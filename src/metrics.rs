@@ -127,19 +127,20 @@ impl Metrics {
         let families = &self.families;
         let commit = option_env!("REKEYD_COMMIT").unwrap_or("unknown");
         families
+            .process
             .build_info
             .set(&[env!("CARGO_PKG_VERSION"), commit, std::env::consts::ARCH], 1.0);
         for step in Step::ALL {
-            families.step_duration.touch(&[step.label()]);
+            families.work.step_duration.touch(&[step.label()]);
             for outcome in StepOutcome::ALL {
-                families.step_attempts.add(&[step.label(), outcome.label()], 0);
+                families.work.step_attempts.add(&[step.label(), outcome.label()], 0);
             }
         }
         for outcome in ["accepted", "refused", "unreachable"] {
-            families.login_probes.add(&[outcome], 0);
+            families.work.login_probes.add(&[outcome], 0);
         }
-        families.store_errors.add(&[], 0);
-        families.lease_held.set(&[], 0.0);
+        families.process.store_errors.add(&[], 0);
+        families.process.lease_held.set(&[], 0.0);
         families.shown.in_flight.set(&[], 0.0);
     }
 
@@ -147,9 +148,9 @@ impl Metrics {
     /// next [`show`](Self::show); their counters stay.
     pub fn policies(&self, names: &[String]) {
         for policy in names {
-            self.families.rotation_duration.touch(&[policy]);
+            self.families.work.rotation_duration.touch(&[policy]);
             for outcome in RotationOutcome::ALL {
-                self.families.rotations.add(&[policy, outcome.label()], 0);
+                self.families.work.rotations.add(&[policy, outcome.label()], 0);
             }
         }
         self.memory().policies = names.iter().cloned().collect();
@@ -158,36 +159,40 @@ impl Metrics {
     /// Notes when the process started. Hidden `/proc/stat` (systemd's `ProcSubset=pid`) leaves the
     /// usual `process_start_time_seconds` without a value.
     pub fn started(&self, at: Timestamp) {
-        self.families.start_time.set(&[], seconds(at));
+        self.families.process.start_time.set(&[], seconds(at));
     }
 
     /// Notes that the configuration was read, or that it was refused and the one before stays.
     pub fn config_loaded(&self, successful: bool, at: Timestamp) {
         self.families
+            .process
             .reload_successful
             .set(&[], f64::from(u8::from(successful)));
         if successful {
-            self.families.reload_timestamp.set(&[], seconds(at));
+            self.families.process.reload_timestamp.set(&[], seconds(at));
         }
     }
 
     /// Counts an event that was stored; `record` is the record before it.
     pub fn event(&self, policy: &str, record: &Record, event: &Event, at: Timestamp) {
         if let Some(outcome) = RotationOutcome::of(record, event) {
-            self.families.rotations.add(&[policy, outcome.label()], 1);
+            self.families.work.rotations.add(&[policy, outcome.label()], 1);
         }
         if let (Event::Promoted { version, .. }, Some(rotation)) = (event, &record.rotation)
             && rotation.version == *version
         {
             let took = between(rotation.started_at, at);
-            self.families.rotation_duration.observe(&[policy], took);
+            self.families.work.rotation_duration.observe(&[policy], took);
         }
     }
 
     /// Counts a step's attempt.
     pub fn step(&self, step: Step, outcome: StepOutcome, took: Duration) {
-        self.families.step_attempts.add(&[step.label(), outcome.label()], 1);
-        self.families.step_duration.observe(&[step.label()], took);
+        self.families
+            .work
+            .step_attempts
+            .add(&[step.label(), outcome.label()], 1);
+        self.families.work.step_duration.observe(&[step.label()], took);
     }
 
     /// Counts a login.
@@ -197,33 +202,36 @@ impl Metrics {
             LoginAnswer::Refused => "refused",
             LoginAnswer::Unreachable(_) => "unreachable",
         };
-        self.families.login_probes.add(&[outcome], 1);
+        self.families.work.login_probes.add(&[outcome], 1);
     }
 
     /// Counts a request to AWS; `outcome` is `ok` or an error class's label.
     pub fn aws_request(&self, service: &'static str, operation: &'static str, outcome: &'static str, took: Duration) {
-        self.families.aws_requests.add(&[service, operation, outcome], 1);
-        self.families.aws_request_duration.observe(&[service, operation], took);
+        self.families.work.aws_requests.add(&[service, operation, outcome], 1);
+        self.families
+            .work
+            .aws_request_duration
+            .observe(&[service, operation], took);
     }
 
     /// Counts a failed read or write of the store.
     pub fn store_error(&self) {
-        self.families.store_errors.add(&[], 1);
+        self.families.process.store_errors.add(&[], 1);
     }
 
     /// Notes the scheduler's tick.
     pub fn tick(&self, at: Timestamp) {
-        self.families.last_tick.set(&[], seconds(at));
+        self.families.process.last_tick.set(&[], seconds(at));
     }
 
     /// Notes whether this process owns its work: always, on a store of its own.
     pub fn lease_held(&self, held: bool) {
-        self.families.lease_held.set(&[], f64::from(u8::from(held)));
+        self.families.process.lease_held.set(&[], f64::from(u8::from(held)));
     }
 
     /// Replaces the gauges that are computed from status.
     pub fn show(&self, secrets: &[SecretStatus], paused_policies: &[String], now: Timestamp) {
-        self.memory().show(&self.families.shown, secrets, paused_policies, now);
+        self.memory().show(&self.families, secrets, paused_policies, now);
     }
 
     /// The text exposition, format 0.0.4.

@@ -73,6 +73,9 @@ impl CliError {
     }
 }
 
+/// Somebody who is told, line by line, what goes on.
+pub type Watcher = Box<dyn Fn(&str) + Send + Sync>;
+
 /// What a command finds around it.
 pub struct Session {
     /// The clock.
@@ -82,7 +85,7 @@ pub struct Session {
     /// Whether standard output may be coloured.
     pub colour: bool,
     /// Told what goes on meanwhile, if anybody watches.
-    pub progress: Option<Box<dyn Fn(&str) + Send + Sync>>,
+    pub progress: Option<Watcher>,
 }
 
 impl Session {
@@ -95,7 +98,7 @@ impl Session {
             colour: terminal && colour_allowed(),
             progress: std::io::stderr()
                 .is_terminal()
-                .then(|| -> Box<dyn Fn(&str) + Send + Sync> { Box::new(complain) }),
+                .then(|| -> Watcher { Box::new(complain) }),
         }
     }
 

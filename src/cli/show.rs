@@ -49,7 +49,8 @@ fn row(secret: &SecretStatus) -> [Cell; 7] {
 pub(super) fn told(secret: &SecretStatus) -> String {
     let overlap = match (secret.requested, secret.phase) {
         (true, Phase::Overlap) => Some(format!(
-            "a requested rotation waits until {} for the overlap of the last one; `rekeyd rotate --revoke-previous` ends it",
+            "a requested rotation waits until {} for the overlap of the last one; `rekeyd rotate --revoke-previous` \
+             ends it",
             time(secret.overlap_until)
         )),
         _ => None,

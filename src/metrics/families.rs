@@ -4,35 +4,43 @@ use prometheus::Registry;
 
 use super::family::{CALL_SECONDS, Counter, Gauge, Histogram, ROTATION_SECONDS};
 
+/// All families.
 pub(super) struct Families {
+    pub(super) process: Process,
+    pub(super) work: Work,
+    pub(super) shown: Shown,
+    pub(super) single: Single,
+}
+
+impl Families {
+    pub(super) fn declare(registry: &Registry) -> Self {
+        Self {
+            process: Process::declare(registry),
+            work: Work::declare(registry),
+            shown: Shown::declare(registry),
+            single: Single::declare(registry),
+        }
+    }
+}
+
+/// The process itself.
+pub(super) struct Process {
     pub(super) build_info: Gauge,
     pub(super) start_time: Gauge,
     pub(super) reload_successful: Gauge,
     pub(super) reload_timestamp: Gauge,
     pub(super) last_tick: Gauge,
-    pub(super) rotations: Counter,
-    pub(super) rotation_duration: Histogram,
-    pub(super) step_duration: Histogram,
-    pub(super) step_attempts: Counter,
-    pub(super) login_probes: Counter,
-    pub(super) aws_requests: Counter,
-    pub(super) aws_request_duration: Histogram,
     pub(super) store_errors: Counter,
     pub(super) lease_held: Gauge,
-    pub(super) shown: Shown,
 }
 
-impl Families {
-    pub(super) fn declare(registry: &Registry) -> Self {
-        let counter = |name, labels: &[&str], help| Counter::new(registry, name, labels, help);
+impl Process {
+    fn declare(registry: &Registry) -> Self {
         let gauge = |name, labels: &[&str], help| Gauge::new(registry, name, labels, help);
-        let calls = |name, labels: &[&str], help| Histogram::new(registry, name, labels, &CALL_SECONDS, help);
+        let labels = ["version", "commit", "arch"];
+        let store_errors = "Reads and writes of the store that failed; nothing is changed while it fails.";
         Self {
-            build_info: gauge(
-                "build_info",
-                &["version", "commit", "arch"],
-                "Always 1; the labels say what is running.",
-            ),
+            build_info: gauge("build_info", &labels, "Always 1; the labels say what is running."),
             start_time: gauge(
                 "start_time_seconds",
                 &[],
@@ -41,7 +49,7 @@ impl Families {
             reload_successful: gauge(
                 "config_last_reload_successful",
                 &[],
-                "1 if the configuration was read the last time that it was tried, else 0 and the one before is in force.",
+                "1 if the configuration was read the last time that it was tried, else 0: the one before is in force.",
             ),
             reload_timestamp: gauge(
                 "config_last_reload_success_timestamp_seconds",
@@ -53,22 +61,51 @@ impl Families {
                 &[],
                 "When the scheduler last ticked; an old one means that nothing new is started.",
             ),
+            store_errors: Counter::new(registry, "store_errors_total", &[], store_errors),
+            lease_held: gauge(
+                "lease_held",
+                &[],
+                "1 while this process owns its work: always, on a store of its own.",
+            ),
+        }
+    }
+}
+
+/// What is done.
+pub(super) struct Work {
+    pub(super) rotations: Counter,
+    pub(super) rotation_duration: Histogram,
+    pub(super) step_duration: Histogram,
+    pub(super) step_attempts: Counter,
+    pub(super) login_probes: Counter,
+    pub(super) aws_requests: Counter,
+    pub(super) aws_request_duration: Histogram,
+}
+
+impl Work {
+    fn declare(registry: &Registry) -> Self {
+        let counter = |name, labels: &[&str], help| Counter::new(registry, name, labels, help);
+        let calls = |name, labels: &[&str], help| Histogram::new(registry, name, labels, &CALL_SECONDS, help);
+        let rotation_duration = "From the start of a rotation to the promotion of its password, without the \
+                                 retirement of the previous one.";
+        Self {
             rotations: counter(
                 "rotations_total",
                 &["policy", "outcome"],
-                "Rotations by what came of them: promoted after proof, promoted_unproven, abandoned (another password is tried), or halted on the way (counted once for each halt; it may still be promoted).",
+                "Rotations by what came of them: promoted after proof, promoted_unproven, abandoned (another password \
+                 is tried), or halted on the way (once for each halt; it may still be promoted).",
             ),
             rotation_duration: Histogram::new(
                 registry,
                 "rotation_duration_seconds",
                 &["policy"],
                 &ROTATION_SECONDS,
-                "From the start of a rotation to the promotion of its password; the retirement of the previous one is not part of it.",
+                rotation_duration,
             ),
             step_duration: calls(
                 "step_duration_seconds",
                 &["step"],
-                "How long an attempt at a step took, waiting for the world between attempts not included.",
+                "How long an attempt at a step took, without the waiting between attempts.",
             ),
             step_attempts: counter(
                 "step_attempts_total",
@@ -90,17 +127,6 @@ impl Families {
                 &["service", "operation"],
                 "How long requests to AWS took, failed ones included.",
             ),
-            store_errors: counter(
-                "store_errors_total",
-                &[],
-                "Reads and writes of the store that failed; nothing is changed while it fails.",
-            ),
-            lease_held: gauge(
-                "lease_held",
-                &[],
-                "1 while this process owns its work: always, on a store of its own.",
-            ),
-            shown: Shown::declare(&gauge),
         }
     }
 }
@@ -116,24 +142,21 @@ pub(super) struct Shown {
     pub(super) unproven: Gauge,
     pub(super) retirement_overdue: Gauge,
     pub(super) paused: Gauge,
-    pub(super) last_rotation: Gauge,
-    pub(super) next_rotation: Gauge,
-    pub(super) previous_valid: Gauge,
 }
 
 impl Shown {
-    fn declare(gauge: &dyn Fn(&'static str, &[&str], &'static str) -> Gauge) -> Self {
+    fn declare(registry: &Registry) -> Self {
+        let gauge = |name, labels: &[&str], help| Gauge::new(registry, name, labels, help);
+        let of_policy = |name, help| Gauge::new(registry, name, &["policy"], help);
         Self {
             in_flight: gauge("rotations_in_flight", &[], "Rotations and retirements under way."),
             secrets: gauge("secrets", &["policy", "phase"], "Secrets by where they stand."),
-            oldest_rotation: gauge(
+            oldest_rotation: of_policy(
                 "policy_oldest_rotation_timestamp_seconds",
-                &["policy"],
                 "When the secret of this policy that was rotated longest ago was; absent until one is known.",
             ),
-            overdue: gauge(
+            overdue: of_policy(
                 "policy_overdue",
-                &["policy"],
                 "Secrets that have been due for more than an hour, whatever holds them back.",
             ),
             needs_attention: gauge(
@@ -146,31 +169,42 @@ impl Shown {
                 &["policy", "reason"],
                 "Secrets that are not changed until what was observed changes or an operator resumes.",
             ),
-            unproven: gauge(
+            unproven: of_policy(
                 "policy_unproven",
-                &["policy"],
                 "Secrets whose current password could not be proved by a login.",
             ),
-            retirement_overdue: gauge(
+            retirement_overdue: of_policy(
                 "policy_retirement_overdue",
-                &["policy"],
                 "Secrets whose previous password still works more than an hour after its overlap.",
             ),
-            paused: gauge("policy_paused", &["policy"], "1 while the policy is paused."),
+            paused: of_policy("policy_paused", "1 while the policy is paused."),
+        }
+    }
+}
+
+/// The gauges of single secrets.
+pub(super) struct Single {
+    pub(super) last_rotation: Gauge,
+    pub(super) next_rotation: Gauge,
+    pub(super) previous_valid: Gauge,
+}
+
+impl Single {
+    fn declare(registry: &Registry) -> Self {
+        let gauge = |name, help| Gauge::new(registry, name, &["policy", "secret"], help);
+        Self {
             last_rotation: gauge(
                 "secret_last_rotation_timestamp_seconds",
-                &["policy", "secret"],
                 "When the current version was created. Only up to 1000 secrets.",
             ),
             next_rotation: gauge(
                 "secret_next_rotation_timestamp_seconds",
-                &["policy", "secret"],
                 "When the next rotation is due. Only up to 1000 secrets.",
             ),
             previous_valid: gauge(
                 "secret_previous_password_valid",
-                &["policy", "secret"],
-                "1 while the previous password still logs in, as far as the number of the user's passwords tells. Only up to 1000 secrets.",
+                "1 while the previous password still logs in, as far as the number of the user's passwords tells. \
+                 Only up to 1000 secrets.",
             ),
         }
     }

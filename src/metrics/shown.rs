@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::families::Shown;
+use super::families::{Families, Shown, Single};
+use super::family::Gauge;
 use crate::clock::{Timestamp, after};
 use crate::rotation::observation::Proof;
 use crate::rotation::reason::{AttentionReason, HaltReason};
@@ -81,8 +82,8 @@ fn attention_label(reason: &str) -> &'static str {
 }
 
 impl Memory {
-    /// Replaces every gauge of `shown`.
-    pub(super) fn show(&mut self, shown: &Shown, secrets: &[SecretStatus], paused: &[String], now: Timestamp) {
+    /// Replaces every gauge.
+    pub(super) fn show(&mut self, families: &Families, secrets: &[SecretStatus], paused: &[String], now: Timestamp) {
         let mut tallies: BTreeMap<&str, Tally> = self
             .policies
             .iter()
@@ -91,7 +92,9 @@ impl Memory {
         for secret in secrets {
             tallies.entry(&secret.policy).or_default().add(secret, now);
         }
+        let Families { shown, single, .. } = families;
         shown.clear();
+        single.clear();
         shown
             .in_flight
             .set(&[], tallies.values().map(|tally| f64::from(tally.in_flight)).sum());
@@ -117,44 +120,27 @@ impl Memory {
             }
         }
         if secrets.len() <= MOST_SECRETS_WITH_SERIES {
-            secrets.iter().for_each(|secret| shown.secret(secret));
+            secrets.iter().for_each(|secret| single.show(secret));
         }
     }
 }
 
 impl Shown {
     fn clear(&self) {
-        let Self {
-            in_flight,
-            secrets,
-            oldest_rotation,
-            overdue,
-            needs_attention,
-            halted,
-            ..
-        } = self;
-        let Self {
-            unproven,
-            retirement_overdue,
-            paused,
-            last_rotation,
-            next_rotation,
-            previous_valid,
-            ..
-        } = self;
-        for gauge in [in_flight, secrets, oldest_rotation, overdue, needs_attention, halted] {
-            gauge.clear();
-        }
-        for gauge in [
-            unproven,
-            retirement_overdue,
-            paused,
-            last_rotation,
-            next_rotation,
-            previous_valid,
-        ] {
-            gauge.clear();
-        }
+        let counted = [
+            &self.in_flight,
+            &self.secrets,
+            &self.overdue,
+            &self.needs_attention,
+            &self.halted,
+        ];
+        let others = [
+            &self.oldest_rotation,
+            &self.unproven,
+            &self.retirement_overdue,
+            &self.paused,
+        ];
+        counted.into_iter().chain(others).for_each(Gauge::clear);
     }
 
     fn policy(&self, policy: &str, tally: &Tally, paused: bool) {
@@ -171,8 +157,16 @@ impl Shown {
             .set(&[policy], f64::from(tally.retirement_overdue));
         self.paused.set(&[policy], f64::from(u8::from(paused)));
     }
+}
 
-    fn secret(&self, secret: &SecretStatus) {
+impl Single {
+    fn clear(&self) {
+        [&self.last_rotation, &self.next_rotation, &self.previous_valid]
+            .into_iter()
+            .for_each(Gauge::clear);
+    }
+
+    fn show(&self, secret: &SecretStatus) {
         let labels = [secret.policy.as_str(), secret.secret.as_str()];
         if let Some(last) = secret.last_rotation_at {
             self.last_rotation.set(&labels, super::seconds(last));

@@ -23,7 +23,8 @@ pub enum StoreError {
     },
     /// It was written by a newer release.
     #[error(
-        "{location}: written by a newer release of rekeyd (schema {found}, this one knows {known}); upgrade, or start with a new store"
+        "{location}: written by a newer release of rekeyd (schema {found}, this one knows {known}); upgrade, or start with \
+         a new store"
     )]
     Newer {
         /// The store.

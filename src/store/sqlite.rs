@@ -73,8 +73,9 @@ impl SqliteStore {
             let mut connection = owned.connection.lock().unwrap_or_else(PoisonError::into_inner);
             operation(&mut connection).map_err(|error| owned.location.failed(action, &error))
         });
+        // A panic's message is not passed on: nobody knows what it was made from.
         done.await
-            .unwrap_or_else(|error| Err(self.owned.location.refused(action, error.to_string())))
+            .unwrap_or_else(|_| Err(self.owned.location.refused(action, "its task ended early".to_owned())))
     }
 }
 
