@@ -214,9 +214,18 @@ impl Sandbox {
         self.lock().settings.clone()
     }
 
-    /// Replaces the settings.
+    /// Replaces the settings. Changes that a node was never to learn arrive if its delay now ends.
     pub fn set_settings(&self, settings: Settings) {
-        self.with(|state, _| state.settings = settings);
+        self.with(|state, now| {
+            state.settings = settings;
+            let places: Vec<(String, String)> = state
+                .accounts()
+                .map(|account| (account.id.clone(), account.region.clone()))
+                .collect();
+            for (account, region) in places {
+                state.env(now, &account, &region).schedule_stuck();
+            }
+        });
     }
 
     /// How often each operation was called, by `service.Operation`.

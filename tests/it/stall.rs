@@ -81,7 +81,7 @@ async fn woken_after_other_rotations(write_deadline: &str) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stalled_write_is_refused_by_aws_because_it_is_dated_with_its_observation() {
     // The process's own check is as good as switched off: only the date of the signature is left.
-    let outcomes = woken_after_other_rotations("1h").await;
+    let outcomes = woken_after_other_rotations("14m").await;
     assert_eq!(outcomes, ["SignatureDoesNotMatch"]);
 }
 

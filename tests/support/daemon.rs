@@ -165,7 +165,7 @@ impl Setup<'_> {
             .env("AWS_ACCESS_KEY_ID", self.name.to_uppercase())
             .env("AWS_SECRET_ACCESS_KEY", "secret")
             .env("AWS_EC2_METADATA_DISABLED", "true")
-            .env("RUST_LOG", "debug")
+            .env("RUST_LOG", "info,rekeyd=debug")
             .envs(self.env.iter().cloned())
             .stdin(Stdio::null())
             .kill_on_drop(true);

@@ -222,6 +222,20 @@ impl Env<'_> {
         }
     }
 
+    /// The settings were changed: what had no time of arrival may get one.
+    pub(crate) fn schedule_stuck(&mut self) {
+        let nodes = self.account.cache.nodes.iter().filter(|(_, node)| node.running);
+        let stuck: Vec<(String, String)> = nodes
+            .flat_map(|(id, node)| {
+                let pending = node.pending.iter().filter(|(_, pending)| !pending.scheduled);
+                pending.map(|(name, _)| (id.clone(), name.clone()))
+            })
+            .collect();
+        for (node, name) in stuck {
+            self.schedule(&node, &name);
+        }
+    }
+
     /// A node that comes back gets everything that it missed, unless its delay never ends.
     pub(crate) fn catch_up(&mut self, node_id: &str) {
         let key = self.account.node_key(node_id);
