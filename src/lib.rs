@@ -11,6 +11,7 @@ pub mod inventory;
 pub mod login;
 pub mod metrics;
 pub mod policy;
+pub mod process;
 pub mod rotation;
 pub mod schedule;
 pub mod secret;

@@ -7,11 +7,15 @@ use crate::cli::{CliError, Reply, Session, check as explain};
 use crate::config::{Daemon, Loaded, load};
 use crate::daemon::{self, DaemonError};
 use crate::engine::Settled;
+use crate::process;
 use crate::store::StoreError;
 
 /// `rekeyd run`, and `rekeyd run --once`.
 pub(super) async fn daemon(config: &Path, once: bool, _session: &Session) -> Result<Reply, CliError> {
     let loaded = read(config)?;
+    if let Err(error) = process::keep_memory_private() {
+        tracing::warn!(%error, "the system refuses to forbid core files; see to it that none is written");
+    }
     let told = daemon::termination().map_err(|error| CliError::Run(format!("signals cannot be received: {error}")))?;
     let exit = if once {
         exit_of(daemon::run_once(loaded, told).await.map_err(failed)?)

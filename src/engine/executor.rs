@@ -179,7 +179,7 @@ impl Engine {
             }
         }
         Err(match stepped {
-            Ok(Stepped::GoOn(observation)) => return Ok(observation),
+            Ok(Stepped::GoOn(observation)) => return Ok(*observation),
             Ok(Stepped::LookAgain) | Err(StepError::Stale) => Turn::LookAgain,
             Ok(Stepped::TakesTime) => Turn::End(Ending::TakesTime),
             Err(StepError::Store(error)) => Turn::End(Ending::Store(error)),

@@ -158,7 +158,9 @@ fn log(secret: &str, policy: &str, event: &Event) {
         | Event::SettlingBroken
         | Event::WaitingEnded
         | Event::NodesRefusePrevious { .. }
-        | Event::SetStarted { .. }
+        | Event::WriteStarted
+        | Event::WriteRefused
+        | Event::PendingTakenOff
         | Event::FinishStarted { .. } => {
             tracing::debug!(secret, policy, event = name);
         }

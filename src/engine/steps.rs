@@ -16,7 +16,7 @@ use super::Engine;
 /// What a step came to.
 pub(super) enum Stepped {
     /// The observation with the step's effect added still serves.
-    GoOn(Observation),
+    GoOn(Box<Observation>),
     /// Done; look at the world anew.
     LookAgain,
     /// Done; the change takes time to arrive.
@@ -103,6 +103,7 @@ impl Engine {
             Action::TakeOffPending { user_id, current } => {
                 let keep = [password(&stage.observation, &current)?];
                 self.set_passwords(&stage, &user_id, &keep).await?;
+                self.record(stage.key, Event::PendingTakenOff).await?;
                 Ok(Stepped::TakesTime)
             }
             Action::Abandon { version } => {
@@ -162,7 +163,9 @@ impl Engine {
             },
         )
         .await?;
-        Ok(Stepped::GoOn(stage.observation.with_pending(&version, pending)))
+        Ok(Stepped::GoOn(Box::new(
+            stage.observation.with_pending(&version, pending),
+        )))
     }
 
     async fn set_secret(
@@ -176,13 +179,6 @@ impl Engine {
         if let Some(current) = current {
             passwords.push(password(&stage.observation, current)?);
         }
-        self.record(
-            stage.key,
-            Event::SetStarted {
-                version: version.clone(),
-            },
-        )
-        .await?;
         match self.set_passwords(stage, user_id, &passwords).await {
             Ok(()) => {
                 self.record(stage.key, Event::PasswordSet { version }).await?;
@@ -224,12 +220,21 @@ impl Engine {
 
     async fn set_passwords(&self, stage: &Stage<'_>, user_id: &str, passwords: &[Password]) -> Result<(), StepError> {
         self.still_fresh(stage)?;
+        self.record(stage.key, Event::WriteStarted).await?;
+        self.still_fresh(stage)?;
         let signed_at = stage.observation.taken.wall;
-        Ok(stage
+        let written = stage
             .ports
             .users_writer
             .set_passwords(user_id, passwords, signed_at)
-            .await?)
+            .await;
+        if written
+            .as_ref()
+            .is_err_and(|error| error.class != ErrorClass::Unavailable)
+        {
+            self.record(stage.key, Event::WriteRefused).await?;
+        }
+        Ok(written?)
     }
 }
 

@@ -31,11 +31,10 @@ pub enum Event {
         /// The version that holds it.
         version: String,
     },
-    /// The new password is about to be set beside the current one.
-    SetStarted {
-        /// The version that holds it.
-        version: String,
-    },
+    /// The user's passwords are about to be changed.
+    WriteStarted,
+    /// ElastiCache refused the change: it was not made, and will not be.
+    WriteRefused,
     /// ElastiCache accepted the new password beside the current one.
     PasswordSet {
         /// The version that holds it.
@@ -105,6 +104,8 @@ pub enum Event {
         /// Why.
         cause: String,
     },
+    /// ElastiCache accepted that the user loses a pending password that is given up.
+    PendingTakenOff,
     /// The pending password is given up, or was overtaken by another writer.
     Abandoned {
         /// The version that holds it.
@@ -191,7 +192,8 @@ impl Event {
             Self::Requested(_) => "requested",
             Self::RotationStarted { .. } => "rotation_started",
             Self::PasswordCreated { .. } => "password_created",
-            Self::SetStarted { .. } => "set_started",
+            Self::WriteStarted => "write_started",
+            Self::WriteRefused => "write_refused",
             Self::PasswordSet { .. } => "password_set",
             Self::SettlingStarted => "settling_started",
             Self::SettlingBroken => "settling_broken",
@@ -203,6 +205,7 @@ impl Event {
             Self::NodesRefusePrevious { .. } => "nodes_refuse_previous",
             Self::Retired { .. } => "retired",
             Self::AbandonStarted { .. } => "abandon_started",
+            Self::PendingTakenOff => "pending_taken_off",
             Self::Abandoned { .. } => "abandoned",
             Self::Waiting { .. } => "waiting",
             Self::WaitingEnded => "waiting_ended",

@@ -162,6 +162,10 @@ pub struct Record {
     /// When the last change of the user settled, or a pending password was abandoned. The fence
     /// runs from here.
     pub settled_at: Option<Timestamp>,
+    /// When a change of the user was begun whose outcome is not known yet.
+    pub open_write: Option<Timestamp>,
+    /// When the last change was begun whose outcome never became known: it may still arrive.
+    pub doubtful_write: Option<Timestamp>,
     /// The last rotation that an operator asked for.
     pub request: Option<Request>,
     /// What it waits for.
@@ -200,6 +204,8 @@ impl Record {
             retired: None,
             check: None,
             settled_at: None,
+            open_write: None,
+            doubtful_write: None,
             request: None,
             waiting: None,
             failure: None,
@@ -223,7 +229,6 @@ impl Record {
             Event::Requested(request) => self.request = Some(request.clone()),
             Event::RotationStarted { .. }
             | Event::PasswordCreated { .. }
-            | Event::SetStarted { .. }
             | Event::PasswordSet { .. }
             | Event::FinishStarted { .. }
             | Event::Promoted { .. }
@@ -249,6 +254,8 @@ impl Record {
             | Event::PreviousRemoved { .. }
             | Event::NodesRefusePrevious { .. }
             | Event::Retired { .. } => return self.apply_retirement(at, event).ok_or(illegal),
+            Event::WriteStarted => self.start_write(at),
+            Event::WriteRefused | Event::PendingTakenOff => self.open_write = None,
             Event::WaitingEnded => self.waiting = None,
             Event::Waiting { .. }
             | Event::AttemptFailed { .. }
@@ -298,13 +305,10 @@ impl Record {
                 let rotation = self.rotation.as_mut().filter(|rotation| rotation.version == *version)?;
                 rotation.created = true;
             }
-            Event::SetStarted { version } => {
-                let rotation = self.rotation.as_mut().filter(|rotation| rotation.version == *version)?;
-                rotation.set_started = true;
-            }
             Event::PasswordSet { version } => {
                 let rotation = self.rotation.as_mut().filter(|rotation| rotation.version == *version)?;
                 rotation.set_at = Some(at);
+                self.open_write = None;
                 rotation.settled_since = None;
                 self.settled_at = Some(at);
             }
@@ -328,10 +332,18 @@ impl Record {
             }
             _ => return None,
         }
-        if !matches!(event, Event::SetStarted { .. } | Event::PasswordSet { .. }) {
+        if !matches!(event, Event::PasswordSet { .. }) {
             self.waiting = None;
         }
         Some(self)
+    }
+
+    fn start_write(&mut self, at: Timestamp) {
+        self.doubtful_write = self.open_write.or(self.doubtful_write);
+        self.open_write = Some(at);
+        if let Some(rotation) = &mut self.rotation {
+            rotation.set_started = true;
+        }
     }
 
     fn promote(&mut self, at: Timestamp, version: &str, previous: &str, proof: Option<Proof>, nodes: usize) {
@@ -377,6 +389,7 @@ impl Record {
                     .as_mut()
                     .filter(|retirement| retirement.previous == *previous)?;
                 retirement.removed_at = Some(at);
+                self.open_write = None;
                 retirement.settled_since = None;
                 self.settled_at = Some(at);
             }

@@ -150,3 +150,49 @@ async fn passwords_that_aws_refuses_again_and_again_halt_the_secret_until_an_ope
         .await;
     world.assert_current_logs_in(&secret, "user1").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_requested_rotation_waits_while_a_write_whose_reply_was_lost_may_still_arrive() {
+    let world = World::start().await;
+    let arn = world.live_user("user1", OLD).await;
+    let first = world.holder(&arn, "AWSCURRENT").await.unwrap();
+    let secret = secret_name("user1");
+    let policy = Policy::new("orders", &["user1"]).with("fence", "\"1h\"");
+    let daemon = world.daemon("rekeyd").policy(policy).run().await;
+    daemon
+        .wait(&secret, "checked", |status| status.proof == Some(Proof::Proven))
+        .await;
+    let idle_on = |version: String| {
+        move |status: &rekeyd::rotation::status::SecretStatus| {
+            status.current_version.as_ref() == Some(&version)
+                && status.phase == Phase::Idle
+                && status.retired_at.is_some()
+        }
+    };
+    daemon.rotate(&secret).await;
+    let second = version_id(&arn, &first, 0);
+    daemon.wait(&secret, "rotated", idle_on(second.clone())).await;
+
+    // Every write was answered, so a request does not wait for the fence of an hour.
+    world.faults(vec![Fault::next("ModifyUser", FaultKind::ReplyLost)]);
+    daemon.rotate(&secret).await;
+    let third = version_id(&arn, &second, 0);
+    daemon.wait(&secret, "rotated again", idle_on(third.clone())).await;
+
+    let puts = world.count("secretsmanager.PutSecretValue");
+    daemon.rotate(&secret).await;
+    let held = |status: &rekeyd::rotation::status::SecretStatus| status.phase == Phase::Due && status.requested;
+    let status = daemon.wait(&secret, "held by the fence", held).await;
+    assert!(
+        status.detail.as_ref().is_some_and(|detail| detail.contains("--now")),
+        "{status:?}"
+    );
+    assert_eq!(world.count("secretsmanager.PutSecretValue"), puts);
+    let body = serde_json::json!({"secrets": [secret], "now": true});
+    let answer = daemon.post("/api/v1/rotate", &body).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    daemon
+        .wait(&secret, "rotated now", idle_on(version_id(&arn, &third, 0)))
+        .await;
+    world.assert_current_logs_in(&secret, "user1").await;
+}

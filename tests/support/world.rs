@@ -372,7 +372,6 @@ where
     E: elasticache::error::ProvideErrorMetadata,
 {
     fn code_and_message(&self) -> String {
-        use elasticache::error::ProvideErrorMetadata;
         match self.as_service_error() {
             Some(error) => format!("{:?}: {:?}", error.code(), error.message()),
             None => "no answer".to_owned(),

@@ -312,7 +312,10 @@ impl Resting<'_> {
     fn may_begin(&self) -> Deliberation<()> {
         self.attempts_left()?;
         if let Some(until) = self.fenced_until().filter(|until| *until > self.context.now) {
-            let detail = format!("due, and waits for the fence, until {}", until.format("%FT%TZ"));
+            let detail = format!(
+                "due, and waits until {} for the fence, lest an earlier write arrives late; `rotate --now` does not wait",
+                until.format("%FT%TZ")
+            );
             return Err(Decision::Rest {
                 until,
                 phase: Phase::Due,
@@ -332,19 +335,21 @@ impl Resting<'_> {
 
     /// Until when a write of ours that is still on its way could undo this rotation.
     fn fenced_until(&self) -> Option<Timestamp> {
-        if self
-            .request
-            .is_some_and(|request| request.now || !self.context.shared_store)
-        {
+        let record = self.record;
+        let last_write = match record.settled_at {
+            // Whoever has a store of his own knows his writes: only those whose outcome he never
+            // learnt may still arrive.
+            Some(_) if self.request.is_some() && !self.context.shared_store => {
+                record.open_write.max(record.doubtful_write)
+            }
+            Some(settled_at) => Some(settled_at),
+            // The store is new or was lost: what was written just before is not known.
+            None => self.subject.touched().then_some(record.first_seen),
+        };
+        if self.request.is_some_and(|request| request.now) {
             return None;
         }
-        let last_write = match self.record.settled_at {
-            Some(settled_at) => settled_at,
-            // The store is new or was lost: what was written just before is not known.
-            None if self.subject.touched() => self.record.first_seen,
-            None => return None,
-        };
-        Some(after(last_write, self.context.policy.fence))
+        last_write.map(|last_write| after(last_write, self.context.policy.fence))
     }
 
     fn attempts_left(&self) -> Deliberation<()> {

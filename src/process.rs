@@ -1,0 +1,17 @@
+//! What the process does to keep its memory, and so the passwords in it, to itself.
+
+use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+
+/// Forbids core files, and reading the process's memory by others of the same user id.
+///
+/// # Errors
+/// When the system refuses either.
+pub fn keep_memory_private() -> std::io::Result<()> {
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    setrlimit(Resource::Core, none)?;
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    Ok(())
+}
