@@ -2,7 +2,7 @@
 //! out.
 //!
 //! [`observation`] is the input, [`plan`] the decision, [`event`] what came of it, [`state`] what
-//! is remembered. [`version`] derives version ids, [`retry`] the pauses, [`reason`] names every
+//! is remembered, and [`transition`] how the one changes the other. [`version`] derives version ids, [`retry`] the pauses, [`reason`] names every
 //! way to stand still.
 
 pub mod event;
@@ -13,4 +13,5 @@ pub mod retry;
 pub mod state;
 pub mod status;
 pub mod step;
+pub mod transition;
 pub mod version;

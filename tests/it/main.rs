@@ -15,5 +15,6 @@ mod crash;
 mod lifecycle;
 mod lost_replies;
 mod nodes;
+mod rules;
 mod stall;
 mod structure;

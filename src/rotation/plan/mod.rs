@@ -6,9 +6,10 @@
 //!
 //! [`secret`] checks the secret and its documents, [`user`] the user, [`evidence`] weighs logins;
 //! [`rotating`] drives a pending password to AWSCURRENT, [`retiring`] removes the previous one,
-//! [`resting`] finds what is due.
+//! [`resting`] finds what is due, [`facts`](mod@facts) what status shows.
 
 mod evidence;
+mod facts;
 mod resting;
 mod retiring;
 mod rotating;
@@ -27,7 +28,7 @@ use crate::rotation::state::Record;
 use crate::rotation::status::Phase;
 use crate::rotation::step::Step;
 
-pub use resting::{Facts, facts};
+pub use facts::{Facts, facts};
 
 /// Which secrets name which user, over the whole configuration.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]

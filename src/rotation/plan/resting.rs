@@ -5,12 +5,11 @@ use std::collections::BTreeSet;
 use crate::clock::{Timestamp, after};
 use crate::policy::{FirstPassword, Overlap, Policy};
 use crate::rotation::event::{Event, Request};
-use crate::rotation::observation::{AWSCURRENT, AWSPREVIOUS, Credential, Observation, Proof, User, UserSight};
+use crate::rotation::observation::{Credential, Observation, Proof, User};
 use crate::rotation::reason::{HaltReason, UnprovenReason, WaitReason};
 use crate::rotation::state::Record;
 use crate::rotation::status::Phase;
 use crate::rotation::step::Step;
-use crate::rotation::version::generation_of;
 use crate::schedule::next_after;
 
 use super::evidence;
@@ -54,12 +53,17 @@ pub(super) fn decide(subject: &Subject<'_>, record: &Record, context: &Context<'
 }
 
 /// When the next rotation after `created` is due.
-fn scheduled(policy: &Policy, created: Option<Timestamp>) -> Timestamp {
+pub(super) fn scheduled(policy: &Policy, created: Option<Timestamp>) -> Timestamp {
     created.map_or(Timestamp::MIN_UTC, |created| next_after(&policy.schedule, created))
 }
 
 /// When the overlap after the last promotion ends; `None` if only the next rotation ends it.
-fn overlap_end(observation: &Observation, current: &str, record: &Record, policy: &Policy) -> Option<Timestamp> {
+pub(super) fn overlap_end(
+    observation: &Observation,
+    current: &str,
+    record: &Record,
+    policy: &Policy,
+) -> Option<Timestamp> {
     let promotion = record
         .promotion
         .as_ref()
@@ -376,61 +380,5 @@ impl Resting<'_> {
             parent,
             generation,
         }))
-    }
-}
-
-/// Dates and flags for status, as far as the observation tells.
-#[derive(Clone, PartialEq, Eq, Default, Debug)]
-pub struct Facts {
-    /// The version under AWSCURRENT.
-    pub current_version: Option<String>,
-    /// When it was created.
-    pub last_rotation_at: Option<Timestamp>,
-    /// When the next rotation is due.
-    pub next_rotation_at: Option<Timestamp>,
-    /// When the previous password is retired, if it still is to be.
-    pub overlap_until: Option<Timestamp>,
-    /// The user's id.
-    pub user_id: Option<String>,
-    /// Whether the user has more than one password.
-    pub previous_password_valid: Option<bool>,
-    /// Whether a requested rotation has not happened yet.
-    pub requested: bool,
-}
-
-/// What status shows of an observation.
-pub fn facts(observation: &Observation, record: &Record, context: &Context<'_>) -> Facts {
-    let secret = &observation.secret;
-    let Some(current) = secret.holder(AWSCURRENT) else {
-        return Facts::default();
-    };
-    let created = secret.versions.get(current).and_then(|version| version.created);
-    let document = observation.values.get(current).and_then(|value| value.as_ref().ok());
-    let previous = secret.holder(AWSPREVIOUS).filter(|previous| {
-        generation_of(&secret.arn, previous, current).is_some()
-            && record
-                .retired
-                .as_ref()
-                .is_none_or(|retired| retired.previous != *previous)
-    });
-    let had_password = previous.is_some_and(|previous| {
-        let value = observation.values.get(previous).and_then(|value| value.as_ref().ok());
-        value.is_none_or(|document| document.password().is_some())
-    });
-    Facts {
-        current_version: Some(current.to_owned()),
-        last_rotation_at: created.filter(|_| document.is_none_or(|document| document.password().is_some())),
-        next_rotation_at: document
-            .and(created)
-            .map(|created| scheduled(context.policy, Some(created))),
-        overlap_until: had_password
-            .then(|| overlap_end(observation, current, record, context.policy))
-            .flatten(),
-        user_id: document.map(|document| document.user_arn().user_id().to_owned()),
-        previous_password_valid: match &observation.user {
-            UserSight::Seen(user) => Some(user::password_count(user) > 1),
-            UserSight::Unseen => None,
-        },
-        requested: record.standing_request(current, created).is_some(),
     }
 }

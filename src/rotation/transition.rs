@@ -1,0 +1,265 @@
+//! The one transition function of records: for live events and for replay alike.
+
+use std::collections::BTreeSet;
+
+use crate::clock::Timestamp;
+use crate::rotation::event::Event;
+use crate::rotation::observation::Proof;
+use crate::rotation::state::{
+    Attention, Check, Failure, Halt, Promotion, Record, Retired, Retirement, Rotation, Waiting,
+};
+
+/// An event that makes no sense in the record's state: a defect, never a matter of input.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("event {event} does not fit the record of {secret_arn}")]
+pub struct IllegalEvent {
+    /// The event's label.
+    pub event: &'static str,
+    /// The secret.
+    pub secret_arn: String,
+}
+
+impl Record {
+    /// The record after an event: the one transition function, for live events and for replay.
+    ///
+    /// # Errors
+    /// [`IllegalEvent`] when the event speaks of a rotation or retirement that is not under way.
+    pub fn apply(mut self, at: Timestamp, event: &Event) -> Result<Self, IllegalEvent> {
+        let illegal = IllegalEvent {
+            event: event.label(),
+            secret_arn: self.secret_arn.clone(),
+        };
+        match event {
+            Event::Requested(request) => self.request = Some(request.clone()),
+            Event::RotationStarted { .. }
+            | Event::PasswordCreated { .. }
+            | Event::PasswordSet { .. }
+            | Event::FinishStarted { .. }
+            | Event::Promoted { .. }
+            | Event::AbandonStarted { .. }
+            | Event::Abandoned { .. } => return self.apply_rotation(at, event).ok_or(illegal),
+            Event::SettlingStarted | Event::SettlingBroken => {
+                let since = matches!(event, Event::SettlingStarted).then_some(at);
+                match (&mut self.rotation, &mut self.retirement) {
+                    (Some(rotation), _) => rotation.settled_since = since,
+                    (None, Some(retirement)) => retirement.settled_since = since,
+                    (None, None) => return Err(illegal),
+                }
+            }
+            Event::Checked { version, proof, nodes } => {
+                self.check = Some(Check {
+                    version: version.clone(),
+                    proof: *proof,
+                    nodes: *nodes,
+                    at,
+                });
+            }
+            Event::RetirementStarted { .. }
+            | Event::PreviousRemoved { .. }
+            | Event::NodesRefusePrevious { .. }
+            | Event::Retired { .. } => return self.apply_retirement(at, event).ok_or(illegal),
+            Event::WriteStarted => self.start_write(at),
+            Event::WriteRefused | Event::PendingTakenOff => self.open_write = None,
+            Event::WaitingEnded => self.waiting = None,
+            Event::Waiting { .. }
+            | Event::AttemptFailed { .. }
+            | Event::AttentionRaised { .. }
+            | Event::AttentionCleared => self.apply_trouble(at, event),
+            Event::Halted {
+                reason,
+                detail,
+                subject,
+            } => {
+                self.halt = Some(Halt {
+                    reason: *reason,
+                    detail: detail.clone(),
+                    subject: subject.clone(),
+                    since: at,
+                });
+            }
+            Event::HaltCleared => self.halt = None,
+            Event::Acknowledged { reason, subject } => self.acknowledged = Some((*reason, subject.clone())),
+            Event::Paused(pause) => self.pause = Some(pause.clone()),
+            Event::Resumed => self.pause = None,
+        }
+        Ok(self)
+    }
+
+    fn apply_rotation(mut self, at: Timestamp, event: &Event) -> Option<Self> {
+        match event {
+            Event::RotationStarted {
+                version,
+                parent,
+                generation,
+            } => {
+                self.rotation = Some(Rotation {
+                    version: version.clone(),
+                    parent: parent.clone(),
+                    generation: *generation,
+                    started_at: at,
+                    created: false,
+                    set_started: false,
+                    set_at: None,
+                    settled_since: None,
+                    finishing: None,
+                    abandoning: None,
+                });
+            }
+            Event::PasswordCreated { version } => {
+                let rotation = self.rotation.as_mut().filter(|rotation| rotation.version == *version)?;
+                rotation.created = true;
+            }
+            Event::PasswordSet { version } => {
+                let rotation = self.rotation.as_mut().filter(|rotation| rotation.version == *version)?;
+                rotation.set_at = Some(at);
+                self.open_write = None;
+                rotation.settled_since = None;
+                self.settled_at = Some(at);
+            }
+            Event::FinishStarted { version, proof, nodes } => {
+                let rotation = self.rotation.as_mut().filter(|rotation| rotation.version == *version)?;
+                rotation.finishing = Some((*proof, *nodes));
+            }
+            Event::Promoted {
+                version,
+                previous,
+                proof,
+                nodes,
+            } => self.promote(at, version, previous, *proof, *nodes),
+            Event::AbandonStarted { version, cause } => {
+                let rotation = self.rotation.as_mut().filter(|rotation| rotation.version == *version)?;
+                rotation.abandoning = Some(cause.clone());
+            }
+            Event::Abandoned { .. } => {
+                self.rotation = None;
+                self.settled_at = Some(at);
+            }
+            _ => return None,
+        }
+        if !matches!(event, Event::PasswordSet { .. }) {
+            self.waiting = None;
+        }
+        Some(self)
+    }
+
+    fn start_write(&mut self, at: Timestamp) {
+        self.doubtful_write = self.open_write.or(self.doubtful_write);
+        self.open_write = Some(at);
+        if let Some(rotation) = &mut self.rotation {
+            rotation.set_started = true;
+        }
+    }
+
+    fn promote(&mut self, at: Timestamp, version: &str, previous: &str, proof: Option<Proof>, nodes: usize) {
+        let rotation = self.rotation.take().filter(|rotation| rotation.version == version);
+        let started_at = rotation.map(|rotation| rotation.started_at);
+        // A request that came while the rotation was under way stands on, for the next one.
+        let served = self
+            .request
+            .take_if(|request| started_at.is_some_and(|started_at| request.at <= started_at));
+        self.promotion = Some(Promotion {
+            version: version.to_owned(),
+            previous: previous.to_owned(),
+            at,
+            started_at,
+            revoke_previous: served.is_some_and(|request| request.revoke_previous),
+        });
+        self.check = proof.map(|proof| Check {
+            version: version.to_owned(),
+            proof,
+            nodes,
+            at,
+        });
+        self.retirement = None;
+        self.settled_at = Some(at);
+        self.acknowledged = None;
+    }
+
+    fn apply_retirement(mut self, at: Timestamp, event: &Event) -> Option<Self> {
+        match event {
+            Event::RetirementStarted { version, previous } => {
+                self.retirement = Some(Retirement {
+                    version: version.clone(),
+                    previous: previous.clone(),
+                    started_at: at,
+                    removed_at: None,
+                    settled_since: None,
+                    refused_by: BTreeSet::new(),
+                });
+            }
+            Event::PreviousRemoved { previous } => {
+                let retirement = self
+                    .retirement
+                    .as_mut()
+                    .filter(|retirement| retirement.previous == *previous)?;
+                retirement.removed_at = Some(at);
+                self.open_write = None;
+                retirement.settled_since = None;
+                self.settled_at = Some(at);
+            }
+            Event::NodesRefusePrevious { nodes } => {
+                self.retirement.as_mut()?.refused_by.extend(nodes.iter().cloned());
+            }
+            Event::Retired { previous, proof } => {
+                self.retirement = None;
+                self.retired = Some(Retired {
+                    previous: previous.clone(),
+                    at,
+                    proof: *proof,
+                });
+                self.settled_at = Some(at);
+            }
+            _ => return None,
+        }
+        self.waiting = None;
+        Some(self)
+    }
+
+    fn apply_trouble(&mut self, at: Timestamp, event: &Event) {
+        match event {
+            Event::Waiting { reason, detail } => {
+                let since = match &self.waiting {
+                    Some(waiting) if waiting.reason == *reason => waiting.since,
+                    _ => at,
+                };
+                self.waiting = Some(Waiting {
+                    reason: *reason,
+                    detail: detail.clone(),
+                    since,
+                });
+            }
+            Event::AttemptFailed {
+                step,
+                message,
+                next_attempt_at,
+            } => {
+                let attempts = self
+                    .failure
+                    .as_ref()
+                    .map_or(0, |failure| failure.attempts)
+                    .saturating_add(1);
+                self.failure = Some(Failure {
+                    attempts,
+                    step: *step,
+                    message: message.clone(),
+                    next_attempt_at: *next_attempt_at,
+                });
+            }
+            Event::AttentionRaised { reason, detail } => {
+                let since = match &self.attention {
+                    Some(attention) if attention.reason == *reason => attention.since,
+                    _ => at,
+                };
+                self.attention = Some(Attention {
+                    reason: *reason,
+                    detail: detail.clone(),
+                    since,
+                });
+            }
+            _ => {
+                self.attention = None;
+                self.failure = None;
+            }
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! Rules of a rotation that single calls and single nodes do not show.
+
+use rekeyd::rotation::observation::Proof;
+use rekeyd::rotation::reason::UnprovenReason;
+use rekeyd::rotation::status::{Phase, SecretStatus};
+use rekeyd::rotation::version::version_id;
+
+use crate::support::world::{document_with, quick, secret_name};
+use crate::support::{Daemon, Delay, Policy, Settings, World, eventually};
+
+const OLD: &str = "the-first-password-1";
+
+async fn checked(daemon: &Daemon, secret: &str) {
+    daemon
+        .wait(secret, "checked", |status| {
+            status.proof.is_some() && status.phase == Phase::Idle
+        })
+        .await;
+}
+
+fn promoted_to(version: &str) -> impl Fn(&SecretStatus) -> bool + '_ {
+    move |status| status.current_version.as_deref() == Some(version)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_overlap_until_the_next_rotation_is_ended_by_it() {
+    let world = World::start().await;
+    let arn = world.live_user("user1", OLD).await;
+    let secret = secret_name("user1");
+    let first = world.holder(&arn, "AWSCURRENT").await.unwrap();
+    let policy = Policy::new("orders", &["user1"]).with("overlap", "\"until-next-rotation\"");
+    let daemon = world.daemon("rekeyd").policy(policy).run().await;
+    checked(&daemon, &secret).await;
+    daemon.rotate(&secret).await;
+    let second = version_id(&arn, &first, 0);
+    let overlapping = |status: &SecretStatus| promoted_to(&second)(status) && status.phase == Phase::Overlap;
+    let status = daemon.wait(&secret, "in its overlap", overlapping).await;
+    assert_eq!((status.overlap_until, status.retired_at), (None, None));
+    assert_eq!(world.logins("user1", OLD).await, (3, 3));
+    let middle = world.password(&arn, "AWSCURRENT").await.unwrap();
+
+    daemon.rotate(&secret).await;
+    let third = version_id(&arn, &second, 0);
+    let again = |status: &SecretStatus| promoted_to(&third)(status) && status.phase == Phase::Overlap;
+    let status = daemon.wait(&secret, "in the next overlap", again).await;
+    assert_eq!(
+        status.retired_proof,
+        Some(Proof::Proven),
+        "the one before was proved dead first"
+    );
+    assert_eq!(world.logins("user1", OLD).await, (0, 3));
+    assert_eq!(world.logins("user1", &middle).await, (3, 3));
+    world.assert_current_logs_in(&secret, "user1").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rotation_asked_for_during_the_overlap_waits_for_it_unless_the_previous_password_is_revoked() {
+    let world = World::start().await;
+    let arn = world.live_user("user1", OLD).await;
+    let secret = secret_name("user1");
+    let first = world.holder(&arn, "AWSCURRENT").await.unwrap();
+    let policy = Policy::new("orders", &["user1"]).with("overlap", "\"24h\"");
+    let daemon = world.daemon("rekeyd").policy(policy).run().await;
+    checked(&daemon, &secret).await;
+    daemon.rotate(&secret).await;
+    let second = version_id(&arn, &first, 0);
+    daemon.wait(&secret, "promoted", promoted_to(&second)).await;
+    daemon.rotate(&secret).await;
+    let held = |status: &SecretStatus| status.phase == Phase::Overlap && status.requested;
+    let status = daemon.wait(&secret, "held by its overlap", held).await;
+    assert!(
+        status
+            .detail
+            .as_ref()
+            .is_some_and(|detail| detail.contains("--revoke-previous")),
+        "{status:?}"
+    );
+    assert_eq!(world.logins("user1", OLD).await, (3, 3));
+
+    let middle = world.password(&arn, "AWSCURRENT").await.unwrap();
+    let body = serde_json::json!({"secrets": [secret], "revoke_previous": true});
+    assert_eq!(daemon.post("/api/v1/rotate", &body).await.status, 200);
+    let third = version_id(&arn, &second, 0);
+    let done = |status: &SecretStatus| promoted_to(&third)(status) && status.phase == Phase::Idle;
+    daemon
+        .wait(&secret, "rotated, both earlier passwords revoked", done)
+        .await;
+    for dead in [OLD, &middle] {
+        assert_eq!(world.logins("user1", dead).await, (0, 3));
+    }
+    world.assert_current_logs_in(&secret, "user1").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_network_path_a_rotation_is_called_unproven_and_nobody_logs_in() {
+    let world = World::start().await;
+    let arn = world.live_user("user1", OLD).await;
+    let secret = secret_name("user1");
+    let first = world.holder(&arn, "AWSCURRENT").await.unwrap();
+    let policy = Policy::new("orders", &["user1"])
+        .with("verify", "\"api-only\"")
+        .with("settle", "\"1500ms\"");
+    let daemon = world.daemon("rekeyd").policy(policy).run().await;
+    let api_only = Proof::Unproven(UnprovenReason::ApiOnly);
+    daemon
+        .wait(&secret, "checked", |status| status.proof == Some(api_only))
+        .await;
+    daemon.rotate(&secret).await;
+    let settling = |status: &SecretStatus| status.reason.as_deref() == Some("settling");
+    daemon.wait(&secret, "settling", settling).await;
+    assert_eq!(
+        world.holder(&arn, "AWSCURRENT").await.unwrap(),
+        first,
+        "not before it has looked settled for a while"
+    );
+    let second = version_id(&arn, &first, 0);
+    let done = |status: &SecretStatus| promoted_to(&second)(status) && status.retired_at.is_some();
+    let status = daemon.wait(&secret, "rotated and retired", done).await;
+    assert_eq!((status.proof, status.retired_proof), (Some(api_only), Some(api_only)));
+    assert_eq!(world.logins("user1", OLD).await, (0, 3));
+    world.assert_current_logs_in(&secret, "user1").await;
+    let log = daemon.log_text();
+    assert!(
+        !log.contains("login accepted") && !log.contains("login refused"),
+        "{log}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_without_caches_is_rotated_and_called_unproven() {
+    let world = World::start().await;
+    world.create_user("user1", OLD).await;
+    let secret = secret_name("user1");
+    let arn = world.create_secret(&secret, &document_with("user1", OLD)).await;
+    let first = world.holder(&arn, "AWSCURRENT").await.unwrap();
+    let daemon = world
+        .daemon("rekeyd")
+        .policy(Policy::new("orders", &["user1"]))
+        .run()
+        .await;
+    checked(&daemon, &secret).await;
+    daemon.rotate(&secret).await;
+    let second = version_id(&arn, &first, 0);
+    let status = daemon.wait(&secret, "rotated", promoted_to(&second)).await;
+    assert_eq!(status.proof, Some(Proof::Unproven(UnprovenReason::NoEndpoints)));
+    world.create_cache(&["user1"]).await;
+    daemon
+        .wait(&secret, "proved once it has a cache", |status| {
+            status.proof == Some(Proof::Proven)
+        })
+        .await;
+    world.assert_current_logs_in(&secret, "user1").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pending_password_that_grows_too_old_is_taken_off_and_another_is_tried() {
+    let world = World::start().await;
+    let arn = world.live_user("user1", OLD).await;
+    let secret = secret_name("user1");
+    let first = world.holder(&arn, "AWSCURRENT").await.unwrap();
+    let policy = Policy::new("orders", &["user1"])
+        .with("pending_max_age", "\"4s\"")
+        .with("propagation_timeout", "\"2s\"")
+        .with("fence", "\"2s\"");
+    let daemon = world.daemon("rekeyd").policy(policy).run().await;
+    checked(&daemon, &secret).await;
+    let stuck = [("replica-2".to_owned(), Delay::NEVER)].into();
+    world.sandbox.sandbox().set_settings(Settings {
+        node_propagation_ms: stuck,
+        ..quick()
+    });
+    daemon.rotate(&secret).await;
+    let abandoned = version_id(&arn, &first, 0);
+    eventually("the first one is given up", || async {
+        let labels = world.labels(&arn).await;
+        match labels.get(&abandoned) {
+            Some(stages) if stages.is_empty() => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await;
+    assert_eq!(
+        world.user("user1").await.authentication.unwrap().password_count,
+        Some(1),
+        "taken off the user first"
+    );
+    assert_eq!(world.holder(&arn, "AWSCURRENT").await.unwrap(), first);
+    assert_eq!(world.logins("user1", OLD).await, (3, 3));
+    world.sandbox.sandbox().set_settings(quick());
+    let second = version_id(&arn, &first, 1);
+    let done = |status: &SecretStatus| promoted_to(&second)(status) && status.phase == Phase::Idle;
+    let status = daemon.wait(&secret, "rotated with another password", done).await;
+    assert_eq!(status.proof, Some(Proof::Proven));
+    world.assert_current_logs_in(&secret, "user1").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn configured_endpoints_are_asked_instead_of_those_that_elasticache_names() {
+    let world = World::start().await;
+    let arn = world.live_user("user1", OLD).await;
+    let secret = secret_name("user1");
+    let first = world.holder(&arn, "AWSCURRENT").await.unwrap();
+    let endpoints: Vec<String> = world
+        .addresses()
+        .iter()
+        .map(|(host, port)| format!("{host}:{port}"))
+        .collect();
+    let policy = Policy::new("orders", &["user1"]).with("endpoints", &format!("{:?}", &endpoints[..2]));
+    let daemon = world.daemon("rekeyd").policy(policy).run().await;
+    checked(&daemon, &secret).await;
+    daemon.rotate(&secret).await;
+    let second = version_id(&arn, &first, 0);
+    let status = daemon.wait(&secret, "rotated", promoted_to(&second)).await;
+    assert_eq!((status.proof, status.nodes), (Some(Proof::Proven), Some(2)));
+}
