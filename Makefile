@@ -19,8 +19,9 @@ test: ## all tests; installs redis-server and promtool first if they are missing
 	@scripts/install-tools.sh cc redis promtool
 	@scripts/test.sh
 
-lint: ## formatting, clippy and documentation, warnings being errors
+lint: ## formatting, clippy, documentation; warnings are errors
 	@scripts/install-tools.sh cc
+	scripts/check-docs.sh
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
 	RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps --workspace --document-private-items --locked

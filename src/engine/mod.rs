@@ -193,13 +193,36 @@ impl Engine {
                 }
                 key
             };
-            let engine = self.clone();
+            let (engine, driver, driven) = (self.clone(), self.clone(), key.clone());
             self.tasks.spawn(async move {
-                engine.drive(&key).await;
+                // In a task of its own, so that a panic is a failed look and not a secret forgotten.
+                let drive = tokio::spawn(async move { driver.drive(&driven).await });
+                if drive.await.is_err() {
+                    engine.drive_panicked(&key);
+                }
                 drop(permit);
                 engine.wake.notify_one();
             });
         }
+    }
+
+    fn drive_panicked(&self, key: &str) {
+        let mut state = self.state();
+        let Some(entry) = state.entries.get_mut(key) else {
+            return;
+        };
+        entry.driven = false;
+        tracing::error!(
+            secret = entry.secret.name,
+            "looking at this secret failed badly: please report this"
+        );
+        let pause = self
+            .config
+            .policies
+            .get(&entry.policy)
+            .map_or(TICK_STALL, |policy| policy.retry.max);
+        let wake = Wake::Past(self.clock.monotonic().saturating_add(pause));
+        state.queue.set(key, wake);
     }
 
     async fn next_pause_over(&self) {
