@@ -15,5 +15,7 @@ mod crash;
 mod lifecycle;
 mod lost_replies;
 mod nodes;
+mod refusals;
 mod stall;
+mod strangers;
 mod structure;
