@@ -688,9 +688,7 @@ async fn what_others_do_to_a_secret_while_rekeyd_runs_is_refused_and_clears_itse
     let world = World::start().await;
     world.live_user("user1", OLD).await;
     let secret = secret_name("user1");
-    let policy = Policy::new("orders", &["user1"])
-        .with("secrets", "[]")
-        .with("select", "{ name_prefix = \"production/ec/\" }");
+    let policy = Policy::new("orders", &["user1"]).with("select", "{ name_prefix = \"production/ec/\" }");
     let daemon = watchful(&world, policy).await;
     let healthy = |status: &SecretStatus| status.phase == Phase::Idle && status.proof == Some(Proof::Proven);
     daemon.wait(&secret, "checked", healthy).await;
