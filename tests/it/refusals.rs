@@ -10,16 +10,16 @@ use rekeyd::rotation::observation::Proof;
 use rekeyd::rotation::reason::UnprovenReason;
 use rekeyd::rotation::status::{Phase, SecretStatus};
 use rekeyd::rotation::version::version_id;
-use rekeyd_sandbox::Seed;
+use rekeyd_sandbox::{GlobalSeed, Seed};
 
 use crate::support::world::{ACCOUNT, GROUP, Labels, REGION, document, document_with, secret_name, user_arn};
 use crate::support::{Daemon, Policy, World, eventually};
 
-const OLD: &str = "the-first-password-1";
-const OTHER: &str = "somebody-elses-password-2";
+pub(crate) const OLD: &str = "the-first-password-1";
+pub(crate) const OTHER: &str = "somebody-elses-password-2";
 
 /// The calls that one daemon made, by what `wanted` says of operation and whether it writes.
-fn calls_of(world: &World, daemon: &str, wanted: impl Fn(&str) -> bool) -> usize {
+pub(crate) fn calls_of(world: &World, daemon: &str, wanted: impl Fn(&str) -> bool) -> usize {
     let key = daemon.to_uppercase();
     let log = world.sandbox.sandbox().log();
     log.iter()
@@ -27,14 +27,14 @@ fn calls_of(world: &World, daemon: &str, wanted: impl Fn(&str) -> bool) -> usize
         .count()
 }
 
-fn is_read(operation: &str) -> bool {
+pub(crate) fn is_read(operation: &str) -> bool {
     ["Describe", "Get", "List", "BatchGet"]
         .iter()
         .any(|prefix| operation.starts_with(prefix))
 }
 
 /// Asserts that a daemon has sent nothing but reads.
-fn assert_only_reads(world: &World, daemon: &str) {
+pub(crate) fn assert_only_reads(world: &World, daemon: &str) {
     let key = daemon.to_uppercase();
     let log = world.sandbox.sandbox().log();
     let writes: Vec<_> = log
@@ -47,7 +47,7 @@ fn assert_only_reads(world: &World, daemon: &str) {
 
 /// Waits until a daemon makes no call for a whole second, and asserts that it then makes none for
 /// two more.
-async fn assert_comes_to_rest(world: &World, daemon: &str) {
+pub(crate) async fn assert_comes_to_rest(world: &World, daemon: &str) {
     let quiet_for = Duration::from_secs(1);
     let mut last = (calls_of(world, daemon, |_| true), tokio::time::Instant::now());
     let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
@@ -152,7 +152,7 @@ impl Cases<'_> {
     }
 }
 
-async fn put(world: &World, secret: &str, version: &str, document: &str, label: &str) {
+pub(crate) async fn put(world: &World, secret: &str, version: &str, document: &str, label: &str) {
     world
         .secrets
         .put_secret_value()
@@ -165,7 +165,7 @@ async fn put(world: &World, secret: &str, version: &str, document: &str, label: 
         .expect("put");
 }
 
-async fn move_current(world: &World, secret: &str, from: &str, to: &str) {
+pub(crate) async fn move_current(world: &World, secret: &str, from: &str, to: &str) {
     world
         .secrets
         .update_secret_version_stage()
@@ -179,7 +179,7 @@ async fn move_current(world: &World, secret: &str, from: &str, to: &str) {
 }
 
 /// Sets a user's passwords, as anybody with the permission can; none makes it passwordless.
-async fn set_passwords(world: &World, user: &str, passwords: &[&str]) {
+pub(crate) async fn set_passwords(world: &World, user: &str, passwords: &[&str]) {
     let request = world.elasticache.modify_user().user_id(user);
     let request = if passwords.is_empty() {
         request.no_password_required(true)
@@ -190,7 +190,7 @@ async fn set_passwords(world: &World, user: &str, passwords: &[&str]) {
     world.settled(user).await;
 }
 
-async fn user_with(world: &World, id: &str, name: &str, access: &str, passwords: &[&str]) {
+pub(crate) async fn user_with(world: &World, id: &str, name: &str, access: &str, passwords: &[&str]) {
     let request = world.elasticache.create_user().user_id(id).user_name(name);
     let request = request.engine("redis").access_string(access);
     let request = if passwords.is_empty() {
@@ -201,7 +201,7 @@ async fn user_with(world: &World, id: &str, name: &str, access: &str, passwords:
     request.send().await.expect("user");
 }
 
-const ON: &str = "on ~keys* -@all +get";
+pub(crate) const ON: &str = "on ~keys* -@all +get";
 const OFF: &str = "off ~keys* -@all +get";
 
 /// The users that are in the cache's group, by access string and passwords.
@@ -242,6 +242,7 @@ const USERS: &[(&str, &str, &[&str])] = &[
     ("rolled-back", ON, &[OLD]),
     ("twin", ON, &[OLD]),
     ("paused-twin", ON, &[OLD]),
+    ("global", ON, &[OLD]),
 ];
 
 /// Makes every user and secret, and says what is to come of each.
@@ -250,14 +251,32 @@ async fn every_refusal(world: &World) -> Cases<'_> {
         user_with(world, user, user, access, passwords).await;
     }
     let mut users: Vec<&str> = USERS.iter().map(|(user, _, _)| *user).collect();
-    users.retain(|user| *user != "default");
+    users.retain(|user| *user != "global");
     world.create_cache(&users).await;
     let mut cases = Cases { world, all: Vec::new() };
     secrets_in_other_hands(&mut cases).await;
     documents(&mut cases).await;
     users_unfit(&mut cases).await;
     versions(&mut cases).await;
+    global_datastore(&mut cases).await;
     cases
+}
+
+async fn global_datastore(cases: &mut Cases<'_>) {
+    cases.world.create_cache_named("group2", "cache2", &["global"], 1).await;
+    let member = |region: &str, role: &str| GlobalSeed {
+        replication_group: "cache2".to_owned(),
+        region: region.to_owned(),
+        role: role.to_owned(),
+    };
+    let seed = Seed {
+        global_replication_group: Some("global1".to_owned()),
+        members: Some(vec![member(REGION, "PRIMARY"), member("eu-west-1", "SECONDARY")]),
+        ..Seed::default()
+    };
+    cases.world.sandbox.sandbox().seed(seed).expect("seeded");
+    cases.good_secret("global").await;
+    cases.add("global", "global_datastore").says = "cache2".to_owned();
 }
 
 async fn secrets_in_other_hands(cases: &mut Cases<'_>) {
