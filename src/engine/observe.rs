@@ -51,19 +51,26 @@ impl Engine {
         Ok(())
     }
 
-    /// Remembers which user the secret names, so that no second secret rotates the same one.
+    /// Remembers which user the secret names, so that no second secret rotates the same one. A new
+    /// claim wakes the others that name that user, which rest and would not see it for long.
     fn note_claim(&self, observation: &Observation) {
         let document = observation
             .secret
             .holder(AWSCURRENT)
             .and_then(|current| observation.values.get(current));
-        let mut state = self.state();
-        match document {
-            Some(Ok(document)) => state
+        let rivals = match document {
+            Some(Ok(document)) => self
+                .state()
                 .claims
                 .claim(&observation.secret.arn, &document.user_arn().to_string()),
-            Some(Err(_)) => state.claims.release(&observation.secret.arn),
-            None => {}
+            Some(Err(_)) => {
+                self.state().claims.release(&observation.secret.arn);
+                Vec::new()
+            }
+            None => Vec::new(),
+        };
+        for rival in rivals {
+            self.wake_secret(&rival);
         }
     }
 

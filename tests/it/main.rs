@@ -16,5 +16,7 @@ mod lifecycle;
 mod lost_replies;
 mod nodes;
 mod rules;
+mod refusals;
 mod stall;
+mod strangers;
 mod structure;

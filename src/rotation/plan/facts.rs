@@ -31,7 +31,10 @@ pub struct Facts {
 pub fn facts(observation: &Observation, record: &Record, context: &Context<'_>) -> Facts {
     let secret = &observation.secret;
     let Some(current) = secret.holder(AWSCURRENT) else {
-        return Facts::default();
+        return Facts {
+            requested: record.request.is_some(),
+            ..Facts::default()
+        };
     };
     let created = secret.versions.get(current).and_then(|version| version.created);
     let document = observation.values.get(current).and_then(|value| value.as_ref().ok());

@@ -37,13 +37,18 @@ pub struct Claims {
 }
 
 impl Claims {
-    /// Notes that a secret names a user, and no other any more.
-    pub fn claim(&mut self, secret_arn: &str, user_arn: &str) {
+    /// Notes that a secret names a user, and no other any more. Gives the other secrets that name
+    /// the same user, if the claim is a new one: they must hear of it.
+    pub fn claim(&mut self, secret_arn: &str, user_arn: &str) -> Vec<String> {
+        let known = |secrets: &BTreeSet<String>| secrets.contains(secret_arn);
+        if self.by_user.get(user_arn).is_some_and(known) {
+            return Vec::new();
+        }
         self.release(secret_arn);
-        self.by_user
-            .entry(user_arn.to_owned())
-            .or_default()
-            .insert(secret_arn.to_owned());
+        let secrets = self.by_user.entry(user_arn.to_owned()).or_default();
+        let rivals = secrets.iter().cloned().collect();
+        secrets.insert(secret_arn.to_owned());
+        rivals
     }
 
     /// Forgets a secret.
