@@ -81,7 +81,7 @@ impl RotationOutcome {
     fn of(record: &Record, event: &Event) -> Option<Self> {
         match event {
             Event::Promoted {
-                proof: Some(Proof::Unproven(_)),
+                proof: None | Some(Proof::Unproven(_)),
                 ..
             } => Some(Self::PromotedUnproven),
             Event::Promoted { .. } => Some(Self::Promoted),

@@ -212,8 +212,15 @@ impl SecretDocument {
 
     /// The same document with another password: in the old one's place, or last.
     pub fn with_password(&self, password: &Password) -> SecretString {
-        let quoted = Zeroizing::new(serde_json::Value::from(password.expose()).to_string());
-        let mut text = Zeroizing::new(String::from("{"));
+        let quoted = Zeroizing::new(quoted(password.expose()));
+        // Of its final size at once: a string that grows leaves copies behind.
+        let size: usize = self
+            .entries
+            .iter()
+            .map(|(key, value)| 6 * key.len() + value.len() + 4)
+            .sum();
+        let mut text = Zeroizing::new(String::with_capacity(size + quoted.len() + 32));
+        text.push('{');
         let mut placed = false;
         for (key, value) in &self.entries {
             let ours = key == "password";
@@ -228,11 +235,21 @@ impl SecretDocument {
     }
 }
 
+/// A JSON string.
+fn quoted(text: &str) -> String {
+    // Escapes at most double a password, which holds no control characters.
+    let mut json = Vec::with_capacity(2 * text.len() + 2);
+    if serde_json::to_writer(&mut json, text).is_err() {
+        json.clear();
+    }
+    String::from_utf8(json).unwrap_or_default()
+}
+
 fn push_entry(text: &mut String, key: &str, value: &str) {
     if text.len() > 1 {
         text.push(',');
     }
-    text.push_str(&serde_json::Value::from(key).to_string());
+    text.push_str(&quoted(key));
     text.push(':');
     text.push_str(value);
 }

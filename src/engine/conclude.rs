@@ -75,6 +75,9 @@ impl Engine {
         if record.failure.is_some() {
             self.failure_over(key).await?;
         }
+        let Some(record) = self.record_of(key) else {
+            return Ok(self.pause(policy.retry.initial));
+        };
         if record
             .waiting
             .as_ref()
@@ -238,7 +241,7 @@ impl Engine {
             entry.sight.step = step;
             entry.sight.detail = detail;
             entry.sight.resting_until = None;
-            entry.sight.store_error = None;
+            entry.sight.fault = None;
         }
     }
 
@@ -251,7 +254,7 @@ impl Engine {
     pub(super) fn store_failed(&self, key: &str, policy: &Policy, error: &StoreError) -> Wake {
         let mut state = self.state();
         if let Some(entry) = state.entries.get_mut(key) {
-            entry.sight.store_error = Some(format!("{}: {error}", AttentionReason::StoreFailed.meaning()));
+            entry.sight.fault = Some((AttentionReason::StoreFailed, error.to_string()));
             entry.looks = entry.looks.saturating_add(1);
         }
         let looks = state.entries.get(key).map_or(1, |entry| entry.looks);

@@ -18,7 +18,22 @@ use super::{Engine, State};
 const REPEAT_AFTER_FAILURE: Duration = Duration::from_secs(30);
 
 impl Engine {
+    /// Looks for secrets for ever. A panic in one look ends that look only.
     pub(super) async fn discover_for_ever(self: Arc<Self>) {
+        loop {
+            let looking = tokio::spawn(self.clone().keep_discovering());
+            let stop = AbortOnDrop(looking.abort_handle());
+            let ended = looking.await;
+            drop(stop);
+            if ended.is_err_and(|error| error.is_cancelled()) {
+                return;
+            }
+            tracing::error!("looking for secrets failed badly: please report this; it goes on");
+            tokio::time::sleep(REPEAT_AFTER_FAILURE).await;
+        }
+    }
+
+    async fn keep_discovering(self: Arc<Self>) {
         let mut failures = 0_u32;
         loop {
             let complete = self.discover().await;
@@ -46,17 +61,22 @@ impl Engine {
             let found = inventory::discover(ports.secrets.as_ref(), &policy.selection).await;
             complete &= found.failed.is_empty();
             for secret in &found.found {
-                self.adopt(policy, secret).await;
+                complete &= self.adopt(policy, secret).await;
             }
             self.take_stock(policy, &found.found, found.failed);
         }
-        self.state().discovered = true;
+        let mut state = self.state();
+        state.discovered = true;
+        if state.unread == 0 {
+            state.release_held(usize::MAX);
+        }
+        drop(state);
         self.wake.notify_one();
         complete
     }
 
-    /// Makes an entry of a secret that has none yet.
-    async fn adopt(&self, policy: &Policy, secret: &ListedSecret) {
+    /// Makes an entry of a secret that has none yet; whether that succeeded.
+    async fn adopt(&self, policy: &Policy, secret: &ListedSecret) -> bool {
         let known = {
             let state = self.state();
             match state.entries.get(&secret.arn) {
@@ -68,9 +88,9 @@ impl Engine {
                         second,
                         "two policies select this secret; the first keeps it"
                     );
-                    return;
+                    return true;
                 }
-                Some(_) => return,
+                Some(_) => return true,
                 None => state.records.get(&secret.arn).cloned(),
             }
         };
@@ -79,22 +99,23 @@ impl Engine {
         // The fence of a secret without history runs from here, so the date must outlive a restart.
         if let Err(error) = self.store.save(&record, &[]).await {
             self.metrics.store_error();
-            self.state().store_failed = true;
-            tracing::error!(secret = secret.name, %error, "not stored, so the secret is left alone");
-            return;
+            tracing::error!(secret = secret.name, %error, "not stored, so the secret is left alone for now");
+            return false;
         }
         let wait = record.failure.as_ref().map_or(Duration::ZERO, |failure| {
             between(now, failure.next_attempt_at).min(policy.retry.max)
         });
         let wake = Wake::Past(self.clock.monotonic().saturating_add(wait));
+        let mut entry = Entry::new(secret.clone(), policy.name.clone(), record);
+        entry.awaited = wait.is_zero();
         let mut state = self.state();
         state.records.remove(&secret.arn);
-        state.entries.insert(
-            secret.arn.clone(),
-            Entry::new(secret.clone(), policy.name.clone(), record),
-        );
+        state.unread += usize::from(entry.awaited);
+        state.in_flight += usize::from(entry.in_flight());
+        state.entries.insert(secret.arn.clone(), entry);
         state.queue.set(&secret.arn, wake);
         tracing::debug!(secret = secret.name, policy = policy.name, "secret found");
+        true
     }
 
     /// Drops the secrets that the policy has no more, and notes what could not be looked up.
@@ -115,12 +136,23 @@ impl Engine {
     }
 }
 
+/// Ends a task with the one that waits for it.
+struct AbortOnDrop(tokio::task::AbortHandle);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
 impl State {
     /// Drops a secret that no policy has any more. Its record is kept, should it come back.
     fn forget(&mut self, key: &str) {
         self.queue.remove(key);
         self.claims.release(key);
+        self.looked(key);
         if let Some(entry) = self.entries.remove(key) {
+            self.count_in_flight(entry.in_flight(), false);
             tracing::info!(
                 secret = entry.secret.name,
                 policy = entry.policy,

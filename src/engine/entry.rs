@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::aws::ListedSecret;
 use crate::rotation::plan::Facts;
+use crate::rotation::reason::AttentionReason;
 use crate::rotation::state::Record;
 use crate::rotation::status::Phase;
 use crate::rotation::step::Step;
@@ -27,6 +28,9 @@ pub(super) struct Entry {
     pub(super) woken: bool,
     /// How often it was looked at in vain since something last changed.
     pub(super) looks: u32,
+    /// Whether others wait for its first look, to know which user it names. Nobody waits for one
+    /// that failed when it was last looked at.
+    pub(super) awaited: bool,
 }
 
 /// What the last drive saw, for status.
@@ -44,8 +48,10 @@ pub(super) struct Sight {
     pub(super) resting_until: Option<crate::clock::Timestamp>,
     /// What holds it there, in words.
     pub(super) detail: Option<String>,
-    /// Whether the store refused to take what happened.
-    pub(super) store_error: Option<String>,
+    /// Whether something held a rotation back that was perhaps due.
+    pub(super) held: bool,
+    /// What went wrong within rekeyd itself, and is in no record.
+    pub(super) fault: Option<(AttentionReason, String)>,
 }
 
 impl Entry {
@@ -59,6 +65,7 @@ impl Entry {
             driven: false,
             woken: false,
             looks: 0,
+            awaited: true,
         }
     }
 

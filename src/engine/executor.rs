@@ -40,7 +40,8 @@ pub(super) enum Ending {
 
 /// What one observation led to.
 enum Turn {
-    LookAgain,
+    /// Look again: because a step was made, or because of this answer to one.
+    LookAgain(Option<(Step, AwsError)>),
     End(Ending),
 }
 
@@ -64,13 +65,13 @@ impl Engine {
             return;
         };
         entry.driven = false;
-        entry.sight.looked = true;
         let wake = if std::mem::take(&mut entry.woken) {
             Wake::Past(Duration::ZERO)
         } else {
             wake
         };
         state.queue.set(key, wake);
+        state.looked(key);
     }
 
     fn surroundings(&self, key: &str) -> Option<(Policy, String)> {
@@ -80,6 +81,7 @@ impl Engine {
     }
 
     async fn turns(&self, key: &str, arn: &str, policy: &Policy, ports: &PlacePorts) -> Ending {
+        let mut refusal = None;
         for _ in 0..OBSERVATIONS {
             if self.stop.is_cancelled() {
                 return Ending::Stopping;
@@ -93,9 +95,12 @@ impl Engine {
                 }
             };
             match self.deliberate(key, policy, ports, observation).await {
-                Turn::LookAgain => {}
+                Turn::LookAgain(cause) => refusal = cause,
                 Turn::End(ending) => return ending,
             }
+        }
+        if let Some((step, error)) = refusal {
+            return Ending::Failed(step, error);
         }
         Ending::Decision(Decision::Wait {
             reason: WaitReason::StaleObservation,
@@ -180,11 +185,11 @@ impl Engine {
         }
         Err(match stepped {
             Ok(Stepped::GoOn(observation)) => return Ok(*observation),
-            Ok(Stepped::LookAgain) | Err(StepError::Stale) => Turn::LookAgain,
+            Ok(Stepped::LookAgain) | Err(StepError::Stale) => Turn::LookAgain(None),
             Ok(Stepped::TakesTime) => Turn::End(Ending::TakesTime),
             Err(StepError::Store(error)) => Turn::End(Ending::Store(error)),
             // What the step took for granted is no longer so.
-            Err(StepError::Aws(error)) if error.class == ErrorClass::Conflict => Turn::LookAgain,
+            Err(StepError::Aws(error)) if error.class == ErrorClass::Conflict => Turn::LookAgain(Some((step, error))),
             Err(StepError::Aws(error)) if error.class == ErrorClass::Busy => {
                 Turn::End(Ending::Decision(Decision::Wait {
                     reason: WaitReason::Modifying,
@@ -225,6 +230,7 @@ impl Engine {
         let decision = plan(observation, record, &context);
         let facts = facts(observation, record, &context);
         if let Some(entry) = state.entries.get_mut(key) {
+            entry.sight.held = hold.is_some();
             let seen_before = entry.sight.facts.previous_password_valid;
             entry.sight.facts = facts;
             if entry.sight.facts.previous_password_valid.is_none() {
@@ -234,20 +240,17 @@ impl Engine {
         decision
     }
 
-    /// Why no rotation may begin just now.
+    /// Why no rotation of this secret may begin just now.
     fn hold(&self, state: &super::State, key: &str) -> Option<String> {
-        let unread = state
-            .entries
-            .iter()
-            .filter(|(other, entry)| other.as_str() != key && !entry.sight.looked)
-            .count();
-        if !state.discovered || unread > 0 {
+        if !state.discovered || state.unread > 0 {
             return Some(format!(
-                "due, and waits until every secret was read once, to see which user each names; {unread} to go"
+                "due, and waits until every secret was read once, to see which user each names; {} to go",
+                state.unread
             ));
         }
-        let in_flight = state.entries.values().filter(|entry| entry.in_flight()).count();
         let most = self.config.daemon.max_in_flight;
-        (in_flight >= most).then(|| format!("due, and waits for one of the {most} under way (max_in_flight)"))
+        let already = state.entries.get(key).is_some_and(super::entry::Entry::in_flight);
+        (!already && state.in_flight >= most)
+            .then(|| format!("due, and waits for one of the {most} under way (max_in_flight)"))
     }
 }

@@ -17,30 +17,35 @@ impl Engine {
             .get(key)
             .map(|entry| (entry.journal.clone(), entry.policy.clone(), entry.secret.name.clone()))
         else {
-            return Ok(());
+            return Err(gone(key));
         };
         let _held = journal.lock().await;
         let Some(before) = self.state().entries.get(key).map(|entry| entry.record.clone()) else {
-            return Ok(());
+            return Err(gone(key));
         };
         let after = match before.clone().apply(at, &event) {
             Ok(after) => after,
             Err(illegal) => {
-                tracing::error!(secret = name, error = %illegal, "event dropped: please report this");
-                return Ok(());
+                tracing::error!(secret = name, error = %illegal, "please report this");
+                return Err(StoreError::Failed {
+                    location: name,
+                    action: "recording an event",
+                    cause: illegal.to_string(),
+                });
             }
         };
         if let Err(error) = self.store.save(&after, &[(at, event.clone())]).await {
             self.metrics.store_error();
-            self.state().store_failed = true;
             tracing::error!(secret = name, %error, "not stored, so nothing is changed");
             return Err(error);
         }
         {
             let mut state = self.state();
-            state.store_failed = false;
             if let Some(entry) = state.entries.get_mut(key) {
+                let was_in_flight = entry.in_flight();
                 entry.record = after;
+                let in_flight = entry.in_flight();
+                state.count_in_flight(was_in_flight, in_flight);
             }
         }
         self.metrics.event(&policy, &before, &event, at);
@@ -51,6 +56,15 @@ impl Engine {
     /// The record of a secret as it stands.
     pub(super) fn record_of(&self, key: &str) -> Option<Record> {
         self.state().entries.get(key).map(|entry| entry.record.clone())
+    }
+}
+
+/// A secret that left its policy meanwhile: what was to be recorded must not be done.
+fn gone(key: &str) -> StoreError {
+    StoreError::Failed {
+        location: key.to_owned(),
+        action: "recording an event",
+        cause: "the secret is in no policy any more".to_owned(),
     }
 }
 
@@ -119,7 +133,7 @@ fn log(secret: &str, policy: &str, event: &Event) {
                 "current password checked"
             );
         }
-        Event::Retired { previous, proof } => {
+        Event::Retired { previous, proof, .. } => {
             tracing::info!(
                 secret,
                 policy,
@@ -154,13 +168,12 @@ fn log(secret: &str, policy: &str, event: &Event) {
                 "pending password given up"
             );
         }
-        Event::SettlingStarted
-        | Event::SettlingBroken
+        Event::SettlingStarted { .. }
+        | Event::SettlingBroken { .. }
         | Event::WaitingEnded
         | Event::NodesRefusePrevious { .. }
         | Event::WriteStarted
         | Event::WriteRefused
-        | Event::PendingTakenOff
         | Event::FinishStarted { .. } => {
             tracing::debug!(secret, policy, event = name);
         }

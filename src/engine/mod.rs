@@ -35,7 +35,9 @@ use crate::login::Login;
 use crate::metrics::Metrics;
 use crate::policy::Policy;
 use crate::rotation::plan::Claims;
+use crate::rotation::reason::AttentionReason;
 use crate::rotation::state::Record;
+use crate::rotation::status::Phase;
 use crate::store::Store;
 
 pub use settle::Settled;
@@ -95,7 +97,10 @@ struct State {
     /// Whether every policy's secrets have been looked for once.
     discovered: bool,
     last_tick: Option<Duration>,
-    store_failed: bool,
+    /// How many secrets are waited for, because it is not known yet which user they name.
+    unread: usize,
+    /// How many rotations and retirements are under way.
+    in_flight: usize,
 }
 
 impl Engine {
@@ -212,10 +217,9 @@ impl Engine {
             return;
         };
         entry.driven = false;
-        tracing::error!(
-            secret = entry.secret.name,
-            "looking at this secret failed badly: please report this"
-        );
+        let what = "looking at this secret failed badly";
+        entry.sight.fault = Some((AttentionReason::InternalError, what.to_owned()));
+        tracing::error!(secret = entry.secret.name, "{what}: please report this");
         let pause = self
             .config
             .policies
@@ -223,6 +227,7 @@ impl Engine {
             .map_or(TICK_STALL, |policy| policy.retry.max);
         let wake = Wake::Past(self.clock.monotonic().saturating_add(pause));
         state.queue.set(key, wake);
+        state.looked(key);
     }
 
     async fn next_pause_over(&self) {
@@ -257,5 +262,43 @@ impl Engine {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .random_range(0.0..1.0)
+    }
+}
+
+impl State {
+    /// Notes that a secret was looked at. The last one releases those that waited for it.
+    fn looked(&mut self, key: &str) {
+        let Some(entry) = self.entries.get_mut(key) else { return };
+        let first = !std::mem::replace(&mut entry.sight.looked, true);
+        if first && entry.awaited {
+            self.unread = self.unread.saturating_sub(1);
+            if self.unread == 0 {
+                self.release_held(usize::MAX);
+            }
+        }
+    }
+
+    /// Keeps count of what is under way. Each that ends makes room for one that waits.
+    fn count_in_flight(&mut self, before: bool, after: bool) {
+        match (before, after) {
+            (false, true) => self.in_flight += 1,
+            (true, false) => {
+                self.in_flight = self.in_flight.saturating_sub(1);
+                self.release_held(1);
+            }
+            _ => {}
+        }
+    }
+
+    /// Lets secrets look again that were held back.
+    fn release_held(&mut self, most: usize) {
+        let held = self
+            .entries
+            .iter_mut()
+            .filter(|(_, entry)| entry.sight.held && !entry.driven && entry.sight.phase == Some(Phase::Due));
+        for (key, entry) in held.take(most) {
+            entry.sight.held = false;
+            self.queue.set(key, Wake::Past(Duration::ZERO));
+        }
     }
 }

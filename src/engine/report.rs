@@ -2,7 +2,6 @@
 
 use crate::aws::AwsError;
 use crate::clock::Timestamp;
-use crate::rotation::reason::AttentionReason;
 use crate::rotation::state::{Record, Rotation};
 use crate::rotation::status::{Phase, SecretStatus};
 use crate::rotation::step::Step;
@@ -68,6 +67,7 @@ impl Engine {
             previous_password_valid: None,
             overlap_until: None,
             retired_at: None,
+            retired_version: None,
             retired_proof: None,
             requested: false,
             attempts: 0,
@@ -103,6 +103,7 @@ impl Engine {
             previous_password_valid: facts.previous_password_valid,
             overlap_until: facts.overlap_until,
             retired_at: record.retired.as_ref().map(|retired| retired.at),
+            retired_version: record.retired.as_ref().map(|retired| retired.previous.clone()),
             retired_proof: record.retired.as_ref().map(|retired| retired.proof),
             requested: facts.requested || (!sight.looked && record.request.is_some()),
             attempts: record.failure.as_ref().map_or(0, |failure| failure.attempts),
@@ -123,12 +124,11 @@ struct Standing {
 /// The most urgent of what is known wins.
 fn standing(entry: &Entry) -> Standing {
     let (record, sight) = (&entry.record, &entry.sight);
-    if let Some(error) = &sight.store_error {
-        let reason = Some(AttentionReason::StoreFailed.label().to_owned());
+    if let Some((reason, detail)) = &sight.fault {
         return Standing {
             phase: Phase::NeedsAttention,
-            reason,
-            detail: Some(error.clone()),
+            reason: Some(reason.label().to_owned()),
+            detail: Some(format!("{} ({detail})", reason.meaning())),
             since: None,
         };
     }

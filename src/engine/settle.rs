@@ -17,7 +17,7 @@ const SOON: chrono::Duration = chrono::Duration::seconds(60);
 pub struct Settled {
     /// Nothing is due, under way or wrong.
     pub done: usize,
-    /// Halted, in need of attention, or still under way.
+    /// Halted, in need of attention, held back, or still under way.
     pub not_done: usize,
 }
 
@@ -50,8 +50,13 @@ impl Engine {
         let mut settled = Settled::default();
         for secret in self.report() {
             match secret.phase {
-                Phase::Idle | Phase::Overlap | Phase::Paused | Phase::Due => settled.done += 1,
-                Phase::Starting | Phase::Rotating | Phase::Retiring | Phase::NeedsAttention | Phase::Halted => {
+                Phase::Idle | Phase::Overlap | Phase::Paused => settled.done += 1,
+                Phase::Due
+                | Phase::Starting
+                | Phase::Rotating
+                | Phase::Retiring
+                | Phase::NeedsAttention
+                | Phase::Halted => {
                     settled.not_done += 1;
                 }
             }

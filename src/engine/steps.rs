@@ -6,7 +6,7 @@ use secrecy::ExposeSecret;
 use crate::aws::{AwsError, ErrorClass, PlacePorts};
 use crate::policy::Policy;
 use crate::rotation::event::Event;
-use crate::rotation::observation::Observation;
+use crate::rotation::observation::{Observation, Proof};
 use crate::rotation::plan::Action;
 use crate::secret::{Password, SecretDocument};
 use crate::store::StoreError;
@@ -72,39 +72,17 @@ impl Engine {
                 parent,
                 proof,
                 nodes,
-            } => {
-                let intent = Event::FinishStarted {
-                    version: version.clone(),
-                    proof,
-                    nodes,
-                };
-                self.record(stage.key, intent).await?;
-                self.still_fresh(&stage)?;
-                let (secret, signed_at) = (&stage.observation.secret, stage.observation.taken.wall);
-                stage
-                    .ports
-                    .secrets_writer
-                    .move_current(&secret.arn, &parent, &version, signed_at)
-                    .await?;
-                let outcome = Event::Promoted {
-                    version,
-                    previous: parent,
-                    proof: Some(proof),
-                    nodes,
-                };
-                self.record(stage.key, outcome).await?;
-                Ok(Stepped::LookAgain)
-            }
+            } => self.finish_secret(&stage, version, parent, (proof, nodes)).await,
             Action::Retire {
                 user_id,
                 version,
                 previous,
-            } => self.retire(&stage, &user_id, version, previous).await,
-            Action::TakeOffPending { user_id, current } => {
-                let keep = [password(&stage.observation, &current)?];
-                self.set_passwords(&stage, &user_id, &keep).await?;
-                self.record(stage.key, Event::PendingTakenOff).await?;
-                Ok(Stepped::TakesTime)
+                unproven,
+            } => {
+                if unproven {
+                    self.labels_unchanged(&stage).await?;
+                }
+                self.retire(&stage, &user_id, version, previous).await
             }
             Action::Abandon { version } => {
                 self.still_fresh(&stage)?;
@@ -132,6 +110,58 @@ impl Engine {
         Ok(())
     }
 
+    /// Where only the number of passwords speaks, it must have been read while the labels were
+    /// what they are: another replica may have begun a rotation between the two reads.
+    async fn labels_unchanged(&self, stage: &Stage<'_>) -> Result<(), StepError> {
+        let seen = &stage.observation.secret;
+        let now = stage.ports.secrets.secret(&seen.arn).await?;
+        if now.versions == seen.versions {
+            Ok(())
+        } else {
+            Err(StepError::Stale)
+        }
+    }
+
+    async fn finish_secret(
+        &self,
+        stage: &Stage<'_>,
+        version: String,
+        parent: String,
+        (proof, nodes): (Proof, usize),
+    ) -> Result<Stepped, StepError> {
+        let intent = Event::FinishStarted {
+            version: version.clone(),
+            proof,
+            nodes,
+        };
+        self.record(stage.key, intent).await?;
+        self.still_fresh(stage)?;
+        let (secret, signed_at) = (&stage.observation.secret, stage.observation.taken.wall);
+        let writer = &stage.ports.secrets_writer;
+        let moved = writer.move_current(&secret.arn, &parent, &version, signed_at).await;
+        self.note_refusal(stage.key, &moved).await?;
+        moved?;
+        let outcome = Event::Promoted {
+            version,
+            previous: parent,
+            proof: Some(proof),
+            nodes,
+        };
+        self.record(stage.key, outcome).await?;
+        Ok(Stepped::LookAgain)
+    }
+
+    /// Remembers that a write was refused: it will not arrive late.
+    async fn note_refusal(&self, key: &str, written: &Result<(), AwsError>) -> Result<(), StepError> {
+        if written
+            .as_ref()
+            .is_err_and(|error| error.class != ErrorClass::Unavailable)
+        {
+            self.record(key, Event::WriteRefused).await?;
+        }
+        Ok(())
+    }
+
     async fn create_secret(
         &self,
         stage: Stage<'_>,
@@ -140,7 +170,8 @@ impl Engine {
         generation: u32,
     ) -> Result<Stepped, StepError> {
         let document = document(&stage.observation, &parent)?;
-        let text = document.with_password(&self.new_password(stage.policy));
+        let new = self.new_password(stage.policy);
+        let text = document.with_password(&new);
         let pending = SecretDocument::parse(text.expose_secret())
             .map_err(|error| internal("PutSecretValue", &format!("the new document cannot be read: {error}")))?;
         let intent = Event::RotationStarted {
@@ -151,11 +182,9 @@ impl Engine {
         self.record(stage.key, intent).await?;
         self.still_fresh(&stage)?;
         let (secret, signed_at) = (&stage.observation.secret, stage.observation.taken.wall);
-        stage
-            .ports
-            .secrets_writer
-            .put_pending(&secret.arn, &version, &text, signed_at)
-            .await?;
+        let writer = &stage.ports.secrets_writer;
+        let put = writer.put_pending(&secret.arn, &version, &text, signed_at).await;
+        put.map_err(|error| withhold(error, std::slice::from_ref(&new)))?;
         self.record(
             stage.key,
             Event::PasswordCreated {
@@ -184,7 +213,7 @@ impl Engine {
                 self.record(stage.key, Event::PasswordSet { version }).await?;
                 Ok(Stepped::TakesTime)
             }
-            Err(StepError::Aws(error)) if error.class == ErrorClass::Invalid => {
+            Err(StepError::Aws(error)) if error.code.starts_with("InvalidParameterValue") => {
                 // AWS will never take this password: another one is needed.
                 let cause = error.to_string();
                 self.record(stage.key, Event::AbandonStarted { version, cause }).await?;
@@ -228,13 +257,8 @@ impl Engine {
             .users_writer
             .set_passwords(user_id, passwords, signed_at)
             .await;
-        if written
-            .as_ref()
-            .is_err_and(|error| error.class != ErrorClass::Unavailable)
-        {
-            self.record(stage.key, Event::WriteRefused).await?;
-        }
-        Ok(written?)
+        self.note_refusal(stage.key, &written).await?;
+        Ok(written.map_err(|error| withhold(error, passwords))?)
     }
 }
 
@@ -246,6 +270,18 @@ fn document<'a>(observation: &'a Observation, version: &str) -> Result<&'a Secre
 fn password(observation: &Observation, version: &str) -> Result<Password, StepError> {
     let password = document(observation, version)?.password().cloned();
     password.ok_or_else(|| internal("GetSecretValue", "a version has no password").into())
+}
+
+/// An error whose text quotes none of these passwords. AWS is not known to quote them, and must
+/// not begin to in our log.
+fn withhold(mut error: AwsError, passwords: &[Password]) -> AwsError {
+    if passwords
+        .iter()
+        .any(|password| error.message.contains(password.expose()))
+    {
+        error.message = "(withheld: AWS's words quote a password)".to_owned();
+    }
+    error
 }
 
 /// A defect of ours, reported instead of a panic: nothing was sent.

@@ -33,6 +33,7 @@ fn status(name: &str, phase: Phase, reason: Option<&str>) -> SecretStatus {
         previous_password_valid: Some(false),
         overlap_until: None,
         retired_at: None,
+        retired_version: None,
         retired_proof: None,
         requested: false,
         attempts: 0,

@@ -31,9 +31,9 @@ pub enum Event {
         /// The version that holds it.
         version: String,
     },
-    /// The user's passwords are about to be changed.
+    /// The user's passwords, or AWSCURRENT, are about to be changed.
     WriteStarted,
-    /// ElastiCache refused the change: it was not made, and will not be.
+    /// AWS refused the change: it was not made, and will not be.
     WriteRefused,
     /// ElastiCache accepted the new password beside the current one.
     PasswordSet {
@@ -41,9 +41,15 @@ pub enum Event {
         version: String,
     },
     /// A change that no login can prove looks settled from now on.
-    SettlingStarted,
+    SettlingStarted {
+        /// Setting a password, or retiring one.
+        step: Step,
+    },
     /// It does not look settled any more.
-    SettlingBroken,
+    SettlingBroken {
+        /// Setting a password, or retiring one.
+        step: Step,
+    },
     /// AWSCURRENT is about to move to the new version.
     FinishStarted {
         /// The new version.
@@ -92,6 +98,8 @@ pub enum Event {
     },
     /// The previous password is gone.
     Retired {
+        /// The version under AWSCURRENT.
+        version: String,
         /// The version whose password went.
         previous: String,
         /// Whether every node refused it in a login.
@@ -104,8 +112,6 @@ pub enum Event {
         /// Why.
         cause: String,
     },
-    /// ElastiCache accepted that the user loses a pending password that is given up.
-    PendingTakenOff,
     /// The pending password is given up, or was overtaken by another writer.
     Abandoned {
         /// The version that holds it.
@@ -195,8 +201,8 @@ impl Event {
             Self::WriteStarted => "write_started",
             Self::WriteRefused => "write_refused",
             Self::PasswordSet { .. } => "password_set",
-            Self::SettlingStarted => "settling_started",
-            Self::SettlingBroken => "settling_broken",
+            Self::SettlingStarted { .. } => "settling_started",
+            Self::SettlingBroken { .. } => "settling_broken",
             Self::FinishStarted { .. } => "finish_started",
             Self::Promoted { .. } => "promoted",
             Self::Checked { .. } => "checked",
@@ -205,7 +211,6 @@ impl Event {
             Self::NodesRefusePrevious { .. } => "nodes_refuse_previous",
             Self::Retired { .. } => "retired",
             Self::AbandonStarted { .. } => "abandon_started",
-            Self::PendingTakenOff => "pending_taken_off",
             Self::Abandoned { .. } => "abandoned",
             Self::Waiting { .. } => "waiting",
             Self::WaitingEnded => "waiting_ended",

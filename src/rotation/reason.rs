@@ -43,7 +43,7 @@ reasons! {
         SecretReplicated = "secret_replicated": "The secret is replicated to other regions, whose users would lack the new password; remove the replicas.",
         GlobalDatastore = "global_datastore": "A cache of the user belongs to a global datastore, whose other regions would lack the new password.",
         NoTransitEncryption = "no_transit_encryption": "A cache of the user has no in-transit encryption, so a login would send the password in clear.",
-        RotationEnabled = "rotation_enabled": "Secrets Manager itself rotates this secret; two rotators would overwrite each other. Cancel its rotation first.",
+        RotationEnabled = "rotation_enabled": "Secrets Manager itself rotates this secret; two rotators would overwrite each other. Cancel its rotation first; `rekeyd takeover`, in a later release, will do that in one step.",
         OwnedByService = "owned_by_service": "Another AWS service owns and manages this secret.",
         NoCurrentVersion = "no_current_version": "No version carries AWSCURRENT; put a value into the secret.",
         SecretBinary = "secret_binary": "The value is binary; store the document as SecretString.",
@@ -94,6 +94,7 @@ reasons! {
         Throttled = "throttled": "AWS keeps throttling.",
         AwsUnavailable = "aws_unavailable": "AWS does not answer, or answers with server errors.",
         StoreFailed = "store_failed": "rekeyd's own store cannot be written, so nothing is changed.",
+        InternalError = "internal_error": "rekeyd failed in a way that it should not; please report what the log says.",
     }
 }
 

@@ -1,7 +1,7 @@
 //! The record of one secret: what rekeyd remembers beside what AWS shows. It may be lost; then
 //! history, pauses and timings are lost, and nothing else (promise P8).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -32,9 +32,20 @@ pub struct Rotation {
     /// Since when the change has looked settled.
     pub settled_since: Option<Timestamp>,
     /// What proves it and on how many nodes, once AWSCURRENT is about to move.
-    pub finishing: Option<(Proof, usize)>,
+    pub finishing: Option<Finishing>,
     /// Why it is being given up.
     pub abandoning: Option<String>,
+}
+
+/// A promotion that is about to be asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Finishing {
+    /// What proves the password.
+    pub proof: Proof,
+    /// How many nodes accepted it.
+    pub nodes: usize,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// The last promotion that was seen.
@@ -73,6 +84,8 @@ pub struct Retirement {
 /// A retirement that is over.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Retired {
+    /// The version that was under AWSCURRENT.
+    pub version: String,
     /// The version whose password went.
     pub previous: String,
     /// When.
@@ -176,8 +189,8 @@ pub struct Record {
     pub attention: Option<Attention>,
     /// Why nothing is changed.
     pub halt: Option<Halt>,
-    /// The halt that an operator said may be passed over.
-    pub acknowledged: Option<(HaltReason, String)>,
+    /// The halts that an operator said may be passed over, each for its subject.
+    pub acknowledged: BTreeMap<HaltReason, String>,
     /// The operator's pause.
     pub pause: Option<Pause>,
 }
@@ -201,7 +214,7 @@ impl Record {
             failure: None,
             attention: None,
             halt: None,
-            acknowledged: None,
+            acknowledged: BTreeMap::new(),
             pause: None,
         }
     }

@@ -101,6 +101,8 @@ pub struct SecretStatus {
     pub overlap_until: Option<Timestamp>,
     /// When the last retirement ended, and what proved it.
     pub retired_at: Option<Timestamp>,
+    /// The version whose password was retired then.
+    pub retired_version: Option<String>,
     /// What proved that the previous password is gone.
     pub retired_proof: Option<Proof>,
     /// Whether a requested rotation has not happened yet.

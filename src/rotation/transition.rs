@@ -6,8 +6,9 @@ use crate::clock::Timestamp;
 use crate::rotation::event::Event;
 use crate::rotation::observation::Proof;
 use crate::rotation::state::{
-    Attention, Check, Failure, Halt, Promotion, Record, Retired, Retirement, Rotation, Waiting,
+    Attention, Check, Failure, Finishing, Halt, Promotion, Record, Retired, Retirement, Rotation, Waiting,
 };
+use crate::rotation::step::Step;
 
 /// An event that makes no sense in the record's state: a defect, never a matter of input.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -38,14 +39,8 @@ impl Record {
             | Event::Promoted { .. }
             | Event::AbandonStarted { .. }
             | Event::Abandoned { .. } => return self.apply_rotation(at, event).ok_or(illegal),
-            Event::SettlingStarted | Event::SettlingBroken => {
-                let since = matches!(event, Event::SettlingStarted).then_some(at);
-                match (&mut self.rotation, &mut self.retirement) {
-                    (Some(rotation), _) => rotation.settled_since = since,
-                    (None, Some(retirement)) => retirement.settled_since = since,
-                    (None, None) => return Err(illegal),
-                }
-            }
+            Event::SettlingStarted { step } => self.settle(*step, Some(at)).ok_or(illegal)?,
+            Event::SettlingBroken { step } => self.settle(*step, None).ok_or(illegal)?,
             Event::Checked { version, proof, nodes } => {
                 self.check = Some(Check {
                     version: version.clone(),
@@ -59,7 +54,7 @@ impl Record {
             | Event::NodesRefusePrevious { .. }
             | Event::Retired { .. } => return self.apply_retirement(at, event).ok_or(illegal),
             Event::WriteStarted => self.start_write(at),
-            Event::WriteRefused | Event::PendingTakenOff => self.open_write = None,
+            Event::WriteRefused => self.open_write = None,
             Event::WaitingEnded => self.waiting = None,
             Event::Waiting { .. }
             | Event::AttemptFailed { .. }
@@ -78,7 +73,9 @@ impl Record {
                 });
             }
             Event::HaltCleared => self.halt = None,
-            Event::Acknowledged { reason, subject } => self.acknowledged = Some((*reason, subject.clone())),
+            Event::Acknowledged { reason, subject } => {
+                self.acknowledged.insert(*reason, subject.clone());
+            }
             Event::Paused(pause) => self.pause = Some(pause.clone()),
             Event::Resumed => self.pause = None,
         }
@@ -118,7 +115,12 @@ impl Record {
             }
             Event::FinishStarted { version, proof, nodes } => {
                 let rotation = self.rotation.as_mut().filter(|rotation| rotation.version == *version)?;
-                rotation.finishing = Some((*proof, *nodes));
+                rotation.finishing = Some(Finishing {
+                    proof: *proof,
+                    nodes: *nodes,
+                    at,
+                });
+                self.start_write(at);
             }
             Event::Promoted {
                 version,
@@ -142,6 +144,15 @@ impl Record {
         Some(self)
     }
 
+    fn settle(&mut self, step: Step, since: Option<Timestamp>) -> Option<()> {
+        let settled_since = match step {
+            Step::Retire => &mut self.retirement.as_mut()?.settled_since,
+            _ => &mut self.rotation.as_mut()?.settled_since,
+        };
+        *settled_since = since;
+        Some(())
+    }
+
     fn start_write(&mut self, at: Timestamp) {
         self.doubtful_write = self.open_write.or(self.doubtful_write);
         self.open_write = Some(at);
@@ -157,13 +168,16 @@ impl Record {
         let served = self
             .request
             .take_if(|request| started_at.is_some_and(|started_at| request.at <= started_at));
-        self.promotion = Some(Promotion {
+        // Seen twice, it is still one promotion, at its first time.
+        let known = self.promotion.take().filter(|promotion| promotion.version == version);
+        self.promotion = Some(known.unwrap_or_else(|| Promotion {
             version: version.to_owned(),
             previous: previous.to_owned(),
             at,
             started_at,
             revoke_previous: served.is_some_and(|request| request.revoke_previous),
-        });
+        }));
+        self.open_write = None;
         self.check = proof.map(|proof| Check {
             version: version.to_owned(),
             proof,
@@ -172,7 +186,7 @@ impl Record {
         });
         self.retirement = None;
         self.settled_at = Some(at);
-        self.acknowledged = None;
+        self.acknowledged.clear();
     }
 
     fn apply_retirement(mut self, at: Timestamp, event: &Event) -> Option<Self> {
@@ -200,9 +214,14 @@ impl Record {
             Event::NodesRefusePrevious { nodes } => {
                 self.retirement.as_mut()?.refused_by.extend(nodes.iter().cloned());
             }
-            Event::Retired { previous, proof } => {
+            Event::Retired {
+                version,
+                previous,
+                proof,
+            } => {
                 self.retirement = None;
                 self.retired = Some(Retired {
+                    version: version.clone(),
                     previous: previous.clone(),
                     at,
                     proof: *proof,
@@ -218,10 +237,8 @@ impl Record {
     fn apply_trouble(&mut self, at: Timestamp, event: &Event) {
         match event {
             Event::Waiting { reason, detail } => {
-                let since = match &self.waiting {
-                    Some(waiting) if waiting.reason == *reason => waiting.since,
-                    _ => at,
-                };
+                // Reasons may alternate; what counts is since when nothing has come about.
+                let since = self.waiting.as_ref().map_or(at, |waiting| waiting.since);
                 self.waiting = Some(Waiting {
                     reason: *reason,
                     detail: detail.clone(),

@@ -48,6 +48,7 @@ pub(crate) fn status(name: &str) -> SecretStatus {
         previous_password_valid: Some(false),
         overlap_until: None,
         retired_at: None,
+        retired_version: None,
         retired_proof: None,
         requested: false,
         attempts: 0,

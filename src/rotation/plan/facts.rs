@@ -60,7 +60,8 @@ pub fn facts(observation: &Observation, record: &Record, context: &Context<'_>) 
             .flatten(),
         user_id: document.map(|document| document.user_arn().user_id().to_owned()),
         previous_password_valid: match &observation.user {
-            UserSight::Seen(user) => Some(user::password_count(user) > 1),
+            // While a rotation is under way, the second password is the pending one.
+            UserSight::Seen(user) => Some(record.rotation.is_none() && user::password_count(user) > 1),
             UserSight::Unseen => None,
         },
         requested: record.standing_request(current, created).is_some(),

@@ -8,6 +8,8 @@
 //! [`rotating`] drives a pending password to AWSCURRENT, [`retiring`] removes the previous one,
 //! [`resting`] finds what is due, [`facts`](mod@facts) what status shows.
 
+mod beginning;
+mod checking;
 mod evidence;
 mod facts;
 mod resting;
@@ -34,18 +36,21 @@ pub use facts::{Facts, facts};
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub struct Claims {
     by_user: BTreeMap<String, BTreeSet<String>>,
+    by_secret: BTreeMap<String, String>,
 }
 
 impl Claims {
     /// Notes that a secret names a user, and no other any more. Gives the other secrets that name
     /// the same user, if the claim is a new one: they must hear of it.
     pub fn claim(&mut self, secret_arn: &str, user_arn: &str) -> Vec<String> {
-        let known = |secrets: &BTreeSet<String>| secrets.contains(secret_arn);
-        if self.by_user.get(user_arn).is_some_and(known) {
+        // ElastiCache does not tell user ids apart by case.
+        let user = user_arn.to_ascii_lowercase();
+        if self.by_secret.get(secret_arn) == Some(&user) {
             return Vec::new();
         }
         self.release(secret_arn);
-        let secrets = self.by_user.entry(user_arn.to_owned()).or_default();
+        self.by_secret.insert(secret_arn.to_owned(), user.clone());
+        let secrets = self.by_user.entry(user).or_default();
         let rivals = secrets.iter().cloned().collect();
         secrets.insert(secret_arn.to_owned());
         rivals
@@ -53,19 +58,21 @@ impl Claims {
 
     /// Forgets a secret.
     pub fn release(&mut self, secret_arn: &str) {
-        self.by_user.retain(|_, secrets| {
+        let Some(user) = self.by_secret.remove(secret_arn) else {
+            return;
+        };
+        if let Some(secrets) = self.by_user.get_mut(&user) {
             secrets.remove(secret_arn);
-            !secrets.is_empty()
-        });
+            if secrets.is_empty() {
+                self.by_user.remove(&user);
+            }
+        }
     }
 
     /// Another secret that names the same user.
     pub fn rival(&self, secret_arn: &str, user_arn: &str) -> Option<&str> {
-        self.by_user
-            .get(user_arn)?
-            .iter()
-            .map(String::as_str)
-            .find(|secret| *secret != secret_arn)
+        let secrets = self.by_user.get(&user_arn.to_ascii_lowercase())?;
+        secrets.iter().map(String::as_str).find(|secret| *secret != secret_arn)
     }
 }
 
@@ -149,13 +156,9 @@ pub enum Action {
         version: String,
         /// The version whose password goes.
         previous: String,
-    },
-    /// Take a pending password that is being given up from the user.
-    TakeOffPending {
-        /// The user.
-        user_id: String,
-        /// The version under AWSCURRENT, whose password stays.
-        current: String,
+        /// Whether no login has shown which passwords the user has, so that the labels must be
+        /// read again after the user was.
+        unproven: bool,
     },
     /// Remove AWSPENDING from a version that is given up.
     Abandon {
@@ -172,7 +175,7 @@ impl Action {
             Self::SetSecret { .. } => Step::SetSecret,
             Self::FinishSecret { .. } => Step::FinishSecret,
             Self::Retire { .. } => Step::Retire,
-            Self::TakeOffPending { .. } | Self::Abandon { .. } => Step::Abandon,
+            Self::Abandon { .. } => Step::Abandon,
         }
     }
 }
@@ -277,14 +280,14 @@ fn rolled_back(subject: &secret::Subject<'_>, record: &Record) -> Deliberation<(
 
 /// A halt, unless an operator has acknowledged just this one.
 fn acknowledgeable(record: &Record, reason: HaltReason, detail: String, subject: String) -> Deliberation<()> {
-    match &record.acknowledged {
-        Some((acknowledged, about)) if *acknowledged == reason && *about == subject => Ok(()),
-        _ => Err(Decision::Halt {
-            reason,
-            detail,
-            subject,
-        }),
+    if record.acknowledged.get(&reason) == Some(&subject) {
+        return Ok(());
     }
+    Err(Decision::Halt {
+        reason,
+        detail,
+        subject,
+    })
 }
 
 /// Brings a record of a rotation in line with where AWSCURRENT and AWSPENDING are now.
@@ -293,9 +296,11 @@ fn settle_record(subject: &secret::Subject<'_>, record: &Record, context: &Conte
         return Ok(());
     };
     if subject.current == rotation.version {
-        let (proof, nodes) = rotation
+        // A finish that AWS would have refused as too old was not ours: somebody else promoted.
+        let ours = rotation
             .finishing
-            .map_or((None, 0), |(proof, nodes)| (Some(proof), nodes));
+            .filter(|finishing| between(finishing.at, context.now) < context.policy.fence);
+        let (proof, nodes) = ours.map_or((None, 0), |finishing| (Some(finishing.proof), finishing.nodes));
         return Err(Decision::Note(Event::Promoted {
             version: rotation.version.clone(),
             previous: rotation.parent.clone(),

@@ -1,28 +1,27 @@
 //! No rotation is under way: is a retirement due, a rotation, or a check?
-
-use std::collections::BTreeSet;
+//!
+//! [`super::beginning`] begins a rotation, [`super::checking`] checks the current password.
 
 use crate::clock::{Timestamp, after};
-use crate::policy::{FirstPassword, Overlap, Policy};
-use crate::rotation::event::{Event, Request};
-use crate::rotation::observation::{Credential, Observation, Proof, User};
-use crate::rotation::reason::{HaltReason, UnprovenReason, WaitReason};
-use crate::rotation::state::Record;
+use crate::policy::{Overlap, Policy};
+use crate::rotation::event::Request;
+use crate::rotation::observation::{Observation, User};
+use crate::rotation::reason::{HaltReason, WaitReason};
+use crate::rotation::state::{Record, Retirement};
 use crate::rotation::status::Phase;
 use crate::rotation::step::Step;
 use crate::schedule::next_after;
 
-use super::evidence;
 use super::secret::Subject;
-use super::{Action, Context, Decision, Deliberation, acknowledgeable, retiring, user, value};
+use super::{Context, Decision, Deliberation, retiring, user, value};
 
 /// A secret at rest, and the dates that count.
-struct Resting<'a> {
-    subject: &'a Subject<'a>,
-    record: &'a Record,
-    context: &'a Context<'a>,
+pub(super) struct Resting<'a> {
+    pub(super) subject: &'a Subject<'a>,
+    pub(super) record: &'a Record,
+    pub(super) context: &'a Context<'a>,
     /// The request that the current version has not served.
-    request: Option<&'a Request>,
+    pub(super) request: Option<&'a Request>,
     /// When the next rotation is due.
     due_at: Timestamp,
 }
@@ -34,6 +33,14 @@ pub(super) fn decide(subject: &Subject<'_>, record: &Record, context: &Context<'
         (None, _) | (_, Some(_)) => context.now,
         (Some(_), None) => scheduled(context.policy, subject.created()),
     };
+    if subject.created().is_none() {
+        // Listings lag: a version without a date was written just now, and is not due for that.
+        return Err(Decision::Wait {
+            reason: WaitReason::StatusUnsettled,
+            detail: format!("version {} has no date yet", subject.current),
+            step: Step::Observe,
+        });
+    }
     let resting = Resting {
         subject,
         record,
@@ -44,7 +51,7 @@ pub(super) fn decide(subject: &Subject<'_>, record: &Record, context: &Context<'
     if subject.document.password().is_none() {
         return resting.begin_first();
     }
-    match resting.outstanding_previous()? {
+    match resting.outstanding()? {
         Some(previous) if resting.retirement_due() => retiring::decide(subject, record, context, previous),
         Some(_) => resting.rest_in_overlap(),
         None if resting.due() => resting.begin(),
@@ -86,41 +93,77 @@ impl Resting<'_> {
         self.due_at <= self.context.now
     }
 
-    /// The previous version whose password is still to be retired, or proved dead.
-    fn outstanding_previous(&self) -> Deliberation<Option<&str>> {
-        let Some(previous) = self.subject.previous else {
+    /// The version whose password is still to be retired, or proved dead.
+    fn outstanding(&self) -> Deliberation<Option<&str>> {
+        if let Some(retirement) = self.retirement_under_way() {
+            return Ok(Some(&retirement.previous));
+        }
+        let Some(previous) = self.subject.previous.filter(|previous| !self.retired(previous)) else {
             return Ok(None);
         };
-        if self
-            .record
-            .retired
-            .as_ref()
-            .is_some_and(|retired| retired.previous == previous)
-        {
-            return Ok(None);
-        }
         let ours = self.subject.previous_is_ours();
-        if !ours && !self.due() {
-            return Ok(None);
-        }
-        let Ok(document) = value(self.subject.observation, previous)? else {
-            return Ok(None);
-        };
-        let Some(password) = document.password() else {
-            return Ok(None);
-        };
-        if self
-            .subject
-            .document
-            .password()
-            .is_some_and(|current| current.same_as(password))
-        {
+        if (!ours && !self.due()) || !self.differs_from_current(previous)? {
             return Ok(None);
         }
         if !ours && user::password_count(user::examine(self.subject, self.context)?) < 2 {
             return Ok(None);
         }
         Ok(Some(previous))
+    }
+
+    fn retirement_under_way(&self) -> Option<&Retirement> {
+        let retirement = self.record.retirement.as_ref();
+        retirement.filter(|retirement| retirement.version == self.subject.current)
+    }
+
+    /// Whether this version's password was retired while the current one was current.
+    pub(super) fn retired(&self, version: &str) -> bool {
+        let retired = self.record.retired.as_ref();
+        retired.is_some_and(|retired| retired.version == self.subject.current && retired.previous == version)
+    }
+
+    fn differs_from_current(&self, version: &str) -> Deliberation<bool> {
+        let document = value(self.subject.observation, version)?.as_ref().ok();
+        let password = document.and_then(|document| document.password());
+        Ok(match (password, self.subject.document.password()) {
+            (Some(password), Some(current)) => !current.same_as(password),
+            (password, _) => password.is_some(),
+        })
+    }
+
+    /// The user has a second password although none is to be expected. If a version of ours holds
+    /// it, it is removed like any previous one: a write that arrived late brought it back, or a
+    /// pending one was given up while the user had it.
+    pub(super) fn second_password(&self, user: &User) -> Deliberation<Decision> {
+        let given_up = self.subject.last_given_up();
+        let mut versions: Vec<&str> = given_up
+            .iter()
+            .map(String::as_str)
+            .chain(self.subject.previous)
+            .collect();
+        // What was retired already is the last to be suspected.
+        versions.sort_by_key(|version| self.retired(version));
+        for version in versions {
+            if !self.differs_from_current(version)? {
+                continue;
+            }
+            // Whoever saw that password pending may have sent the promotion.
+            if let Some(until) = self
+                .fence()
+                .filter(|until| given_up.is_some() && *until > self.context.now)
+            {
+                return Ok(self.fenced(
+                    until,
+                    "a pending password was given up; it is taken from the user after the fence",
+                ));
+            }
+            return retiring::decide(self.subject, self.record, self.context, version);
+        }
+        let detail = format!(
+            "user {} has a second password that no version of the secret holds",
+            user.id
+        );
+        Err(self.halt(HaltReason::UnknownPassword, detail))
     }
 
     fn overlap_end(&self) -> Option<Timestamp> {
@@ -133,10 +176,7 @@ impl Resting<'_> {
     }
 
     fn retirement_due(&self) -> bool {
-        self.record
-            .retirement
-            .as_ref()
-            .is_some_and(|retirement| retirement.version == self.subject.current)
+        self.retirement_under_way().is_some()
             || self.request.is_some_and(|request| request.revoke_previous)
             || self.overlap_end().map_or(self.due(), |end| end <= self.context.now)
     }
@@ -168,217 +208,11 @@ impl Resting<'_> {
         })
     }
 
-    /// When the current password is next checked by a login.
-    fn next_check(&self) -> Timestamp {
-        let never = Timestamp::MAX_UTC;
-        let Some(check) = self
-            .record
-            .check
-            .as_ref()
-            .filter(|check| check.version == self.subject.current)
-        else {
-            return self.context.now;
-        };
-        let heartbeat = self
-            .context
-            .drift_check
-            .map_or(never, |interval| after(check.at, interval));
-        match check.proof {
-            // What made it unprovable may pass at any time.
-            Proof::Unproven(reason) if reason != UnprovenReason::ApiOnly => {
-                heartbeat.min(after(check.at, self.context.policy.retry.max))
-            }
-            _ => heartbeat,
-        }
-    }
-
-    /// Proves the current password, if that is due.
-    fn check(&self) -> Deliberation<()> {
-        if self.next_check() > self.context.now {
-            return Ok(());
-        }
-        let user = user::examine(self.subject, self.context)?;
-        user::await_active(user, Step::Observe)?;
-        let (proof, nodes) = self.prove_current(user, Step::Observe)?;
-        let version = self.subject.current.to_owned();
-        Err(Decision::Note(Event::Checked { version, proof, nodes }))
-    }
-
-    /// What logins say of the current password; halts when it is refused anywhere.
-    fn prove_current(&self, user: &User, step: Step) -> Deliberation<(Proof, usize)> {
-        let count = user::password_count(user);
-        if count == 0 {
-            return Err(self.halt(
-                HaltReason::UserPasswordless,
-                format!("user {} takes no password", user.id),
-            ));
-        }
-        if let Some(reason) = user::unprovable(self.subject.observation, user, self.context)? {
-            return Ok((Proof::Unproven(reason), 0));
-        }
-        let current = Credential::Version(self.subject.current.to_owned());
-        let mut credentials = vec![(current.clone(), BTreeSet::new())];
-        let was_passwordless = self.was_passwordless()?;
-        if was_passwordless {
-            credentials.push((Credential::Random, BTreeSet::new()));
-        }
-        let round = evidence::round(
-            self.subject.observation,
-            self.subject.document.username(),
-            credentials,
-            step,
-        )?;
-        let tally = round.tally(&current);
-        if !tally.refused.is_empty() {
-            let detail = format!("refused by {}", evidence::list(&tally.refused));
-            return Err(self.halt(HaltReason::CurrentPasswordRefused, detail));
-        }
-        round.all_reachable(&tally)?;
-        if was_passwordless {
-            let random = round.tally(&Credential::Random);
-            if !random.accepted.is_empty() {
-                return Err(round.wait(WaitReason::AcceptsAnyPassword, evidence::list(&random.accepted)));
-            }
-            round.all_reachable(&random)?;
-        }
-        Ok((round.proof(), tally.accepted.len()))
-    }
-
-    /// Whether the user took no password before this one, and that this one works was never proved
-    /// against it.
-    fn was_passwordless(&self) -> Deliberation<bool> {
-        let proved =
-            self.record.check.as_ref().is_some_and(|check| {
-                check.version == self.subject.current && !matches!(check.proof, Proof::Unproven(_))
-            });
-        match self
-            .subject
-            .previous
-            .filter(|_| !proved && self.subject.previous_is_ours())
-        {
-            Some(previous) => Ok(value(self.subject.observation, previous)?
-                .as_ref()
-                .is_ok_and(|document| document.password().is_none())),
-            None => Ok(false),
-        }
-    }
-
-    fn halt(&self, reason: HaltReason, detail: String) -> Decision {
+    pub(super) fn halt(&self, reason: HaltReason, detail: String) -> Decision {
         Decision::Halt {
             reason,
             detail,
             subject: self.subject.current.to_owned(),
         }
-    }
-
-    /// A rotation is due, and the user has a password already.
-    fn begin(&self) -> Deliberation<Decision> {
-        self.may_begin()?;
-        let user = user::examine(self.subject, self.context)?;
-        user::await_active(user, Step::Observe)?;
-        let count = user::password_count(user);
-        if count > 1 {
-            let detail = format!(
-                "user {} has {count} passwords, and AWSPREVIOUS holds none of the others",
-                user.id
-            );
-            return Err(self.halt(HaltReason::UnknownPassword, detail));
-        }
-        if let (Proof::Unproven(UnprovenReason::NodeUnavailable), 0) = self.prove_current(user, Step::Observe)? {
-            return Err(Decision::Wait {
-                reason: WaitReason::NodeUnavailable,
-                detail: "none of the user's nodes is available".to_owned(),
-                step: Step::Observe,
-            });
-        }
-        self.create()
-    }
-
-    /// The secret has no password yet. Its first rotation waits for no date.
-    fn begin_first(&self) -> Deliberation<Decision> {
-        self.may_begin()?;
-        let user = user::examine(self.subject, self.context)?;
-        user::await_active(user, Step::Observe)?;
-        let count = user::password_count(user);
-        // A first password that was given up is still on the user: it cannot be taken off alone.
-        let leftover = count == 1 && self.subject.spent_generations() > 0;
-        let inactive = !user.on && (count == 0 || leftover);
-        if !inactive && self.context.policy.first_password == FirstPassword::InactiveOnly {
-            let state = if user.on { "on" } else { "off" };
-            let detail = format!("user {} is {state} and has {count} passwords", user.id);
-            return Err(self.halt(HaltReason::FirstPasswordLiveUser, detail));
-        }
-        user::unprovable(self.subject.observation, user, self.context)?;
-        self.create()
-    }
-
-    /// What must hold before any rotation begins: attempts left, the fence, room.
-    fn may_begin(&self) -> Deliberation<()> {
-        self.attempts_left()?;
-        if let Some(until) = self.fenced_until().filter(|until| *until > self.context.now) {
-            let detail = format!(
-                "due, and waits until {} for the fence, lest an earlier write arrives late; `rotate --now` does not wait",
-                until.format("%FT%TZ")
-            );
-            return Err(Decision::Rest {
-                until,
-                phase: Phase::Due,
-                detail: Some(detail),
-            });
-        }
-        if let Some(hold) = self.context.hold {
-            let until = after(self.context.now, self.context.policy.retry.initial);
-            return Err(Decision::Rest {
-                until,
-                phase: Phase::Due,
-                detail: Some(hold.to_owned()),
-            });
-        }
-        Ok(())
-    }
-
-    /// Until when a write of ours that is still on its way could undo this rotation.
-    fn fenced_until(&self) -> Option<Timestamp> {
-        let record = self.record;
-        let last_write = match record.settled_at {
-            // Whoever has a store of his own knows his writes: only those whose outcome he never
-            // learnt may still arrive.
-            Some(_) if self.request.is_some() && !self.context.shared_store => {
-                record.open_write.max(record.doubtful_write)
-            }
-            Some(settled_at) => Some(settled_at),
-            // The store is new or was lost: what was written just before is not known.
-            None => self.subject.touched().then_some(record.first_seen),
-        };
-        if self.request.is_some_and(|request| request.now) {
-            return None;
-        }
-        last_write.map(|last_write| after(last_write, self.context.policy.fence))
-    }
-
-    fn attempts_left(&self) -> Deliberation<()> {
-        let spent = self.subject.spent_generations();
-        let subject = |spent: u32| format!("{}/{spent}", self.subject.current);
-        let allowed_from = match &self.record.acknowledged {
-            Some((HaltReason::AttemptsExhausted, about)) => (0..=spent).find(|n| subject(*n) == *about).unwrap_or(0),
-            _ => 0,
-        };
-        if spent < allowed_from + self.context.policy.max_attempts {
-            return Ok(());
-        }
-        let detail = format!("{spent} pending passwords were given up");
-        acknowledgeable(self.record, HaltReason::AttemptsExhausted, detail, subject(spent))
-    }
-
-    fn create(&self) -> Deliberation<Decision> {
-        let Some((generation, version)) = self.subject.next_version() else {
-            return Err(self.halt(HaltReason::AttemptsExhausted, "no version id is left".to_owned()));
-        };
-        let parent = self.subject.current.to_owned();
-        Ok(Decision::Act(Action::CreateSecret {
-            version,
-            parent,
-            generation,
-        }))
     }
 }

@@ -38,7 +38,7 @@ pub(super) fn decide(
     if !matches!(user.status, crate::rotation::observation::UserStatus::Active)
         && retirement.is_some_and(|retirement| retirement.settled_since.is_some())
     {
-        return Ok(Decision::Note(Event::SettlingBroken));
+        return Ok(Decision::Note(Event::SettlingBroken { step: Step::Retire }));
     }
     user::await_active(user, Step::Retire)?;
     let retiring = Retiring {
@@ -72,18 +72,22 @@ impl Retiring<'_> {
         }
     }
 
-    /// One login with each password; the previous one only where it is not known to be dead.
-    fn round(&self) -> Deliberation<Round<'_>> {
-        let known_dead = self
-            .retirement
-            .map(|retirement| retirement.refused_by.clone())
-            .unwrap_or_default();
+    /// One login with each password on every node, those excepted that are known to refuse the
+    /// previous one.
+    fn round(&self, known_to_refuse: BTreeSet<Endpoint>) -> Deliberation<Round<'_>> {
         evidence::round(
             self.subject.observation,
             self.subject.document.username(),
-            vec![(self.current(), BTreeSet::new()), (self.previous(), known_dead)],
+            vec![(self.current(), BTreeSet::new()), (self.previous(), known_to_refuse)],
             Step::Retire,
         )
+    }
+
+    /// Whether rekeyd made either version of the pair, so that the second password is a matter of
+    /// its own.
+    fn ours(&self) -> bool {
+        self.subject.generation_of(self.previous).is_some()
+            || (self.subject.previous == Some(self.previous) && self.subject.previous_is_ours())
     }
 
     fn current(&self) -> Credential {
@@ -120,17 +124,17 @@ impl Retiring<'_> {
             .retirement
             .is_some_and(|retirement| retirement.settled_since.is_some())
         {
-            return Ok(Decision::Note(Event::SettlingBroken));
+            return Ok(Decision::Note(Event::SettlingBroken { step: Step::Retire }));
         }
         match unprovable {
             None => {
-                let round = self.round()?;
+                let round = self.round(BTreeSet::new())?;
                 self.current_proved(&round)?;
                 self.second_is_previous(&round)?;
             }
             // No login can tell whose the second password is. After a rotation of ours it is the
             // previous one; after anybody else's it may be a person's.
-            Some(reason) if !self.subject.previous_is_ours() => {
+            Some(reason) if !self.ours() => {
                 let detail = format!(
                     "user {} has two passwords, and logins prove nothing: {}",
                     self.user.id,
@@ -138,25 +142,37 @@ impl Retiring<'_> {
                 );
                 return Err(self.halt(HaltReason::UnknownPassword, detail));
             }
-            Some(_) => {}
+            Some(_) => self.every_node_available()?,
         }
         Ok(Decision::Act(Action::Retire {
             user_id: self.user.id.clone(),
             version: self.subject.current.to_owned(),
             previous: self.previous.to_owned(),
+            unproven: unprovable.is_some(),
         }))
+    }
+
+    /// Where logins prove nothing, at least no node may be away that could come back with an old
+    /// state.
+    fn every_node_available(&self) -> Deliberation<()> {
+        let nodes = &user::topology(self.subject.observation)?.nodes;
+        match nodes.iter().find(|node| !node.available) {
+            None => Ok(()),
+            Some(node) => Err(Decision::Wait {
+                reason: WaitReason::NodeUnavailable,
+                detail: node.endpoint.to_string(),
+                step: Step::Retire,
+            }),
+        }
     }
 
     /// The password that goes must be the previous one, and not one that a person has added.
     fn second_is_previous(&self, round: &Round<'_>) -> Deliberation<()> {
-        let begun = self
-            .retirement
-            .is_some_and(|retirement| !retirement.refused_by.is_empty());
         let tally = round.tally(&self.previous());
-        if tally.accepted.is_empty() && !tally.refused.is_empty() && !begun {
+        if tally.accepted.is_empty() && !tally.refused.is_empty() {
             let detail = format!(
-                "user {} has a second password, which is not the previous one",
-                self.user.id
+                "user {} has a second password, which is not that of version {}",
+                self.user.id, self.previous
             );
             return Err(self.halt(HaltReason::UnknownPassword, detail));
         }
@@ -174,7 +190,7 @@ impl Retiring<'_> {
         if let Some(reason) = unprovable {
             return self.settle(retirement, reason);
         }
-        let round = self.round()?;
+        let round = self.round(retirement.refused_by.clone())?;
         self.current_proved(&round)?;
         let tally = round.tally(&self.previous());
         let dead: BTreeSet<Endpoint> = tally.refused.difference(&retirement.refused_by).cloned().collect();
@@ -192,8 +208,9 @@ impl Retiring<'_> {
     }
 
     fn settle(&self, retirement: &Retirement, reason: UnprovenReason) -> Deliberation<Decision> {
+        self.every_node_available()?;
         let Some(since) = retirement.settled_since else {
-            return Ok(Decision::Note(Event::SettlingStarted));
+            return Ok(Decision::Note(Event::SettlingStarted { step: Step::Retire }));
         };
         if between(since, self.context.now) >= self.context.policy.settle {
             return Ok(self.retired(Proof::Unproven(reason)));
@@ -207,6 +224,7 @@ impl Retiring<'_> {
 
     fn retired(&self, proof: Proof) -> Decision {
         Decision::Note(Event::Retired {
+            version: self.subject.current.to_owned(),
             previous: self.previous.to_owned(),
             proof,
         })

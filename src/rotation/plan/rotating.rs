@@ -31,6 +31,16 @@ pub(super) fn decide(
     version: &str,
     generation: u32,
 ) -> Deliberation<Decision> {
+    let promotion = record.promotion.as_ref();
+    let just_promoted = promotion.filter(|promotion| promotion.version == version);
+    if just_promoted.is_some_and(|promotion| between(promotion.at, context.now) < context.policy.settle) {
+        // Labels are read later than they are written: we moved AWSCURRENT there a moment ago.
+        return Err(Decision::Wait {
+            reason: WaitReason::StatusUnsettled,
+            detail: format!("version {version} does not carry AWSCURRENT yet"),
+            step: Step::FinishSecret,
+        });
+    }
     let Some(rotation) = record.rotation.as_ref().filter(|rotation| rotation.version == version) else {
         return Ok(Decision::Note(Event::RotationStarted {
             version: version.to_owned(),
@@ -48,7 +58,11 @@ pub(super) fn decide(
         user,
     };
     if rotation.abandoning.is_some() {
-        return pending.abandon();
+        // The label goes first: a promotion that is still on its way finds its password on the
+        // user until the fence is over. Then that password is retired like any other.
+        return Ok(Decision::Act(Action::Abandon {
+            version: version.to_owned(),
+        }));
     }
     let created = subject
         .version(version)
@@ -62,7 +76,7 @@ pub(super) fn decide(
         }));
     }
     if user.status != UserStatus::Active && rotation.settled_since.is_some() {
-        return Ok(Decision::Note(Event::SettlingBroken));
+        return Ok(Decision::Note(Event::SettlingBroken { step: Step::TestSecret }));
     }
     user::await_active(user, Step::SetSecret)?;
     pending.drive()
@@ -123,10 +137,33 @@ impl Pending<'_> {
         })
     }
 
+    /// Whether the user's only password may be replaced although nobody recorded it.
+    fn may_replace_unrecorded(&self) -> bool {
+        let given_up_before = self.subject.spent_generations() > 1;
+        !self.current_has_password() && (self.context.policy.first_password == FirstPassword::Any || given_up_before)
+    }
+
+    /// A password is on the user that this record knows rekeyd did not set.
+    fn not_ours(&self) -> Decision {
+        let detail = format!("user {} got a password that rekeyd did not set", self.user.id);
+        let reason = match self.current_has_password() {
+            true => HaltReason::UnknownPassword,
+            false => HaltReason::FirstPasswordLiveUser,
+        };
+        self.halt(reason, detail)
+    }
+
+    fn never_set(&self) -> bool {
+        self.rotation.created && !self.rotation.set_started
+    }
+
     fn drive(&self) -> Deliberation<Decision> {
         let count = user::password_count(self.user);
         let wanted = self.count_when_set();
         if count > wanted {
+            if self.may_replace_unrecorded() && self.never_set() {
+                return Ok(self.set());
+            }
             let detail = format!("user {} has {count} passwords", self.user.id);
             return Err(self.halt(HaltReason::UnknownPassword, detail));
         }
@@ -146,7 +183,7 @@ impl Pending<'_> {
     fn not_set_yet(&self, unprovable: Option<UnprovenReason>) -> Deliberation<Decision> {
         self.await_visible_change(self.rotation.set_at)?;
         if self.rotation.settled_since.is_some() {
-            return Ok(Decision::Note(Event::SettlingBroken));
+            return Ok(Decision::Note(Event::SettlingBroken { step: Step::TestSecret }));
         }
         if self.current_has_password() {
             if unprovable.is_none() {
@@ -176,9 +213,8 @@ impl Pending<'_> {
 
     /// The password count says that the pending password is on the user: prove it.
     fn test(&self, unprovable: Option<UnprovenReason>) -> Deliberation<Decision> {
-        if self.rotation.created && !self.rotation.set_started {
-            let detail = format!("user {} got a password that rekeyd did not set", self.user.id);
-            return Err(self.halt(HaltReason::UnknownPassword, detail));
+        if self.never_set() && self.may_replace_unrecorded() {
+            return Ok(self.set());
         }
         if let Some(reason) = unprovable {
             return self.settle(reason);
@@ -191,7 +227,10 @@ impl Pending<'_> {
         };
         let round = self.round(&[pending.clone(), other], Step::TestSecret)?;
         if round.available() == 0 {
-            return self.settle(UnprovenReason::NodeUnavailable);
+            return Err(round.wait(
+                WaitReason::NodeUnavailable,
+                "none of the user's nodes is available".to_owned(),
+            ));
         }
         if self.current_has_password() {
             self.current_accepted(&round)?;
@@ -245,13 +284,11 @@ impl Pending<'_> {
     }
 
     fn pending_refused(&self, round: &Round<'_>, tally: &Tally) -> Deliberation<Decision> {
-        let nowhere = tally.accepted.is_empty();
-        let overdue = self
-            .rotation
-            .set_at
-            .is_none_or(|set_at| between(set_at, self.context.now) >= self.context.policy.propagation_timeout);
-        if nowhere && overdue {
-            // Nobody knows it: the change was lost, or never made. Making it again is harmless.
+        if tally.accepted.is_empty() && self.never_set() {
+            return Err(self.not_ours());
+        }
+        if tally.accepted.is_empty() && self.rotation.set_at.is_none() && !self.current_has_password() {
+            // The user had a password before, so their number does not tell whether ours was set.
             return Ok(self.set());
         }
         Err(round.wait(
@@ -262,11 +299,15 @@ impl Pending<'_> {
 
     /// No login can prove the change: it must look settled for a while, after we saw it accepted.
     fn settle(&self, reason: UnprovenReason) -> Deliberation<Decision> {
+        if self.never_set() {
+            return Err(self.not_ours());
+        }
         let Some(set_at) = self.rotation.set_at else {
+            // Made by another process, or never answered. Made twice, it is the same.
             return Ok(self.set());
         };
         let Some(since) = self.rotation.settled_since else {
-            return Ok(Decision::Note(Event::SettlingStarted));
+            return Ok(Decision::Note(Event::SettlingStarted { step: Step::TestSecret }));
         };
         if between(since.max(set_at), self.context.now) >= self.context.policy.settle {
             return self.finish(Proof::Unproven(reason), 0);
@@ -284,24 +325,6 @@ impl Pending<'_> {
             parent: self.subject.current.to_owned(),
             proof,
             nodes,
-        }))
-    }
-
-    /// Gives the pending password up: first off the user, then without its label.
-    fn abandon(&self) -> Deliberation<Decision> {
-        user::await_active(self.user, Step::Abandon)?;
-        let on_user = self.current_has_password() && user::password_count(self.user) > 1;
-        if on_user {
-            if user::unprovable(self.subject.observation, self.user, self.context)?.is_none() {
-                self.current_accepted(&self.round(&[self.current()], Step::Abandon)?)?;
-            }
-            return Ok(Decision::Act(Action::TakeOffPending {
-                user_id: self.user.id.clone(),
-                current: self.subject.current.to_owned(),
-            }));
-        }
-        Ok(Decision::Act(Action::Abandon {
-            version: self.version.to_owned(),
         }))
     }
 }

@@ -49,6 +49,13 @@ impl<'a> Subject<'a> {
         u32::try_from(spent.count()).unwrap_or(GENERATIONS)
     }
 
+    /// The last version that was made from the current one and given up: it has no label any more.
+    pub(super) fn last_given_up(&self) -> Option<String> {
+        let made = (0..GENERATIONS).map(|generation| version_id(self.arn, self.current, generation));
+        made.filter(|id| self.version(id).is_some_and(|version| version.stages.is_empty()))
+            .last()
+    }
+
     /// Whether rekeyd made the current version from the previous one, so that the password that
     /// it replaced is ours to retire.
     pub(super) fn previous_is_ours(&self) -> bool {
@@ -56,18 +63,21 @@ impl<'a> Subject<'a> {
             .is_some_and(|previous| generation_of(self.arn, previous, self.current).is_some())
     }
 
-    /// Whether any version shows that rekeyd has been at work here. Where none does, no write of
-    /// ours can be on its way.
+    /// Whether any version shows that rekeyd may have been at work here: one that it made, or a
+    /// previous one, whose password it may have been retiring. Where none does, no write of ours
+    /// can be on its way.
     pub(super) fn touched(&self) -> bool {
         let made_by_us = |parent: &String| generation_of(self.arn, parent, self.current).is_some();
-        self.spent_generations() > 0 || self.observation.secret.versions.keys().any(made_by_us)
+        self.previous.is_some()
+            || self.spent_generations() > 0
+            || self.observation.secret.versions.keys().any(made_by_us)
     }
 }
 
 /// The secret's checks, in the order in which they become answerable.
 pub(super) fn examine<'a>(observation: &'a Observation, context: &Context<'_>) -> Deliberation<Subject<'a>> {
     let secret = &observation.secret;
-    refuse_foreign_hands(observation)?;
+    refuse_deleted(observation)?;
     let current = secret.holder(AWSCURRENT).ok_or_else(|| {
         halt(
             HaltReason::NoCurrentVersion,
@@ -86,6 +96,8 @@ pub(super) fn examine<'a>(observation: &'a Observation, context: &Context<'_>) -
         pending: secret.holder(AWSPENDING),
         previous: secret.holder(AWSPREVIOUS),
     };
+    // After the value was read: whatever becomes of this secret, it claims its user.
+    refuse_foreign_hands(observation)?;
     refuse_foreign_users(&subject, context)?;
     Ok(subject)
 }
@@ -98,7 +110,7 @@ fn halt(reason: HaltReason, detail: String, subject: &str) -> Decision {
     }
 }
 
-fn refuse_foreign_hands(observation: &Observation) -> Deliberation<()> {
+fn refuse_deleted(observation: &Observation) -> Deliberation<()> {
     let secret = &observation.secret;
     if let Some(deleted) = secret.deleted {
         return Err(halt(
@@ -107,6 +119,11 @@ fn refuse_foreign_hands(observation: &Observation) -> Deliberation<()> {
             "",
         ));
     }
+    Ok(())
+}
+
+fn refuse_foreign_hands(observation: &Observation) -> Deliberation<()> {
+    let secret = &observation.secret;
     if let Some(service) = &secret.owning_service {
         return Err(halt(
             HaltReason::OwnedByService,

@@ -1,0 +1,144 @@
+//! Beginning a rotation: what must hold before anything is changed.
+
+use crate::clock::{Timestamp, after};
+use crate::policy::FirstPassword;
+use crate::rotation::observation::Proof;
+use crate::rotation::reason::{HaltReason, UnprovenReason, WaitReason};
+use crate::rotation::status::Phase;
+use crate::rotation::step::Step;
+
+use super::resting::Resting;
+use super::{Action, Decision, Deliberation, acknowledgeable, user};
+
+impl Resting<'_> {
+    /// A rotation is due, and the user has a password already.
+    pub(super) fn begin(&self) -> Deliberation<Decision> {
+        self.may_begin()?;
+        let user = user::examine(self.subject, self.context)?;
+        user::await_active(user, Step::Observe)?;
+        if user::password_count(user) > 1 {
+            return self.second_password(user);
+        }
+        if let (Proof::Unproven(UnprovenReason::NodeUnavailable), 0) = self.prove_current(user, Step::Observe)? {
+            return Err(Decision::Wait {
+                reason: WaitReason::NodeUnavailable,
+                detail: "none of the user's nodes is available".to_owned(),
+                step: Step::Observe,
+            });
+        }
+        self.create()
+    }
+
+    /// The secret has no password yet. Its first rotation waits for no date.
+    pub(super) fn begin_first(&self) -> Deliberation<Decision> {
+        self.may_begin()?;
+        let user = user::examine(self.subject, self.context)?;
+        user::await_active(user, Step::Observe)?;
+        let count = user::password_count(user);
+        // A first password that was given up is still on the user: it cannot be taken off alone.
+        let leftover = count == 1 && self.subject.spent_generations() > 0;
+        let inactive = !user.on && (count == 0 || leftover);
+        if !inactive && self.context.policy.first_password == FirstPassword::InactiveOnly {
+            let state = if user.on { "on" } else { "off" };
+            let detail = format!("user {} is {state} and has {count} passwords", user.id);
+            return Err(self.halt(HaltReason::FirstPasswordLiveUser, detail));
+        }
+        user::unprovable(self.subject.observation, user, self.context)?;
+        self.create()
+    }
+
+    /// What must hold before any rotation begins: attempts left, the fence, room.
+    fn may_begin(&self) -> Deliberation<()> {
+        self.attempts_left()?;
+        if let Some(until) = self.rotation_fence().filter(|until| *until > self.context.now) {
+            return Err(self.fenced(
+                until,
+                "due, and waits for the fence, lest an earlier write arrives late; `rotate --now` does not wait",
+            ));
+        }
+        if let Some(hold) = self.context.hold {
+            // Whatever ends the hold wakes the secret; this is for the case that it does not.
+            let until = after(self.context.now, self.context.policy.retry.max);
+            return Err(Decision::Rest {
+                until,
+                phase: Phase::Due,
+                detail: Some(hold.to_owned()),
+            });
+        }
+        Ok(())
+    }
+
+    pub(super) fn fenced(&self, until: Timestamp, why: &str) -> Decision {
+        Decision::Rest {
+            until,
+            phase: Phase::Due,
+            detail: Some(format!("until {}: {why}", until.format("%FT%TZ"))),
+        }
+    }
+
+    /// Until when the next rotation must not begin.
+    fn rotation_fence(&self) -> Option<Timestamp> {
+        match self.request {
+            Some(request) if request.now => None,
+            // Whoever has a store of his own knows his writes: only those whose outcome he never
+            // learnt may still arrive.
+            Some(_) if !self.context.shared_store => {
+                self.fence_after(self.unanswered_write().max(self.unknown_write()))
+            }
+            _ => self.fence(),
+        }
+    }
+
+    /// Until when a write of anybody's that is still on its way could undo one that is made now.
+    pub(super) fn fence(&self) -> Option<Timestamp> {
+        let known = self.unanswered_write().max(self.record.settled_at);
+        // Every put and label move of another replica moves this date.
+        let seen = self
+            .subject
+            .observation
+            .secret
+            .last_changed
+            .filter(|_| self.subject.touched());
+        self.fence_after(known.max(self.unknown_write()).max(seen))
+    }
+
+    /// The last write that was sent and never answered.
+    fn unanswered_write(&self) -> Option<Timestamp> {
+        self.record.open_write.max(self.record.doubtful_write)
+    }
+
+    /// If the store is new or was lost, what was written just before is not known.
+    fn unknown_write(&self) -> Option<Timestamp> {
+        (self.record.settled_at.is_none() && self.subject.touched()).then_some(self.record.first_seen)
+    }
+
+    fn fence_after(&self, write: Option<Timestamp>) -> Option<Timestamp> {
+        write.map(|write| after(write, self.context.policy.fence))
+    }
+
+    fn attempts_left(&self) -> Deliberation<()> {
+        let spent = self.subject.spent_generations();
+        let subject = |spent: u32| format!("{}/{spent}", self.subject.current);
+        let about = self.record.acknowledged.get(&HaltReason::AttemptsExhausted);
+        let allowed_from = about
+            .and_then(|about| (0..=spent).find(|n| subject(*n) == *about))
+            .unwrap_or(0);
+        if spent < allowed_from + self.context.policy.max_attempts {
+            return Ok(());
+        }
+        let detail = format!("{spent} pending passwords were given up");
+        acknowledgeable(self.record, HaltReason::AttemptsExhausted, detail, subject(spent))
+    }
+
+    fn create(&self) -> Deliberation<Decision> {
+        let Some((generation, version)) = self.subject.next_version() else {
+            return Err(self.halt(HaltReason::AttemptsExhausted, "no version id is left".to_owned()));
+        };
+        let parent = self.subject.current.to_owned();
+        Ok(Decision::Act(Action::CreateSecret {
+            version,
+            parent,
+            generation,
+        }))
+    }
+}
