@@ -176,6 +176,8 @@ impl Engine {
         if let Some(current) = current {
             passwords.push(password(&stage.observation, current)?);
         }
+        // Before the intent: one that was never acted upon would pass a stranger's password off as ours.
+        self.still_fresh(stage)?;
         self.record(
             stage.key,
             Event::SetStarted {

@@ -246,13 +246,15 @@ impl Pending<'_> {
 
     fn pending_refused(&self, round: &Round<'_>, tally: &Tally) -> Deliberation<Decision> {
         let nowhere = tally.accepted.is_empty();
-        let overdue = self
-            .rotation
-            .set_at
-            .is_none_or(|set_at| between(set_at, self.context.now) >= self.context.policy.propagation_timeout);
-        if nowhere && overdue {
-            // Nobody knows it: the change was lost, or never made. Making it again is harmless.
-            return Ok(self.set());
+        let since = self.rotation.set_at.unwrap_or(self.rotation.started_at);
+        if nowhere && between(since, self.context.now) >= self.context.policy.propagation_timeout {
+            // The user has as many passwords as after our change, and no node knows ours: somebody
+            // else made the last change. Making ours again would drop a password that is not ours.
+            let detail = format!(
+                "user {} has a password that is not the pending one, which every node refuses",
+                self.user.id
+            );
+            return Err(self.halt(HaltReason::UnknownPassword, detail));
         }
         Err(round.wait(
             WaitReason::NodeLagging,
