@@ -13,7 +13,7 @@ pub use world::World;
 
 /// How long a test waits for something that should come within seconds. Machines are slow and
 /// busy at times; nothing is gained by a tight deadline.
-pub const PATIENCE: Duration = Duration::from_secs(15);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Waits until `probe` gives something, or panics with what `describe` says.
 pub async fn eventually<T, P, F>(what: &str, mut probe: P) -> T
