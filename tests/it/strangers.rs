@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use rekeyd::rotation::observation::Proof;
-use rekeyd::rotation::reason::UnprovenReason;
 use rekeyd::rotation::status::{Phase, SecretStatus};
 use rekeyd::rotation::version::version_id;
 
@@ -211,6 +210,9 @@ async fn a_password_that_a_stranger_adds_before_set_secret_is_not_overwritten() 
         scene.rotate_until_created().await;
         set_passwords(&world, "stale", &[OLD, OTHER]).await;
         scene.release_late().await;
+        let status = scene.halted("unknown_password").await;
+        let detail = status.detail.unwrap();
+        assert!(detail.contains("a password that rekeyd did not set"), "{detail}");
         not_overwritten(&world, scene).await;
     };
 
