@@ -165,8 +165,9 @@ fn standing(entry: &Entry) -> Standing {
         Some(Phase::Rotating) | None => Phase::Due,
         Some(phase) => phase,
     };
+    let paused = resting == Phase::Paused;
     Standing {
-        phase: under_way(record).unwrap_or(resting),
+        phase: under_way(record).filter(|_| !paused).unwrap_or(resting),
         reason: None,
         detail,
         since: None,

@@ -35,9 +35,12 @@ impl Engine {
         state.discovered
             && state.unresolved.is_empty()
             && state.entries.values().all(|entry| {
-                let standing_still = entry.sight.looked && !entry.driven && !entry.woken && !entry.in_flight();
+                let standing_still = entry.sight.looked && !entry.driven && !entry.woken;
                 let resting = match entry.sight.phase {
-                    Some(Phase::Idle | Phase::Overlap | Phase::Paused | Phase::Halted) => true,
+                    // In the middle of a rotation, too.
+                    Some(Phase::Paused | Phase::Halted) => true,
+                    _ if entry.in_flight() => false,
+                    Some(Phase::Idle | Phase::Overlap) => true,
                     Some(Phase::Due) => entry.sight.resting_until.is_some_and(|until| until - now > SOON),
                     _ => false,
                 };

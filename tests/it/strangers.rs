@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use rekeyd::rotation::observation::Proof;
-use rekeyd::rotation::reason::UnprovenReason;
 use rekeyd::rotation::status::{Phase, SecretStatus};
 use rekeyd::rotation::version::version_id;
 
@@ -135,7 +134,7 @@ async fn start(world: &World, user: &str, keys: &[(&str, &str)]) -> Daemon {
         .with("propagation_timeout", "\"2s\"");
     let policy = keys.iter().fold(policy, |policy, (key, value)| policy.with(key, value));
     let setup = world.daemon(user).policy(policy);
-    let setup = setup.daemon_key("discovery_interval", "\"500ms\"");
+    let setup = setup.daemon_key("discovery_interval", "\"1s\"");
     setup.daemon_key("drift_check_interval", "\"1s\"").run().await
 }
 
@@ -164,66 +163,84 @@ async fn a_password_reset_between_set_and_finish_is_named_and_nothing_is_promote
         // The current one stays, the pending one does not: nobody but the stranger knows the second.
         ("added", &[OLD, OTHER], "unknown_password"),
     ];
-    let world = world_of(&cases.map(|(user, _, _)| user)).await;
-    for (user, passwords, reason) in cases {
-        let scene = Scene::new(&world, user, &[]).await;
-        scene.rotate_until_set().await;
-        let writes = scene.writes();
-        set_passwords(&world, user, passwords).await;
-        world.sandbox.sandbox().set_settings(quick());
-        let status = scene.halted(reason).await;
-        let detail = status.detail.as_ref().unwrap();
-        if reason == "current_password_refused" {
-            assert!(detail.contains("refused by 127.0.0.1:"), "case {user}: {detail}");
-        }
-        scene.assert_left_alone(reason).await;
-        assert_eq!(scene.writes(), writes, "case {user}: written after the stranger");
-        assert_eq!(scene.current().await, scene.first, "case {user}: promoted");
-        for password in passwords {
-            eventually("what the stranger set logs in everywhere", || async {
-                match world.logins(user, password).await {
-                    (3, 3) => Ok(()),
-                    other => Err(format!("case {user}: {other:?}")),
-                }
-            })
-            .await;
-        }
-        // Once the old password is back, the rotation goes on where it stopped.
-        set_passwords(&world, user, &[OLD]).await;
-        scene.rotated_to(&version_id(&scene.arn, &scene.first, 0)).await;
-        world.assert_current_logs_in(&scene.secret, user).await;
+    let [first, second, third, fourth] = cases.map(reset);
+    tokio::join!(first, second, third, fourth);
+}
+
+/// One reset of a user's passwords, in a world of its own.
+async fn reset((user, passwords, reason): (&str, &[&str], &str)) {
+    let world = world_of(&[user]).await;
+    let scene = Scene::new(&world, user, &[]).await;
+    scene.rotate_until_set().await;
+    let writes = scene.writes();
+    set_passwords(&world, user, passwords).await;
+    world.sandbox.sandbox().set_settings(quick());
+    let status = scene.halted(reason).await;
+    let detail = status.detail.as_ref().unwrap();
+    if reason == "current_password_refused" {
+        assert!(
+            detail.contains(&world.addresses()[0].1.to_string()),
+            "case {user}: {detail}"
+        );
     }
+    scene.assert_left_alone(reason).await;
+    assert_eq!(scene.writes(), writes, "case {user}: written after the stranger");
+    assert_eq!(scene.current().await, scene.first, "case {user}: promoted");
+    for password in passwords {
+        eventually("what the stranger set logs in everywhere", || async {
+            match world.logins(user, password).await {
+                (3, 3) => Ok(()),
+                other => Err(format!("case {user}: {other:?}")),
+            }
+        })
+        .await;
+    }
+    // Once the old password is back, the rotation goes on where it stopped.
+    set_passwords(&world, user, &[OLD]).await;
+    scene.rotated_to(&version_id(&scene.arn, &scene.first, 0)).await;
+    world.assert_current_logs_in(&scene.secret, user).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_password_that_a_stranger_adds_before_set_secret_is_not_overwritten() {
-    let world = world_of(&["stale", "killed", "throttled"]).await;
-
     // The process was slow, and knows that its view is too old.
-    let scene = Scene::new(&world, "stale", &[]).await;
-    scene.rotate_until_created().await;
-    set_passwords(&world, "stale", &[OLD, OTHER]).await;
-    scene.release_late().await;
-    not_overwritten(&world, scene).await;
+    let stale = async {
+        let world = world_of(&["stale"]).await;
+        let scene = Scene::new(&world, "stale", &[]).await;
+        scene.rotate_until_created().await;
+        set_passwords(&world, "stale", &[OLD, OTHER]).await;
+        scene.release_late().await;
+        let status = scene.halted("unknown_password").await;
+        let detail = status.detail.unwrap();
+        assert!(detail.contains("a password that rekeyd did not set"), "{detail}");
+        not_overwritten(&world, scene).await;
+    };
 
     // The process was killed before it knew that its new password was written.
-    let scene = Scene::new(&world, "killed", &[]).await;
-    scene.rotate_until_created().await;
-    scene.daemon.stop();
-    set_passwords(&world, "killed", &[OLD, OTHER]).await;
-    let scene = scene.start_again().await;
-    world.sandbox.sandbox().release();
-    not_overwritten(&world, scene).await;
+    let killed = async {
+        let world = world_of(&["killed"]).await;
+        let scene = Scene::new(&world, "killed", &[]).await;
+        scene.rotate_until_created().await;
+        scene.daemon.stop();
+        set_passwords(&world, "killed", &[OLD, OTHER]).await;
+        let scene = scene.start_again().await;
+        world.sandbox.sandbox().release();
+        not_overwritten(&world, scene).await;
+    };
 
     // AWS did not let it set its password at first.
-    let retry = ("retry", "{ initial = \"3s\", max = \"3s\", jitter = 0.0 }");
-    let scene = Scene::new(&world, "throttled", &[retry]).await;
-    world.faults(vec![Fault::next("ModifyUser", FaultKind::Throttle).on("throttled")]);
-    scene.daemon.rotate(&scene.secret).await;
-    world.fault_fired().await;
-    world.faults(Vec::new());
-    set_passwords(&world, "throttled", &[OLD, OTHER]).await;
-    not_overwritten(&world, scene).await;
+    let throttled = async {
+        let world = world_of(&["throttled"]).await;
+        let retry = ("retry", "{ initial = \"3s\", max = \"3s\", jitter = 0.0 }");
+        let scene = Scene::new(&world, "throttled", &[retry]).await;
+        world.faults(vec![Fault::next("ModifyUser", FaultKind::Throttle).on("throttled")]);
+        scene.daemon.rotate(&scene.secret).await;
+        world.fault_fired().await;
+        world.faults(Vec::new());
+        set_passwords(&world, "throttled", &[OLD, OTHER]).await;
+        not_overwritten(&world, scene).await;
+    };
+    tokio::join!(stale, killed, throttled);
 }
 
 async fn not_overwritten(world: &World, scene: Scene<'_>) {
@@ -242,33 +259,41 @@ async fn not_overwritten(world: &World, scene: Scene<'_>) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rotation_by_hand_in_the_middle_of_one_of_rekeyds_wins_without_fork_or_lockout() {
-    let world = world_of(&["created", "set", "finishing"]).await;
+    let created = async {
+        let world = world_of(&["created"]).await;
+        let scene = Scene::new(&world, "created", &[]).await;
+        scene.rotate_until_created().await;
+        rotated_by_hand(&scene).await;
+        scene.release_late().await;
+        given_up(&scene).await;
+    };
 
-    let scene = Scene::new(&world, "created", &[]).await;
-    scene.rotate_until_created().await;
-    rotated_by_hand(&scene).await;
-    scene.release_late().await;
-    given_up(&scene).await;
-
-    let scene = Scene::new(&world, "set", &[]).await;
-    scene.rotate_until_set().await;
-    scene.daemon.stop();
-    world.sandbox.sandbox().set_settings(quick());
-    rotated_by_hand(&scene).await;
-    scene.daemon.go_on();
-    given_up(&scene).await;
+    let set = async {
+        let world = world_of(&["set"]).await;
+        let scene = Scene::new(&world, "set", &[]).await;
+        scene.rotate_until_set().await;
+        scene.daemon.stop();
+        world.sandbox.sandbox().set_settings(quick());
+        rotated_by_hand(&scene).await;
+        scene.daemon.go_on();
+        given_up(&scene).await;
+    };
 
     // The last call of the rotation is on its way to AWS already.
-    let scene = Scene::new(&world, "finishing", &[]).await;
-    world.faults(vec![
-        Fault::next("UpdateSecretVersionStage", FaultKind::Hold).on(&scene.secret),
-    ]);
-    scene.daemon.rotate(&scene.secret).await;
-    world.fault_fired().await;
-    world.faults(Vec::new());
-    rotated_by_hand(&scene).await;
-    world.sandbox.sandbox().release();
-    given_up(&scene).await;
+    let finishing = async {
+        let world = world_of(&["finishing"]).await;
+        let scene = Scene::new(&world, "finishing", &[]).await;
+        world.faults(vec![
+            Fault::next("UpdateSecretVersionStage", FaultKind::Hold).on(&scene.secret),
+        ]);
+        scene.daemon.rotate(&scene.secret).await;
+        world.fault_fired().await;
+        world.faults(Vec::new());
+        rotated_by_hand(&scene).await;
+        world.sandbox.sandbox().release();
+        given_up(&scene).await;
+    };
+    tokio::join!(created, set, finishing);
 }
 
 async fn rotated_by_hand(scene: &Scene<'_>) {
@@ -306,67 +331,80 @@ async fn given_up(scene: &Scene<'_>) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pending_label_that_a_stranger_removes_gives_the_rotation_up() {
-    let world = world_of(&["created", "set"]).await;
-
     // Nothing was set yet: the next generation takes over.
-    let scene = Scene::new(&world, "created", &[]).await;
-    scene.rotate_until_created().await;
-    remove_pending(&world, &scene.secret).await;
-    scene.release_late().await;
-    scene.rotated_to(&version_id(&scene.arn, &scene.first, 1)).await;
-    world.assert_current_logs_in(&scene.secret, "created").await;
-    assert_eq!(world.labels(&scene.secret).await.len(), 3);
+    let created = async {
+        let world = world_of(&["created"]).await;
+        let scene = Scene::new(&world, "created", &[]).await;
+        scene.rotate_until_created().await;
+        remove_pending(&world, &scene.secret).await;
+        scene.release_late().await;
+        scene.rotated_to(&version_id(&scene.arn, &scene.first, 1)).await;
+        world.assert_current_logs_in(&scene.secret, "created").await;
+        assert_eq!(world.labels(&scene.secret).await.len(), 3);
+    };
 
     // The user has a password that no label names any more: whose it is, AWS cannot tell.
-    let scene = Scene::new(&world, "set", &[]).await;
-    scene.rotate_until_set().await;
-    remove_pending(&world, &scene.secret).await;
-    world.sandbox.sandbox().set_settings(quick());
-    scene.halted("unknown_password").await;
-    scene.assert_left_alone("unknown_password").await;
-    assert_eq!(scene.current().await, scene.first);
-    world.assert_current_logs_in(&scene.secret, "set").await;
-    set_passwords(&world, "set", &[OLD]).await;
-    scene.rotated_to(&version_id(&scene.arn, &scene.first, 1)).await;
-    world.assert_current_logs_in(&scene.secret, "set").await;
+    let set = async {
+        let world = world_of(&["set"]).await;
+        let scene = Scene::new(&world, "set", &[]).await;
+        scene.rotate_until_set().await;
+        remove_pending(&world, &scene.secret).await;
+        world.sandbox.sandbox().set_settings(quick());
+        scene.halted("unknown_password").await;
+        scene.assert_left_alone("unknown_password").await;
+        assert_eq!(scene.current().await, scene.first);
+        world.assert_current_logs_in(&scene.secret, "set").await;
+        set_passwords(&world, "set", &[OLD]).await;
+        scene.rotated_to(&version_id(&scene.arn, &scene.first, 1)).await;
+        world.assert_current_logs_in(&scene.secret, "set").await;
+    };
+    tokio::join!(created, set);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_edit_of_another_key_between_rotations_is_carried_over() {
-    let world = world_of(&["edited", "overlapping"]).await;
-    let scene = Scene::new(&world, "edited", &[]).await;
-    scene.daemon.rotate(&scene.secret).await;
-    scene.rotated_to(&version_id(&scene.arn, &scene.first, 0)).await;
-    edit(&scene).await;
-    scene.daemon.rotate(&scene.secret).await;
-    let third = version_id(&scene.arn, STRANGERS_VERSION, 0);
-    scene.rotated_to(&third).await;
-    let value = world
-        .secrets
-        .get_secret_value()
-        .secret_id(&scene.secret)
-        .send()
-        .await
-        .unwrap();
-    let password = world.password(&scene.secret, "AWSCURRENT").await.unwrap();
-    assert_eq!(value.secret_string(), Some(edited("edited", &password).as_str()));
-    world.assert_current_logs_in(&scene.secret, "edited").await;
-
     // During an overlap the edit hides the previous password, which is then nobody's for all that
     // AWS shows: it is not dropped.
-    let overlap = ("overlap", "\"until-next-rotation\"");
-    let scene = Scene::new(&world, "overlapping", &[overlap]).await;
+    let overlapping = async {
+        let world = world_of(&["overlapping"]).await;
+        let overlap = ("overlap", "\"until-next-rotation\"");
+        let scene = Scene::new(&world, "overlapping", &[overlap]).await;
+        scene.daemon.rotate(&scene.secret).await;
+        scene
+            .daemon
+            .wait(&scene.secret, "in the overlap", |status| status.phase == Phase::Overlap)
+            .await;
+        edit(&scene, None).await;
+        scene.daemon.rotate(&scene.secret).await;
+        scene.halted("unknown_password").await;
+        scene.assert_left_alone("unknown_password").await;
+        assert_eq!(world.logins("overlapping", OLD).await, (3, 3));
+        world.assert_current_logs_in(&scene.secret, "overlapping").await;
+    };
+    let (plain, labelled) = (
+        carried_over("plain", None),
+        carried_over("labelled", Some("AWSCURRENT")),
+    );
+    tokio::join!(plain, labelled, overlapping);
+}
+
+async fn carried_over(user: &str, label: Option<&str>) {
+    let world = world_of(&[user]).await;
+    let scene = Scene::new(&world, user, &[]).await;
     scene.daemon.rotate(&scene.secret).await;
-    scene
-        .daemon
-        .wait(&scene.secret, "in the overlap", |status| status.phase == Phase::Overlap)
-        .await;
-    edit(&scene).await;
+    scene.rotated_to(&version_id(&scene.arn, &scene.first, 0)).await;
+    edit(&scene, label).await;
     scene.daemon.rotate(&scene.secret).await;
-    scene.halted("unknown_password").await;
-    scene.assert_left_alone("unknown_password").await;
-    assert_eq!(world.logins("overlapping", OLD).await, (3, 3));
-    world.assert_current_logs_in(&scene.secret, "overlapping").await;
+    scene.rotated_to(&version_id(&scene.arn, STRANGERS_VERSION, 0)).await;
+    let current = world.secrets.get_secret_value().secret_id(&scene.secret);
+    let value = current.send().await.unwrap();
+    let password = world.password(&scene.secret, "AWSCURRENT").await.unwrap();
+    assert_eq!(
+        value.secret_string(),
+        Some(edited(user, &password).as_str()),
+        "case {user}"
+    );
+    world.assert_current_logs_in(&scene.secret, user).await;
 }
 
 fn edited(user: &str, password: &str) -> String {
@@ -381,10 +419,15 @@ fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-async fn edit(scene: &Scene<'_>) {
+/// Edits another key of the document, as a person does: `put-secret-value` without labels, upon
+/// which AWS takes AWSPENDING off the version that was current; or with the label, and it does not.
+async fn edit(scene: &Scene<'_>, label: Option<&str>) {
     let password = scene.world.password(&scene.secret, "AWSCURRENT").await.unwrap();
-    let document = edited(&scene.user, &password);
-    put(scene.world, &scene.secret, STRANGERS_VERSION, &document, "AWSCURRENT").await;
+    let request = scene.world.secrets.put_secret_value().secret_id(&scene.secret);
+    let request = request.client_request_token(STRANGERS_VERSION);
+    let request = request.secret_string(edited(&scene.user, &password));
+    let labels = label.map(|label| vec![label.to_owned()]);
+    request.set_version_stages(labels).send().await.expect("edited");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -518,67 +561,76 @@ async fn command(daemon: &Daemon, command: &str, body: serde_json::Value) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pause_by_hand_stops_at_once_and_ends_by_itself_or_when_resumed() {
-    let world = world_of(&["timed", "midway", "retiring"]).await;
-
     // For a while: it is due, it is asked for, and it waits.
-    let scene = Scene::new(&world, "timed", &[("schedule", "\"4s\"")]).await;
-    let since = tokio::time::Instant::now();
-    let body = serde_json::json!({"secrets": [scene.secret], "for_seconds": 6, "reason": "a sale"});
-    command(&scene.daemon, "pause", body).await;
-    let paused = |status: &SecretStatus| status.phase == Phase::Paused && status.detail.as_deref() == Some("a sale");
-    scene.daemon.wait(&scene.secret, "paused", paused).await;
-    scene.daemon.rotate(&scene.secret).await;
-    let labels = eventually("a rotation starts", || async {
-        let labels = world.labels(&scene.secret).await;
-        if labels.len() > 1 {
-            Ok(labels)
-        } else {
-            Err(format!("{:?}", since.elapsed()))
-        }
-    })
-    .await;
-    let waited = since.elapsed();
-    assert!(
-        waited >= Duration::from_secs(6),
-        "rotated {waited:?} into a pause of 6 s"
-    );
-    assert!(labels.contains_key(&version_id(&scene.arn, &scene.first, 0)));
-    scene
-        .daemon
-        .wait(&scene.secret, "rotated", |status| {
-            status.retired_proof == Some(Proof::Proven)
+    let timed = async {
+        let world = world_of(&["timed"]).await;
+        let scene = Scene::new(&world, "timed", &[("schedule", "\"3s\"")]).await;
+        let since = tokio::time::Instant::now();
+        let body = serde_json::json!({"secrets": [scene.secret], "for_seconds": 4, "reason": "a sale"});
+        command(&scene.daemon, "pause", body).await;
+        let paused =
+            |status: &SecretStatus| status.phase == Phase::Paused && status.detail.as_deref() == Some("a sale");
+        scene.daemon.wait(&scene.secret, "paused", paused).await;
+        scene.daemon.rotate(&scene.secret).await;
+        let labels = eventually("a rotation starts", || async {
+            let labels = world.labels(&scene.secret).await;
+            if labels.len() > 1 {
+                Ok(labels)
+            } else {
+                Err(format!("{:?}", since.elapsed()))
+            }
         })
         .await;
-    scene.daemon.kill().await;
+        let waited = since.elapsed();
+        assert!(
+            waited >= Duration::from_secs(4),
+            "rotated {waited:?} into a pause of 4 s"
+        );
+        assert!(labels.contains_key(&version_id(&scene.arn, &scene.first, 0)));
+        scene
+            .daemon
+            .wait(&scene.secret, "rotated", |status| {
+                status.retired_proof == Some(Proof::Proven)
+            })
+            .await;
+        scene.daemon.kill().await;
+    };
 
     // In the middle of a rotation, over a restart, until resumed.
-    let scene = Scene::new(&world, "midway", &[]).await;
-    scene.rotate_until_set().await;
-    let body = serde_json::json!({"secrets": [scene.secret]});
-    command(&scene.daemon, "pause", body.clone()).await;
-    let scene = still_paused(scene).await;
-    assert_eq!(scene.current().await, scene.first, "promoted while paused");
-    command(&scene.daemon, "resume", body).await;
-    scene.rotated_to(&version_id(&scene.arn, &scene.first, 0)).await;
-    world.assert_current_logs_in(&scene.secret, "midway").await;
-    scene.daemon.kill().await;
+    let midway = async {
+        let world = world_of(&["midway"]).await;
+        let scene = Scene::new(&world, "midway", &[]).await;
+        scene.rotate_until_set().await;
+        let body = serde_json::json!({"secrets": [scene.secret]});
+        command(&scene.daemon, "pause", body.clone()).await;
+        let scene = still_paused(scene).await;
+        assert_eq!(scene.current().await, scene.first, "promoted while paused");
+        command(&scene.daemon, "resume", body).await;
+        scene.rotated_to(&version_id(&scene.arn, &scene.first, 0)).await;
+        world.assert_current_logs_in(&scene.secret, "midway").await;
+        scene.daemon.kill().await;
+    };
 
     // In the overlap: the previous password is not retired.
-    let scene = Scene::new(&world, "retiring", &[("overlap", "\"1s\"")]).await;
-    let fault = Fault::next("ModifyUser", FaultKind::Hang).on("retiring").at_call(2);
-    world.faults(vec![fault]);
-    scene.daemon.rotate(&scene.secret).await;
-    world.fault_fired().await;
-    let body = serde_json::json!({"all": true});
-    command(&scene.daemon, "pause", body.clone()).await;
-    world.faults(Vec::new());
-    world.sandbox.sandbox().release();
-    let scene = still_paused(scene).await;
-    assert_eq!(world.logins("retiring", OLD).await, (3, 3), "retired while paused");
-    command(&scene.daemon, "resume", body).await;
-    scene.rotated_to(&version_id(&scene.arn, &scene.first, 0)).await;
-    assert_eq!(world.logins("retiring", OLD).await, (0, 3));
-    world.assert_current_logs_in(&scene.secret, "retiring").await;
+    let retiring = async {
+        let world = world_of(&["retiring"]).await;
+        let scene = Scene::new(&world, "retiring", &[("overlap", "\"1s\"")]).await;
+        let fault = Fault::next("ModifyUser", FaultKind::Hang).on("retiring").at_call(2);
+        world.faults(vec![fault]);
+        scene.daemon.rotate(&scene.secret).await;
+        world.fault_fired().await;
+        let body = serde_json::json!({"all": true});
+        command(&scene.daemon, "pause", body.clone()).await;
+        world.faults(Vec::new());
+        world.sandbox.sandbox().release();
+        let scene = still_paused(scene).await;
+        assert_eq!(world.logins("retiring", OLD).await, (3, 3), "retired while paused");
+        command(&scene.daemon, "resume", body).await;
+        scene.rotated_to(&version_id(&scene.arn, &scene.first, 0)).await;
+        assert_eq!(world.logins("retiring", OLD).await, (0, 3));
+        world.assert_current_logs_in(&scene.secret, "retiring").await;
+    };
+    tokio::join!(timed, midway, retiring);
 }
 
 /// Asserts that nothing is written although nothing but the pause forbids it, over a restart too.

@@ -335,8 +335,9 @@ fn pending<'a>(subject: &secret::Subject<'a>) -> Deliberation<Option<(&'a str, u
     let Some(pending) = subject.pending.filter(|pending| *pending != subject.current) else {
         return Ok(None);
     };
-    // Rolled back by a person, and acknowledged: the label is a leftover of the last promotion.
-    if subject.previous == Some(pending) && subject.generation_of(pending).is_some() {
+    // It was current before, so the label is a leftover of its promotion: a person rolled back and
+    // acknowledged that, or put a version of their own on top.
+    if subject.previous == Some(pending) {
         return Ok(None);
     }
     if let Some(generation) = subject.generation_of(pending) {

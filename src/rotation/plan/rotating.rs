@@ -291,6 +291,16 @@ impl Pending<'_> {
             // The user had a password before, so their number does not tell whether ours was set.
             return Ok(self.set());
         }
+        let since = self.rotation.set_at.unwrap_or(self.rotation.started_at);
+        if tally.accepted.is_empty() && between(since, self.context.now) >= self.context.policy.propagation_timeout {
+            // The user has as many passwords as after our change, and no node knows ours: somebody
+            // else made the last change. Making ours again would drop a password that is not ours.
+            let detail = format!(
+                "user {} has a password that is not the pending one, which every node refuses",
+                self.user.id
+            );
+            return Err(self.halt(HaltReason::UnknownPassword, detail));
+        }
         Err(round.wait(
             WaitReason::NodeLagging,
             format!("refused by {}", evidence::list(&tally.refused)),
