@@ -11,9 +11,14 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod command_line;
 mod crash;
 mod lifecycle;
 mod lost_replies;
 mod nodes;
+mod secrecy;
+mod shutdown;
 mod stall;
+mod storage;
 mod structure;
+mod surfaces;
