@@ -8,7 +8,7 @@ use rekeyd::rotation::status::Phase;
 use crate::support::cli::{Ended, ended, orders};
 use crate::support::daemon::Setup;
 use crate::support::world::{document, document_with, secret_name, user_arn};
-use crate::support::{Fault, FaultKind, Policy, World};
+use crate::support::{Fault, FaultKind, Policy, World, eventually};
 
 const OLD: &str = "the-first-password-1";
 
@@ -50,7 +50,13 @@ allow_users = ["user1"]
 async fn check_explains_a_good_configuration_and_its_next_five_dates() {
     let (_folder, text) = check(GOOD, None, &[], &["check"]).await;
     let text = text.with(0);
-    for words in ["policy orders", "production/ec/user1", "only user1", "us-east-1", "main.toml"] {
+    for words in [
+        "policy orders",
+        "production/ec/user1",
+        "only user1",
+        "us-east-1",
+        "main.toml",
+    ] {
         assert!(text.stdout.contains(words), "{words}: {}", text.stdout);
     }
     let dates = text.stdout.lines().filter(|line| line.ends_with(" UTC"));
@@ -62,7 +68,7 @@ async fn check_explains_a_good_configuration_and_its_next_five_dates() {
     let variable = [("REKEYD__POLICY__ORDERS__SCHEDULE", "\"7d\"")];
     let (_folder, json) = check(GOOD, Some(more), &variable, &["check", "--json"]).await;
     let json = json.with(0);
-    let policy = json.json()["policies"]["orders"].clone();
+    let policy = json.json()["policy"]["orders"].clone();
     assert!(policy.to_string().contains("7d"), "the variable holds: {policy}");
     assert!(policy.to_string().contains("3h"), "the drop-in holds: {policy}");
 }
@@ -81,9 +87,27 @@ async fn what_is_wrong_with_a_configuration_is_told_with_its_place_and_ends_with
         (&value, None, vec![], "main.toml:9:12: ", "soon"),
         (&syntax, None, vec![], "main.toml:4:", ""),
         (GOOD, more, vec![], "main.d/10-more.toml:2:9: ", "20"),
-        (GOOD, None, vec![variable], "REKEYD__POLICY__ORDERS__OVERLAP: ", "fortnights"),
-        (GOOD, None, vec![mistyped], "REKEYD__POLICY__ORDERS__OVERLAPP: ", "overlapp"),
-        (&unknown, more, vec![variable], "main.d/10-more.toml:2:9: ", "fortnights"),
+        (
+            GOOD,
+            None,
+            vec![variable],
+            "REKEYD__POLICY__ORDERS__OVERLAP: ",
+            "fortnights",
+        ),
+        (
+            GOOD,
+            None,
+            vec![mistyped],
+            "REKEYD__POLICY__ORDERS__OVERLAPP: ",
+            "overlapp",
+        ),
+        (
+            &unknown,
+            more,
+            vec![variable],
+            "main.d/10-more.toml:2:9: ",
+            "fortnights",
+        ),
     ];
     for (text, drop_in, env, place, words) in cases {
         // Every command that reads the configuration ends so, `run` above all: systemd must not
@@ -105,7 +129,11 @@ async fn what_is_wrong_with_a_configuration_is_told_with_its_place_and_ends_with
     let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_rekeyd"));
     command.args(["check", "--config"]).arg(&missing).env_clear();
     let ended = ended(command).await.with(78);
-    assert!(ended.stderr.contains(&missing.display().to_string()), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains(&missing.display().to_string()),
+        "{}",
+        ended.stderr
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -152,9 +180,7 @@ async fn one_good_one_halted(world: &World) -> Setup<'_> {
     }
     world.create_cache(&["user1", "user2"]).await;
     for user in ["user1", "user2"] {
-        world
-            .create_secret(&secret_name(user), &document_with(user, OLD))
-            .await;
+        world.create_secret(&secret_name(user), &document_with(user, OLD)).await;
     }
     again(world)
 }
@@ -179,12 +205,24 @@ async fn an_operator_sees_pauses_and_rotates_secrets_from_the_command_line() {
     let table = setup.cli(&["status"]).await.with(0);
     let lines: Vec<&str> = table.stdout.lines().collect();
     assert_eq!(lines.len(), 3, "{}", table.stdout);
-    assert!(lines[0].starts_with("SECRET") && lines[0].contains("PHASE"), "{}", lines[0]);
+    assert!(
+        lines[0].starts_with("SECRET") && lines[0].contains("PHASE"),
+        "{}",
+        lines[0]
+    );
     assert!(lines[1].starts_with(&good) && lines[1].contains("idle") && lines[1].contains("proven"));
     assert!(lines[2].contains("halted") && lines[2].contains("user_not_allowed"));
-    assert!(table.stderr.is_empty() && !table.stdout.contains('\u{1b}'), "{}", table.stderr);
+    assert!(
+        table.stderr.is_empty() && !table.stdout.contains('\u{1b}'),
+        "{}",
+        table.stderr
+    );
     let one = setup.cli(&["status", &good]).await.with(0);
-    assert!(one.stdout.contains("on 3 nodes") && !one.stdout.contains("user2"), "{}", one.stdout);
+    assert!(
+        one.stdout.contains("on 3 nodes") && !one.stdout.contains("user2"),
+        "{}",
+        one.stdout
+    );
     let json = setup.cli(&["status", "--json"]).await.with(0).json();
     assert_eq!(json["secrets"][0]["secret"], good.as_str());
     assert_eq!(json["secrets"][1]["reason"], "user_not_allowed");
@@ -193,7 +231,12 @@ async fn an_operator_sees_pauses_and_rotates_secrets_from_the_command_line() {
     assert_eq!(by_arn["secrets"].as_array().unwrap().len(), 1);
 
     // What is not there is refused.
-    for line in [&["status", "none"][..], &["rotate", "none"], &["pause", "none"], &["history", "none"]] {
+    for line in [
+        &["status", "none"][..],
+        &["rotate", "none"],
+        &["pause", "none"],
+        &["history", "none"],
+    ] {
         let refused = setup.cli(line).await.with(13);
         assert!(refused.stderr.contains("\"none\""), "{}", refused.stderr);
         assert_eq!(refused.stdout, "");
@@ -215,9 +258,18 @@ async fn an_operator_sees_pauses_and_rotates_secrets_from_the_command_line() {
 
     // One that is halted, alone and beside a good one.
     let failed = setup.cli(&["rotate", &halted, "--wait"]).await.with(1);
-    assert!(failed.stdout.contains("failed") && failed.stdout.contains("user_not_allowed"), "{}", failed.stdout);
+    assert!(
+        failed.stdout.contains("failed") && failed.stdout.contains("user_not_allowed"),
+        "{}",
+        failed.stdout
+    );
     let partly = setup.cli(&["rotate", "--all", "--wait", "--json"]).await.with(3).json();
-    let results: Vec<_> = partly["secrets"].as_array().unwrap().iter().map(|secret| &secret["result"]).collect();
+    let results: Vec<_> = partly["secrets"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|secret| &secret["result"])
+        .collect();
     assert_eq!(results, ["done", "failed"]);
     assert_eq!(partly["secrets"][1]["reason"], "user_not_allowed");
     let third = world.holder(&good, "AWSCURRENT").await.unwrap();
@@ -235,13 +287,16 @@ async fn an_operator_sees_pauses_and_rotates_secrets_from_the_command_line() {
     assert!(status.detail.unwrap().contains("moving house"));
     let resumed = setup.cli(&["resume", &good, "--json"]).await.with(0).json();
     assert_eq!(resumed["accepted"][0]["secret"], good.as_str());
-    daemon
-        .wait(&good, "idle", |status| status.phase == Phase::Idle)
-        .await;
-    setup.cli(&["pause", "--policy", "orders", "--for", "1s"]).await.with(0);
-    daemon
-        .wait(&good, "idle again", |status| status.phase == Phase::Idle)
-        .await;
+    daemon.wait(&good, "idle", |status| status.phase == Phase::Idle).await;
+    setup.cli(&["pause", &good, "--for", "1s"]).await.with(0);
+    eventually("the pause ends by itself", || async {
+        let newest = daemon.get("/api/v1/rotations?limit=1").await.body;
+        match newest.contains("\"resumed\"") {
+            true => Ok(()),
+            false => Err(newest),
+        }
+    })
+    .await;
 
     // All of it is in the history, newest first.
     let history = setup.cli(&["history", &good]).await.with(0);
@@ -249,9 +304,13 @@ async fn an_operator_sees_pauses_and_rotates_secrets_from_the_command_line() {
         assert!(history.stdout.contains(event), "{event}: {}", history.stdout);
     }
     assert!(!history.stdout.contains("user2"));
-    let newest = setup.cli(&["history", &good, "--limit", "1", "--json"]).await.with(0).json();
+    let newest = setup
+        .cli(&["history", &good, "--limit", "1", "--json"])
+        .await
+        .with(0)
+        .json();
     assert_eq!(newest["rotations"].as_array().unwrap().len(), 1);
-    assert_eq!(newest["rotations"][0]["event"], "paused");
+    assert_eq!(newest["rotations"][0]["event"], "resumed");
 
     // Without --wait it is quiet, and the request is kept.
     let quiet = setup.cli(&["rotate", &good]).await.with(0);
@@ -274,7 +333,10 @@ async fn waiting_for_a_rotation_ends_at_its_timeout_and_outlives_a_restart_of_th
         .wait(&secret, "checked", |status| status.proof == Some(Proof::Proven))
         .await;
     let address = daemon.listen_address().await;
-    for line in [&["healthcheck", "--listen", &address][..], &["healthcheck", "--ready", "--listen", &address]] {
+    for line in [
+        &["healthcheck", "--listen", &address][..],
+        &["healthcheck", "--ready", "--listen", &address],
+    ] {
         let healthy = setup.cli(line).await.with(0);
         assert_eq!((healthy.stdout.as_str(), healthy.stderr.as_str()), ("", ""));
     }
@@ -282,7 +344,11 @@ async fn waiting_for_a_rotation_ends_at_its_timeout_and_outlives_a_restart_of_th
     for line in [&["run"][..], &["run", "--once"]] {
         let second = setup.cli(line).await.with(11);
         let last = second.stderr.lines().last().unwrap_or_default();
-        assert!(last.contains("another rekeyd process holds this store"), "{}", second.stderr);
+        assert!(
+            last.contains("another rekeyd process holds this store"),
+            "{}",
+            second.stderr
+        );
         assert!(second.took < Duration::from_secs(5), "{:?}", second.took);
     }
     assert_eq!(daemon.get("/readyz").await.status, 200, "the first one goes on");
@@ -293,13 +359,17 @@ async fn waiting_for_a_rotation_ends_at_its_timeout_and_outlives_a_restart_of_th
         .await
         .with(1);
     assert_eq!(late.json()["secrets"][0]["result"], "waiting");
-    assert!(late.took >= Duration::from_secs(1) && late.took < Duration::from_secs(10), "{:?}", late.took);
+    assert!(
+        late.took >= Duration::from_secs(1) && late.took < Duration::from_secs(10),
+        "{:?}",
+        late.took
+    );
 
     // Asked for again, and the daemon is killed meanwhile.
     let first = world.holder(&secret, "AWSCURRENT").await.unwrap();
     let mut command = setup.command(&["rotate", &secret, "--wait", "--json"]);
     let waiting = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
-    crate::support::eventually("both requests are in the history", || async {
+    eventually("both requests are in the history", || async {
         let history = daemon.get("/api/v1/rotations").await.body;
         match history.matches("\"requested\"").count() {
             2 => Ok(()),
@@ -315,7 +385,12 @@ async fn waiting_for_a_rotation_ends_at_its_timeout_and_outlives_a_restart_of_th
         .await
         .expect("it ends")
         .unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stdout));
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{}",
+        String::from_utf8_lossy(&output.stdout)
+    );
     let current = world.holder(&secret, "AWSCURRENT").await.unwrap();
     assert_ne!(first, current);
     let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -325,7 +400,7 @@ async fn waiting_for_a_rotation_ends_at_its_timeout_and_outlives_a_restart_of_th
 #[tokio::test(flavor = "multi_thread")]
 async fn run_once_drives_what_is_due_and_waits_out_no_overlap() {
     let world = World::start().await;
-    // One without a password, as the AWS guide leaves it; one whose last rotation is long ago.
+    // One without a password, as the AWS guide leaves it; one that is asked for; one to leave alone.
     world.create_inactive_user("user1").await;
     world.create_user("user2", OLD).await;
     world.create_user("user3", OLD).await;
@@ -336,9 +411,16 @@ async fn run_once_drives_what_is_due_and_waits_out_no_overlap() {
     world.create_secret(&idle, &document_with("user3", OLD)).await;
     let before = world.holder(&old, "AWSCURRENT").await.unwrap();
     let setup = orders(&world, &["user1", "user2", "user3"]).default_key("overlap", "\"24h\"");
-    let setup = setup.policy(Policy::new("often", &["user2"]).with("schedule", "\"1s\""));
-    // The first policy that selects a secret keeps it.
-    let setup = setup.env("REKEYD__POLICY__ORDERS__SECRETS", &format!("[{new:?}, {idle:?}]"));
+    // A request that was stored and not carried out yet.
+    let paused = orders(&world, &["user1", "user2", "user3"]).env("REKEYD__DAEMON__PAUSED", "true");
+    let daemon = paused.run().await;
+    daemon
+        .wait(&old, "looked at", |status| status.current_version.is_some())
+        .await;
+    daemon.rotate(&old).await;
+    assert_eq!(daemon.end("-TERM").await, Some(0));
+    assert_eq!(world.count("secretsmanager.PutSecretValue"), 0, "paused");
+
     let once = setup.cli(&["run", "--once"]).await.with(0);
     assert_eq!(once.stdout, "");
     assert!(once.took < Duration::from_secs(20), "{:?}", once.took);
@@ -361,12 +443,13 @@ async fn run_once_drives_what_is_due_and_waits_out_no_overlap() {
 async fn run_once_tells_by_its_exit_code_whether_all_or_some_or_nothing_was_done() {
     let world = World::start().await;
     world.create_inactive_user("user1").await;
-    world
-        .create_secret(&secret_name("user1"), &document("user1"))
-        .await;
+    world.create_secret(&secret_name("user1"), &document("user1")).await;
     let broken = format!("{{\"user_arn\": {:?}", user_arn("user2"));
     world.create_secret(&secret_name("user2"), &broken).await;
-    let partly = orders(&world, &["user1", "user2"]).cli(&["run", "--once"]).await.with(3);
+    let partly = orders(&world, &["user1", "user2"])
+        .cli(&["run", "--once"])
+        .await
+        .with(3);
     assert!(partly.stderr.contains("secret_not_json"), "{}", partly.stderr);
     assert_eq!(world.labels(&secret_name("user1")).await.len(), 2);
     orders(&world, &["user2"]).cli(&["run", "--once"]).await.with(1);

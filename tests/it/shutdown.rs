@@ -1,11 +1,12 @@
 //! How the daemon ends, and what a restart finds.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rekeyd::rotation::observation::Proof;
 use rekeyd::rotation::status::{Phase, SecretStatus};
 use rekeyd::rotation::version::version_id;
 use tokio::io::AsyncWriteExt;
+use tokio::time::Instant;
 
 use crate::support::cli::orders;
 use crate::support::world::secret_name;
@@ -43,9 +44,7 @@ fn stored_record(state_file: &std::path::Path) -> serde_json::Value {
 
 fn rotated_to(version: &str) -> impl Fn(&SecretStatus) -> bool + '_ {
     move |status| {
-        status.current_version.as_deref() == Some(version)
-            && status.phase == Phase::Idle
-            && status.retired_at.is_some()
+        status.current_version.as_deref() == Some(version) && status.phase == Phase::Idle && status.retired_at.is_some()
     }
 }
 
@@ -78,7 +77,10 @@ async fn drains_on(signal: &str) {
     let called = world.count("elasticache.ModifyUser");
     assert_eq!(called, 1);
     let second = version_id(&arn, &first, 0);
-    assert_eq!(world.holder(&secret, "AWSCURRENT").await.as_deref(), Some(first.as_str()));
+    assert_eq!(
+        world.holder(&secret, "AWSCURRENT").await.as_deref(),
+        Some(first.as_str())
+    );
 
     let daemon = started(&world, "20s").await;
     daemon.wait(&secret, "rotated", rotated_to(&second)).await;
@@ -156,11 +158,7 @@ async fn health_is_answered_while_the_daemon_drains_and_a_second_signal_ends_it_
     signal(daemon.pid());
     eventually("the daemon says that it stops", || async {
         let log = daemon.log_text();
-        if log.contains("\"stopping") {
-            Ok(())
-        } else {
-            Err(log)
-        }
+        if log.contains("\"stopping") { Ok(()) } else { Err(log) }
     })
     .await;
     assert_eq!(daemon.get("/livez").await.status, 200, "it lives while it drains");
@@ -198,7 +196,11 @@ async fn the_socket_of_a_killed_process_is_replaced_and_that_of_a_living_one_is_
         .cli(&["run"])
         .await
         .with(1);
-    assert!(intruder.stderr.contains("another process answers"), "{}", intruder.stderr);
+    assert!(
+        intruder.stderr.contains("another process answers"),
+        "{}",
+        intruder.stderr
+    );
     assert_eq!(living.get("/livez").await.status, 200, "the living one was robbed");
     assert_eq!(living.end("-TERM").await, Some(0));
     let gone = http::unix(&socket, "GET", "/livez", None).await;
@@ -223,7 +225,9 @@ async fn a_run_once_that_is_told_to_end_drains_too() {
     let child = command.stderr(std::process::Stdio::null()).spawn().unwrap();
     let pid = child.id().unwrap();
     world.fault_fired().await;
-    let sent = std::process::Command::new("kill").args(["-TERM", &pid.to_string()]).status();
+    let sent = std::process::Command::new("kill")
+        .args(["-TERM", &pid.to_string()])
+        .status();
     assert!(sent.unwrap().success());
     let output = tokio::time::timeout(crate::support::PATIENCE, child.wait_with_output())
         .await

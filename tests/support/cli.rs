@@ -36,7 +36,7 @@ impl Ended {
 
 /// Waits for a command that was given pipes.
 pub async fn ended(mut command: tokio::process::Command) -> Ended {
-    let began = std::time::Instant::now();
+    let began = tokio::time::Instant::now();
     let child = command
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
