@@ -154,7 +154,15 @@ fn notify_manager(states: &[sd_notify::NotifyState<'_>]) {
 /// When the handlers cannot be installed.
 pub fn termination() -> std::io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
-    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut term = signal(SignalKind::terminate())?;
+    let mut int = signal(SignalKind::interrupt())?;
+    // Received, so that it does not kill the process in the middle of a step.
+    let mut hangup = signal(SignalKind::hangup())?;
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            tracing::warn!("SIGHUP: the configuration is not read again while running; restart instead");
+        }
+    });
     Ok(async move {
         tokio::select! {
             _ = term.recv() => {}

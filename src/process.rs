@@ -1,8 +1,10 @@
 //! What the process does to keep its memory, and so the passwords in it, to itself.
 
-use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+use rustix::fs::Mode;
+use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit, umask};
 
-/// Forbids core files, and reading the process's memory by others of the same user id.
+/// Forbids core files, reading the process's memory by others of the same user id, and reading its
+/// files and sockets by anybody else, unless a file's mode is set on purpose.
 ///
 /// # Errors
 /// When the system refuses either.
@@ -13,5 +15,6 @@ pub fn keep_memory_private() -> std::io::Result<()> {
     };
     setrlimit(Resource::Core, none)?;
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    umask(Mode::RWXG | Mode::RWXO);
     Ok(())
 }

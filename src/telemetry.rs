@@ -55,6 +55,10 @@ const CAPPED_PREFIXES: [&str; 3] = ["aws_", "hyper", "tower"];
 /// The same, by full name.
 const CAPPED: [&str; 4] = ["h2", "rustls", "redis", "tokio_rustls"];
 
+/// What is logged unless told otherwise. The scheduler's remarks about its own parts are no
+/// operator's business.
+const USUAL_LEVEL: &str = "info,tokio_cron_scheduler=warn";
+
 /// The variable that makes the AWS SDK log the bodies of requests and replies: passwords.
 const LOG_BODIES: &str = "LOG_SENSITIVE_BODIES";
 
@@ -84,7 +88,7 @@ pub fn subscriber<W>(options: &LogOptions, writer: W) -> Result<Box<dyn Subscrib
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let directives = options.level.as_deref().unwrap_or("info");
+    let directives = options.level.as_deref().unwrap_or(USUAL_LEVEL);
     let level = EnvFilter::builder()
         .parse(directives)
         .map_err(|error| TelemetryError::Level {
@@ -192,6 +196,7 @@ mod tests {
         let text = logged(&LogOptions::default(), || {
             tracing::info!(secret = "a", "promoted");
             tracing::debug!("hidden");
+            tracing::info!(target: "tokio_cron_scheduler::job_scheduler", "Uninited");
         });
         let line: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!((&line["message"], &line["secret"]), (&"promoted".into(), &"a".into()));

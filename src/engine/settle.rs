@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::aws::AwsError;
+use crate::rotation::reason::AttentionReason;
 use crate::rotation::status::Phase;
 
 use super::Engine;
@@ -33,7 +35,7 @@ impl Engine {
         let now = self.clock.now();
         let state = self.state();
         state.discovered
-            && state.unresolved.is_empty()
+            && state.unresolved.values().all(is_hopeless)
             && state.entries.values().all(|entry| {
                 let standing_still = entry.sight.looked && !entry.driven && !entry.woken;
                 let resting = match entry.sight.phase {
@@ -66,4 +68,12 @@ impl Engine {
         }
         settled
     }
+}
+
+/// Whether trying again within a minute or two would not help.
+fn is_hopeless(error: &AwsError) -> bool {
+    !matches!(
+        error.attention(),
+        AttentionReason::Throttled | AttentionReason::AwsUnavailable
+    )
 }

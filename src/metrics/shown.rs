@@ -9,6 +9,7 @@ use crate::clock::{Timestamp, after};
 use crate::rotation::observation::Proof;
 use crate::rotation::reason::{AttentionReason, HaltReason};
 use crate::rotation::status::{Phase, SecretStatus};
+use crate::rotation::step::Step;
 
 /// Beyond this many secrets, series for each would cost more than they tell; no alert needs them.
 const MOST_SECRETS_WITH_SERIES: usize = 1_000;
@@ -61,11 +62,12 @@ impl Tally {
     }
 }
 
-/// Trouble hides the phase of what is under way; the step still tells.
+/// Trouble hides the phase of what is under way; the step still tells. A secret that is merely
+/// looked at has begun nothing.
 fn in_flight(secret: &SecretStatus) -> bool {
     match secret.phase {
         Phase::Rotating | Phase::Retiring => true,
-        Phase::NeedsAttention => secret.step.is_some(),
+        Phase::NeedsAttention => secret.step.is_some_and(|step| step != Step::Observe),
         _ => false,
     }
 }

@@ -25,6 +25,9 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Records and history in a SQLite file.
 pub struct SqliteStore {
     owned: Arc<Owned>,
+    /// Whose turn it is. Whoever waits for theirs takes no thread, and may give up: a file that is
+    /// locked for an hour must not fill the threads with health checks that nobody waits for.
+    turn: Arc<tokio::sync::Semaphore>,
 }
 
 /// The fields drop in this order: the database is closed before the lock goes.
@@ -58,6 +61,7 @@ impl SqliteStore {
                 location,
                 _lock: lock,
             }),
+            turn: Arc::new(tokio::sync::Semaphore::new(1)),
         })
     }
 
@@ -68,7 +72,11 @@ impl SqliteStore {
         operation: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
         let owned = Arc::clone(&self.owned);
+        // The semaphore is never closed, so there is always a turn. It ends with the operation, even
+        // if nobody waits for that any more.
+        let turn = Arc::clone(&self.turn).acquire_owned().await;
         let done = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
             // A transaction that a panic interrupts is rolled back, so the connection stays sound.
             let mut connection = owned.connection.lock().unwrap_or_else(PoisonError::into_inner);
             operation(&mut connection).map_err(|error| owned.location.failed(action, &error))

@@ -11,12 +11,17 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod command_line;
 mod crash;
 mod lifecycle;
 mod lost_replies;
 mod nodes;
 mod refusals;
 mod rules;
+mod secrecy;
+mod shutdown;
 mod stall;
+mod storage;
 mod strangers;
 mod structure;
+mod surfaces;

@@ -1,6 +1,7 @@
 //! What the integration tests stand on: a sandbox with real `redis-server` processes, the real
 //! AWS SDK as the operator's hand, and the real `rekeyd` binary.
 
+pub mod cli;
 pub mod daemon;
 pub mod http;
 pub mod world;
