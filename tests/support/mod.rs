@@ -9,7 +9,7 @@ pub mod world;
 use std::time::Duration;
 
 pub use daemon::{Daemon, Policy};
-pub use rekeyd_sandbox::{Delay, Fault, FaultKind, Range, Settings};
+pub use rekeyd_sandbox::{Delay, Fault, FaultKind, Settings};
 pub use world::World;
 
 /// How long a test waits for something that should come within seconds. Machines are slow and

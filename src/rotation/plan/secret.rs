@@ -52,8 +52,8 @@ impl<'a> Subject<'a> {
     /// The last version that was made from the current one and given up: it has no label any more.
     pub(super) fn last_given_up(&self) -> Option<String> {
         let made = (0..GENERATIONS).map(|generation| version_id(self.arn, self.current, generation));
-        made.filter(|id| self.version(id).is_some_and(|version| version.stages.is_empty()))
-            .last()
+        made.rev()
+            .find(|id| self.version(id).is_some_and(|version| version.stages.is_empty()))
     }
 
     /// Whether rekeyd made the current version from the previous one, so that the password that
