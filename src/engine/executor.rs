@@ -231,10 +231,10 @@ impl Engine {
         let facts = facts(observation, record, &context);
         if let Some(entry) = state.entries.get_mut(key) {
             entry.sight.held = hold.is_some();
-            let seen_before = entry.sight.facts.previous_password_valid;
+            let seen_before = entry.sight.facts.password_count;
             entry.sight.facts = facts;
-            if entry.sight.facts.previous_password_valid.is_none() {
-                entry.sight.facts.previous_password_valid = seen_before;
+            if entry.sight.facts.password_count.is_none() {
+                entry.sight.facts.password_count = seen_before;
             }
         }
         decision

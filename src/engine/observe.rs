@@ -100,7 +100,10 @@ impl Engine {
         for (credential, skipped) in credentials {
             logins.insert(credential.clone(), Answers::new());
             let Some(password) = self.password(policy, observation, &credential) else {
-                continue;
+                return Err(unavailable(
+                    "a login",
+                    "the version to log in with was not read, or has no password",
+                ));
             };
             for node in nodes.difference(&skipped).cloned() {
                 let (login, tls) = (self.login.clone(), policy.tls.clone());

@@ -100,7 +100,8 @@ impl Engine {
             pending_version: record.rotation.as_ref().map(|rotation| rotation.version.clone()),
             last_rotation_at: facts.last_rotation_at,
             next_rotation_at: facts.next_rotation_at,
-            previous_password_valid: facts.previous_password_valid,
+            // While a rotation is under way, the second password is the pending one.
+            previous_password_valid: facts.password_count.map(|count| record.rotation.is_none() && count > 1),
             overlap_until: facts.overlap_until,
             retired_at: record.retired.as_ref().map(|retired| retired.at),
             retired_version: record.retired.as_ref().map(|retired| retired.previous.clone()),

@@ -275,11 +275,8 @@ fn password(observation: &Observation, version: &str) -> Result<Password, StepEr
 /// An error whose text quotes none of these passwords. AWS is not known to quote them, and must
 /// not begin to in our log.
 fn withhold(mut error: AwsError, passwords: &[Password]) -> AwsError {
-    if passwords
-        .iter()
-        .any(|password| error.message.contains(password.expose()))
-    {
-        error.message = "(withheld: AWS's words quote a password)".to_owned();
+    for password in passwords {
+        error.message = error.message.replace(password.expose(), "(password withheld)");
     }
     error
 }

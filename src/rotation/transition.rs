@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::clock::Timestamp;
 use crate::rotation::event::Event;
 use crate::rotation::observation::Proof;
+use crate::rotation::reason::HaltReason;
 use crate::rotation::state::{
     Attention, Check, Failure, Finishing, Halt, Promotion, Record, Retired, Retirement, Rotation, Waiting,
 };
@@ -65,6 +66,10 @@ impl Record {
                 detail,
                 subject,
             } => {
+                if *reason == HaltReason::CurrentPasswordRefused {
+                    // What was proved of it once is no longer so.
+                    self.check = None;
+                }
                 self.halt = Some(Halt {
                     reason: *reason,
                     detail: detail.clone(),

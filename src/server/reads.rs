@@ -1,4 +1,4 @@
-//! What can be looked at. No answer holds a password: none of what [`Control`] tells does.
+//! What can be looked at. No answer holds a password: none of what the engine tells does.
 //!
 //! - `GET /livez`: the process answers
 //! - `GET /readyz`: whether configuration, store and tick are well; 503 if not

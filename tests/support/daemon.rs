@@ -51,7 +51,6 @@ pub struct Setup<'a> {
     default_keys: String,
     policies: Vec<Policy>,
     env: Vec<(String, String)>,
-    args: Vec<String>,
 }
 
 impl World {
@@ -66,7 +65,6 @@ impl World {
             default_keys: String::new(),
             policies: Vec::new(),
             env: Vec::new(),
-            args: Vec::new(),
         }
     }
 }
@@ -91,11 +89,6 @@ impl Setup<'_> {
 
     pub fn env(mut self, key: &str, value: &str) -> Self {
         self.env.push((key.to_owned(), value.to_owned()));
-        self
-    }
-
-    pub fn arg(mut self, arg: &str) -> Self {
-        self.args.push(arg.to_owned());
         self
     }
 
@@ -183,7 +176,6 @@ impl Setup<'_> {
         let begins_at = file.metadata().map(|metadata| metadata.len()).unwrap_or(0);
         let child = self
             .command(&["--log-format", "json", "run"])
-            .args(&self.args)
             .stdout(Stdio::from(file.try_clone().expect("log file")))
             .stderr(Stdio::from(file))
             .spawn()
@@ -256,7 +248,7 @@ impl Daemon {
             let lines = text
                 .lines()
                 .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-            let address = lines.filter_map(|line| find_text(&line, "listen")).last();
+            let address = lines.rev().find_map(|line| find_text(&line, "listen"));
             address.ok_or(text)
         })
         .await

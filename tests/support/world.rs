@@ -247,6 +247,20 @@ impl World {
         document["password"].as_str().map(str::to_owned)
     }
 
+    /// The password of a version, whatever its labels.
+    pub async fn version_password(&self, secret: &str, version: &str) -> String {
+        let value = self
+            .secrets
+            .get_secret_value()
+            .secret_id(secret)
+            .version_id(version)
+            .send()
+            .await;
+        let value = value.expect("a version").secret_string.expect("a text");
+        let document: serde_json::Value = serde_json::from_str(&value).expect("a document");
+        document["password"].as_str().expect("a password").to_owned()
+    }
+
     /// The addresses of all nodes.
     pub fn addresses(&self) -> Vec<(String, u16)> {
         self.sandbox

@@ -1,6 +1,6 @@
 //! What logins on the user's nodes amount to.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::policy::Endpoint;
 use crate::rotation::observation::{Credential, LoginAnswer, NodeKind, Observation, Proof, Topology};
@@ -23,6 +23,8 @@ pub(super) struct Tally {
 /// One round of logins with several credentials.
 pub(super) struct Round<'a> {
     observation: &'a Observation,
+    /// The nodes that were not to be asked, by credential.
+    excepted: BTreeMap<Credential, BTreeSet<Endpoint>>,
     topology: &'a Topology,
     step: Step,
 }
@@ -55,20 +57,27 @@ pub(super) fn round<'a>(
     }
     Ok(Round {
         observation,
+        excepted: credentials.into_iter().collect(),
         topology,
         step,
     })
 }
 
 impl Round<'_> {
-    /// The answers to one credential.
+    /// The answers to one credential. A node that was to be asked and has no answer counts as
+    /// unreachable: what was not asked proves nothing.
     pub(super) fn tally(&self, credential: &Credential) -> Tally {
         let mut tally = Tally::default();
-        for (node, answer) in self.observation.logins.get(credential).into_iter().flatten() {
-            match answer {
-                LoginAnswer::Accepted => drop(tally.accepted.insert(node.clone())),
-                LoginAnswer::Refused => drop(tally.refused.insert(node.clone())),
-                LoginAnswer::Unreachable(cause) => tally.unreachable.push((node.clone(), cause.clone())),
+        let answers = self.observation.logins.get(credential);
+        let excepted = self.excepted.get(credential);
+        for node in self.topology.nodes.iter().filter(|node| node.available) {
+            let endpoint = &node.endpoint;
+            match answers.and_then(|answers| answers.get(endpoint)) {
+                Some(LoginAnswer::Accepted) => drop(tally.accepted.insert(endpoint.clone())),
+                Some(LoginAnswer::Refused) => drop(tally.refused.insert(endpoint.clone())),
+                Some(LoginAnswer::Unreachable(cause)) => tally.unreachable.push((endpoint.clone(), cause.clone())),
+                None if excepted.is_some_and(|nodes| nodes.contains(endpoint)) => {}
+                None => tally.unreachable.push((endpoint.clone(), "was not asked".to_owned())),
             }
         }
         tally

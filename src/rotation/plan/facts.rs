@@ -21,8 +21,8 @@ pub struct Facts {
     pub overlap_until: Option<Timestamp>,
     /// The user's id.
     pub user_id: Option<String>,
-    /// Whether the user has more than one password.
-    pub previous_password_valid: Option<bool>,
+    /// How many passwords the user has.
+    pub password_count: Option<u32>,
     /// Whether a requested rotation has not happened yet.
     pub requested: bool,
 }
@@ -59,9 +59,8 @@ pub fn facts(observation: &Observation, record: &Record, context: &Context<'_>) 
             .then(|| overlap_end(observation, current, record, context.policy))
             .flatten(),
         user_id: document.map(|document| document.user_arn().user_id().to_owned()),
-        previous_password_valid: match &observation.user {
-            // While a rotation is under way, the second password is the pending one.
-            UserSight::Seen(user) => Some(record.rotation.is_none() && user::password_count(user) > 1),
+        password_count: match &observation.user {
+            UserSight::Seen(user) => Some(user::password_count(user)),
             UserSight::Unseen => None,
         },
         requested: record.standing_request(current, created).is_some(),

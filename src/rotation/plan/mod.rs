@@ -4,9 +4,10 @@
 //! A decision may be to look closer: the observation then grows and `plan` is asked again. So the
 //! order in which things are looked at is decided here, too, and nothing is read in vain.
 //!
-//! [`secret`] checks the secret and its documents, [`user`] the user, [`evidence`] weighs logins;
-//! [`rotating`] drives a pending password to AWSCURRENT, [`retiring`] removes the previous one,
-//! [`resting`] finds what is due, [`facts`](mod@facts) what status shows.
+//! `secret` checks the secret and its documents, `user` the user, `evidence` weighs logins;
+//! `rotating` drives a pending password to AWSCURRENT, `retiring` removes the previous one,
+//! `resting` finds what is due, `beginning` begins it, `checking` looks after the current password,
+//! `facts` is what status shows.
 
 mod beginning;
 mod checking;

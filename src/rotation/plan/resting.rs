@@ -1,6 +1,6 @@
 //! No rotation is under way: is a retirement due, a rotation, or a check?
 //!
-//! [`super::beginning`] begins a rotation, [`super::checking`] checks the current password.
+//! `beginning` begins a rotation, `checking` checks the current password.
 
 use crate::clock::{Timestamp, after};
 use crate::policy::{Overlap, Policy};

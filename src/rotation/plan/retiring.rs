@@ -12,7 +12,7 @@ use crate::rotation::step::Step;
 
 use super::evidence::{self, Round};
 use super::secret::Subject;
-use super::{Action, Context, Decision, Deliberation, user};
+use super::{Action, Context, Decision, Deliberation, user, value};
 
 /// A retirement that is due or under way.
 struct Retiring<'a> {
@@ -30,6 +30,7 @@ pub(super) fn decide(
     context: &Context<'_>,
     previous: &str,
 ) -> Deliberation<Decision> {
+    value(subject.observation, previous)?;
     let user = user::examine(subject, context)?;
     let retirement = record
         .retirement
@@ -169,14 +170,15 @@ impl Retiring<'_> {
     /// The password that goes must be the previous one, and not one that a person has added.
     fn second_is_previous(&self, round: &Round<'_>) -> Deliberation<()> {
         let tally = round.tally(&self.previous());
-        if tally.accepted.is_empty() && !tally.refused.is_empty() {
-            let detail = format!(
-                "user {} has a second password, which is not that of version {}",
-                self.user.id, self.previous
-            );
-            return Err(self.halt(HaltReason::UnknownPassword, detail));
+        if !tally.accepted.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        round.all_reachable(&tally)?;
+        let detail = format!(
+            "user {} has a second password, which is not that of version {}",
+            self.user.id, self.previous
+        );
+        Err(self.halt(HaltReason::UnknownPassword, detail))
     }
 
     /// The user has one password left: which it is, and that the other is dead, only logins show.

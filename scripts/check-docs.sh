@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# Holds the documents to the code: every test that docs/SEMANTICS.md names exists, and its tables of
+# reasons are those of src/rotation/reason.rs. With --write, the tables are written anew.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+page=docs/SEMANTICS.md
+problems=0
+say() { echo "check-docs: $*" >&2; problems=1; }
+
+# The rows of one set of reasons: | `label` | meaning |
+rows() {
+    awk -v set="$1" '
+        $0 ~ "^    " set " \\{" { inside = 1; next }
+        inside && /^    }/ { exit }
+        inside && match($0, /= "[a-z_]+": "/) {
+            rest = substr($0, RSTART + 3)
+            label = substr(rest, 1, index(rest, "\"") - 1)
+            meaning = substr(rest, length(label) + 5)
+            sub(/",$/, "", meaning)
+            gsub(/\\"/, "\"", meaning)
+            printf "| `%s` | %s |\n", label, meaning
+        }' src/rotation/reason.rs
+}
+
+written() {
+    local line set
+    while IFS= read -r line; do
+        if [[ $line =~ ^'<!-- reasons: '([A-Za-z]+)' -->'$ ]]; then
+            set=${BASH_REMATCH[1]}
+            printf '%s\n| reason | meaning |\n|---|---|\n' "$line"
+            rows "$set"
+            while IFS= read -r line && [ "$line" != '<!-- end -->' ]; do :; done
+        fi
+        printf '%s\n' "$line"
+    done <"$page"
+}
+
+fresh=$(mktemp)
+trap 'rm -f "$fresh"' EXIT
+written >"$fresh"
+if [ "${1:-}" = --write ]; then
+    cp "$fresh" "$page"
+elif ! diff -u "$page" "$fresh" >&2; then
+    say "the tables of reasons are old; run scripts/check-docs.sh --write"
+fi
+
+# A test is named as `file::name`; only the name is looked for.
+while read -r name; do
+    grep -rqE "fn ${name}\b" src tests sandbox/tests || say "$page names a test that does not exist: $name"
+done < <(grep -oE '`[a-z_]+(::[a-z_]+)*::[a-z_]+`' "$page" | tr -d '`' | sed 's/.*:://' | sort -u)
+
+# Every reason has its row in docs/OPERATIONS.md, where it says what to do.
+while read -r label; do
+    grep -q "\`$label\`" docs/OPERATIONS.md || say "docs/OPERATIONS.md says nothing of $label"
+done < <({ rows HaltReason; rows AttentionReason; rows UnprovenReason; rows WaitReason; } | sed -E 's/^\| `([a-z_]+)`.*/\1/' | sort -u)
+
+exit "$problems"
