@@ -209,3 +209,35 @@ impl std::fmt::Display for Endpoint {
         write!(f, "{}:{}", self.host, self.port)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_stands_for_any_characters_and_nothing_else_does() {
+        let cases = [
+            ("user1", "user1", true),
+            ("user1", "USER1", true),
+            ("user1", "user10", false),
+            ("orders-*", "orders-", true),
+            ("orders-*", "orders-reader", true),
+            ("orders-*", "my-orders-reader", false),
+            ("*-reader", "orders-reader", true),
+            ("*-reader", "orders-reader-2", false),
+            ("a*b*c", "abc", true),
+            ("a*b*c", "axxbyyc", true),
+            ("a*b*c", "ac", false),
+            ("ab*ba", "aba", false),
+            ("*", "", true),
+            ("us.r1", "user1", false),
+        ];
+        for (pattern, user, wanted) in cases {
+            assert_eq!(
+                UserPattern(pattern.to_owned()).matches(user),
+                wanted,
+                "{pattern} {user}"
+            );
+        }
+    }
+}

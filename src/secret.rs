@@ -292,3 +292,6 @@ impl<'de> serde::Deserialize<'de> for Entries {
         deserializer.deserialize_map(Members)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -153,11 +153,19 @@ fn fields(event: &serde_json::Value) -> String {
     let shown = event
         .iter()
         .filter(|(name, value)| *name != "event" && !value.is_null());
-    let shown = shown.map(|(name, value)| match value {
-        serde_json::Value::String(text) => format!("{name}={text}"),
-        other => format!("{name}={other}"),
-    });
+    let shown = shown.map(|(name, value)| format!("{name}={}", plain(value)));
     shown.collect::<Vec<_>>().join(" ")
+}
+
+/// A value without the marks of JSON: `unproven:user_off`, `host:port`, `one,another`.
+fn plain(value: &serde_json::Value) -> String {
+    use serde_json::Value;
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(values) => values.iter().map(plain).collect::<Vec<_>>().join(","),
+        Value::Object(members) => members.values().map(plain).collect::<Vec<_>>().join(":"),
+        Value::Null | Value::Bool(_) | Value::Number(_) => value.to_string(),
+    }
 }
 
 /// JSON for people and programs.

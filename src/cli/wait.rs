@@ -9,6 +9,7 @@ use crate::cli::client::{Client, ClientError};
 use crate::cli::show::told;
 use crate::cli::text::clean;
 use crate::engine::control::Accepted;
+use crate::rotation::reason::HaltReason;
 use crate::rotation::status::{Phase, SecretStatus};
 
 /// Between two looks: short for a person who waits, cheap for the daemon.
@@ -102,12 +103,11 @@ impl Watched {
         };
         let halted = status.phase == Phase::Halted && self.looks >= LOOKS_AT_HALT;
         let paused = status.phase == Phase::Paused && self.looks >= LOOKS_AT_PAUSE;
-        if self.rotated(status) && (!revoke_previous || previous_gone(status)) {
+        if self.rotated(status) && (!revoke_previous || self.previous_gone(status)) {
             Standing::Done
         } else if halted || paused {
-            let verb = if halted { "passes over it" } else { "ends it" };
             let phase = status.phase.label();
-            Standing::Failed(format!("{phase}: {}; `rekeyd resume` {verb}", told(status)))
+            Standing::Failed(format!("{phase}: {}; {}", told(status), way_out(status)))
         } else {
             Standing::Waiting
         }
@@ -117,13 +117,28 @@ impl Watched {
         status.current_version.is_some()
             && status.current_version != self.accepted.current_version
             && status.proof.is_some()
+            // Where the version was not known yet when the command was accepted.
+            && !status.requested
+    }
+
+    /// After a leak only the end of the old password is an end.
+    fn previous_gone(&self, status: &SecretStatus) -> bool {
+        let retired = status.retired_version.is_some() && status.retired_version == self.accepted.current_version;
+        status.previous_password_valid == Some(false) || retired
     }
 }
 
-/// After a leak only the end of the old password is an end.
-fn previous_gone(status: &SecretStatus) -> bool {
-    let retired_since = status.retired_at.is_some() && status.retired_at >= status.last_rotation_at;
-    status.previous_password_valid == Some(false) || retired_since
+/// What ends a pause or a halt.
+fn way_out(status: &SecretStatus) -> &'static str {
+    let reason = status.reason.as_deref().unwrap_or_default();
+    let passable = HaltReason::ALL
+        .iter()
+        .any(|halt| halt.label() == reason && halt.may_be_passed());
+    match status.phase {
+        Phase::Halted if passable => "`rekeyd resume` passes over it",
+        Phase::Halted => "it goes on when that is mended; `rekeyd resume` looks again at once",
+        _ => "`rekeyd resume` ends it",
+    }
 }
 
 /// Waits until every rotation is over, or for `timeout`.

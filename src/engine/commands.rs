@@ -6,7 +6,6 @@ use async_trait::async_trait;
 
 use crate::clock::after;
 use crate::rotation::event::{Event, Pause, Request};
-use crate::rotation::reason::HaltReason;
 use crate::rotation::status::SecretStatus;
 use crate::store::HistoryEntry;
 
@@ -171,7 +170,7 @@ impl Control for Engine {
             if record.pause.is_some() {
                 self.record(key, Event::Resumed).await?;
             }
-            if let Some(halt) = record.halt.filter(|halt| may_be_passed(halt.reason)) {
+            if let Some(halt) = record.halt.filter(|halt| halt.reason.may_be_passed()) {
                 let (reason, subject) = (halt.reason, halt.subject);
                 self.record(key, Event::Acknowledged { reason, subject }).await?;
             }
@@ -179,10 +178,4 @@ impl Control for Engine {
         }
         Ok(chosen.into_iter().map(|(_, accepted)| accepted).collect())
     }
-}
-
-/// Halts that an operator's word ends. The others end when the observation changes, and a resume
-/// only looks again.
-fn may_be_passed(reason: HaltReason) -> bool {
-    matches!(reason, HaltReason::RolledBack | HaltReason::AttemptsExhausted)
 }

@@ -125,6 +125,14 @@ reasons! {
     }
 }
 
+impl HaltReason {
+    /// Whether an operator's word ends it. The others end when the observation changes, and a
+    /// resume only looks again.
+    pub fn may_be_passed(self) -> bool {
+        matches!(self, Self::RolledBack | Self::AttemptsExhausted)
+    }
+}
+
 impl WaitReason {
     /// What it becomes when it lasts longer than the policy's `propagation_timeout`.
     pub fn overdue(self) -> AttentionReason {

@@ -33,6 +33,9 @@ use crate::rotation::step::Step;
 
 pub use facts::{Facts, facts};
 
+#[cfg(test)]
+mod tests;
+
 /// Which secrets name which user, over the whole configuration.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub struct Claims {
