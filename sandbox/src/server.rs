@@ -22,6 +22,9 @@ use crate::redis::process::Common;
 use crate::sandbox::Sandbox;
 use crate::settings::{Caches, Settings};
 
+/// How often the folder's removal is tried.
+const REMOVALS: u32 = 100;
+
 /// How a server is to be started.
 #[derive(Clone)]
 pub struct ServerConfig {
@@ -87,7 +90,7 @@ pub struct SandboxServer {
     stop: CancellationToken,
     http: JoinHandle<()>,
     tasks: Vec<JoinHandle<()>>,
-    _root: TempDir,
+    root: TempDir,
 }
 
 impl SandboxServer {
@@ -140,7 +143,7 @@ impl SandboxServer {
             stop,
             http,
             tasks,
-            _root: root,
+            root,
         })
     }
 
@@ -192,6 +195,13 @@ impl Drop for SandboxServer {
         }
         // Tasks of nodes end when their orders' senders do, which the plane holds.
         self.plane.abandon();
+        // The nodes' supervisors clear their own folders away meanwhile, on which a removal trips.
+        for _ in 0..REMOVALS {
+            if std::fs::remove_dir_all(self.root.path()).is_ok() || !self.root.path().exists() {
+                break;
+            }
+            std::thread::yield_now();
+        }
     }
 }
 
