@@ -230,7 +230,8 @@ impl Engine {
         let decision = plan(observation, record, &context);
         let facts = facts(observation, record, &context);
         if let Some(entry) = state.entries.get_mut(key) {
-            entry.sight.held = hold.is_some();
+            entry.sight.held =
+                matches!(&decision, Decision::Rest { detail: Some(told), .. } if Some(told) == hold.as_ref());
             let seen_before = entry.sight.facts.password_count;
             entry.sight.facts = facts;
             if entry.sight.facts.password_count.is_none() {

@@ -49,7 +49,7 @@ impl Engine {
             }
         }
         self.metrics.event(&policy, &before, &event, at);
-        log(&name, &policy, &event);
+        super::log::log(&name, &policy, &event);
         Ok(())
     }
 
@@ -65,128 +65,5 @@ fn gone(key: &str) -> StoreError {
         location: key.to_owned(),
         action: "recording an event",
         cause: "the secret is in no policy any more".to_owned(),
-    }
-}
-
-/// Logs an event: what needs a person as a warning, what an operator follows as information.
-fn log(secret: &str, policy: &str, event: &Event) {
-    let name = event.label();
-    match event {
-        Event::Halted { reason, detail, .. } => {
-            tracing::warn!(
-                secret,
-                policy,
-                event = name,
-                reason = reason.label(),
-                detail,
-                "{}",
-                reason.meaning()
-            );
-        }
-        Event::AttentionRaised { reason, detail } => {
-            tracing::warn!(
-                secret,
-                policy,
-                event = name,
-                reason = reason.label(),
-                detail,
-                "{}",
-                reason.meaning()
-            );
-        }
-        Event::AttemptFailed {
-            step,
-            message,
-            next_attempt_at,
-        } => {
-            tracing::warn!(secret, policy, event = name, step = step.label(), %next_attempt_at, "{message}");
-        }
-        Event::Waiting { reason, detail } => {
-            tracing::debug!(secret, policy, event = name, reason = reason.label(), detail, "waiting");
-        }
-        Event::Promoted {
-            version,
-            previous,
-            proof,
-            nodes,
-        } => {
-            let proof = proof.map_or("by another process", |proof| proof.label());
-            tracing::info!(
-                secret,
-                policy,
-                event = name,
-                version,
-                previous,
-                proof,
-                nodes,
-                "AWSCURRENT moved"
-            );
-        }
-        Event::Checked { version, proof, nodes } => {
-            tracing::info!(
-                secret,
-                policy,
-                event = name,
-                version,
-                proof = proof.label(),
-                nodes,
-                "current password checked"
-            );
-        }
-        Event::Retired { previous, proof, .. } => {
-            tracing::info!(
-                secret,
-                policy,
-                event = name,
-                previous,
-                proof = proof.label(),
-                "previous password removed"
-            );
-        }
-        Event::RotationStarted {
-            version,
-            parent,
-            generation,
-        } => {
-            tracing::info!(
-                secret,
-                policy,
-                event = name,
-                version,
-                parent,
-                generation,
-                "rotation under way"
-            );
-        }
-        Event::AbandonStarted { version, cause } => {
-            tracing::warn!(
-                secret,
-                policy,
-                event = name,
-                version,
-                cause,
-                "pending password given up"
-            );
-        }
-        Event::SettlingStarted { .. }
-        | Event::SettlingBroken { .. }
-        | Event::WaitingEnded
-        | Event::NodesRefusePrevious { .. }
-        | Event::WriteStarted
-        | Event::WriteRefused
-        | Event::FinishStarted { .. } => {
-            tracing::debug!(secret, policy, event = name);
-        }
-        Event::Requested(_)
-        | Event::PasswordCreated { .. }
-        | Event::PasswordSet { .. }
-        | Event::RetirementStarted { .. }
-        | Event::PreviousRemoved { .. }
-        | Event::Abandoned { .. }
-        | Event::AttentionCleared
-        | Event::HaltCleared
-        | Event::Acknowledged { .. }
-        | Event::Paused(_)
-        | Event::Resumed => tracing::info!(secret, policy, event = name),
     }
 }

@@ -13,6 +13,7 @@ mod discovery;
 mod entry;
 mod executor;
 mod journal;
+mod log;
 mod observe;
 pub mod queue;
 mod report;
@@ -37,7 +38,6 @@ use crate::policy::Policy;
 use crate::rotation::plan::Claims;
 use crate::rotation::reason::AttentionReason;
 use crate::rotation::state::Record;
-use crate::rotation::status::Phase;
 use crate::store::Store;
 
 pub use settle::Settled;
@@ -101,6 +101,8 @@ struct State {
     unread: usize,
     /// How many rotations and retirements are under way.
     in_flight: usize,
+    /// How many may be.
+    most_in_flight: usize,
 }
 
 impl Engine {
@@ -114,6 +116,7 @@ impl Engine {
             .into_iter()
             .map(|record| (record.secret_arn.clone(), record))
             .collect();
+        let most_in_flight = config.daemon.max_in_flight;
         Ok(Arc::new(Self {
             config,
             places: adapters.places,
@@ -124,6 +127,7 @@ impl Engine {
             metrics: adapters.metrics,
             state: Mutex::new(State {
                 records,
+                most_in_flight,
                 ..State::default()
             }),
             wake: Notify::new(),
@@ -284,7 +288,7 @@ impl State {
             (false, true) => self.in_flight += 1,
             (true, false) => {
                 self.in_flight = self.in_flight.saturating_sub(1);
-                self.release_held(1);
+                self.release_held(self.most_in_flight.saturating_sub(self.in_flight));
             }
             _ => {}
         }
@@ -292,13 +296,14 @@ impl State {
 
     /// Lets secrets look again that were held back.
     fn release_held(&mut self, most: usize) {
-        let held = self
-            .entries
-            .iter_mut()
-            .filter(|(_, entry)| entry.sight.held && !entry.driven && entry.sight.phase == Some(Phase::Due));
+        let held = self.entries.iter_mut().filter(|(_, entry)| entry.sight.held);
         for (key, entry) in held.take(most) {
             entry.sight.held = false;
-            self.queue.set(key, Wake::Past(Duration::ZERO));
+            if entry.driven {
+                entry.woken = true;
+            } else {
+                self.queue.set(key, Wake::Past(Duration::ZERO));
+            }
         }
     }
 }

@@ -96,6 +96,8 @@ pub enum Event {
         /// Their addresses.
         nodes: BTreeSet<Endpoint>,
     },
+    /// The retirement is pointless: AWSCURRENT moved on, or the version is gone.
+    RetirementDropped,
     /// The previous password is gone.
     Retired {
         /// The version under AWSCURRENT.
@@ -209,6 +211,7 @@ impl Event {
             Self::RetirementStarted { .. } => "retirement_started",
             Self::PreviousRemoved { .. } => "previous_removed",
             Self::NodesRefusePrevious { .. } => "nodes_refuse_previous",
+            Self::RetirementDropped => "retirement_dropped",
             Self::Retired { .. } => "retired",
             Self::AbandonStarted { .. } => "abandon_started",
             Self::Abandoned { .. } => "abandoned",

@@ -86,6 +86,9 @@ pub struct Retirement {
 pub struct Retired {
     /// The version that was under AWSCURRENT.
     pub version: String,
+    /// All versions whose password went while that one was current.
+    #[serde(default)]
+    pub all: BTreeSet<String>,
     /// The version whose password went.
     pub previous: String,
     /// When.
@@ -172,6 +175,9 @@ pub struct Record {
     pub retired: Option<Retired>,
     /// What was last proved of the current password.
     pub check: Option<Check>,
+    /// Versions that were given up before their password was ever set.
+    #[serde(default)]
+    pub never_set: BTreeSet<String>,
     /// When the last change of the user settled, or a pending password was abandoned. The fence
     /// runs from here.
     pub settled_at: Option<Timestamp>,
@@ -190,6 +196,7 @@ pub struct Record {
     /// Why nothing is changed.
     pub halt: Option<Halt>,
     /// The halts that an operator said may be passed over, each for its subject.
+    #[serde(default)]
     pub acknowledged: BTreeMap<HaltReason, String>,
     /// The operator's pause.
     pub pause: Option<Pause>,
@@ -206,6 +213,7 @@ impl Record {
             retirement: None,
             retired: None,
             check: None,
+            never_set: BTreeSet::new(),
             settled_at: None,
             open_write: None,
             doubtful_write: None,

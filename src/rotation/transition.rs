@@ -55,7 +55,8 @@ impl Record {
             | Event::NodesRefusePrevious { .. }
             | Event::Retired { .. } => return self.apply_retirement(at, event).ok_or(illegal),
             Event::WriteStarted => self.start_write(at),
-            Event::WriteRefused => self.open_write = None,
+            Event::WriteRefused => self.refuse_write(),
+            Event::RetirementDropped => self.retirement = None,
             Event::WaitingEnded => self.waiting = None,
             Event::Waiting { .. }
             | Event::AttemptFailed { .. }
@@ -138,7 +139,9 @@ impl Record {
                 rotation.abandoning = Some(cause.clone());
             }
             Event::Abandoned { .. } => {
-                self.rotation = None;
+                let rotation = self.rotation.take();
+                let never_set = rotation.filter(|rotation| rotation.created && !rotation.set_started);
+                self.never_set.extend(never_set.map(|rotation| rotation.version));
                 self.settled_at = Some(at);
             }
             _ => return None,
@@ -163,6 +166,16 @@ impl Record {
         self.open_write = Some(at);
         if let Some(rotation) = &mut self.rotation {
             rotation.set_started = true;
+        }
+    }
+
+    fn refuse_write(&mut self) {
+        self.open_write = None;
+        let doubtful = self.doubtful_write;
+        if let Some(rotation) = &mut self.rotation {
+            // Unless an earlier try of this rotation was never answered, nothing was set.
+            let unanswered = doubtful.is_some_and(|doubtful| doubtful >= rotation.started_at);
+            rotation.set_started = rotation.set_at.is_some() || unanswered;
         }
     }
 
@@ -192,6 +205,7 @@ impl Record {
         self.retirement = None;
         self.settled_at = Some(at);
         self.acknowledged.clear();
+        self.never_set.clear();
     }
 
     fn apply_retirement(mut self, at: Timestamp, event: &Event) -> Option<Self> {
@@ -212,6 +226,8 @@ impl Record {
                     .as_mut()
                     .filter(|retirement| retirement.previous == *previous)?;
                 retirement.removed_at = Some(at);
+                // A node that refused it before may have learnt it anew meanwhile.
+                retirement.refused_by.clear();
                 self.open_write = None;
                 retirement.settled_since = None;
                 self.settled_at = Some(at);
@@ -225,8 +241,12 @@ impl Record {
                 proof,
             } => {
                 self.retirement = None;
+                let before = self.retired.take().filter(|retired| retired.version == *version);
+                let mut all = before.map(|retired| retired.all).unwrap_or_default();
+                all.insert(previous.clone());
                 self.retired = Some(Retired {
                     version: version.clone(),
+                    all,
                     previous: previous.clone(),
                     at,
                     proof: *proof,

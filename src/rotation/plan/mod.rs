@@ -16,6 +16,7 @@ mod facts;
 mod resting;
 mod retiring;
 mod rotating;
+mod second;
 mod secret;
 mod user;
 
@@ -296,6 +297,12 @@ fn acknowledgeable(record: &Record, reason: HaltReason, detail: String, subject:
 
 /// Brings a record of a rotation in line with where AWSCURRENT and AWSPENDING are now.
 fn settle_record(subject: &secret::Subject<'_>, record: &Record, context: &Context<'_>) -> Deliberation<()> {
+    if let Some(retirement) = &record.retirement {
+        let known = subject.observation.secret.versions.contains_key(&retirement.previous);
+        if retirement.version != subject.current || !known {
+            return Err(Decision::Note(Event::RetirementDropped));
+        }
+    }
     let Some(rotation) = &record.rotation else {
         return Ok(());
     };
@@ -318,7 +325,8 @@ fn settle_record(subject: &secret::Subject<'_>, record: &Record, context: &Conte
     if subject.current != rotation.parent {
         return Err(abandoned);
     }
-    let written = subject.observation.secret.versions.contains_key(&rotation.version);
+    // Listings lag: a version that we saw written is there, whether they show it or not.
+    let written = rotation.created || subject.observation.secret.versions.contains_key(&rotation.version);
     if written && subject.pending != Some(rotation.version.as_str()) {
         // Labels are read later than they are written: one that is missing may still appear.
         let young = between(rotation.started_at, context.now) < context.policy.settle;

@@ -5,7 +5,7 @@
 use crate::clock::{Timestamp, after};
 use crate::policy::{Overlap, Policy};
 use crate::rotation::event::Request;
-use crate::rotation::observation::{Observation, User};
+use crate::rotation::observation::Observation;
 use crate::rotation::reason::{HaltReason, WaitReason};
 use crate::rotation::state::{Record, Retirement};
 use crate::rotation::status::Phase;
@@ -52,7 +52,12 @@ pub(super) fn decide(subject: &Subject<'_>, record: &Record, context: &Context<'
         return resting.begin_first();
     }
     match resting.outstanding()? {
-        Some(previous) if resting.retirement_due() => retiring::decide(subject, record, context, previous),
+        Some(previous) if resting.retirement_due() => {
+            if resting.retirement_under_way().is_none() {
+                resting.await_fence_of(previous)?;
+            }
+            retiring::decide(subject, record, context, previous)
+        }
         Some(_) => resting.rest_in_overlap(),
         None if resting.due() => resting.begin(),
         None => resting.rest(),
@@ -101,6 +106,11 @@ impl Resting<'_> {
         let Some(previous) = self.subject.previous.filter(|previous| !self.retired(previous)) else {
             return Ok(None);
         };
+        if self.subject.generation_of(previous).is_none() && !self.subject.given_up().is_empty() {
+            // A child of the current version is made only while the user has one password. So if
+            // it has two, the second is the child's: begin() finds that out.
+            return Ok(None);
+        }
         let ours = self.subject.previous_is_ours();
         if (!ours && !self.due()) || !self.differs_from_current(previous)? {
             return Ok(None);
@@ -119,51 +129,16 @@ impl Resting<'_> {
     /// Whether this version's password was retired while the current one was current.
     pub(super) fn retired(&self, version: &str) -> bool {
         let retired = self.record.retired.as_ref();
-        retired.is_some_and(|retired| retired.version == self.subject.current && retired.previous == version)
+        retired.is_some_and(|retired| retired.version == self.subject.current && retired.all.contains(version))
     }
 
-    fn differs_from_current(&self, version: &str) -> Deliberation<bool> {
+    pub(super) fn differs_from_current(&self, version: &str) -> Deliberation<bool> {
         let document = value(self.subject.observation, version)?.as_ref().ok();
         let password = document.and_then(|document| document.password());
         Ok(match (password, self.subject.document.password()) {
             (Some(password), Some(current)) => !current.same_as(password),
             (password, _) => password.is_some(),
         })
-    }
-
-    /// The user has a second password although none is to be expected. If a version of ours holds
-    /// it, it is removed like any previous one: a write that arrived late brought it back, or a
-    /// pending one was given up while the user had it.
-    pub(super) fn second_password(&self, user: &User) -> Deliberation<Decision> {
-        let given_up = self.subject.last_given_up();
-        let mut versions: Vec<&str> = given_up
-            .iter()
-            .map(String::as_str)
-            .chain(self.subject.previous)
-            .collect();
-        // What was retired already is the last to be suspected.
-        versions.sort_by_key(|version| self.retired(version));
-        for version in versions {
-            if !self.differs_from_current(version)? {
-                continue;
-            }
-            // Whoever saw that password pending may have sent the promotion.
-            if let Some(until) = self
-                .fence()
-                .filter(|until| given_up.is_some() && *until > self.context.now)
-            {
-                return Ok(self.fenced(
-                    until,
-                    "a pending password was given up; it is taken from the user after the fence",
-                ));
-            }
-            return retiring::decide(self.subject, self.record, self.context, version);
-        }
-        let detail = format!(
-            "user {} has a second password that no version of the secret holds",
-            user.id
-        );
-        Err(self.halt(HaltReason::UnknownPassword, detail))
     }
 
     fn overlap_end(&self) -> Option<Timestamp> {

@@ -139,7 +139,7 @@ impl Pending<'_> {
 
     /// Whether the user's only password may be replaced although nobody recorded it.
     fn may_replace_unrecorded(&self) -> bool {
-        let given_up_before = self.subject.spent_generations() > 1;
+        let given_up_before = !self.user.on && self.subject.spent_generations() > 1;
         !self.current_has_password() && (self.context.policy.first_password == FirstPassword::Any || given_up_before)
     }
 
@@ -161,7 +161,8 @@ impl Pending<'_> {
         let count = user::password_count(self.user);
         let wanted = self.count_when_set();
         if count > wanted {
-            if self.may_replace_unrecorded() && self.never_set() {
+            if self.may_replace_unrecorded() {
+                self.await_visible_change(self.rotation.set_at)?;
                 return Ok(self.set());
             }
             let detail = format!("user {} has {count} passwords", self.user.id);
@@ -287,7 +288,7 @@ impl Pending<'_> {
         if tally.accepted.is_empty() && self.never_set() {
             return Err(self.not_ours());
         }
-        if tally.accepted.is_empty() && self.rotation.set_at.is_none() && !self.current_has_password() {
+        if tally.accepted.is_empty() && self.rotation.set_at.is_none() && self.may_replace_unrecorded() {
             // The user had a password before, so their number does not tell whether ours was set.
             return Ok(self.set());
         }
@@ -309,7 +310,8 @@ impl Pending<'_> {
 
     /// No login can prove the change: it must look settled for a while, after we saw it accepted.
     fn settle(&self, reason: UnprovenReason) -> Deliberation<Decision> {
-        if self.never_set() {
+        let live = !self.current_has_password() && self.user.on && !self.may_replace_unrecorded();
+        if self.never_set() || (live && !self.rotation.set_started) {
             return Err(self.not_ours());
         }
         let Some(set_at) = self.rotation.set_at else {

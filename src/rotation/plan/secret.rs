@@ -49,11 +49,12 @@ impl<'a> Subject<'a> {
         u32::try_from(spent.count()).unwrap_or(GENERATIONS)
     }
 
-    /// The last version that was made from the current one and given up: it has no label any more.
-    pub(super) fn last_given_up(&self) -> Option<String> {
+    /// The versions that were made from the current one and given up, the last one first: they have
+    /// no label any more.
+    pub(super) fn given_up(&self) -> Vec<String> {
         let made = (0..GENERATIONS).map(|generation| version_id(self.arn, self.current, generation));
-        made.rev()
-            .find(|id| self.version(id).is_some_and(|version| version.stages.is_empty()))
+        let unlabelled = |id: &String| self.version(id).is_some_and(|version| version.stages.is_empty());
+        made.rev().filter(unlabelled).collect()
     }
 
     /// Whether rekeyd made the current version from the previous one, so that the password that

@@ -341,3 +341,88 @@ fn user_ids_that_differ_in_case_only_are_one_user() {
     claims.release("second");
     assert_eq!(claims.rival("first", USER), None);
 }
+
+#[test]
+fn a_password_that_was_given_up_is_not_mistaken_for_the_previous_one() {
+    let given_up = version_id(ARN, "b", 0);
+    let versions: [(&str, &[&str]); 3] = [("a", &["AWSPREVIOUS"]), ("b", &["AWSCURRENT"]), (&given_up, &[])];
+    let mut seen = observation(&versions, 2);
+    let refused = [
+        (1, LoginAnswer::Refused),
+        (2, LoginAnswer::Refused),
+        (3, LoginAnswer::Refused),
+    ];
+    answers(&mut seen, "a", &refused);
+    answers(&mut seen, "b", &ACCEPTED);
+    answers(&mut seen, &given_up, &ACCEPTED);
+    // The store is new, so nothing is known of what was retired.
+    let due = after(now(), Duration::from_secs(31 * 86_400));
+    let decision = decide_at(&seen, &record(&[]), due);
+    let wanted = |action: &Action| matches!(action, Action::Retire { previous, .. } if *previous == given_up);
+    assert!(
+        matches!(&decision, Decision::Act(action) if wanted(action)),
+        "{decision:?}"
+    );
+
+    answers(&mut seen, &given_up, &refused);
+    let decision = decide_at(&seen, &record(&[]), due);
+    assert!(
+        matches!(
+            decision,
+            Decision::Halt {
+                reason: HaltReason::UnknownPassword,
+                ..
+            }
+        ),
+        "a person's password stays: {decision:?}"
+    );
+}
+
+#[test]
+fn a_change_that_aws_refused_does_not_pass_a_strangers_password_off_as_ours() {
+    let pending = version_id(ARN, "a", 0);
+    let version = pending.clone();
+    let refused = record(&[
+        Event::RotationStarted {
+            version: version.clone(),
+            parent: "a".to_owned(),
+            generation: 0,
+        },
+        Event::PasswordCreated { version },
+        Event::WriteStarted,
+        Event::WriteRefused,
+    ]);
+    let mut seen = observation(&[("a", &["AWSCURRENT"]), (&pending, &["AWSPENDING"])], 2);
+    answers(&mut seen, "a", &ACCEPTED);
+    answers(
+        &mut seen,
+        &pending,
+        &[
+            (1, LoginAnswer::Refused),
+            (2, LoginAnswer::Refused),
+            (3, LoginAnswer::Refused),
+        ],
+    );
+    let decision = decide(&seen, &refused);
+    assert!(
+        matches!(
+            decision,
+            Decision::Halt {
+                reason: HaltReason::UnknownPassword,
+                ..
+            }
+        ),
+        "{decision:?}"
+    );
+}
+
+#[test]
+fn a_retirement_is_dropped_when_awscurrent_moved_on() {
+    let begun = record(&[Event::RetirementStarted {
+        version: "b".to_owned(),
+        previous: "a".to_owned(),
+    }]);
+    let seen = observation(&[("a", &[]), ("b", &["AWSPREVIOUS"]), ("c", &["AWSCURRENT"])], 1);
+    assert_eq!(decide(&seen, &begun), Decision::Note(Event::RetirementDropped));
+    assert_eq!(begun.apply(now(), &Event::RetirementDropped).unwrap().retirement, None);
+}

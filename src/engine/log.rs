@@ -1,0 +1,126 @@
+//! Events in the log: what needs a person as a warning, what an operator follows as information,
+//! the rest for who asks for it.
+
+use crate::rotation::event::Event;
+
+pub(super) fn log(secret: &str, policy: &str, event: &Event) {
+    let told = warn(secret, policy, event) || inform(secret, policy, event);
+    if !told {
+        tracing::debug!(secret, policy, event = event.label(), "{}", waited_for(event));
+    }
+}
+
+fn waited_for(event: &Event) -> String {
+    match event {
+        Event::Waiting { reason, detail } => format!("{}: {detail}", reason.label()),
+        _ => String::new(),
+    }
+}
+
+fn warn(secret: &str, policy: &str, event: &Event) -> bool {
+    let (event, reason, told) = match event {
+        Event::Halted { reason, detail, .. } => (
+            event.label(),
+            reason.label(),
+            format!("{} ({detail})", reason.meaning()),
+        ),
+        Event::AttentionRaised { reason, detail } => (
+            event.label(),
+            reason.label(),
+            format!("{} ({detail})", reason.meaning()),
+        ),
+        Event::AttemptFailed {
+            step,
+            message,
+            next_attempt_at,
+        } => (
+            event.label(),
+            step.label(),
+            format!("{message}; tried again at {}", next_attempt_at.format("%FT%TZ")),
+        ),
+        Event::AbandonStarted { version, cause } => (
+            event.label(),
+            "abandon",
+            format!("version {version} is given up: {cause}"),
+        ),
+        _ => return false,
+    };
+    tracing::warn!(secret, policy, event, reason, "{told}");
+    true
+}
+
+fn inform(secret: &str, policy: &str, event: &Event) -> bool {
+    let name = event.label();
+    match event {
+        Event::RotationStarted {
+            version,
+            parent,
+            generation,
+        } => {
+            tracing::info!(
+                secret,
+                policy,
+                event = name,
+                version,
+                parent,
+                generation,
+                "rotation under way"
+            );
+        }
+        Event::Promoted {
+            version,
+            previous,
+            proof,
+            nodes,
+        } => {
+            let proof = proof.map_or("by another process", |proof| proof.label());
+            tracing::info!(
+                secret,
+                policy,
+                event = name,
+                version,
+                previous,
+                proof,
+                nodes,
+                "AWSCURRENT moved"
+            );
+        }
+        Event::Checked { version, proof, nodes } => {
+            let proof = proof.label();
+            tracing::info!(
+                secret,
+                policy,
+                event = name,
+                version,
+                proof,
+                nodes,
+                "current password checked"
+            );
+        }
+        Event::Retired { previous, proof, .. } => {
+            let proof = proof.label();
+            tracing::info!(
+                secret,
+                policy,
+                event = name,
+                previous,
+                proof,
+                "previous password removed"
+            );
+        }
+        Event::Requested(_)
+        | Event::PasswordCreated { .. }
+        | Event::PasswordSet { .. }
+        | Event::RetirementStarted { .. }
+        | Event::PreviousRemoved { .. }
+        | Event::Abandoned { .. }
+        | Event::RetirementDropped
+        | Event::AttentionCleared
+        | Event::HaltCleared
+        | Event::Acknowledged { .. }
+        | Event::Paused(_)
+        | Event::Resumed => tracing::info!(secret, policy, event = name),
+        _ => return false,
+    }
+    true
+}
