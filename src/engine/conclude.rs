@@ -237,6 +237,9 @@ impl Engine {
 
     fn settle_sight(&self, key: &str, phase: Option<Phase>, step: Option<Step>, detail: Option<String>) {
         if let Some(entry) = self.state().entries.get_mut(key) {
+            if let Some(facts) = entry.new_facts.take() {
+                entry.sight.facts = facts;
+            }
             entry.sight.phase = phase;
             entry.sight.step = step;
             entry.sight.detail = detail;

@@ -22,6 +22,8 @@ pub(super) struct Entry {
     pub(super) journal: Arc<tokio::sync::Mutex<()>>,
     /// What the last drive saw.
     pub(super) sight: Sight,
+    /// What the drive under way has seen; shown when its outcome is, so that both fit together.
+    pub(super) new_facts: Option<Facts>,
     /// Whether a drive is under way.
     pub(super) driven: bool,
     /// Whether somebody woke it during the drive.
@@ -62,6 +64,7 @@ impl Entry {
             record,
             journal: Arc::default(),
             sight: Sight::default(),
+            new_facts: None,
             driven: false,
             woken: false,
             looks: 0,

@@ -6,7 +6,7 @@ use crate::aws::{AwsError, ErrorClass, PlacePorts};
 use crate::metrics::StepOutcome;
 use crate::policy::Policy;
 use crate::rotation::observation::Observation;
-use crate::rotation::plan::{Context, Decision, facts, plan};
+use crate::rotation::plan::{Context, Decision, Facts, facts, plan};
 use crate::rotation::reason::WaitReason;
 use crate::rotation::state::Record;
 use crate::rotation::step::Step;
@@ -232,11 +232,16 @@ impl Engine {
         if let Some(entry) = state.entries.get_mut(key) {
             entry.sight.held =
                 matches!(&decision, Decision::Rest { detail: Some(told), .. } if Some(told) == hold.as_ref());
-            let seen_before = entry.sight.facts.password_count;
-            entry.sight.facts = facts;
-            if entry.sight.facts.password_count.is_none() {
-                entry.sight.facts.password_count = seen_before;
-            }
+            // Not every look needs the user; what an earlier one saw of it stands.
+            let seen_before = entry.new_facts.as_ref().and_then(|facts| facts.password_count);
+            let password_count = facts
+                .password_count
+                .or(seen_before)
+                .or(entry.sight.facts.password_count);
+            entry.new_facts = Some(Facts {
+                password_count,
+                ..facts
+            });
         }
         decision
     }

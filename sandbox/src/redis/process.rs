@@ -23,15 +23,16 @@ const PORT_ATTEMPTS: u32 = 20;
 
 /// Starts the server, and ends it as soon as the pipe on its standard input is closed: the kernel
 /// closes it when the sandbox is killed too. A server that ends by itself leaves its log behind.
+/// The watcher does nothing before the kill that could fail: the folder may be gone by then.
 const SUPERVISOR: &str = r#"
 exec 3<&0
 "$1" "$2/redis.conf" </dev/null >"$2/out" 2>&1 3<&- &
 server=$!
-{ read -r _ <&3; : >"$2/stop"; kill -9 "$server" 2>/dev/null; } &
+{ read -r _ <&3; kill -9 "$server" 2>/dev/null; } &
 watcher=$!
 exec 3<&- </dev/null
 wait "$server"
-if [ -e "$2/stop" ]; then rm -rf "$2"; else kill "$watcher" 2>/dev/null; fi
+if [ $? -eq 137 ]; then rm -rf "$2"; else kill "$watcher" 2>/dev/null; fi
 "#;
 
 /// What every node of a sandbox has in common.
