@@ -9,6 +9,9 @@ use crate::Outcome;
 use crate::operator::secret_name;
 use crate::story::{Story, in_words};
 
+/// How long a run must be to show everything.
+const WORTH_SEEING: Duration = Duration::from_secs(45);
+
 /// What a run of a given length must have come to; less is asked of a shorter one.
 struct Wanted {
     rotations: usize,
@@ -126,6 +129,10 @@ pub(crate) async fn give(
     }
     for problem in &problems {
         voice.say(&voice.bad(&format!("WRONG: {problem}")));
+    }
+    if span.is_some_and(|span| span < WORTH_SEEING) {
+        voice.say(&voice.bad("Too short to show a scheduled rotation and a retirement: give it DEMO_SECONDS=60."));
+        return Ok(false);
     }
     if problems.is_empty() {
         voice.say(&voice.good("Every answer is right."));

@@ -144,6 +144,13 @@ fn explain_rotation(text: &mut String, policy: &Policy) {
         &format!("{} characters", policy.password.length),
     );
     let [patience, age] = [policy.propagation_timeout, policy.pending_max_age].map(duration::format);
+    let [settle, deadline] = [policy.settle, policy.write_deadline].map(duration::format);
+    line(
+        text,
+        2,
+        "without proof",
+        &format!("a change must look settled for {settle}; no write rests on a look older than {deadline}"),
+    );
     let attempts = policy.max_attempts;
     let trouble = format!("attention after {patience}; a new password after {age}; a halt after {attempts} of them");
     line(text, 2, "trouble", &trouble);

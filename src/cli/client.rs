@@ -21,6 +21,9 @@ use crate::store::HistoryEntry;
 /// Longer than the daemon gives itself, so that its own words arrive.
 const DEADLINE: Duration = Duration::from_secs(40);
 
+/// How long an answer to a question may take: it waits for nothing but the daemon.
+const READ_DEADLINE: Duration = Duration::from_secs(10);
+
 /// The status of some hundred thousand secrets.
 const LONGEST_REPLY: usize = 256 * 1024 * 1024;
 
@@ -148,9 +151,9 @@ impl Client {
         let stream = UnixStream::connect(&self.socket)
             .await
             .map_err(|error| self.unreachable(&error, advice(&error)))?;
-        let (status, body) = exchange(stream, method, path, body)
-            .await
-            .map_err(|cause| self.unreachable(&cause, "look into its log, and ask `rekeyd status` what came of it"))?;
+        let (status, body) = exchange(stream, method, path, body).await.map_err(|cause| {
+            self.unreachable(&cause, "look into its log; a command may have been taken all the same")
+        })?;
         if status.is_success() {
             return serde_json::from_slice(&body).map_err(|error| self.senseless(&error));
         }
@@ -197,6 +200,7 @@ pub(super) async fn exchange(
     path: &str,
     body: Bytes,
 ) -> Result<(StatusCode, Bytes), String> {
+    let deadline = if method == Method::GET { READ_DEADLINE } else { DEADLINE };
     let exchanged = async {
         let request = Request::builder()
             .method(method)
@@ -219,9 +223,9 @@ pub(super) async fn exchange(
         driver.abort();
         Ok((status, body.to_bytes()))
     };
-    tokio::time::timeout(DEADLINE, exchanged)
+    tokio::time::timeout(deadline, exchanged)
         .await
-        .unwrap_or_else(|_| Err(format!("no answer within {} s", DEADLINE.as_secs())))
+        .unwrap_or_else(|_| Err(format!("no answer within {} s", deadline.as_secs())))
 }
 
 /// Makes text safe in a query.

@@ -29,7 +29,14 @@ impl Engine {
                 .any(|entry| entry.secret.name == wanted || entry.secret.arn == wanted)
         };
         if let Some(missing) = selector.secrets.iter().find(|wanted| !named(wanted)) {
-            return Err(ControlError::NoSuchSecret(format!("{missing:?}")));
+            let unresolved = state.unresolved.iter().find(|((_, name), _)| name == missing);
+            return Err(match unresolved {
+                Some((_, error)) => ControlError::NotLookedUp {
+                    name: missing.clone(),
+                    cause: error.to_string(),
+                },
+                None => ControlError::NoSuchSecret(format!("{missing:?}")),
+            });
         }
         let fits = state.entries.iter().filter(|(arn, entry)| {
             let by_name = selector.secrets.is_empty()
@@ -54,7 +61,13 @@ impl Engine {
             })
             .collect();
         if chosen.is_empty() {
-            return Err(ControlError::NoSuchSecret("the selector".to_owned()));
+            return Err(match state.unresolved.iter().next() {
+                Some(((_, name), error)) => ControlError::NotLookedUp {
+                    name: name.clone(),
+                    cause: error.to_string(),
+                },
+                None => ControlError::NoSuchSecret("the selector".to_owned()),
+            });
         }
         Ok(chosen)
     }

@@ -49,6 +49,14 @@ pub enum ControlError {
     /// Nothing fits the selector.
     #[error("no secret of this configuration fits {0}; `rekeyd status` lists them")]
     NoSuchSecret(String),
+    /// A named secret that AWS has not shown yet.
+    #[error("{name} cannot be looked up yet, and is tried again by itself: {cause}")]
+    NotLookedUp {
+        /// The name, as configured.
+        name: String,
+        /// What AWS says.
+        cause: String,
+    },
     /// No policy of that name.
     #[error("no policy is called {0:?}; `rekeyd check` lists them")]
     NoSuchPolicy(String),

@@ -119,7 +119,7 @@ fn inform(secret: &str, policy: &str, event: &Event) -> bool {
         | Event::HaltCleared
         | Event::Acknowledged { .. }
         | Event::Paused(_)
-        | Event::Resumed => tracing::info!(secret, policy, event = name),
+        | Event::Resumed => tracing::info!(secret, policy, event = name, "{}", name.replace('_', " ")),
         _ => return false,
     }
     true

@@ -10,6 +10,7 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use tokio::net::TcpListener;
 
+use crate::server::limit::Limited;
 use crate::server::reply::Failure;
 use crate::server::{ServeError, Surface, deadline, page, reads, serve};
 
@@ -48,7 +49,7 @@ impl HttpServer {
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), ServeError> {
         let exposed = expose_status || self.address.ip().to_canonical().is_loopback();
-        serve(self.listener, router(surface, exposed), shutdown).await
+        serve(Limited::new(self.listener), router(surface, exposed), shutdown).await
     }
 }
 

@@ -3,6 +3,7 @@
 
 pub mod admin;
 pub mod http;
+mod limit;
 mod page;
 mod reads;
 mod reply;

@@ -586,3 +586,32 @@ async fn the_admin_socket_is_for_owner_and_group_and_takes_no_request_that_is_wr
     assert_eq!(accepted.json()["accepted"][0]["secret"], secret.as_str());
     assert_ne!(traces(&world, &daemon).await, before);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_nobody_uses_hold_no_rotation_up() {
+    let world = World::start().await;
+    let arn = world.live_user("user1", "the-first-password-1").await;
+    let secret = secret_name("user1");
+    let first = world.holder(&arn, "AWSCURRENT").await.unwrap();
+    let daemon = world
+        .daemon("rekeyd")
+        .policy(Policy::new("orders", &["user1"]))
+        .run()
+        .await;
+    daemon.wait(&secret, "checked", |status| status.proof.is_some()).await;
+    let address = daemon.listen_address().await;
+    let mut idle = Vec::new();
+    for _ in 0..350 {
+        idle.push(tokio::net::TcpStream::connect(&address).await.unwrap());
+    }
+    daemon.rotate(&secret).await;
+    let second = rekeyd::rotation::version::version_id(&arn, &first, 0);
+    let done = |status: &rekeyd::rotation::status::SecretStatus| {
+        status.current_version.as_deref() == Some(&second) && status.retired_at.is_some()
+    };
+    daemon.wait(&secret, "rotated all the same", done).await;
+    let open = std::fs::read_dir(format!("/proc/{}/fd", daemon.pid())).unwrap().count();
+    assert!(open < 330, "{open} descriptors are open: idle connections are bounded");
+    drop(idle);
+    assert_eq!(http::tcp(&address, "GET", "/livez", None).await.unwrap().status, 200);
+}

@@ -256,11 +256,12 @@ fn paused(record: &Record, context: &Context<'_>) -> Deliberation<()> {
     if pause.until.is_some_and(|until| until <= context.now) {
         return Err(Decision::Note(Event::Resumed));
     }
-    let until = pause.until.unwrap_or(recheck).min(recheck);
+    let end = pause.until.map(|until| format!("until {}", until.format("%FT%TZ")));
+    let told: Vec<String> = end.into_iter().chain(pause.reason.clone()).collect();
     Err(Decision::Rest {
-        until,
+        until: pause.until.unwrap_or(recheck).min(recheck),
         phase: Phase::Paused,
-        detail: pause.reason.clone(),
+        detail: (!told.is_empty()).then(|| told.join(": ")),
     })
 }
 
