@@ -571,8 +571,13 @@ async fn a_pause_by_hand_stops_at_once_and_ends_by_itself_or_when_resumed() {
         let since = tokio::time::Instant::now();
         let body = serde_json::json!({"secrets": [scene.secret], "for_seconds": 4, "reason": "a sale"});
         command(&scene.daemon, "pause", body).await;
-        let paused =
-            |status: &SecretStatus| status.phase == Phase::Paused && status.detail.as_deref() == Some("a sale");
+        let paused = |status: &SecretStatus| {
+            status.phase == Phase::Paused
+                && status
+                    .detail
+                    .as_ref()
+                    .is_some_and(|detail| detail.starts_with("until ") && detail.ends_with(": a sale"))
+        };
         scene.daemon.wait(&scene.secret, "paused", paused).await;
         scene.daemon.rotate(&scene.secret).await;
         let labels = eventually("a rotation starts", || async {
