@@ -270,6 +270,18 @@ pub struct AwsError {
 }
 
 impl AwsError {
+    /// A defect of ours, reported instead of a panic: nothing was sent.
+    pub(crate) fn internal(operation: &'static str, message: &str) -> Self {
+        Self {
+            class: ErrorClass::Unavailable,
+            operation,
+            resource: String::new(),
+            code: "Internal".to_owned(),
+            message: message.to_owned(),
+            retry_after: None,
+        }
+    }
+
     /// What a person should look at if it goes on.
     pub fn attention(&self) -> AttentionReason {
         match self.class {

@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 
 use tokio::task::JoinSet;
 
-use crate::aws::{AwsError, AwsResult, ErrorClass, PlacePorts};
+use crate::aws::{AwsError, AwsResult, PlacePorts};
 use crate::inventory;
 use crate::policy::{Endpoint, Policy};
 use crate::rotation::observation::{
@@ -100,7 +100,7 @@ impl Engine {
         for (credential, skipped) in credentials {
             logins.insert(credential.clone(), Answers::new());
             let Some(password) = self.password(policy, observation, &credential) else {
-                return Err(unavailable(
+                return Err(AwsError::internal(
                     "a login",
                     "the version to log in with was not read, or has no password",
                 ));
@@ -116,7 +116,7 @@ impl Engine {
         }
         while let Some(ended) = tasks.join_next().await {
             let Ok((credential, node, answer)) = ended else {
-                return Err(unavailable("a login", "ended without an answer"));
+                return Err(AwsError::internal("a login", "ended without an answer"));
             };
             self.log_answer(observation, &credential, &node, &answer);
             logins.entry(credential).or_default().insert(node, answer);
@@ -157,17 +157,6 @@ impl Engine {
 fn seen(observation: &Observation) -> AwsResult<&User> {
     match &observation.user {
         UserSight::Seen(user) => Ok(user),
-        UserSight::Unseen => Err(unavailable("DescribeUsers", "the user was not looked at")),
-    }
-}
-
-fn unavailable(operation: &'static str, message: &str) -> AwsError {
-    AwsError {
-        class: ErrorClass::Unavailable,
-        operation,
-        resource: String::new(),
-        code: "Internal".to_owned(),
-        message: message.to_owned(),
-        retry_after: None,
+        UserSight::Unseen => Err(AwsError::internal("DescribeUsers", "the user was not looked at")),
     }
 }

@@ -172,8 +172,9 @@ impl Engine {
         let document = document(&stage.observation, &parent)?;
         let new = self.new_password(stage.policy);
         let text = document.with_password(&new);
-        let pending = SecretDocument::parse(text.expose_secret())
-            .map_err(|error| internal("PutSecretValue", &format!("the new document cannot be read: {error}")))?;
+        let pending = SecretDocument::parse(text.expose_secret()).map_err(|error| {
+            AwsError::internal("PutSecretValue", &format!("the new document cannot be read: {error}"))
+        })?;
         let intent = Event::RotationStarted {
             version: version.clone(),
             parent,
@@ -264,12 +265,12 @@ impl Engine {
 
 fn document<'a>(observation: &'a Observation, version: &str) -> Result<&'a SecretDocument, StepError> {
     let value = observation.values.get(version).and_then(|value| value.as_ref().ok());
-    value.ok_or_else(|| internal("GetSecretValue", "a version was not read before it was needed").into())
+    value.ok_or_else(|| AwsError::internal("GetSecretValue", "a version was not read before it was needed").into())
 }
 
 fn password(observation: &Observation, version: &str) -> Result<Password, StepError> {
     let password = document(observation, version)?.password().cloned();
-    password.ok_or_else(|| internal("GetSecretValue", "a version has no password").into())
+    password.ok_or_else(|| AwsError::internal("GetSecretValue", "a version has no password").into())
 }
 
 /// An error whose text quotes none of these passwords. AWS is not known to quote them, and must
@@ -279,16 +280,4 @@ fn withhold(mut error: AwsError, passwords: &[Password]) -> AwsError {
         error.message = error.message.replace(password.expose(), "(password withheld)");
     }
     error
-}
-
-/// A defect of ours, reported instead of a panic: nothing was sent.
-fn internal(operation: &'static str, message: &str) -> AwsError {
-    AwsError {
-        class: ErrorClass::Unavailable,
-        operation,
-        resource: String::new(),
-        code: "Internal".to_owned(),
-        message: message.to_owned(),
-        retry_after: None,
-    }
 }

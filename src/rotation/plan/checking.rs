@@ -65,7 +65,7 @@ impl Resting<'_> {
             return Ok((Proof::Unproven(reason), 0));
         }
         let current = Credential::Version(self.subject.current.to_owned());
-        let mut credentials = vec![(current.clone(), BTreeSet::new())];
+        let mut credentials = vec![(current, BTreeSet::new())];
         let was_passwordless = self.was_passwordless()?;
         if was_passwordless {
             credentials.push((Credential::Random, BTreeSet::new()));
@@ -76,12 +76,7 @@ impl Resting<'_> {
             credentials,
             step,
         )?;
-        let tally = round.tally(&current);
-        if !tally.refused.is_empty() {
-            let detail = format!("refused by {}", evidence::list(&tally.refused));
-            return Err(self.halt(HaltReason::CurrentPasswordRefused, detail));
-        }
-        round.all_reachable(&tally)?;
+        let tally = round.current_accepted(self.subject.current)?;
         if was_passwordless {
             let random = round.tally(&Credential::Random);
             if !random.accepted.is_empty() {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::policy::Endpoint;
 use crate::rotation::observation::{Credential, LoginAnswer, NodeKind, Observation, Proof, Topology};
-use crate::rotation::reason::{UnprovenReason, WaitReason};
+use crate::rotation::reason::{HaltReason, UnprovenReason, WaitReason};
 use crate::rotation::step::Step;
 
 use super::{Decision, Deliberation, Look, user};
@@ -112,6 +112,21 @@ impl Round<'_> {
         } else {
             Proof::Proven
         }
+    }
+
+    /// Every available node must accept the password of the version under AWSCURRENT. One that
+    /// refuses it is drift.
+    pub(super) fn current_accepted(&self, current: &str) -> Deliberation<Tally> {
+        let tally = self.tally(&Credential::Version(current.to_owned()));
+        if !tally.refused.is_empty() {
+            return Err(Decision::Halt {
+                reason: HaltReason::CurrentPasswordRefused,
+                detail: format!("refused by {}", list(&tally.refused)),
+                subject: current.to_owned(),
+            });
+        }
+        self.all_reachable(&tally)?;
+        Ok(tally)
     }
 
     /// Waits while any node that should have answered did not.

@@ -188,7 +188,8 @@ impl Pending<'_> {
         }
         if self.current_has_password() {
             if unprovable.is_none() {
-                self.current_accepted(&self.round(&[self.current()], Step::SetSecret)?)?;
+                self.round(&[self.current()], Step::SetSecret)?
+                    .current_accepted(self.subject.current)?;
             }
         } else if self.user.on && self.context.policy.first_password == FirstPassword::InactiveOnly {
             let detail = format!(
@@ -234,7 +235,7 @@ impl Pending<'_> {
             ));
         }
         if self.current_has_password() {
-            self.current_accepted(&round)?;
+            round.current_accepted(self.subject.current)?;
         } else {
             self.random_refused(&round)?;
         }
@@ -261,18 +262,6 @@ impl Pending<'_> {
             credentials,
             step,
         )
-    }
-
-    fn current_accepted(&self, round: &Round<'_>) -> Deliberation<()> {
-        let tally = round.tally(&self.current());
-        if !tally.refused.is_empty() {
-            return Err(Decision::Halt {
-                reason: HaltReason::CurrentPasswordRefused,
-                detail: format!("refused by {}", evidence::list(&tally.refused)),
-                subject: self.subject.current.to_owned(),
-            });
-        }
-        round.all_reachable(&tally)
     }
 
     /// Where the user was passwordless, a password proves nothing while a made-up one passes, too.
