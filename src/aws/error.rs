@@ -282,6 +282,11 @@ impl AwsError {
         }
     }
 
+    /// Whether the same call may well succeed a little later, without anybody doing anything.
+    pub fn passes_by_itself(&self) -> bool {
+        matches!(self.class, ErrorClass::Throttled | ErrorClass::Unavailable)
+    }
+
     /// What a person should look at if it goes on.
     pub fn attention(&self) -> AttentionReason {
         match self.class {

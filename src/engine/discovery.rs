@@ -67,12 +67,34 @@ impl Engine {
         }
         let mut state = self.state();
         state.discovered = true;
+        self.survey(&mut state);
         if state.unread == 0 {
             state.release_held(usize::MAX);
         }
         drop(state);
         self.wake.notify_one();
         complete
+    }
+
+    /// Notes the places in which no look for secrets failed. What will not come right by itself
+    /// (a secret that does not exist, or that may not be read) is an answer: it must not hold up
+    /// the whole place.
+    fn survey(&self, state: &mut State) {
+        for place in self.config.places.keys() {
+            if self.not_looked_up(state, place).is_none() {
+                state.surveyed.insert(place.clone());
+            }
+        }
+    }
+
+    /// A secret or selection of the place whose look-up may yet succeed.
+    pub(super) fn not_looked_up<'a>(&self, state: &'a State, place: &str) -> Option<(&'a str, &'a AwsError)> {
+        let of_place = |policy: &str| self.policy(policy).is_some_and(|policy| policy.place == place);
+        state
+            .unresolved
+            .iter()
+            .find(|((policy, _), error)| of_place(policy) && error.passes_by_itself())
+            .map(|((_, name), error)| (name.as_str(), error))
     }
 
     /// Makes an entry of a secret that has none yet; whether that succeeded.

@@ -215,7 +215,7 @@ impl Engine {
     /// Asks for a decision, and keeps what status shows of the observation.
     fn decide(&self, key: &str, policy: &Policy, observation: &Observation, record: &Record) -> Decision {
         let mut state = self.state();
-        let hold = self.hold(&state, key);
+        let hold = self.hold(&state, key, policy);
         let context = Context {
             policy,
             region: self.config.places.get(&policy.place).map_or("", |place| &place.region),
@@ -247,11 +247,19 @@ impl Engine {
     }
 
     /// Why no rotation of this secret may begin just now.
-    fn hold(&self, state: &super::State, key: &str) -> Option<String> {
+    fn hold(&self, state: &super::State, key: &str, policy: &Policy) -> Option<String> {
         if !state.discovered || state.unread > 0 {
             return Some(format!(
                 "due, and waits until every secret was read once, to see which user each names; {} to go",
                 state.unread
+            ));
+        }
+        if !state.surveyed.contains(&policy.place)
+            && let Some((name, error)) = self.not_looked_up(state, &policy.place)
+        {
+            return Some(format!(
+                "due, and waits until every secret of the place was found once, to see which user each names; \
+                 {name} could not be looked up: {error}"
             ));
         }
         let most = self.config.daemon.max_in_flight;

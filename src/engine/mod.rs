@@ -20,7 +20,7 @@ mod report;
 mod settle;
 mod steps;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -96,6 +96,8 @@ struct State {
     unresolved: BTreeMap<(String, String), AwsError>,
     /// Whether every policy's secrets have been looked for once.
     discovered: bool,
+    /// Places whose secrets are all known: since the start, one look for them was whole.
+    surveyed: BTreeSet<String>,
     last_tick: Option<Duration>,
     /// How many secrets are waited for, because it is not known yet which user they name.
     unread: usize,

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use crate::aws::AwsError;
-use crate::rotation::reason::AttentionReason;
 use crate::rotation::status::Phase;
 
 use super::Engine;
@@ -35,7 +34,7 @@ impl Engine {
         let now = self.clock.now();
         let state = self.state();
         state.discovered
-            && state.unresolved.values().all(is_hopeless)
+            && !state.unresolved.values().any(AwsError::passes_by_itself)
             && state.entries.values().all(|entry| {
                 let standing_still = entry.sight.looked && !entry.driven && !entry.woken;
                 let resting = match entry.sight.phase {
@@ -68,12 +67,4 @@ impl Engine {
         }
         settled
     }
-}
-
-/// Whether trying again within a minute or two would not help.
-fn is_hopeless(error: &AwsError) -> bool {
-    !matches!(
-        error.attention(),
-        AttentionReason::Throttled | AttentionReason::AwsUnavailable
-    )
 }

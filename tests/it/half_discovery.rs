@@ -1,0 +1,83 @@
+//! Looking for secrets, or for nodes, fails half-way: what was not seen is not taken for absent.
+
+use rekeyd::rotation::status::Phase;
+
+use crate::support::world::{document_with, secret_name};
+use crate::support::{Fault, FaultKind, Policy, World};
+
+const OLD: &str = "the-first-password-1";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_begins_before_the_secrets_of_a_place_could_be_listed_once() {
+    let world = World::start().await;
+    let secret = world.live_user("user1", OLD).await;
+    world
+        .create_secret("production/ec/twin", &document_with("user1", OLD))
+        .await;
+    let name = secret_name("user1");
+    // The named secret is found; that a second one names the same user only the listing would show.
+    world.faults(vec![Fault::next("ListSecrets", FaultKind::Throttle).times(0)]);
+    let policy = Policy::new("orders", &["user1"]).with("select", "{ name_prefix = \"production/ec/tw\" }");
+    let daemon = world.daemon("rekeyd").policy(policy).run().await;
+    daemon.rotate(&name).await;
+    let told = |detail: &Option<String>| {
+        detail
+            .as_ref()
+            .is_some_and(|text| text.contains("could not be looked up"))
+    };
+    daemon
+        .wait(&name, "due, and waits for the listing", |status| {
+            status.phase == Phase::Due && told(&status.detail)
+        })
+        .await;
+    assert_eq!(world.count("secretsmanager.PutSecretValue"), 0);
+
+    world.faults(Vec::new());
+    daemon.wait_reason(&name, Phase::Halted, "user_claimed_twice").await;
+    assert_eq!(world.count("elasticache.ModifyUser"), 0);
+    world.assert_current_logs_in(&secret, "user1").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_that_does_not_exist_holds_up_no_other() {
+    let world = World::start().await;
+    world.live_user("user1", OLD).await;
+    let name = secret_name("user1");
+    let policy = Policy::new("orders", &["user1", "nobody"]);
+    let daemon = world.daemon("rekeyd").policy(policy).run().await;
+    daemon.rotate(&name).await;
+    daemon
+        .wait(&name, "rotated", |status| status.retired_at.is_some())
+        .await;
+    let missing = secret_name("nobody");
+    daemon
+        .wait_reason(&missing, Phase::NeedsAttention, "secret_not_found")
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_promoted_while_one_node_of_the_cache_cannot_be_looked_up() {
+    let world = World::start().await;
+    let secret = world.live_user("user1", OLD).await;
+    let name = secret_name("user1");
+    let daemon = world
+        .daemon("rekeyd")
+        .policy(Policy::new("orders", &["user1"]))
+        .run()
+        .await;
+    daemon.wait(&name, "checked", |status| status.proof.is_some()).await;
+    let before = world.holder(&secret, "AWSCURRENT").await;
+    let lookups = Fault::next("DescribeCacheClusters", FaultKind::Error);
+    world.faults(vec![lookups.on("cache1-002").times(0)]);
+    daemon.rotate(&name).await;
+    daemon
+        .wait_reason(&name, Phase::NeedsAttention, "aws_unavailable")
+        .await;
+    assert_eq!(world.holder(&secret, "AWSCURRENT").await, before);
+    world.faults(Vec::new());
+    daemon
+        .wait(&name, "rotated", |status| status.retired_at.is_some())
+        .await;
+    assert_eq!(world.logins("user1", OLD).await, (0, 3));
+    world.assert_current_logs_in(&secret, "user1").await;
+}
