@@ -83,7 +83,7 @@ pub(crate) struct Arrival {
     /// Which life of the state it arrived in; a reset begins another.
     epoch: u64,
     pub(crate) before: Before,
-    fault: Option<Fault>,
+    fault: Option<Box<Fault>>,
 }
 
 /// What comes before the call is processed.
@@ -195,7 +195,7 @@ impl State {
             Before::Hang => self.log.close(seq, "hang", false),
             _ => {}
         }
-        arrival.fault = Some(fault);
+        arrival.fault = Some(Box::new(fault));
         arrival
     }
 
