@@ -9,10 +9,12 @@ pub(crate) mod faults;
 pub(crate) mod log;
 pub(crate) mod nodes;
 pub(crate) mod operation;
+pub(crate) mod quotas;
 pub(crate) mod random;
 pub(crate) mod secrets;
 pub(crate) mod seed;
 pub(crate) mod signature;
+pub(crate) mod stranger;
 
 use std::collections::BTreeMap;
 
@@ -24,6 +26,7 @@ use self::account::{Account, NodeUpdate};
 use self::faults::{CallShape, Fault, FaultKind, Faults};
 use self::log::{CallLog, LogEntry};
 use self::operation::{Env, Operation};
+use self::stranger::When;
 use crate::error::ApiError;
 use crate::settings::{Caches, Settings};
 
@@ -80,7 +83,7 @@ pub(crate) struct Arrival {
     /// Which life of the state it arrived in; a reset begins another.
     epoch: u64,
     pub(crate) before: Before,
-    fault: Option<Fault>,
+    fault: Option<Box<Fault>>,
 }
 
 /// What comes before the call is processed.
@@ -166,7 +169,7 @@ impl State {
             before: Before::Nothing,
             fault: None,
         };
-        if let Err(error) = self.check_date::<O>(now, ctx) {
+        if let Err(error) = self.admit::<O>(now, ctx, seq) {
             self.log.close(seq, &error.code, false);
             arrival.before = Before::Refuse(error);
             return arrival;
@@ -192,8 +195,23 @@ impl State {
             Before::Hang => self.log.close(seq, "hang", false),
             _ => {}
         }
-        arrival.fault = Some(fault);
+        arrival.fault = Some(Box::new(fault));
         arrival
+    }
+
+    /// Refuses what never gets as far as a fault: an old signature, and calls beyond a quota.
+    fn admit<O: Operation>(&mut self, now: DateTime<Utc>, ctx: &CallContext, seq: u64) -> Result<(), ApiError> {
+        self.check_date::<O>(now, ctx)?;
+        let quotas = self.settings.quotas;
+        if quotas.enabled {
+            let buckets = &mut self.env(now, &ctx.account, &ctx.region).account.buckets;
+            let taken = buckets.take(&quotas, now, O::SERVICE, O::NAME);
+            if taken.is_err() {
+                self.log.set_fault(seq, quotas::FAULT);
+            }
+            taken?;
+        }
+        Ok(())
     }
 
     /// The call is applied, `now` being after any wait that came before.
@@ -210,7 +228,7 @@ impl State {
         }
         let (result, mutated) = match self.check_date_again::<O>(now, ctx, arrival) {
             Err(error) => (Err(error), false),
-            Ok(()) => self.apply(now, ctx, input),
+            Ok(()) => self.apply_with_stranger(now, ctx, arrival, input),
         };
         let outcome = result.as_ref().err().map_or("ok", |error| error.code.as_str());
         self.log.close(arrival.seq, outcome, mutated);
@@ -220,6 +238,29 @@ impl State {
             _ => After::Reply,
         };
         (result, after)
+    }
+
+    /// Applies a call, and lets a stranger act just before or after it if its fault says so. What comes of that is in
+    /// the log.
+    fn apply_with_stranger<O: Operation>(
+        &mut self,
+        now: DateTime<Utc>,
+        ctx: &CallContext,
+        arrival: &Arrival,
+        input: O,
+    ) -> (Result<O::Output, ApiError>, bool) {
+        let fault = arrival.fault.as_ref().filter(|fault| fault.kind == FaultKind::Stranger);
+        let Some((act, when)) = fault.and_then(|fault| Some((fault.act.as_ref()?, fault.when))) else {
+            return self.apply(now, ctx, input);
+        };
+        if when == When::Before {
+            let _ = self.stranger(now, ctx, act);
+        }
+        let applied = self.apply(now, ctx, input);
+        if when == When::After {
+            let _ = self.stranger(now, ctx, act);
+        }
+        applied
     }
 
     fn apply<O: Operation>(
