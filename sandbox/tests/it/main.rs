@@ -8,9 +8,11 @@
 )]
 
 mod caches;
+mod clients;
 mod faults;
 mod guide;
 mod process;
+mod python;
 mod secrets;
 mod simulation;
 mod support;
