@@ -15,6 +15,7 @@ mod command_line;
 mod crash;
 mod lifecycle;
 mod lost_replies;
+mod moto;
 mod nodes;
 mod refusals;
 mod rules;
