@@ -15,8 +15,8 @@ demo: ## rotates users of a sandbox before your eyes, until Ctrl-C or for DEMO_S
 	@cargo build --locked --package rekeyd --bin rekeyd --example demo
 	@exec "$${CARGO_TARGET_DIR:-target}/debug/examples/demo"
 
-test: ## all tests; installs redis-server and promtool first if they are missing
-	@scripts/install-tools.sh cc redis promtool
+test: ## all tests; installs redis-server, promtool and Python clients first if they are missing
+	@scripts/install-tools.sh cc redis promtool python
 	@scripts/test.sh
 
 lint: ## formatting, clippy, documentation; warnings are errors
@@ -40,4 +40,4 @@ soak: ## repeats the tests of crashes, lost replies and stalls for SECONDS=600; 
 	@scripts/soak.sh "$(or $(SECONDS),600)"
 
 tools: ## installs what demo, test and lint need, and nothing that is there already
-	@scripts/install-tools.sh cc redis promtool
+	@scripts/install-tools.sh cc redis promtool python

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Makes sure that the named tools are there, and says nothing when they are.
 #
-#   scripts/install-tools.sh [cc] [redis] [promtool] [deny]       default: cc redis promtool
+#   scripts/install-tools.sh [cc] [redis] [promtool] [python] [deny]       default: all but deny
 #
 #   cc        a C compiler, for SQLite and aws-lc
 #   redis     redis-server with TLS, and redis-cli: the caches of tests and demo
 #   promtool  checks the metrics; unpacked into .tools/ and not installed, so that no daemon starts
+#   python    scripts/requirements.txt in a virtual environment, .tools/python
 #   deny      cargo-deny for `make lint-deps`; built into .tools/, which takes minutes
 #
 # Written for Debian and Ubuntu. Elsewhere it names what is missing and fails.
@@ -109,6 +110,27 @@ install_promtool() {
     [ -x "$tools/usr/bin/promtool" ] || die "the package prometheus holds no promtool"
 }
 
+# The stamp holds the folder too: scripts in it begin with its path.
+python_stamp() {
+    echo "# $tools/python"
+    cat "$root/scripts/requirements.txt"
+}
+
+install_python() {
+    local venv=$tools/python
+    "$venv/bin/python" -c '' 2>/dev/null && python_stamp | cmp -s - "$venv/stamp" && return
+    say "installing $(grep -cE '^[a-z]' "$root/scripts/requirements.txt") Python packages into .tools/python"
+    mkdir -p "$tools"
+    # Debian's python3 comes without the part of venv that installs pip.
+    python3 -m venv --clear "$venv" >/dev/null 2>&1 || {
+        apt_install python3 python3-venv
+        /usr/bin/python3 -m venv --clear "$venv" >&2
+    }
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$root/scripts/requirements.txt" >&2 ||
+        die "pip could not install scripts/requirements.txt into .tools/python"
+    python_stamp >"$venv/stamp"
+}
+
 install_deny() {
     local deny=$tools/bin/cargo-deny
     [ -x "$deny" ] && [ "$("$deny" --version)" = "cargo-deny $deny_version" ] && return
@@ -116,10 +138,10 @@ install_deny() {
     cargo install cargo-deny --locked --version "$deny_version" --root "$tools" --force --quiet >&2
 }
 
-[ $# -gt 0 ] || set -- cc redis promtool
+[ $# -gt 0 ] || set -- cc redis promtool python
 for tool in "$@"; do
     case $tool in
-        cc | redis | promtool | deny) "install_$tool" ;;
-        *) die "unknown tool: $tool (there are cc, redis, promtool, deny)" ;;
+        cc | redis | promtool | python | deny) "install_$tool" ;;
+        *) die "unknown tool: $tool (there are cc, redis, promtool, python, deny)" ;;
     esac
 done

@@ -9,81 +9,85 @@ use crate::error::{ApiError, CallError};
 use crate::sandbox::Sandbox;
 use crate::secretsmanager as sm;
 
-macro_rules! by_name {
-    ($name:expr, $sandbox:expr, $ctx:expr, $input:expr, [$($operation:ty),* $(,)?]) => {
-        match $name {
-            $(<$operation as Operation>::NAME => run::<$operation>($sandbox, $ctx, $input).await,)*
-            other => Err(unknown(other).into()),
+/// Makes the function that calls an operation of a service by name, and the list of their names.
+macro_rules! service {
+    ($(#[$doc:meta])* $call:ident, $names:ident, [$($operation:ty),* $(,)?]) => {
+        $(#[$doc])*
+        pub(crate) async fn $call(
+            name: &str,
+            sandbox: &Sandbox,
+            ctx: &CallContext,
+            input: Value,
+        ) -> Result<Value, CallError> {
+            match name {
+                $(<$operation as Operation>::NAME => run::<$operation>(sandbox, ctx, input).await,)*
+                other => Err(unknown(other).into()),
+            }
         }
+
+        const $names: &[&str] = &[$(<$operation as Operation>::NAME),*];
     };
 }
 
-/// Calls a Secrets Manager operation by name.
-pub(crate) async fn secrets_manager(
-    name: &str,
-    sandbox: &Sandbox,
-    ctx: &CallContext,
-    input: Value,
-) -> Result<Value, CallError> {
-    by_name!(
-        name,
-        sandbox,
-        ctx,
-        input,
-        [
-            sm::BatchGetSecretValue,
-            sm::CancelRotateSecret,
-            sm::CreateSecret,
-            sm::DeleteSecret,
-            sm::DescribeSecret,
-            sm::GetRandomPassword,
-            sm::GetSecretValue,
-            sm::ListSecretVersionIds,
-            sm::ListSecrets,
-            sm::PutSecretValue,
-            sm::RestoreSecret,
-            sm::RotateSecret,
-            sm::TagResource,
-            sm::UntagResource,
-            sm::UpdateSecret,
-            sm::UpdateSecretVersionStage,
-        ]
-    )
-}
+service!(
+    /// Calls a Secrets Manager operation by name.
+    secrets_manager,
+    SECRETS_MANAGER,
+    [
+        sm::BatchGetSecretValue,
+        sm::CancelRotateSecret,
+        sm::CreateSecret,
+        sm::DeleteSecret,
+        sm::DescribeSecret,
+        sm::GetRandomPassword,
+        sm::GetSecretValue,
+        sm::ListSecretVersionIds,
+        sm::ListSecrets,
+        sm::PutSecretValue,
+        sm::RestoreSecret,
+        sm::RotateSecret,
+        sm::TagResource,
+        sm::UntagResource,
+        sm::UpdateSecret,
+        sm::UpdateSecretVersionStage,
+    ]
+);
 
-/// Calls an ElastiCache operation by name.
-pub(crate) async fn elasticache(
-    name: &str,
-    sandbox: &Sandbox,
-    ctx: &CallContext,
-    input: Value,
-) -> Result<Value, CallError> {
-    by_name!(
-        name,
-        sandbox,
-        ctx,
-        input,
-        [
-            ec::AddTagsToResource,
-            ec::CreateReplicationGroup,
-            ec::CreateUser,
-            ec::CreateUserGroup,
-            ec::DeleteReplicationGroup,
-            ec::DeleteUser,
-            ec::DeleteUserGroup,
-            ec::DescribeCacheClusters,
-            ec::DescribeGlobalReplicationGroups,
-            ec::DescribeReplicationGroups,
-            ec::DescribeServerlessCaches,
-            ec::DescribeUserGroups,
-            ec::DescribeUsers,
-            ec::ListTagsForResource,
-            ec::ModifyReplicationGroup,
-            ec::ModifyUser,
-            ec::ModifyUserGroup,
-            ec::RemoveTagsFromResource,
-        ]
-    )
+service!(
+    /// Calls an ElastiCache operation by name.
+    elasticache,
+    ELASTICACHE,
+    [
+        ec::AddTagsToResource,
+        ec::CreateReplicationGroup,
+        ec::CreateUser,
+        ec::CreateUserGroup,
+        ec::DeleteReplicationGroup,
+        ec::DeleteUser,
+        ec::DeleteUserGroup,
+        ec::DescribeCacheClusters,
+        ec::DescribeGlobalReplicationGroups,
+        ec::DescribeReplicationGroups,
+        ec::DescribeServerlessCaches,
+        ec::DescribeUserGroups,
+        ec::DescribeUsers,
+        ec::ListTagsForResource,
+        ec::ModifyReplicationGroup,
+        ec::ModifyUser,
+        ec::ModifyUserGroup,
+        ec::RemoveTagsFromResource,
+    ]
+);
+
+/// The names of all operations, such as `secretsmanager.GetSecretValue`, in order.
+pub(crate) fn operations() -> Vec<String> {
+    [
+        (Service::ElastiCache, ELASTICACHE),
+        (Service::SecretsManager, SECRETS_MANAGER),
+    ]
+    .into_iter()
+    .flat_map(|(service, names)| names.iter().map(move |name| format!("{}.{name}", service.name())))
+    .collect()
 }
 
 async fn run<O: Operation>(sandbox: &Sandbox, ctx: &CallContext, input: Value) -> Result<Value, CallError> {

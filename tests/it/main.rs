@@ -16,6 +16,7 @@ mod crash;
 mod half_discovery;
 mod lifecycle;
 mod lost_replies;
+mod moto;
 mod nodes;
 mod refusals;
 mod rules;

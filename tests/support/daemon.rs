@@ -98,6 +98,12 @@ impl Setup<'_> {
         self
     }
 
+    /// Another Secrets Manager than the sandbox's.
+    pub fn secrets_endpoint(mut self, url: &str) -> Self {
+        self.secrets_endpoint = Some(url.to_owned());
+        self
+    }
+
     pub fn state_file(&self) -> PathBuf {
         self.world.path(&format!("{}.db", self.name))
     }

@@ -3,7 +3,10 @@
 
 pub mod cli;
 pub mod daemon;
+pub mod gate;
 pub mod http;
+#[path = "../../sandbox/tests/it/python.rs"]
+pub mod python;
 pub mod world;
 
 use std::time::Duration;

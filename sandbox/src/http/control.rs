@@ -56,6 +56,7 @@ impl Control {
             }
             ("GET", "calls") => json_reply(&self.sandbox.calls()),
             ("GET", "log") => json_reply(&self.sandbox.log()),
+            ("GET", "operations") => json_reply(&crate::dispatch::operations()),
             ("GET", "nodes") => json_reply(&self.sandbox.nodes()),
             ("GET", "faults") => json_reply(&self.sandbox.faults()),
             ("GET", "settings") => json_reply(&self.sandbox.settings()),
@@ -153,6 +154,6 @@ fn refuse(status: StatusCode, why: &str) -> Reply {
 fn no_such_path() -> Reply {
     refuse(
         StatusCode::NOT_FOUND,
-        "GET calls, log, faults, settings, nodes, ca.pem; PUT faults, settings; POST reset, release, seed, stranger, nodes/{id}",
+        "GET calls, log, faults, settings, nodes, operations, ca.pem; PUT faults, settings; POST reset, release, seed, stranger, nodes/{id}",
     )
 }

@@ -8,10 +8,12 @@
 )]
 
 mod caches;
+mod clients;
 mod doubts;
 mod faults;
 mod guide;
 mod process;
+mod python;
 mod quotas;
 mod secrets;
 mod simulation;

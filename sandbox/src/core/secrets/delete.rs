@@ -3,11 +3,12 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::errors::{invalid_parameter, invalid_request, secret_not_found};
+use super::errors::{invalid_parameter, invalid_request};
 use super::model::{Secret, epoch};
 use super::stages::UpdateSecretVersionStageOutput as SecretName;
 use crate::core::account::Event;
 use crate::core::operation::Env;
+use crate::core::random;
 use crate::error::ApiError;
 
 /// Marks a secret for deletion, or deletes it.
@@ -54,14 +55,7 @@ fn delete(env: &mut Env<'_>, input: DeleteSecret) -> Result<DeleteSecretOutput, 
     }
     let now = env.now;
     if force {
-        let name = env.account.secret_name(&input.secret_id)?;
-        let secret = env.account.secrets.remove(&name).ok_or_else(secret_not_found)?;
-        env.account.touch();
-        return Ok(DeleteSecretOutput {
-            arn: secret.arn,
-            name,
-            deletion_date: now,
-        });
+        return Ok(delete_now(env, input.secret_id));
     }
     let secret = env.account.writable_secret(&input.secret_id)?;
     if !secret.replicated_to.is_empty() {
@@ -82,6 +76,26 @@ fn delete(env: &mut Env<'_>, input: DeleteSecret) -> Result<DeleteSecretOutput, 
         name,
         deletion_date: at,
     })
+}
+
+/// Deletes a secret at once. One that does not exist is no error (botocore model,
+/// ForceDeleteWithoutRecovery); the reply then names what was asked for.
+fn delete_now(env: &mut Env<'_>, id: String) -> DeleteSecretOutput {
+    let name = env.account.secret_name(&id).unwrap_or(id);
+    let arn = match env.account.secrets.remove(&name) {
+        Some(secret) => secret.arn,
+        None if name.starts_with("arn:") => name.clone(),
+        None => {
+            let suffix = random::arn_suffix(env.rng);
+            env.account.arn("secretsmanager", "secret", &format!("{name}-{suffix}"))
+        }
+    };
+    env.account.touch();
+    DeleteSecretOutput {
+        arn,
+        name,
+        deletion_date: env.now,
+    }
 }
 
 /// Takes the mark for deletion off.

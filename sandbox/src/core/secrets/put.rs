@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::create::{check_size, token, value};
-use super::errors::{invalid_parameter, token_in_use};
+use super::errors::{invalid_parameter, invalid_request, token_in_use};
 use super::model::{CURRENT, PENDING, Secret, SecretValue, Version};
 use crate::core::operation::Env;
 use crate::error::ApiError;
@@ -47,8 +47,9 @@ super::secretsmanager!(PutSecretValue => PutSecretValueOutput, "PutSecretValue",
 
 fn put(env: &mut Env<'_>, input: PutSecretValue) -> Result<PutSecretValueOutput, ApiError> {
     let token = token(input.client_request_token)?;
+    // Code and text as users of Terraform met them on AWS.
     let value = value(input.secret_string, input.secret_binary)?
-        .ok_or_else(|| invalid_parameter("You must provide either SecretString or SecretBinary."))?;
+        .ok_or_else(|| invalid_request("You must provide either SecretString or SecretBinary."))?;
     check_size(&value)?;
     if input.version_stages.as_ref().is_some_and(Vec::is_empty) {
         return Err(invalid_parameter("You must provide at least one VersionStage."));

@@ -1,0 +1,1 @@
+"""The same Secrets Manager calls to moto and to the sandbox."""

@@ -1,0 +1,1 @@
+"""What a program does with boto3, service by service."""

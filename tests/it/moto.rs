@@ -1,0 +1,184 @@
+//! moto as Secrets Manager, which nobody here wrote, with the sandbox as ElastiCache: the same
+//! rotations pass. What differs between the two is in docs/SANDBOX.md.
+
+use rekeyd::rotation::observation::Proof;
+use rekeyd::rotation::reason::UnprovenReason;
+use rekeyd::rotation::status::{Phase, SecretStatus};
+use rekeyd::rotation::version::version_id;
+
+use crate::support::daemon::{Setup, delete_store};
+use crate::support::gate::Gate;
+use crate::support::python::Moto;
+use crate::support::world::{document, document_with, quick, secret_name, secrets_client};
+use crate::support::{Delay, Policy, Settings, World};
+
+const USER: &str = "user1";
+const OLD: &str = "the-first-password-1";
+const OTHER: &str = "somebody-elses-password-2";
+const STRANGERS_VERSION: &str = "11111111-2222-4333-8444-555555555555";
+
+/// A world whose secrets are moto's.
+async fn world_with(moto: &Moto) -> World {
+    let mut world = World::start().await;
+    world.secrets = secrets_client(&moto.url);
+    world
+}
+
+fn setup<'a>(world: &'a World, secrets_manager: &str) -> Setup<'a> {
+    world
+        .daemon("rekeyd")
+        .secrets_endpoint(secrets_manager)
+        .policy(Policy::new("orders", &[USER]))
+}
+
+fn proved(status: &SecretStatus) -> bool {
+    status.phase == Phase::Idle && status.proof == Some(Proof::Proven)
+}
+
+/// Rotated to this version, and the previous password proved dead.
+fn retired_at(version: &str) -> impl Fn(&SecretStatus) -> bool + '_ {
+    move |status| {
+        proved(status)
+            && status.current_version.as_deref() == Some(version)
+            && status.retired_proof == Some(Proof::Proven)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_that_is_off_gets_its_first_password() {
+    let moto = Moto::start().await;
+    let world = world_with(&moto).await;
+    world.create_inactive_user(USER).await;
+    world.create_cache(&[USER]).await;
+    let secret = secret_name(USER);
+    let arn = world.create_secret(&secret, &document(USER)).await;
+    let first = world.holder(&secret, "AWSCURRENT").await.unwrap();
+    let daemon = setup(&world, &moto.url).run().await;
+    let off = Proof::Unproven(UnprovenReason::UserOff);
+    let status = daemon
+        .wait(&secret, "rotated, unproven", |status| status.proof == Some(off))
+        .await;
+    assert_eq!(
+        status.current_version.as_deref(),
+        Some(version_id(&arn, &first, 0).as_str())
+    );
+    world.switch(USER, true).await;
+    daemon.wait(&secret, "proved", proved).await;
+    world.assert_current_logs_in(&secret, USER).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_rotations_in_a_row_form_one_chain_and_each_proves_the_old_password_dead() {
+    let moto = Moto::start().await;
+    let world = world_with(&moto).await;
+    let arn = world.live_user(USER, OLD).await;
+    let secret = secret_name(USER);
+    let first = world.holder(&secret, "AWSCURRENT").await.unwrap();
+    let daemon = setup(&world, &moto.url).run().await;
+    daemon.wait(&secret, "checked", proved).await;
+    let (mut version, mut password) = (first, OLD.to_owned());
+    for rotations in 1..=2 {
+        let next = version_id(&arn, &version, 0);
+        daemon.rotate(&secret).await;
+        daemon.wait(&secret, "rotated and retired", retired_at(&next)).await;
+        assert_eq!(world.logins(USER, &password).await, (0, 3), "the old password is dead");
+        world.assert_current_logs_in(&secret, USER).await;
+        let mut labels = world.labels(&secret).await;
+        labels.values_mut().for_each(|labels| labels.sort());
+        assert_eq!(labels.len(), 1 + rotations, "{labels:?}");
+        assert_eq!(labels[&version], ["AWSPREVIOUS"]);
+        assert_eq!(labels[&next], ["AWSCURRENT", "AWSPENDING"], "as a finish leaves them on AWS");
+        password = world.password(&secret, "AWSCURRENT").await.unwrap();
+        version = next;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rotation_whose_store_is_lost_in_the_middle_is_finished_with_the_same_version() {
+    let moto = Moto::start().await;
+    let world = world_with(&moto).await;
+    let arn = world.live_user(USER, OLD).await;
+    let secret = secret_name(USER);
+    let first = world.holder(&secret, "AWSCURRENT").await.unwrap();
+    let daemon = setup(&world, &moto.url).run().await;
+    daemon.wait(&secret, "checked", proved).await;
+    // The second replica learns nothing, which holds the promotion back.
+    world.sandbox.sandbox().set_settings(Settings {
+        node_propagation_ms: [("replica-2".to_owned(), Delay::NEVER)].into(),
+        ..quick()
+    });
+    daemon.rotate(&secret).await;
+    daemon
+        .wait(&secret, "set, and held back by a node", |status| {
+            status.reason.as_deref() == Some("node_lagging")
+        })
+        .await;
+    let state_file = daemon.state_file.clone();
+    daemon.kill().await;
+    delete_store(&state_file);
+    world.sandbox.sandbox().set_settings(quick());
+
+    let daemon = setup(&world, &moto.url).run().await;
+    let next = version_id(&arn, &first, 0);
+    daemon.wait(&secret, "rotated and retired", retired_at(&next)).await;
+    assert_eq!(world.labels(&secret).await.len(), 2, "one rotation");
+    assert_eq!(world.logins(USER, OLD).await, (0, 3));
+    world.assert_current_logs_in(&secret, USER).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_finish_that_loses_awscurrent_to_a_stranger_promotes_nothing() {
+    let moto = Moto::start().await;
+    let gate = Gate::before(&moto.url, "secretsmanager.UpdateSecretVersionStage").await;
+    let world = world_with(&moto).await;
+    let arn = world.live_user(USER, OLD).await;
+    let secret = secret_name(USER);
+    let first = world.holder(&secret, "AWSCURRENT").await.unwrap();
+    // A halted secret is looked at again as often as that.
+    let setup = setup(&world, &gate.url).daemon_key("discovery_interval", "\"1s\"");
+    let daemon = setup.daemon_key("drift_check_interval", "\"1s\"").run().await;
+    daemon.wait(&secret, "checked", proved).await;
+    gate.shut();
+    daemon.rotate(&secret).await;
+    gate.holds_one().await;
+    rotate_by_hand(&world, &secret).await;
+    gate.open();
+
+    let status = daemon.wait_reason(&secret, Phase::Halted, "foreign_pending").await;
+    let ours = version_id(&arn, &first, 0);
+    assert!(status.detail.as_ref().unwrap().contains(&ours), "{status:?}");
+    let labels = world.labels(&secret).await;
+    assert_eq!(labels[STRANGERS_VERSION], ["AWSCURRENT"]);
+    assert_eq!(labels[&ours], ["AWSPENDING"]);
+    assert_eq!(world.logins(USER, OTHER).await, (3, 3), "locked out");
+
+    // The leftover label removed, it rotates on from the stranger's version.
+    let request = world.secrets.update_secret_version_stage().secret_id(&secret);
+    let request = request.version_stage("AWSPENDING").remove_from_version_id(&ours);
+    request.send().await.expect("AWSPENDING removed");
+    daemon.wait(&secret, "at rest", proved).await;
+    daemon.rotate(&secret).await;
+    let next = version_id(&arn, STRANGERS_VERSION, 0);
+    daemon.wait(&secret, "rotated and retired", retired_at(&next)).await;
+    world.assert_current_logs_in(&secret, USER).await;
+}
+
+/// What a person does who rotates by hand: two passwords, the new document current, one password.
+async fn rotate_by_hand(world: &World, secret: &str) {
+    for passwords in [&[OTHER, OLD][..], &[OTHER]] {
+        world.settled(USER).await;
+        let request = world.elasticache.modify_user().user_id(USER);
+        let passwords = passwords.iter().map(|password| (*password).to_owned()).collect();
+        request.set_passwords(Some(passwords)).send().await.expect("passwords");
+        world.settled(USER).await;
+        if world.holder(secret, "AWSCURRENT").await.as_deref() != Some(STRANGERS_VERSION) {
+            let request = world.secrets.put_secret_value().secret_id(secret);
+            let request = request.client_request_token(STRANGERS_VERSION);
+            request
+                .secret_string(document_with(USER, OTHER))
+                .send()
+                .await
+                .expect("a version");
+        }
+    }
+}
