@@ -27,6 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(45);
 pub(super) struct Limited<L> {
     listener: L,
     places: Arc<Semaphore>,
+    patience: Duration,
     open: Arc<Open>,
 }
 
@@ -63,9 +64,14 @@ impl Open {
 
 impl<L> Limited<L> {
     pub(super) fn new(listener: L) -> Self {
+        Self::with(listener, CONNECTIONS, PATIENCE)
+    }
+
+    fn with(listener: L, connections: usize, patience: Duration) -> Self {
         Self {
             listener,
-            places: Arc::new(Semaphore::new(CONNECTIONS)),
+            places: Arc::new(Semaphore::new(connections)),
+            patience,
             open: Arc::default(),
         }
     }
@@ -82,7 +88,7 @@ impl<L: Listener> Listener for Limited<L> {
         }
         // The semaphore is never closed; a connection without a place would only go uncounted.
         let place = self.places.clone().acquire_owned().await.ok();
-        (Impatient::new(io, place, &self.open), address)
+        (Impatient::new(io, self.patience, place, &self.open), address)
     }
 
     fn local_addr(&self) -> io::Result<Self::Addr> {
@@ -93,7 +99,9 @@ impl<L: Listener> Listener for Limited<L> {
 /// A connection that fails when it waits for too long, or is to make room.
 pub(super) struct Impatient<Io> {
     io: Io,
-    patience: Pin<Box<Sleep>>,
+    patience: Duration,
+    /// When the patience is over.
+    over: Pin<Box<Sleep>>,
     /// Whether a request has begun to arrive since the last answer.
     asked: bool,
     ended: Pin<Box<WaitForCancellationFutureOwned>>,
@@ -103,11 +111,12 @@ pub(super) struct Impatient<Io> {
 }
 
 impl<Io> Impatient<Io> {
-    fn new(io: Io, place: Option<OwnedSemaphorePermit>, open: &Arc<Open>) -> Self {
+    fn new(io: Io, patience: Duration, place: Option<OwnedSemaphorePermit>, open: &Arc<Open>) -> Self {
         let end = CancellationToken::new();
         Self {
             io,
-            patience: Box::pin(tokio::time::sleep(PATIENCE)),
+            patience,
+            over: Box::pin(tokio::time::sleep(patience)),
             asked: false,
             ended: Box::pin(end.clone().cancelled_owned()),
             number: open.enter(end),
@@ -117,12 +126,13 @@ impl<Io> Impatient<Io> {
     }
 
     fn be_patient_again(&mut self) {
-        self.patience.as_mut().reset(Instant::now() + PATIENCE);
+        let over = Instant::now() + self.patience;
+        self.over.as_mut().reset(over);
     }
 
     /// Pending for as long as the connection may go on waiting.
     fn wait<T>(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
-        let over = self.patience.as_mut().poll(cx).is_ready() || self.ended.as_mut().poll(cx).is_ready();
+        let over = self.over.as_mut().poll(cx).is_ready() || self.ended.as_mut().poll(cx).is_ready();
         match over {
             true => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
             false => Poll::Pending,
@@ -182,3 +192,7 @@ impl<Io: AsyncWrite + Unpin> AsyncWrite for Impatient<Io> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "limit_tests.rs"]
+mod tests;

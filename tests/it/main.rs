@@ -13,8 +13,11 @@ mod support;
 
 mod command_line;
 mod crash;
+mod hostile_configuration;
+mod hostile_requests;
 mod lifecycle;
 mod lost_replies;
+mod mangled_replies;
 mod nodes;
 mod refusals;
 mod rules;

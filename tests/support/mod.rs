@@ -4,6 +4,7 @@
 pub mod cli;
 pub mod daemon;
 pub mod http;
+pub mod mangling_proxy;
 pub mod world;
 
 use std::time::Duration;

@@ -291,3 +291,12 @@ fn depth_does_not_exhaust_the_stack() {
         assert!(!read(&text));
     }
 }
+
+#[test]
+fn of_thousands_of_mistakes_the_first_hundred_are_shown() {
+    let text = "[a]\n".repeat(20_000);
+    let errors = parse_str("t.toml", &text).unwrap_err();
+    assert_eq!(errors.problems().len(), 101);
+    let last = errors.problems().last().unwrap();
+    assert!(last.message.contains("more from here on"), "{last}");
+}
