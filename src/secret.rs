@@ -68,6 +68,9 @@ impl PasswordAlphabet {
     }
 }
 
+/// No partition or region has a name this long.
+const LONGEST_PLACE_NAME: usize = 64;
+
 /// An ElastiCache user's ARN: `arn:PARTITION:elasticache:REGION:ACCOUNT:user:USERID`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct UserArn {
@@ -86,9 +89,10 @@ impl UserArn {
         };
         let well_formed = arn == "arn"
             && partition.starts_with("aws")
+            && is_place_name(partition)
             && service == "elasticache"
             && kind == "user"
-            && !region.is_empty()
+            && is_place_name(region)
             && account.len() == 12
             && account.bytes().all(|b| b.is_ascii_digit())
             && !user_id.is_empty()
@@ -121,6 +125,13 @@ impl fmt::Display for UserArn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
+}
+
+/// Whether a text can name a partition or a region. It is shown to people, and whoever writes the
+/// secret chose it.
+fn is_place_name(text: &str) -> bool {
+    let of_name = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    !text.is_empty() && text.len() <= LONGEST_PLACE_NAME && text.bytes().all(of_name)
 }
 
 /// Region and account of a secret's ARN: `arn:PARTITION:secretsmanager:REGION:ACCOUNT:secret:NAME`.
@@ -293,5 +304,7 @@ impl<'de> serde::Deserialize<'de> for Entries {
     }
 }
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

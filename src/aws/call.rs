@@ -14,7 +14,7 @@ use aws_smithy_runtime_api::client::result::{DispatchFailure, SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::AwsResult;
-use super::error::{AwsError, ErrorClass, Failure, Transport, classify, plain};
+use super::error::{AwsError, Failure, Transport, classify, plain};
 use crate::clock::SharedClock;
 use crate::metrics::Metrics;
 
@@ -49,34 +49,6 @@ impl Calls {
         self.metrics
             .aws_request(operation.service, operation.name, outcome, took);
         result
-    }
-}
-
-/// A reply that AWS should not have given: something that it always says is missing.
-pub(super) fn incomplete(operation: Operation, resource: &str, what: &str) -> AwsError {
-    AwsError {
-        class: ErrorClass::Unavailable,
-        operation: operation.name,
-        resource: resource.to_owned(),
-        code: "IncompleteResponse".to_owned(),
-        message: what.to_owned(),
-        retry_after: None,
-    }
-}
-
-/// The next page's marker, unless it is the one that led to this page: a listing that goes round
-/// in circles must fail and not spin.
-pub(super) fn next_page(
-    operation: Operation,
-    resource: &str,
-    current: Option<&str>,
-    next: Option<String>,
-) -> AwsResult<Option<String>> {
-    match next.filter(|marker| !marker.is_empty()) {
-        Some(marker) if Some(marker.as_str()) == current => {
-            Err(incomplete(operation, resource, "the listing repeats its page marker"))
-        }
-        marker => Ok(marker),
     }
 }
 

@@ -11,10 +11,11 @@ use aws_sdk_elasticache::config::{Builder, Config};
 use aws_sdk_elasticache::types;
 use aws_smithy_async::time::StaticTimeSource;
 
-use super::call::{Calls, Operation, incomplete, next_page};
+use super::body_limit::BodyLimit;
+use super::call::{Calls, Operation};
+use super::reply::{Pages, answers, incomplete, only};
 use super::{
-    AwsError, AwsResult, CacheCluster, ErrorClass, ReplicationGroup, ServerlessCache, UserGroup, UsersReader,
-    UsersWriter, system_time,
+    AwsResult, CacheCluster, ReplicationGroup, ServerlessCache, UserGroup, UsersReader, UsersWriter, system_time,
 };
 use crate::clock::Timestamp;
 use crate::policy::Endpoint;
@@ -38,6 +39,9 @@ const fn operation(name: &'static str) -> Operation {
 /// How many users to ask for in a page: the most that ElastiCache's other listings give.
 const PAGE: i32 = 100;
 
+/// How many pages of users there are at most: AWS's quota is 1,000 users, which may be raised.
+const PAGES: u32 = 1_000;
+
 /// Reads and changes ElastiCache.
 pub(super) struct ElastiCache {
     client: Client,
@@ -46,7 +50,7 @@ pub(super) struct ElastiCache {
 
 impl ElastiCache {
     pub(super) fn new(config: &SdkConfig, endpoint: Option<&str>, calls: Calls) -> Self {
-        let mut builder = Builder::from(config);
+        let mut builder = Builder::from(config).interceptor(BodyLimit);
         if let Some(url) = endpoint {
             builder = builder.endpoint_url(url);
         }
@@ -72,25 +76,25 @@ impl UsersReader for ElastiCache {
     async fn user(&self, user_id: &str) -> AwsResult<User> {
         let call = self.client.describe_users().user_id(user_id).send();
         let reply = self.calls.run(USERS, user_id, call).await?;
-        let found = reply
-            .users
-            .unwrap_or_default()
-            .into_iter()
-            .find(|user| is(user.user_id(), user_id));
-        user(found.ok_or_else(|| absent(USERS, user_id, "UserNotFound"))?)
+        user(only(USERS, user_id, "UserNotFound", reply.users, |user| {
+            is(user.user_id(), user_id)
+        })?)
     }
 
     async fn users(&self) -> AwsResult<Vec<User>> {
         let mut users = Vec::new();
-        let mut page: Option<String> = None;
+        let mut pages = Pages::new(USERS, "*", PAGES);
         loop {
-            let call = self.client.describe_users().max_records(PAGE).set_marker(page.clone());
+            let call = self
+                .client
+                .describe_users()
+                .max_records(PAGE)
+                .set_marker(pages.marker());
             let reply = self.calls.run(USERS, "*", call.send()).await?;
             for found in reply.users.unwrap_or_default() {
                 users.push(user(found)?);
             }
-            page = next_page(USERS, "*", page.as_deref(), reply.marker)?;
-            if page.is_none() {
+            if !pages.turn(reply.marker)? {
                 return Ok(users);
             }
         }
@@ -99,12 +103,12 @@ impl UsersReader for ElastiCache {
     async fn user_group(&self, id: &str) -> AwsResult<UserGroup> {
         let call = self.client.describe_user_groups().user_group_id(id).send();
         let reply = self.calls.run(USER_GROUPS, id, call).await?;
-        let group = reply
-            .user_groups
-            .unwrap_or_default()
-            .into_iter()
-            .find(|group| is(group.user_group_id(), id))
-            .ok_or_else(|| absent(USER_GROUPS, id, "UserGroupNotFound"))?;
+        let group = only(USER_GROUPS, id, "UserGroupNotFound", reply.user_groups, |group| {
+            is(group.user_group_id(), id)
+        })?;
+        if group.replication_groups.is_none() && group.serverless_caches.is_none() {
+            return Err(incomplete(USER_GROUPS, id, "the user group says nothing of caches"));
+        }
         Ok(UserGroup {
             id: id.to_owned(),
             replication_groups: group.replication_groups.unwrap_or_default(),
@@ -119,12 +123,10 @@ impl UsersReader for ElastiCache {
             .replication_group_id(id)
             .send();
         let reply = self.calls.run(REPLICATION_GROUPS, id, call).await?;
-        let group = reply
-            .replication_groups
-            .unwrap_or_default()
-            .into_iter()
-            .find(|group| is(group.replication_group_id(), id))
-            .ok_or_else(|| absent(REPLICATION_GROUPS, id, "ReplicationGroupNotFoundFault"))?;
+        let (operation, unknown) = (REPLICATION_GROUPS, "ReplicationGroupNotFoundFault");
+        let group = only(operation, id, unknown, reply.replication_groups, |group| {
+            is(group.replication_group_id(), id)
+        })?;
         replication_group(id, group)
     }
 
@@ -136,18 +138,17 @@ impl UsersReader for ElastiCache {
             .show_cache_node_info(true)
             .send();
         let reply = self.calls.run(CACHE_CLUSTERS, id, call).await?;
-        let cluster = reply
-            .cache_clusters
-            .unwrap_or_default()
-            .into_iter()
-            .find(|cluster| is(cluster.cache_cluster_id(), id))
-            .ok_or_else(|| absent(CACHE_CLUSTERS, id, "CacheClusterNotFound"))?;
+        let (operation, unknown) = (CACHE_CLUSTERS, "CacheClusterNotFound");
+        let cluster = only(operation, id, unknown, reply.cache_clusters, |cluster| {
+            is(cluster.cache_cluster_id(), id)
+        })?;
         let node = |node: types::CacheNode| {
-            let available = is(node.cache_node_status(), "available");
-            let address = endpoint(node.endpoint.as_ref());
-            address
-                .map(|address| (address, available))
-                .ok_or_else(|| incomplete(CACHE_CLUSTERS, id, "a node has no endpoint"))
+            let missing = |what| incomplete(CACHE_CLUSTERS, id, what);
+            let status = node
+                .cache_node_status()
+                .ok_or_else(|| missing("a node has no status"))?;
+            let address = endpoint(node.endpoint.as_ref()).ok_or_else(|| missing("a node has no endpoint"))?;
+            Ok((address, status.eq_ignore_ascii_case("available")))
         };
         let nodes = cluster.cache_nodes.unwrap_or_default().into_iter().map(node);
         Ok(CacheCluster {
@@ -163,17 +164,20 @@ impl UsersReader for ElastiCache {
             .serverless_cache_name(name)
             .send();
         let reply = self.calls.run(SERVERLESS_CACHES, name, call).await?;
-        let cache = reply
-            .serverless_caches
-            .unwrap_or_default()
+        let (operation, unknown) = (SERVERLESS_CACHES, "ServerlessCacheNotFoundFault");
+        let cache = only(operation, name, unknown, reply.serverless_caches, |cache| {
+            is(cache.serverless_cache_name(), name)
+        })?;
+        let missing = |what| incomplete(SERVERLESS_CACHES, name, what);
+        let status = cache.status().ok_or_else(|| missing("the cache has no status"))?;
+        let shown = [cache.endpoint.as_ref(), cache.reader_endpoint.as_ref()]
             .into_iter()
-            .find(|cache| is(cache.serverless_cache_name(), name))
-            .ok_or_else(|| absent(SERVERLESS_CACHES, name, "ServerlessCacheNotFoundFault"))?;
-        let endpoints = [cache.endpoint.as_ref(), cache.reader_endpoint.as_ref()];
+            .flatten();
+        let addresses = shown.map(|shown| endpoint(Some(shown)).ok_or_else(|| missing("an endpoint has no address")));
         Ok(ServerlessCache {
             name: name.to_owned(),
-            endpoints: endpoints.into_iter().filter_map(endpoint).collect(),
-            available: is(cache.status(), "available"),
+            endpoints: addresses.collect::<AwsResult<_>>()?,
+            available: status.eq_ignore_ascii_case("available"),
         })
     }
 }
@@ -189,7 +193,8 @@ impl UsersWriter for ElastiCache {
             .set_passwords(Some(texts))
             .customize()
             .config_override(dated(signed_at));
-        self.calls.run(MODIFY_USER, user_id, call.send()).await.map(drop)
+        let reply = self.calls.run(MODIFY_USER, user_id, call.send()).await?;
+        answers(MODIFY_USER, user_id, is(reply.user_id(), user_id))
     }
 }
 
@@ -197,15 +202,6 @@ impl UsersWriter for ElastiCache {
 /// serverless caches in capitals.
 fn is(theirs: Option<&str>, ours: &str) -> bool {
     theirs.is_some_and(|theirs| theirs.eq_ignore_ascii_case(ours))
-}
-
-/// What ElastiCache answers for something unknown, should it answer an empty list instead.
-fn absent(operation: Operation, resource: &str, code: &str) -> AwsError {
-    AwsError {
-        class: ErrorClass::NotFound,
-        code: code.to_owned(),
-        ..incomplete(operation, resource, "the answer does not list it")
-    }
 }
 
 fn endpoint(endpoint: Option<&types::Endpoint>) -> Option<Endpoint> {
@@ -216,24 +212,38 @@ fn endpoint(endpoint: Option<&types::Endpoint>) -> Option<Endpoint> {
     })
 }
 
+/// A user. Whatever a rotation rests on must be said: a user whose access string is missing would
+/// look switched off, one without groups as if no login could prove anything, and one without
+/// PasswordCount as if its password might be replaced. In AWS's command reference a user in no
+/// group has an empty `UserGroupIds`, and only a user without a password has no `PasswordCount`.
 fn user(user: types::User) -> AwsResult<User> {
     let id = user.user_id.unwrap_or_default();
     let missing = |what: &str| incomplete(USERS, &id, what);
-    let authentication = user.authentication;
+    let authentication = user
+        .authentication
+        .ok_or_else(|| missing("the user has no authentication"))?;
+    let kind = authentication
+        .r#type()
+        .ok_or_else(|| missing("the user has no authentication type"))?;
+    let kind = authentication_type(kind.as_str());
+    let password_count = match authentication.password_count {
+        None if kind == Authentication::Password => return Err(missing("the user has no password count")),
+        count => u32::try_from(count.unwrap_or(0)).map_err(|_| missing("the password count is negative"))?,
+    };
+    let access = user
+        .access_string
+        .ok_or_else(|| missing("the user has no access string"))?;
+    let groups = user
+        .user_group_ids
+        .ok_or_else(|| missing("the user says nothing of its groups"))?;
     Ok(User {
         name: user.user_name.ok_or_else(|| missing("the user has no name"))?,
         arn: user.arn.ok_or_else(|| missing("the user has no ARN"))?,
         status: status(&user.status.ok_or_else(|| missing("the user has no status"))?),
-        authentication: authentication
-            .as_ref()
-            .and_then(|authentication| authentication.r#type())
-            .map_or(Authentication::Unknown, |kind| authentication_type(kind.as_str())),
-        password_count: authentication
-            .and_then(|authentication| authentication.password_count)
-            .and_then(|count| u32::try_from(count).ok())
-            .unwrap_or(0),
-        on: user.access_string.as_deref().is_some_and(switched_on),
-        groups: user.user_group_ids.unwrap_or_default().into_iter().collect(),
+        authentication: kind,
+        password_count,
+        on: switched_on(&access),
+        groups: groups.into_iter().collect(),
         id,
     })
 }

@@ -1,9 +1,12 @@
 use std::time::Duration;
 
+use super::super::ErrorClass;
 use super::super::wire::{Answer, Wire};
 use super::*;
 
 const CANARY: &str = "CANARY-hunter2-CANARY";
+
+const NO_PASSWORD: &str = "<Authentication><Type>no-password</Type></Authentication>";
 
 fn reply(operation: &str, result: &str) -> Answer {
     let body = format!(
@@ -229,7 +232,7 @@ async fn an_empty_listing_of_one_user_is_not_found() {
 #[tokio::test]
 async fn all_pages_of_users_are_read() {
     let page = |id: &str, marker: &str| {
-        let user = user_xml(id, "active", "off", "");
+        let user = user_xml(id, "active", "off", NO_PASSWORD);
         reply(
             "DescribeUsers",
             &format!("<Marker>{marker}</Marker><Users><member>{user}</member></Users>"),
@@ -246,7 +249,7 @@ async fn all_pages_of_users_are_read() {
 
 #[tokio::test]
 async fn a_listing_that_fails_or_goes_round_on_a_later_page_is_an_error() {
-    let user = user_xml("a", "active", "off", "");
+    let user = user_xml("a", "active", "off", NO_PASSWORD);
     let page = reply(
         "DescribeUsers",
         &format!("<Marker>m1</Marker><Users><member>{user}</member></Users>"),

@@ -3,10 +3,14 @@
 //!
 //! A command that must change nothing is given readers only.
 
+mod body_limit;
 mod call;
 mod connect;
 mod elasticache;
 pub mod error;
+#[cfg(test)]
+mod mangled_tests;
+mod reply;
 mod secrets_manager;
 #[cfg(test)]
 mod wire;

@@ -14,7 +14,9 @@ use aws_smithy_async::time::StaticTimeSource;
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
-use super::call::{Calls, Operation, incomplete, next_page};
+use super::body_limit::BodyLimit;
+use super::call::{Calls, Operation};
+use super::reply::{Pages, answers, incomplete, is_about_secret};
 use super::{AwsResult, ListedSecret, SecretsReader, SecretsWriter, system_time};
 use crate::clock::Timestamp;
 use crate::policy::Selection;
@@ -42,6 +44,14 @@ const REREADS: usize = 2;
 /// service model).
 const PAGE: i32 = 100;
 
+/// How many pages of versions a secret has at most. AWS keeps about a hundred versions, and older
+/// ones for a day.
+const PAGES_OF_VERSIONS: u32 = 100;
+
+/// How many pages of secrets there are at most: AWS's quota is 500,000 secrets in a region, and
+/// pages may be shorter than asked for.
+const PAGES_OF_SECRETS: u32 = 10_000;
+
 /// Reads and changes Secrets Manager.
 pub(super) struct SecretsManager {
     client: Client,
@@ -50,7 +60,7 @@ pub(super) struct SecretsManager {
 
 impl SecretsManager {
     pub(super) fn new(config: &SdkConfig, endpoint: Option<&str>, calls: Calls) -> Self {
-        let mut builder = Builder::from(config);
+        let mut builder = Builder::from(config).interceptor(BodyLimit);
         if let Some(url) = endpoint {
             builder = builder.endpoint_url(url);
         }
@@ -67,7 +77,7 @@ impl SecretsManager {
 
     async fn list_versions(&self, secret: &str) -> AwsResult<Vec<SecretVersionsListEntry>> {
         let mut versions = Vec::new();
-        let mut page: Option<String> = None;
+        let mut pages = Pages::new(LIST_VERSIONS, secret, PAGES_OF_VERSIONS);
         loop {
             let call = self
                 .client
@@ -75,11 +85,18 @@ impl SecretsManager {
                 .secret_id(secret)
                 .include_deprecated(true)
                 .max_results(PAGE)
-                .set_next_token(page.clone());
+                .set_next_token(pages.marker());
             let reply = self.calls.run(LIST_VERSIONS, secret, call.send()).await?;
-            versions.extend(reply.versions.unwrap_or_default());
-            page = next_page(LIST_VERSIONS, secret, page.as_deref(), reply.next_token)?;
-            if page.is_none() {
+            answers(
+                LIST_VERSIONS,
+                secret,
+                is_about_secret(secret, reply.arn.as_deref(), reply.name.as_deref()),
+            )?;
+            let page = reply
+                .versions
+                .ok_or_else(|| incomplete(LIST_VERSIONS, secret, "the answer lists nothing"))?;
+            versions.extend(page);
+            if !pages.turn(reply.next_token)? {
                 return Ok(versions);
             }
         }
@@ -88,6 +105,11 @@ impl SecretsManager {
     /// One reading: what DescribeSecret shows, and the listing's versions.
     async fn read(&self, secret: &str) -> AwsResult<(DescribeSecretOutput, Vec<SecretVersionsListEntry>)> {
         let described = self.describe(secret).await?;
+        answers(
+            DESCRIBE,
+            secret,
+            is_about_secret(secret, described.arn(), described.name()),
+        )?;
         // Only DescribeSecret works on a secret that is marked for deletion.
         let listed = if described.deleted_date.is_some() {
             Vec::new()
@@ -107,7 +129,8 @@ impl SecretsManager {
             .set_move_to_version_id(change.to.map(str::to_owned))
             .customize()
             .config_override(dated(signed_at));
-        self.calls.run(UPDATE_STAGE, secret, call.send()).await.map(drop)
+        let reply = self.calls.run(UPDATE_STAGE, secret, call.send()).await?;
+        answers(UPDATE_STAGE, secret, is_about_secret(secret, reply.arn(), reply.name()))
     }
 }
 
@@ -149,13 +172,8 @@ impl SecretsReader for SecretsManager {
             .secret_id(secret_arn)
             .version_id(version_id);
         let reply = self.calls.run(GET, secret_arn, call.send()).await?;
-        if reply.version_id.as_deref() != Some(version_id) {
-            return Err(incomplete(
-                GET,
-                secret_arn,
-                "the answer is another version than the one asked for",
-            ));
-        }
+        let about_it = is_about_secret(secret_arn, reply.arn(), reply.name()) && reply.version_id() == Some(version_id);
+        answers(GET, secret_arn, about_it)?;
         match (reply.secret_string, reply.secret_binary) {
             (Some(text), _) => Ok(SecretDocument::parse(&Zeroizing::new(text))),
             (None, Some(binary)) => {
@@ -170,22 +188,24 @@ impl SecretsReader for SecretsManager {
         let resource = selection.name_prefix.as_deref().unwrap_or("*");
         let filters = filters(selection);
         let mut selected = Vec::new();
-        let mut page: Option<String> = None;
+        let mut pages = Pages::new(LIST, resource, PAGES_OF_SECRETS);
         loop {
             let call = self
                 .client
                 .list_secrets()
                 .set_filters((!filters.is_empty()).then(|| filters.clone()))
                 .max_results(PAGE)
-                .set_next_token(page.clone());
+                .set_next_token(pages.marker());
             let reply = self.calls.run(LIST, resource, call.send()).await?;
-            for entry in reply.secret_list.unwrap_or_default() {
+            let page = reply
+                .secret_list
+                .ok_or_else(|| incomplete(LIST, resource, "the answer lists nothing"))?;
+            for entry in page {
                 if selects(selection, &entry) {
                     selected.push(listed_secret(resource, entry)?);
                 }
             }
-            page = next_page(LIST, resource, page.as_deref(), reply.next_token)?;
-            if page.is_none() {
+            if !pages.turn(reply.next_token)? {
                 return Ok(selected);
             }
         }
@@ -210,7 +230,9 @@ impl SecretsWriter for SecretsManager {
             .version_stages(AWSPENDING)
             .customize()
             .config_override(dated(signed_at));
-        self.calls.run(PUT, secret_arn, call.send()).await.map(drop)
+        let reply = self.calls.run(PUT, secret_arn, call.send()).await?;
+        let about_it = is_about_secret(secret_arn, reply.arn(), reply.name()) && reply.version_id() == Some(version_id);
+        answers(PUT, secret_arn, about_it)
     }
 
     async fn move_current(&self, secret_arn: &str, from: &str, to: &str, signed_at: Timestamp) -> AwsResult<()> {
@@ -261,6 +283,9 @@ fn state(
     listed: Vec<SecretVersionsListEntry>,
 ) -> AwsResult<SecretState> {
     let missing = |what: &str| incomplete(DESCRIBE, secret, what);
+    if let Some(stage) = carried_twice(described.version_ids_to_stages.as_ref()) {
+        return Err(missing(&format!("two versions carry {stage}")));
+    }
     Ok(SecretState {
         arn: described.arn.ok_or_else(|| missing("the answer names no ARN"))?,
         name: described.name.ok_or_else(|| missing("the answer names no name"))?,
@@ -277,6 +302,20 @@ fn state(
         last_changed: described.last_changed_date.and_then(timestamp),
         versions: versions(described.version_ids_to_stages.unwrap_or_default(), listed),
     })
+}
+
+/// A label that a rotation rests on and that two versions carry. AWS moves a label, so that one at
+/// most has it.
+fn carried_twice(labels: Option<&HashMap<String, Vec<String>>>) -> Option<&'static str> {
+    let carry = |stage: &str| {
+        let versions = labels.into_iter().flat_map(HashMap::values);
+        versions
+            .filter(|stages| stages.iter().any(|label| label == stage))
+            .count()
+    };
+    [AWSCURRENT, AWSPENDING, AWSPREVIOUS]
+        .into_iter()
+        .find(|stage| carry(stage) > 1)
 }
 
 fn versions(labels: HashMap<String, Vec<String>>, listed: Vec<SecretVersionsListEntry>) -> BTreeMap<String, Version> {

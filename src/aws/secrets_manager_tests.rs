@@ -224,7 +224,8 @@ async fn a_selection_that_fails_on_its_second_page_is_an_error() {
 
 #[tokio::test]
 async fn writes_are_dated_as_told_and_name_what_they_replace() {
-    let wire = Wire::start(vec![json("{}")]).await;
+    let written = format!(r#"{{"ARN":"{ARN}","Name":"orders","VersionId":"0123456789abcdef0123456789abcdef"}}"#);
+    let wire = Wire::start(vec![json(&written)]).await;
     let writer = wire.ports().secrets_writer;
     let document = SecretString::from("{\"password\":\"x\"}".to_owned());
     writer

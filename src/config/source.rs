@@ -9,6 +9,10 @@ use super::error::{ConfigErrors, Problem};
 /// An excerpt shows no more of a line than this, so that a minified file stays readable.
 const EXCERPT_WIDTH: usize = 160;
 
+/// No more problems are shown than this: each costs a search through its text for its line, and
+/// nobody reads a thousand.
+const MOST_PROBLEMS: usize = 100;
+
 /// A file or an environment variable.
 #[derive(Clone, Debug)]
 pub(super) struct Source {
@@ -182,13 +186,19 @@ impl Findings {
                 .map(|(spot, message)| format!("{}: {message}", self.place(spot)))
                 .collect());
         }
-        let problems = self.problems.iter().map(|(spot, message)| Problem {
+        let shown = self.problems.iter().take(MOST_PROBLEMS).map(|(spot, message)| Problem {
             place: self.place(spot),
             message: message.clone(),
             excerpt: self.excerpt(spot),
         });
+        let others = self.problems.len().saturating_sub(MOST_PROBLEMS);
+        let rest = self.problems.iter().nth(MOST_PROBLEMS).map(|(spot, _)| Problem {
+            place: self.place(spot),
+            message: format!("{others} more from here on; mend those above first"),
+            excerpt: None,
+        });
         Err(ConfigErrors {
-            problems: problems.collect(),
+            problems: shown.chain(rest).collect(),
         })
     }
 

@@ -148,7 +148,8 @@ impl Engine {
         let delay = policy
             .retry
             .delay(attempts, self.chance())
-            .max(error.retry_after.unwrap_or_default());
+            // What AWS asks for, within reason: an absurd wait would be a halt that nobody declared.
+            .max(error.retry_after.unwrap_or_default().min(policy.retry.max));
         let next_attempt_at = after(self.clock.now(), delay);
         let message = error.to_string();
         self.record(

@@ -1,6 +1,8 @@
 //! The proof of a password: a login with it, over a fresh TLS connection, on a node.
 
 mod connection;
+#[cfg(test)]
+mod hostile_tests;
 mod redis;
 mod resp;
 #[cfg(test)]

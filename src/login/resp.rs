@@ -52,6 +52,10 @@ const KNOWN: &[&str] = &[
 /// password, an unknown user and one that is off alike). Anything else says nothing about the
 /// password.
 pub(super) fn answer(line: &[u8]) -> LoginAnswer {
+    if !matches!(line.first(), Some(b'+' | b'-')) {
+        // A number or the head of a list: the lengths that a stranger names are not even read.
+        return not_redis();
+    }
     match redis::parse_redis_value(line) {
         Ok(Value::Okay) => LoginAnswer::Accepted,
         Ok(Value::ServerError(error)) if error.code() == "WRONGPASS" => LoginAnswer::Refused,
@@ -62,8 +66,12 @@ pub(super) fn answer(line: &[u8]) -> LoginAnswer {
                 None => LoginAnswer::Unreachable("the node answered AUTH with an unknown error".to_owned()),
             }
         }
-        Ok(_) | Err(_) => LoginAnswer::Unreachable("the node's answer to AUTH is not one of Redis".to_owned()),
+        Ok(_) | Err(_) => not_redis(),
     }
+}
+
+fn not_redis() -> LoginAnswer {
+    LoginAnswer::Unreachable("the node's answer to AUTH is not one of Redis".to_owned())
 }
 
 #[cfg(test)]

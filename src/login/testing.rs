@@ -135,19 +135,8 @@ impl Drop for Redis {
 /// A node that says `answer` once it has read something, and tells all that it has read when its
 /// client has gone. It serves one connection after the other.
 pub(super) fn scripted(name: &str, answer: &'static [u8]) -> (Endpoint, Receiver<Vec<u8>>) {
-    let pki = Pki::get();
-    let certificate = CertificateDer::from_pem_file(pki.path(&format!("{name}.pem"))).unwrap();
-    let key = PrivateKeyDer::from_pem_file(pki.path(&format!("{name}.key"))).unwrap();
-    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate], key)
-        .unwrap();
-    let config = Arc::new(config);
     let (tell, told) = channel();
-    let node = plain(move |stream| {
-        let mut stream = StreamOwned::new(ServerConnection::new(Arc::clone(&config)).unwrap(), stream);
+    let node = tls_node(name, move |mut stream| {
         let (mut read, mut buffer) = (Vec::new(), [0; 1024]);
         while let Ok(count @ 1..) = stream.read(&mut buffer) {
             if read.is_empty() {
@@ -158,6 +147,27 @@ pub(super) fn scripted(name: &str, answer: &'static [u8]) -> (Endpoint, Receiver
         let _ = tell.send(read);
     });
     (node, told)
+}
+
+/// A node's end of a TLS connection.
+pub(super) type Stream = StreamOwned<ServerConnection, TcpStream>;
+
+/// A TLS server that treats one connection after the other like this.
+pub(super) fn tls_node(name: &str, treat: impl Fn(Stream) + Send + 'static) -> Endpoint {
+    let pki = Pki::get();
+    let certificate = CertificateDer::from_pem_file(pki.path(&format!("{name}.pem"))).unwrap();
+    let key = PrivateKeyDer::from_pem_file(pki.path(&format!("{name}.key"))).unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], key)
+        .unwrap();
+    let config = Arc::new(config);
+    plain(move |stream| {
+        let connection = ServerConnection::new(Arc::clone(&config)).unwrap();
+        treat(StreamOwned::new(connection, stream));
+    })
 }
 
 /// A TCP server that treats one connection after the other like this.

@@ -21,6 +21,7 @@ use axum::{Json, Router};
 use tokio::net::{UnixListener, UnixStream};
 
 use crate::engine::control::{Accepted, ControlError, Selector};
+use crate::server::limit::Limited;
 use crate::server::reply::Failure;
 use crate::server::wire::{AcceptedReply, PauseRequest, RotateRequest};
 use crate::server::{ServeError, Surface, deadline, reads, serve};
@@ -86,7 +87,7 @@ impl AdminServer {
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), ServeError> {
         let Self { listener, file } = self;
-        let served = serve(listener, router(surface), shutdown).await;
+        let served = serve(Limited::new(listener), router(surface), shutdown).await;
         drop(file);
         served
     }

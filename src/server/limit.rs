@@ -1,9 +1,10 @@
-//! A bound on connections, so that whoever reaches the TCP port cannot use up the descriptors that
-//! rotations need.
+//! A bound on connections and on how long each may stay without being answered, so that whoever
+//! reaches a surface cannot use up the descriptors that rotations need, nor shut others out.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -11,23 +12,68 @@ use axum::serve::Listener;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-/// How many connections are open at once; the next ones wait in the system's queue.
+/// How many connections are open at once.
 const CONNECTIONS: usize = 256;
 
-/// How long a connection may be silent. Longer than any answer takes.
-const SILENCE: Duration = Duration::from_secs(45);
+/// How long a connection may be silent, and how long its request may take to arrive, to be answered
+/// or to be read. Longer than any answer takes.
+const PATIENCE: Duration = Duration::from_secs(45);
 
-/// A listener whose connections are few, and end when they are silent.
+/// A listener whose connections are few, and end when nothing comes of them. With no place left
+/// the oldest makes room: it is most likely one that never asks anything, and whoever loses a
+/// connection between two requests opens another.
 pub(super) struct Limited<L> {
     listener: L,
     places: Arc<Semaphore>,
+    patience: Duration,
+    open: Arc<Open>,
+}
+
+/// The open connections, the oldest first.
+#[derive(Default)]
+struct Open(Mutex<Numbered>);
+
+#[derive(Default)]
+struct Numbered {
+    last: u64,
+    connections: BTreeMap<u64, CancellationToken>,
+}
+
+impl Open {
+    fn lock(&self) -> MutexGuard<'_, Numbered> {
+        // The map is whole at every moment, so a panic elsewhere leaves nothing half done.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn enter(&self, end: CancellationToken) -> u64 {
+        let mut open = self.lock();
+        open.last += 1;
+        let number = open.last;
+        open.connections.insert(number, end);
+        number
+    }
+
+    fn end_oldest(&self) {
+        if let Some((_, end)) = self.lock().connections.pop_first() {
+            end.cancel();
+        }
+    }
 }
 
 impl<L> Limited<L> {
     pub(super) fn new(listener: L) -> Self {
-        let places = Arc::new(Semaphore::new(CONNECTIONS));
-        Self { listener, places }
+        Self::with(listener, CONNECTIONS, PATIENCE)
+    }
+
+    fn with(listener: L, connections: usize, patience: Duration) -> Self {
+        Self {
+            listener,
+            places: Arc::new(Semaphore::new(connections)),
+            patience,
+            open: Arc::default(),
+        }
     }
 }
 
@@ -36,10 +82,13 @@ impl<L: Listener> Listener for Limited<L> {
     type Addr = L::Addr;
 
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        let (io, address) = self.listener.accept().await;
+        if self.places.available_permits() == 0 {
+            self.open.end_oldest();
+        }
         // The semaphore is never closed; a connection without a place would only go uncounted.
         let place = self.places.clone().acquire_owned().await.ok();
-        let (io, address) = self.listener.accept().await;
-        (Impatient::new(io, place), address)
+        (Impatient::new(io, self.patience, place, &self.open), address)
     }
 
     fn local_addr(&self) -> io::Result<Self::Addr> {
@@ -47,20 +96,53 @@ impl<L: Listener> Listener for Limited<L> {
     }
 }
 
-/// A connection that fails when nothing is read from it for too long.
+/// A connection that fails when it waits for too long, or is to make room.
 pub(super) struct Impatient<Io> {
     io: Io,
-    patience: Pin<Box<Sleep>>,
+    patience: Duration,
+    /// When the patience is over.
+    over: Pin<Box<Sleep>>,
+    /// Whether a request has begun to arrive since the last answer.
+    asked: bool,
+    ended: Pin<Box<WaitForCancellationFutureOwned>>,
+    number: u64,
+    open: Arc<Open>,
     _place: Option<OwnedSemaphorePermit>,
 }
 
 impl<Io> Impatient<Io> {
-    fn new(io: Io, place: Option<OwnedSemaphorePermit>) -> Self {
+    fn new(io: Io, patience: Duration, place: Option<OwnedSemaphorePermit>, open: &Arc<Open>) -> Self {
+        let end = CancellationToken::new();
         Self {
             io,
-            patience: Box::pin(tokio::time::sleep(SILENCE)),
+            patience,
+            over: Box::pin(tokio::time::sleep(patience)),
+            asked: false,
+            ended: Box::pin(end.clone().cancelled_owned()),
+            number: open.enter(end),
+            open: Arc::clone(open),
             _place: place,
         }
+    }
+
+    fn be_patient_again(&mut self) {
+        let over = Instant::now() + self.patience;
+        self.over.as_mut().reset(over);
+    }
+
+    /// Pending for as long as the connection may go on waiting.
+    fn wait<T>(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+        let over = self.over.as_mut().poll(cx).is_ready() || self.ended.as_mut().poll(cx).is_ready();
+        match over {
+            true => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+            false => Poll::Pending,
+        }
+    }
+}
+
+impl<Io> Drop for Impatient<Io> {
+    fn drop(&mut self) {
+        self.open.lock().connections.remove(&self.number);
     }
 }
 
@@ -68,27 +150,49 @@ impl<Io: AsyncRead + Unpin> AsyncRead for Impatient<Io> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match Pin::new(&mut self.io).poll_read(cx, buffer) {
             Poll::Ready(read) => {
-                self.patience.as_mut().reset(Instant::now() + SILENCE);
-                Poll::Ready(read)
+                // Only a request's first bytes count: one that drips in must end all the same.
+                if !self.asked {
+                    self.asked = true;
+                    self.be_patient_again();
+                }
+                // A client that sends without a pause is never pending, and must end too.
+                match self.wait::<()>(cx) {
+                    Poll::Ready(over) => Poll::Ready(over),
+                    Poll::Pending => Poll::Ready(read),
+                }
             }
-            Poll::Pending => match self.patience.as_mut().poll(cx) {
-                Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
-                Poll::Pending => Poll::Pending,
-            },
+            Poll::Pending => self.wait(cx),
         }
     }
 }
 
 impl<Io: AsyncWrite + Unpin> AsyncWrite for Impatient<Io> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, bytes)
+        match Pin::new(&mut self.io).poll_write(cx, bytes) {
+            Poll::Ready(written) => {
+                self.asked = false;
+                self.be_patient_again();
+                Poll::Ready(written)
+            }
+            Poll::Pending => self.wait(cx),
+        }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
+        match Pin::new(&mut self.io).poll_flush(cx) {
+            Poll::Ready(flushed) => Poll::Ready(flushed),
+            Poll::Pending => self.wait(cx),
+        }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
+        match Pin::new(&mut self.io).poll_shutdown(cx) {
+            Poll::Ready(shut) => Poll::Ready(shut),
+            Poll::Pending => self.wait(cx),
+        }
     }
 }
+
+#[cfg(test)]
+#[path = "limit_tests.rs"]
+mod tests;

@@ -5,6 +5,7 @@ pub mod cli;
 pub mod daemon;
 pub mod gate;
 pub mod http;
+pub mod mangling_proxy;
 #[path = "../../sandbox/tests/it/python.rs"]
 pub mod python;
 pub mod world;

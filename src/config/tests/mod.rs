@@ -1,4 +1,5 @@
 mod damaged;
+mod properties;
 mod refused;
 
 use std::time::Duration;

@@ -1,0 +1,103 @@
+//! Connections that nothing comes of.
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::*;
+
+/// How long connections may wait here, and far longer than that on a busy machine.
+const SHORT: Duration = Duration::from_millis(200);
+const LONG: Duration = Duration::from_secs(60);
+
+async fn limited(connections: usize, patience: Duration) -> (Limited<TcpListener>, std::net::SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    (Limited::with(listener, connections, patience), address)
+}
+
+async fn connected(
+    limited: &mut Limited<TcpListener>,
+    address: std::net::SocketAddr,
+) -> (Impatient<TcpStream>, TcpStream) {
+    let client = TcpStream::connect(address).await.unwrap();
+    (limited.accept().await.0, client)
+}
+
+async fn ends(what: &str, io: impl Future<Output = io::Result<()>>) {
+    let ended = tokio::time::timeout(LONG, io)
+        .await
+        .unwrap_or_else(|_| panic!("{what} does not end"));
+    assert_eq!(ended.unwrap_err().kind(), io::ErrorKind::TimedOut, "{what}");
+}
+
+async fn read_on(mut io: Impatient<TcpStream>) -> io::Result<()> {
+    while io.read(&mut [0; 64]).await? > 0 {}
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_silent_a_dripping_and_a_flooding_client_all_come_to_an_end() {
+    let (mut limited, address) = limited(8, SHORT).await;
+    let (silent, _client) = connected(&mut limited, address).await;
+    ends("a silent client", read_on(silent)).await;
+    for (what, bytes, pause) in [
+        ("a dripping client", 1, Duration::from_millis(20)),
+        ("a flooding client", 4096, Duration::ZERO),
+    ] {
+        let (io, mut client) = connected(&mut limited, address).await;
+        let sending = tokio::spawn(async move {
+            while client.write_all(&vec![b'x'; bytes]).await.is_ok() {
+                tokio::time::sleep(pause).await;
+            }
+        });
+        ends(what, read_on(io)).await;
+        sending.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_its_answer_comes_to_an_end() {
+    let (mut limited, address) = limited(8, SHORT).await;
+    let (mut io, _client) = connected(&mut limited, address).await;
+    ends("writing", async {
+        loop {
+            io.write_all(&[0; 65_536]).await?
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_client_that_is_answered_goes_on_for_as_long_as_it_likes() {
+    let (mut limited, address) = limited(8, Duration::from_secs(5)).await;
+    let (mut io, mut client) = connected(&mut limited, address).await;
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(6) {
+        client.write_all(b"?").await.unwrap();
+        io.read_exact(&mut [0]).await.unwrap();
+        io.write_all(b"!").await.unwrap();
+        client.read_exact(&mut [0]).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn with_no_place_left_the_oldest_makes_room() {
+    let (mut limited, address) = limited(2, LONG * 10).await;
+    let (oldest, _first) = connected(&mut limited, address).await;
+    let (mut second, mut other) = connected(&mut limited, address).await;
+    let oldest = tokio::spawn(read_on(oldest));
+    let (third, _client) = tokio::time::timeout(LONG, connected(&mut limited, address))
+        .await
+        .expect("room");
+    ends("the oldest", async { oldest.await.unwrap() }).await;
+    // The others are as they were, and places of those that end are given again.
+    other.write_all(b"?").await.unwrap();
+    second.read_exact(&mut [0]).await.unwrap();
+    drop((second, third));
+    for _ in 0..10 {
+        connected(&mut limited, address).await;
+    }
+    assert_eq!(limited.places.available_permits(), 2);
+    assert_eq!(limited.open.lock().connections.len(), 0);
+}
