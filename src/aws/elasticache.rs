@@ -216,7 +216,11 @@ fn endpoint(endpoint: Option<&types::Endpoint>) -> Option<Endpoint> {
     })
 }
 
-fn user(user: types::User) -> AwsResult<User> {
+/// A user.
+///
+/// # Errors
+/// The answer lacks its name, ARN or status.
+pub fn user(user: types::User) -> AwsResult<User> {
     let id = user.user_id.unwrap_or_default();
     let missing = |what: &str| incomplete(USERS, &id, what);
     let authentication = user.authentication;
@@ -269,7 +273,11 @@ fn switched_on(access_string: &str) -> bool {
         .is_some_and(|word| word.eq_ignore_ascii_case("on"))
 }
 
-fn replication_group(id: &str, group: types::ReplicationGroup) -> AwsResult<ReplicationGroup> {
+/// The replication group that was asked for as `id`.
+///
+/// # Errors
+/// A member with an address names no cache cluster.
+pub fn replication_group(id: &str, group: types::ReplicationGroup) -> AwsResult<ReplicationGroup> {
     let mut read_endpoints = Vec::new();
     for member in group.node_groups().iter().flat_map(|shard| shard.node_group_members()) {
         // Only members of a group with cluster mode off have a ReadEndpoint.

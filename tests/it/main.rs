@@ -13,6 +13,7 @@ mod support;
 
 mod command_line;
 mod crash;
+mod doubts;
 mod lifecycle;
 mod lost_replies;
 mod nodes;

@@ -4,6 +4,7 @@
 pub mod cli;
 pub mod daemon;
 pub mod http;
+pub mod simulated;
 pub mod world;
 
 use std::time::Duration;
