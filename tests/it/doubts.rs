@@ -17,11 +17,21 @@ fn spike() {
             sim.live_user("user1", "the-first-password-1").await;
             let policy = Policy::new("orders", &["user1"]).with("overlap", "\"1h\"");
             let replica = sim.replica("rekeyd", policy).await;
-            replica.until(&secret, "idle", Duration::from_secs(60), |status| status.phase == Phase::Idle).await;
+            replica
+                .until(&secret, "idle", Duration::from_secs(60), |status| {
+                    status.phase == Phase::Idle
+                })
+                .await;
             replica.rotate(&secret, RotateOptions::default()).await;
-            replica.until(&secret, "rotated", Duration::from_secs(7200), |status| status.retired_at.is_some()).await;
+            replica
+                .until(&secret, "rotated", Duration::from_secs(7200), |status| {
+                    status.retired_at.is_some()
+                })
+                .await;
             println!("{:?} {}", sim.footprint(), sim.world.auditor().looks());
-            if seed == 0 { println!("{}", sim.story()); }
+            if seed == 0 {
+                println!("{}", sim.story());
+            }
         });
     }
     println!("{:?}", began.elapsed());

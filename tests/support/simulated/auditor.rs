@@ -54,9 +54,15 @@ impl Auditor {
         self.looks += 1;
         let (secrets, nodes) = (sandbox.secrets(), sandbox.nodes());
         for secret in &secrets {
-            let holders = secret.versions.iter().filter(|version| version.labels.contains("AWSCURRENT"));
+            let holders = secret
+                .versions
+                .iter()
+                .filter(|version| version.labels.contains("AWSCURRENT"));
             if secret.deleted.is_none() && holders.count() != 1 {
-                self.accuse(sandbox, format!("{} has not one AWSCURRENT: {:?}", secret.name, secret.versions));
+                self.accuse(
+                    sandbox,
+                    format!("{} has not one AWSCURRENT: {:?}", secret.name, secret.versions),
+                );
             }
             if let Some(current) = current(secret) {
                 self.look_at(sandbox, &current, &nodes);
@@ -83,7 +89,10 @@ impl Auditor {
                 LoginAnswer::WrongPass => {
                     let version = &current.version.id;
                     if self.works.remove(&place) {
-                        let what = format!("P1: {} is locked out of {}: version {version}", current.username, node.id);
+                        let what = format!(
+                            "P1: {} is locked out of {}: version {version}",
+                            current.username, node.id
+                        );
                         self.accuse(sandbox, what);
                     } else if moved && node.status == "available" && is_on(node, &current.username) {
                         let what = format!("P2: version {version} was promoted, which {} refuses", node.id);
@@ -95,7 +104,8 @@ impl Auditor {
     }
 
     fn accuse(&mut self, sandbox: &Sandbox, what: String) {
-        self.violations.push(format!("{} {what}", sandbox.now().format("%T%.3f")));
+        self.violations
+            .push(format!("{} {what}", sandbox.now().format("%T%.3f")));
     }
 }
 

@@ -36,6 +36,7 @@ pub fn randomness(seed: u64, part: &str) -> Box<dyn RngCore + Send> {
 /// FNV-1a over the part's name, begun with the seed: the same on every machine and release.
 fn mixed(seed: u64, part: &str) -> u64 {
     let begin = 0xcbf2_9ce4_8422_2325 ^ seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    part.bytes()
-        .fold(begin, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    part.bytes().fold(begin, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }

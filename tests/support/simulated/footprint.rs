@@ -37,8 +37,17 @@ impl Footprint {
         if self.took != other.took {
             told.push(format!("{} s -> {} s", self.took.as_secs(), other.took.as_secs()));
         }
-        told.extend(other.reasons.difference(&self.reasons).map(|reason| format!("+{reason}")));
-        told.extend(self.reasons.difference(&other.reasons).map(|reason| format!("-{reason}")));
+        told.extend(
+            other
+                .reasons
+                .difference(&self.reasons)
+                .map(|reason| format!("+{reason}")),
+        );
+        told.extend(
+            self.reasons
+                .difference(&other.reasons)
+                .map(|reason| format!("-{reason}")),
+        );
         if self.refused != other.refused {
             told.push(format!("refused logins {} -> {}", self.refused, other.refused));
         }

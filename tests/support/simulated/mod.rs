@@ -56,11 +56,7 @@ pub struct Simulation {
 }
 
 /// Runs a scenario in a simulation of its own, and asserts that the auditor found nothing.
-pub fn simulate<T>(
-    seed: u64,
-    settings: rekeyd_sandbox::Settings,
-    scenario: impl AsyncFnOnce(Simulation) -> T,
-) -> T {
+pub fn simulate<T>(seed: u64, settings: rekeyd_sandbox::Settings, scenario: impl AsyncFnOnce(Simulation) -> T) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)

@@ -80,7 +80,8 @@ impl Simulation {
     pub async fn live_user(&self, user: &str, password: &str) -> String {
         self.create_user(user, password).await;
         self.create_cache(&[user]).await;
-        self.create_secret(&secret_name(user), &document_with(user, password)).await
+        self.create_secret(&secret_name(user), &document_with(user, password))
+            .await
     }
 
     /// A user as the AWS guide makes it, with its cache and a secret without password. Gives the

@@ -154,7 +154,9 @@ fn replication_group(group: ec::ReplicationGroupOutput) -> types::ReplicationGro
     };
     let shard = |shard: ec::NodeGroupOutput| {
         let members = shard.node_group_members.into_iter().map(member).collect();
-        types::NodeGroup::builder().set_node_group_members(Some(members)).build()
+        types::NodeGroup::builder()
+            .set_node_group_members(Some(members))
+            .build()
     };
     let global = group.global_replication_group_info.map(|info| {
         types::GlobalReplicationGroupInfo::builder()
