@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::core::operation::Service;
+
 /// An error that AWS answers with: its code as the service's model spells it, its text and its HTTP status.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
 #[error("{code}: {message} (HTTP {status})")]
@@ -23,6 +25,17 @@ impl ApiError {
     /// An error with HTTP status 404, which only ElastiCache uses.
     pub fn not_found(code: &str, message: impl Into<String>) -> Self {
         Self::with_status(404, code, message)
+    }
+
+    /// A service's word for too many calls. ElastiCache: HTTP 400 `Throttling` (re:Post
+    /// "elasticache-fix-status-code-400"). Secrets Manager is a JSON service and uses the
+    /// `ThrottlingException` that the SDKs know.
+    pub fn throttled(service: Service) -> Self {
+        let code = match service {
+            Service::SecretsManager => "ThrottlingException",
+            Service::ElastiCache => "Throttling",
+        };
+        Self::bad_request(code, "Rate exceeded")
     }
 
     /// An error with a status of its own.

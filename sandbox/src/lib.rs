@@ -40,7 +40,10 @@ pub use crate::redis::plane::NodeError;
 pub use crate::sandbox::Sandbox;
 pub use crate::sensitive::Sensitive;
 pub use crate::server::{SandboxServer, ServerConfig, ServerError};
-pub use crate::settings::{Caches, Delay, Doubts, Never, Range, Settings};
+pub use crate::settings::{
+    Caches, Delay, Doubts, EqualPasswords, GroupCollisions, Never, NoPasswordSpelling, Quotas, Range, Settings, Switch,
+    switches,
+};
 
 /// Inputs and outputs of the ElastiCache operations.
 pub mod elasticache {
@@ -49,7 +52,7 @@ pub mod elasticache {
     pub use crate::core::cache::delete_user::DeleteUser;
     pub use crate::core::cache::describe_users::*;
     pub use crate::core::cache::groups::*;
-    pub use crate::core::cache::model::{AuthType, Tag};
+    pub use crate::core::cache::model::Tag;
     pub use crate::core::cache::modify_cache::ModifyReplicationGroup;
     pub use crate::core::cache::modify_group::ModifyUserGroup;
     pub use crate::core::cache::modify_user::ModifyUser;

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use super::cache::model::{AclRule, AuthType, CacheState, User};
 use super::cache::propagation::Confirm;
 use super::operation::Env;
+use super::quotas::Buckets;
 use super::secrets::model::Secret;
 
 /// Where a node is.
@@ -75,6 +76,7 @@ pub(crate) struct Account {
     pub(crate) region: String,
     pub(crate) secrets: BTreeMap<String, Secret>,
     pub(crate) cache: CacheState,
+    pub(crate) buckets: Buckets,
     /// Messages for the processes.
     pub(crate) outbox: Vec<NodeUpdate>,
     /// Whether there are processes, which confirm what they were told.
@@ -91,6 +93,7 @@ impl Account {
             region: region.to_owned(),
             secrets: BTreeMap::new(),
             cache: CacheState::default(),
+            buckets: Buckets::default(),
             outbox: Vec::new(),
             live,
             agenda: BTreeMap::new(),

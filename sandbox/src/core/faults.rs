@@ -125,15 +125,13 @@ impl Fault {
     pub(crate) fn error(&self, service: Service) -> Option<ApiError> {
         let text = |default: &str| self.message.clone().unwrap_or_else(|| default.to_owned());
         match self.kind {
-            // re:Post "elasticache-fix-status-code-400": HTTP 400 `Throttling`. Secrets Manager is a
-            // JSON service and uses the `ThrottlingException` that the SDKs know.
-            FaultKind::Throttle => Some(ApiError::bad_request(
-                match service {
-                    Service::SecretsManager => "ThrottlingException",
-                    Service::ElastiCache => "Throttling",
-                },
-                text("Rate exceeded"),
-            )),
+            FaultKind::Throttle => {
+                let error = ApiError::throttled(service);
+                Some(ApiError {
+                    message: text(&error.message),
+                    ..error
+                })
+            }
             FaultKind::Error => {
                 let status = self.status.unwrap_or(500);
                 let code = match (service, status) {

@@ -9,6 +9,7 @@ pub(crate) mod faults;
 pub(crate) mod log;
 pub(crate) mod nodes;
 pub(crate) mod operation;
+pub(crate) mod quotas;
 pub(crate) mod random;
 pub(crate) mod secrets;
 pub(crate) mod seed;
@@ -166,7 +167,7 @@ impl State {
             before: Before::Nothing,
             fault: None,
         };
-        if let Err(error) = self.check_date::<O>(now, ctx) {
+        if let Err(error) = self.admit::<O>(now, ctx, seq) {
             self.log.close(seq, &error.code, false);
             arrival.before = Before::Refuse(error);
             return arrival;
@@ -194,6 +195,21 @@ impl State {
         }
         arrival.fault = Some(fault);
         arrival
+    }
+
+    /// Refuses what never gets as far as a fault: an old signature, and calls beyond a quota.
+    fn admit<O: Operation>(&mut self, now: DateTime<Utc>, ctx: &CallContext, seq: u64) -> Result<(), ApiError> {
+        self.check_date::<O>(now, ctx)?;
+        let quotas = self.settings.quotas;
+        if quotas.enabled {
+            let buckets = &mut self.env(now, &ctx.account, &ctx.region).account.buckets;
+            let taken = buckets.take(&quotas, now, O::SERVICE, O::NAME);
+            if taken.is_err() {
+                self.log.set_fault(seq, quotas::FAULT);
+            }
+            taken?;
+        }
+        Ok(())
     }
 
     /// The call is applied, `now` being after any wait that came before.

@@ -126,7 +126,7 @@ impl ReplicationGroupOutput {
         Ok(Self {
             replication_group_id: group.id.clone(),
             description: group.description.clone(),
-            status: group.status.to_owned(),
+            status: env.cache_status(group).to_owned(),
             member_clusters: group.nodes().cloned().collect(),
             node_groups: shards(env, group),
             global_replication_group_info: global(env, group),

@@ -8,6 +8,7 @@ use super::model::{AuthType, User};
 use super::paging::page;
 use crate::core::operation::{Env, later};
 use crate::error::ApiError;
+use crate::settings::NoPasswordSpelling;
 
 /// A user as replies show it: no password, only how many there are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -38,8 +39,8 @@ pub struct UserOutput {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct AuthenticationOutput {
-    /// The kind.
-    pub r#type: AuthType,
+    /// `password`, `no-password` or `iam`.
+    pub r#type: String,
     /// How many passwords it has, if it is of the kind that has any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub password_count: Option<usize>,
@@ -89,11 +90,21 @@ impl UserOutput {
             access_string: access_string.clone(),
             user_group_ids: groups.map(|group| group.id.clone()).collect(),
             authentication: AuthenticationOutput {
-                r#type: auth,
+                r#type: spelled(auth, env.settings.doubts.no_password_spelling).to_owned(),
                 password_count: (auth == AuthType::Password).then_some(count),
             },
             arn: user.arn.clone(),
         }
+    }
+}
+
+/// How replies name a way to authenticate. (Requests say `no-password-required`.)
+fn spelled(auth: AuthType, no_password: NoPasswordSpelling) -> &'static str {
+    match (auth, no_password) {
+        (AuthType::Password, _) => "password",
+        (AuthType::Iam, _) => "iam",
+        (AuthType::NoPassword, NoPasswordSpelling::Hyphen) => "no-password",
+        (AuthType::NoPassword, NoPasswordSpelling::Underscore) => "no_password",
     }
 }
 

@@ -58,7 +58,7 @@ impl UserGroupOutput {
         let cache = &env.account.cache;
         Self {
             user_group_id: group.id.clone(),
-            status: group.status(env.now).to_owned(),
+            status: env.group_status(group).to_owned(),
             engine: group.engine.clone(),
             user_ids: group.user_ids.clone(),
             minimum_engine_version: "6.0".to_owned(),
@@ -238,8 +238,9 @@ fn delete(env: &mut Env<'_>, input: DeleteUserGroup) -> Result<UserGroupOutput, 
     let id = input.user_group_id;
     let cache = &env.account.cache;
     let group = cache.groups.get(&id).ok_or_else(|| group_not_found(&id))?;
-    if !group.waiting.is_empty() {
-        return Err(invalid_group_state(&id, group.status(env.now)));
+    let status = env.group_status(group);
+    if status == "modifying" {
+        return Err(invalid_group_state(&id, status));
     }
     if cache.caches_of(&id).next().is_some() {
         return Err(invalid_group_state(

@@ -1,6 +1,7 @@
 //! ElastiCache.
 
 pub(crate) mod access_string;
+pub(crate) mod busy;
 pub(crate) mod clusters;
 pub(crate) mod create_user;
 pub(crate) mod delete_user;

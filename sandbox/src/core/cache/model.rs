@@ -21,16 +21,13 @@ pub struct Tag {
 }
 
 /// How a user proves who it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub enum AuthType {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AuthType {
     /// With one of up to two passwords.
-    #[serde(rename = "password")]
     Password,
-    /// Not at all. Output spelling of the botocore model (`no-password`); input says `no-password-required`.
-    #[serde(rename = "no-password")]
+    /// Not at all.
     NoPassword,
     /// With an IAM token.
-    #[serde(rename = "iam")]
     Iam,
 }
 

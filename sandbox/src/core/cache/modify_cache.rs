@@ -40,10 +40,11 @@ fn modify(env: &mut Env<'_>, input: ModifyReplicationGroup) -> Result<OneReplica
     let id = input.replication_group_id.clone();
     let cache = &env.account.cache;
     let group = cache.caches.get(&id).ok_or_else(|| cache_not_found(&id))?;
-    if group.status != "available" {
+    let status = env.cache_status(group);
+    if status != "available" {
         return Err(ApiError::bad_request(
             "InvalidReplicationGroupState",
-            format!("Replication group {id} has status {}, not available.", group.status),
+            format!("Replication group {id} has status {status}, not available."),
         ));
     }
     let wanted = wanted(&group.user_group_ids, &input)?;

@@ -60,7 +60,7 @@ fn modify(env: &mut Env<'_>, input: ModifyUserGroup) -> Result<UserGroupOutput, 
 fn new_members(env: &Env<'_>, id: &str, add: &[String], remove: &[String]) -> Result<Vec<String>, ApiError> {
     let cache = &env.account.cache;
     let group = cache.groups.get(id).ok_or_else(|| group_not_found(id))?;
-    let status = group.status(env.now);
+    let status = env.group_status(group);
     if status != "active" {
         return Err(invalid_group_state(id, status));
     }

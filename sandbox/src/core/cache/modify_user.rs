@@ -58,6 +58,12 @@ fn modify(env: &mut Env<'_>, input: ModifyUser) -> Result<UserOutput, ApiError> 
             "UserId and UserName must be the same for users with IAM authentication.",
         ));
     }
+    let same = auth
+        .as_ref()
+        .is_some_and(|auth| unchanged(user, access.as_ref(), engine.as_ref(), auth));
+    if same && !env.settings.doubts.unchanged_passwords_modify {
+        return UserOutput::truth(env, &id);
+    }
     let stale = Stale {
         until: env.after(env.settings.stale_active_ms),
         auth: user.auth,
@@ -83,17 +89,7 @@ fn modifiable<'a>(env: &'a Env<'_>, id: &str) -> Result<&'a User, ApiError> {
     if user.change.is_some() {
         return Err(invalid_user_state(id, user.status()));
     }
-    if env.settings.group_busy {
-        let cache = &env.account.cache;
-        let busy = cache
-            .groups_of(id)
-            .flat_map(|group| &group.user_ids)
-            .filter_map(|other| cache.users.get(other))
-            .find(|other| other.change.is_some());
-        if let Some(other) = busy {
-            return Err(invalid_user_state(id, other.status()));
-        }
-    }
+    env.check_collision(id)?;
     Ok(user)
 }
 
@@ -106,6 +102,15 @@ fn new_access_string(user: &User, input: &ModifyUser) -> Result<Option<String>, 
         (Some(text), None) => access_string::normalise(text).map(Some),
         (None, Some(more)) => access_string::normalise(&format!("{} {more}", user.access_string)).map(Some),
     }
+}
+
+/// Whether a request that speaks of authentication asks for nothing new.
+fn unchanged(user: &User, access: Option<&String>, engine: Option<&String>, auth: &Authentication) -> bool {
+    access.is_none_or(|access| *access == user.access_string)
+        && engine.is_none_or(|engine| *engine == user.engine)
+        && auth.kind == user.auth
+        && auth.passwords.len() == user.passwords.len()
+        && auth.passwords.iter().all(|password| user.passwords.contains(password))
 }
 
 fn change(user: &mut User, access: Option<String>, engine: Option<String>, auth: Option<Authentication>) {

@@ -7,7 +7,7 @@ use super::lenient;
 use super::model::AuthType;
 use crate::error::ApiError;
 use crate::sensitive::Sensitive;
-use crate::settings::Settings;
+use crate::settings::{EqualPasswords, Settings};
 
 /// The `AuthenticationMode` parameter.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -103,14 +103,22 @@ fn with_passwords(list: Vec<Sensitive>, settings: &Settings) -> Result<Authentic
             ));
         }
     }
-    let mut passwords: Vec<Sensitive> = Vec::new();
-    for password in list {
-        if !passwords.contains(&password) {
-            passwords.push(password);
-        }
-    }
     Ok(Authentication {
         kind: AuthType::Password,
-        passwords,
+        passwords: without_equals(list, settings.doubts.equal_passwords)?,
     })
+}
+
+/// What becomes of a password that is given twice.
+fn without_equals(list: Vec<Sensitive>, equals: EqualPasswords) -> Result<Vec<Sensitive>, ApiError> {
+    let mut passwords: Vec<Sensitive> = Vec::new();
+    for password in list {
+        let known = passwords.contains(&password);
+        match equals {
+            EqualPasswords::Refused if known => return Err(invalid_value("Passwords must be different.")),
+            EqualPasswords::Merged if known => {}
+            _ => passwords.push(password),
+        }
+    }
+    Ok(passwords)
 }

@@ -4,6 +4,16 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+mod delays;
+mod doubts;
+mod quotas;
+mod switches;
+
+pub use self::delays::{Delay, Never, Range};
+pub use self::doubts::{Doubts, EqualPasswords, GroupCollisions, NoPasswordSpelling};
+pub use self::quotas::Quotas;
+pub use self::switches::{Switch, switches};
+
 /// All settings of a sandbox. `PUT /_sandbox/settings` changes the ones it names and leaves the others.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -32,8 +42,6 @@ pub struct Settings {
     pub signature_window_s: u64,
     /// Whether `, " / @` are refused in ElastiCache passwords.
     pub enforce_password_characters: bool,
-    /// Whether ModifyUser is refused while another user of the same group is `modifying`.
-    pub group_busy: bool,
     /// What stands behind a replication group.
     pub caches: Caches,
     /// A delay before every reply.
@@ -42,6 +50,8 @@ pub struct Settings {
     pub log_limit: usize,
     /// Behaviour that nobody outside AWS knows.
     pub doubts: Doubts,
+    /// How many calls a second are taken.
+    pub quotas: Quotas,
 }
 
 impl Default for Settings {
@@ -59,28 +69,11 @@ impl Default for Settings {
             tag_modifying_ms: 0,
             signature_window_s: 300,
             enforce_password_characters: true,
-            group_busy: false,
             caches: Caches::Redis,
             latency_ms: 0,
             log_limit: 100_000,
             doubts: Doubts::default(),
-        }
-    }
-}
-
-/// Switches for what no document says. Each names the reading that the default takes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Doubts {
-    /// The code when RemoveFromVersionId names a version that does not hold the label. Only the
-    /// missing parameter has been observed, as InvalidParameterException.
-    pub wrong_remove_from_code: String,
-}
-
-impl Default for Doubts {
-    fn default() -> Self {
-        Self {
-            wrong_remove_from_code: "InvalidParameterException".to_owned(),
+            quotas: Quotas::default(),
         }
     }
 }
@@ -93,57 +86,6 @@ pub enum Caches {
     Redis,
     /// Nothing: nodes exist in the model only.
     Virtual,
-}
-
-/// A span of milliseconds, both ends included.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Range {
-    /// The shortest.
-    pub min: u64,
-    /// The longest.
-    pub max: u64,
-}
-
-impl From<u64> for Range {
-    fn from(ms: u64) -> Self {
-        Self { min: ms, max: ms }
-    }
-}
-
-/// One node's own delay: milliseconds, a span, or `"never"`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Delay {
-    /// Always this many milliseconds.
-    Ms(u64),
-    /// Drawn from a span.
-    Range(Range),
-    /// The change does not arrive until this is taken back.
-    Never(Never),
-}
-
-/// The word `never`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Never {
-    /// Not until told otherwise.
-    #[serde(rename = "never")]
-    Never,
-}
-
-impl Delay {
-    /// The delay that does not end.
-    pub const NEVER: Self = Self::Never(Never::Never);
-
-    /// The span to draw from; nothing for a delay that does not end.
-    #[must_use]
-    pub fn range(self) -> Option<Range> {
-        match self {
-            Self::Ms(ms) => Some(ms.into()),
-            Self::Range(range) => Some(range),
-            Self::Never(_) => None,
-        }
-    }
 }
 
 impl Settings {
