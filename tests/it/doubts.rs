@@ -80,6 +80,16 @@ fn on_every_side(scenarios: &[Scenario]) {
 }
 
 #[test]
-fn every_scenario_ends_as_it_should_on_every_side_of_every_switch() {
-    on_every_side(&Scenario::all());
+fn rotations_end_as_they_should_on_every_side_of_every_switch() {
+    on_every_side(&Scenario::OF_ROTATIONS);
+}
+
+#[test]
+fn lost_replies_do_no_harm_on_any_side_of_any_switch() {
+    on_every_side(&Scenario::OF_LOST_REPLIES);
+}
+
+#[test]
+fn crashes_do_no_harm_on_any_side_of_any_switch() {
+    on_every_side(&Scenario::of_crashes());
 }

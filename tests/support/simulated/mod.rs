@@ -76,7 +76,7 @@ impl Simulation {
         Self {
             world: World::new(seed, settings),
             refused: Arc::default(),
-            tick: Duration::from_secs(5),
+            tick: Duration::from_secs(10),
         }
     }
 
@@ -96,20 +96,23 @@ impl Simulation {
         self.world.catch_up();
     }
 
-    /// Waits until `probe` gives something, or panics with what it says.
-    pub async fn until<T>(&self, what: &str, at_most: Duration, mut probe: impl FnMut() -> Result<T, String>) -> T {
+    /// Waits until `probe` gives something, or panics with what `describe` says.
+    pub async fn until<T>(
+        &self,
+        what: &str,
+        at_most: Duration,
+        mut probe: impl FnMut() -> Option<T>,
+        describe: impl Fn() -> String,
+    ) -> T {
         let began = self.world.time.elapsed();
         loop {
+            if let Some(found) = probe() {
+                return found;
+            }
             let waited = self.world.time.elapsed().saturating_sub(began);
-            match probe() {
-                Ok(found) => return found,
-                Err(state) if waited > at_most => {
-                    panic!(
-                        "waited {waited:?} in vain until {what}; last seen: {state}\n{}",
-                        self.story()
-                    )
-                }
-                Err(_) => {}
+            if waited > at_most {
+                let (state, story) = (describe(), self.story());
+                panic!("waited {waited:?} in vain until {what}; last seen: {state}\n{story}");
             }
             let pause = (waited / 60).clamp(Duration::from_secs(1), Duration::from_secs(30));
             self.run_for(pause).await;

@@ -209,11 +209,9 @@ impl Replica {
     ) -> SecretStatus {
         let what = format!("{secret} is {what}");
         let simulation = &self.machine.simulation;
-        let probe = || match self.status(secret) {
-            Some(status) if wanted(&status) => Ok(status),
-            status => Err(format!("{status:#?}")),
-        };
-        simulation.until(&what, at_most, probe).await
+        let probe = || self.status(secret).filter(&wanted);
+        let describe = || format!("{:#?}", self.status(secret));
+        simulation.until(&what, at_most, probe, describe).await
     }
 
     /// Asks for a rotation now.
