@@ -33,6 +33,7 @@ pub use crate::core::log::LogEntry;
 pub use crate::core::nodes::{LoginAnswer, NodeChange, NodeUserView, NodeView};
 pub use crate::core::operation::{Env, Operation, Service};
 pub use crate::core::seed::{GlobalSeed, Seed, ServerlessSeed};
+pub use crate::core::stranger::{STRANGER, StrangerAct, When};
 pub use crate::core::{CallContext, DEFAULT_ACCOUNT};
 pub use crate::error::{ApiError, CallError};
 pub use crate::inspect::{SecretView, VersionView};

@@ -16,6 +16,7 @@ use crate::core::log::LogEntry;
 use crate::core::nodes::{LoginAnswer, NodeChange, NodeView};
 use crate::core::operation::Operation;
 use crate::core::seed::Seed;
+use crate::core::stranger::StrangerAct;
 use crate::core::{After, Arrival, Before, CallContext, DEFAULT_ACCOUNT, State};
 use crate::error::{ApiError, CallError};
 use crate::settings::Settings;
@@ -256,6 +257,14 @@ impl Sandbox {
         let account = seed.account.clone().unwrap_or_else(|| DEFAULT_ACCOUNT.to_owned());
         let region = seed.region.clone().unwrap_or_else(|| "us-east-1".to_owned());
         self.with(|state, now| state.env(now, &account, &region).seed(seed))
+    }
+
+    /// Lets a stranger act, in the account and region of `place`.
+    ///
+    /// # Errors
+    /// What AWS answers to the first call that it refuses.
+    pub fn stranger(&self, place: &CallContext, act: &StrangerAct) -> Result<(), ApiError> {
+        self.with(|state, now| state.stranger(now, place, act))
     }
 
     /// When the next thing happens by itself.

@@ -8,6 +8,7 @@ use super::cache::model::{AclRule, AuthType, CacheState, User};
 use super::cache::propagation::Confirm;
 use super::operation::Env;
 use super::quotas::Buckets;
+use super::secrets::history::History;
 use super::secrets::model::Secret;
 
 /// Where a node is.
@@ -67,6 +68,11 @@ pub(crate) enum Event {
         name: String,
         arn: String,
     },
+    PendingSwept {
+        name: String,
+        arn: String,
+        version: String,
+    },
 }
 
 /// Account and region with all that is in them.
@@ -75,6 +81,8 @@ pub(crate) struct Account {
     pub(crate) id: String,
     pub(crate) region: String,
     pub(crate) secrets: BTreeMap<String, Secret>,
+    /// Secrets as they were, by name; nothing where there was none.
+    pub(crate) past_secrets: BTreeMap<String, History<Option<Secret>>>,
     pub(crate) cache: CacheState,
     pub(crate) buckets: Buckets,
     /// Messages for the processes.
@@ -92,6 +100,7 @@ impl Account {
             id: id.to_owned(),
             region: region.to_owned(),
             secrets: BTreeMap::new(),
+            past_secrets: BTreeMap::new(),
             cache: CacheState::default(),
             buckets: Buckets::default(),
             outbox: Vec::new(),
@@ -191,12 +200,8 @@ impl Env<'_> {
                 revision,
             } => self.deliver(&node, &user_name, revision),
             Event::UserSettles { user, revision } => self.settle(&user, revision),
-            Event::SecretExpires { name, arn } => {
-                let expired = |s: &Secret| s.arn == arn && s.deleted.is_some_and(|at| at <= self.now);
-                if self.account.secrets.get(&name).is_some_and(expired) {
-                    self.account.secrets.remove(&name);
-                }
-            }
+            Event::SecretExpires { name, arn } => self.expire_secret(&name, &arn),
+            Event::PendingSwept { name, arn, version } => self.sweep_pending(&name, &arn, &version),
         }
     }
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::operation::Service;
+use super::stranger::{StrangerAct, When};
 use crate::error::ApiError;
 
 /// One fault, as `PUT /_sandbox/faults` takes it.
@@ -37,6 +38,12 @@ pub struct Fault {
     /// For `code` and `error`: the HTTP status.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
+    /// For `stranger`: what the stranger does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub act: Option<StrangerAct>,
+    /// For `stranger`: when.
+    #[serde(default)]
+    pub when: When,
 }
 
 fn one() -> u64 {
@@ -63,6 +70,8 @@ pub enum FaultKind {
     Delay,
     /// Any error that AWS might give; not applied.
     Code,
+    /// Applied, and a stranger acts just before or after.
+    Stranger,
 }
 
 impl FaultKind {
@@ -78,6 +87,7 @@ impl FaultKind {
             Self::Hold => "hold",
             Self::Delay => "delay",
             Self::Code => "code",
+            Self::Stranger => "stranger",
         }
     }
 }
@@ -97,6 +107,28 @@ impl Fault {
             code: None,
             message: None,
             status: None,
+            act: None,
+            when: When::Before,
+        }
+    }
+
+    /// A stranger who acts just before or after the next call to `operation` is applied.
+    #[must_use]
+    pub fn stranger(operation: &str, when: When, act: StrangerAct) -> Self {
+        Self {
+            act: Some(act),
+            when,
+            ..Self::next(operation, FaultKind::Stranger)
+        }
+    }
+
+    /// What is wrong with the fault itself, if anything is.
+    pub(crate) fn defect(&self) -> Option<&'static str> {
+        let stranger = self.kind == FaultKind::Stranger;
+        match (&self.act, stranger) {
+            (None, true) => Some("a fault of kind stranger needs an act"),
+            (Some(_), false) => Some("only a fault of kind stranger has an act"),
+            _ => None,
         }
     }
 
@@ -150,7 +182,12 @@ impl Fault {
                 self.code.as_deref().unwrap_or("InternalFailure"),
                 text("Injected by the sandbox."),
             )),
-            FaultKind::Hang | FaultKind::ReplyLost | FaultKind::HoldReply | FaultKind::Hold | FaultKind::Delay => None,
+            FaultKind::Hang
+            | FaultKind::ReplyLost
+            | FaultKind::HoldReply
+            | FaultKind::Hold
+            | FaultKind::Delay
+            | FaultKind::Stranger => None,
         }
     }
 

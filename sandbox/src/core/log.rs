@@ -20,7 +20,7 @@ pub struct LogEntry {
     pub operation: String,
     /// What it was about, if it was about one thing.
     pub resource: Option<String>,
-    /// The access key id that signed it.
+    /// The access key id that signed it; [`STRANGER`](crate::STRANGER) for a stranger's.
     pub access_key: String,
     /// The account that it was for.
     pub account: String,
@@ -30,7 +30,7 @@ pub struct LogEntry {
     pub signed_at: Option<DateTime<Utc>>,
     /// `ok`, an error code, `hang` for a call that was swallowed, or `pending` while it is held.
     pub outcome: String,
-    /// The fault that hit it.
+    /// The fault that hit it; `quota` if it was one too many.
     pub fault: Option<&'static str>,
     /// Whether it changed anything.
     pub mutated: bool,
@@ -46,10 +46,15 @@ pub(crate) struct CallLog {
 
 impl CallLog {
     /// Adds a call and gives its number.
-    pub(crate) fn open(&mut self, mut entry: LogEntry, limit: usize) -> u64 {
+    pub(crate) fn open(&mut self, entry: LogEntry, limit: usize) -> u64 {
+        *self.counts.entry((entry.service, entry.operation.clone())).or_default() += 1;
+        self.open_uncounted(entry, limit)
+    }
+
+    /// The same for a call that is nobody's business but the log's.
+    pub(crate) fn open_uncounted(&mut self, mut entry: LogEntry, limit: usize) -> u64 {
         self.next += 1;
         entry.seq = self.next;
-        *self.counts.entry((entry.service, entry.operation.clone())).or_default() += 1;
         while self.entries.len() >= limit.max(1) {
             self.entries.pop_front();
         }

@@ -14,6 +14,7 @@ pub(crate) mod random;
 pub(crate) mod secrets;
 pub(crate) mod seed;
 pub(crate) mod signature;
+pub(crate) mod stranger;
 
 use std::collections::BTreeMap;
 
@@ -25,6 +26,7 @@ use self::account::{Account, NodeUpdate};
 use self::faults::{CallShape, Fault, FaultKind, Faults};
 use self::log::{CallLog, LogEntry};
 use self::operation::{Env, Operation};
+use self::stranger::When;
 use crate::error::ApiError;
 use crate::settings::{Caches, Settings};
 
@@ -81,7 +83,7 @@ pub(crate) struct Arrival {
     /// Which life of the state it arrived in; a reset begins another.
     epoch: u64,
     pub(crate) before: Before,
-    fault: Option<Fault>,
+    fault: Option<Box<Fault>>,
 }
 
 /// What comes before the call is processed.
@@ -193,7 +195,7 @@ impl State {
             Before::Hang => self.log.close(seq, "hang", false),
             _ => {}
         }
-        arrival.fault = Some(fault);
+        arrival.fault = Some(Box::new(fault));
         arrival
     }
 
@@ -226,7 +228,7 @@ impl State {
         }
         let (result, mutated) = match self.check_date_again::<O>(now, ctx, arrival) {
             Err(error) => (Err(error), false),
-            Ok(()) => self.apply(now, ctx, input),
+            Ok(()) => self.apply_with_stranger(now, ctx, arrival, input),
         };
         let outcome = result.as_ref().err().map_or("ok", |error| error.code.as_str());
         self.log.close(arrival.seq, outcome, mutated);
@@ -236,6 +238,29 @@ impl State {
             _ => After::Reply,
         };
         (result, after)
+    }
+
+    /// Applies a call, and lets a stranger act just before or after it if its fault says so. What comes of that is in
+    /// the log.
+    fn apply_with_stranger<O: Operation>(
+        &mut self,
+        now: DateTime<Utc>,
+        ctx: &CallContext,
+        arrival: &Arrival,
+        input: O,
+    ) -> (Result<O::Output, ApiError>, bool) {
+        let fault = arrival.fault.as_ref().filter(|fault| fault.kind == FaultKind::Stranger);
+        let Some((act, when)) = fault.and_then(|fault| Some((fault.act.as_ref()?, fault.when))) else {
+            return self.apply(now, ctx, input);
+        };
+        if when == When::Before {
+            let _ = self.stranger(now, ctx, act);
+        }
+        let applied = self.apply(now, ctx, input);
+        if when == When::After {
+            let _ = self.stranger(now, ctx, act);
+        }
+        applied
     }
 
     fn apply<O: Operation>(

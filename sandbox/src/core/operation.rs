@@ -67,6 +67,15 @@ impl Env<'_> {
     }
 }
 
+/// `ms` milliseconds before `time`, or the beginning of time.
+pub(crate) fn earlier(time: DateTime<Utc>, ms: u64) -> DateTime<Utc> {
+    i64::try_from(ms)
+        .ok()
+        .and_then(TimeDelta::try_milliseconds)
+        .and_then(|delta| time.checked_sub_signed(delta))
+        .unwrap_or(DateTime::<Utc>::MIN_UTC)
+}
+
 /// `ms` milliseconds after `time`, or the end of time.
 pub(crate) fn later(time: DateTime<Utc>, ms: u64) -> DateTime<Utc> {
     i64::try_from(ms)

@@ -87,14 +87,12 @@ impl Buckets {
             return Err(ApiError::throttled(service)); // a quota of nothing
         };
         // Never more than a second away, unless the clock was set back.
-        let full_at = self
-            .full_at
-            .get(&bucket)
-            .map_or(now, |at| (*at).clamp(now, now + second));
-        if full_at + one > now + second {
+        let full_at = self.full_at.entry(bucket).or_insert(now);
+        *full_at = (*full_at).clamp(now, now + second);
+        if *full_at + one > now + second {
             return Err(ApiError::throttled(service));
         }
-        self.full_at.insert(bucket, full_at + one);
+        *full_at += one;
         Ok(())
     }
 }

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use hyper::{Method, StatusCode};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{Reply, reply};
+use crate::core::CallContext;
 use crate::core::faults::Fault;
 use crate::core::nodes::NodeChange;
+use crate::core::stranger::StrangerAct;
 use crate::redis::plane::Plane;
 use crate::sandbox::Sandbox;
 
@@ -19,6 +21,25 @@ pub(crate) struct Control {
     pub(crate) sandbox: Sandbox,
     pub(crate) plane: Plane,
     pub(crate) ca_pem: Arc<str>,
+}
+
+/// `POST /_sandbox/stranger`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stranger {
+    act: StrangerAct,
+    account: Option<String>,
+    region: Option<String>,
+}
+
+impl Stranger {
+    /// Where the stranger acts.
+    fn place(&self) -> CallContext {
+        let mut place = CallContext::default();
+        place.account = self.account.clone().unwrap_or(place.account);
+        place.region = self.region.clone().unwrap_or(place.region);
+        place
+    }
 }
 
 impl Control {
@@ -43,24 +64,42 @@ impl Control {
                 "application/x-pem-file",
                 self.ca_pem.as_bytes().to_vec(),
             ),
-            ("PUT", "faults") => match read::<Vec<Fault>>(body) {
-                Ok(faults) => {
-                    self.sandbox.set_faults(faults);
-                    json_reply(&self.sandbox.faults())
-                }
-                Err(error) => refuse(StatusCode::BAD_REQUEST, &error),
-            },
+            ("PUT", "faults") => self.put_faults(body),
             ("PUT", "settings") => self.put_settings(body),
             ("POST", "seed") => match read(body).map(|seed| self.sandbox.seed(seed)) {
                 Ok(Ok(())) => ok(),
                 Ok(Err(error)) => refuse(StatusCode::BAD_REQUEST, &error.to_string()),
                 Err(error) => refuse(StatusCode::BAD_REQUEST, &error),
             },
+            ("POST", "stranger") => self.stranger(body),
             ("POST", path) => match path.strip_prefix("nodes/") {
                 Some(node) => self.change_node(node, body).await,
                 None => no_such_path(),
             },
             _ => no_such_path(),
+        }
+    }
+
+    fn put_faults(&self, body: &[u8]) -> Reply {
+        let faults: Vec<Fault> = match read(body) {
+            Ok(faults) => faults,
+            Err(error) => return refuse(StatusCode::BAD_REQUEST, &error),
+        };
+        if let Some(defect) = faults.iter().find_map(Fault::defect) {
+            return refuse(StatusCode::BAD_REQUEST, defect);
+        }
+        self.sandbox.set_faults(faults);
+        json_reply(&self.sandbox.faults())
+    }
+
+    fn stranger(&self, body: &[u8]) -> Reply {
+        let stranger: Stranger = match read(body) {
+            Ok(stranger) => stranger,
+            Err(error) => return refuse(StatusCode::BAD_REQUEST, &error),
+        };
+        match self.sandbox.stranger(&stranger.place(), &stranger.act) {
+            Ok(()) => ok(),
+            Err(error) => refuse(StatusCode::BAD_REQUEST, &error.to_string()),
         }
     }
 
@@ -114,6 +153,6 @@ fn refuse(status: StatusCode, why: &str) -> Reply {
 fn no_such_path() -> Reply {
     refuse(
         StatusCode::NOT_FOUND,
-        "GET calls, log, faults, settings, nodes, ca.pem; PUT faults, settings; POST reset, release, seed, nodes/{id}",
+        "GET calls, log, faults, settings, nodes, ca.pem; PUT faults, settings; POST reset, release, seed, stranger, nodes/{id}",
     )
 }

@@ -8,10 +8,14 @@
 )]
 
 mod caches;
+mod doubts;
 mod faults;
 mod guide;
 mod process;
+mod quotas;
 mod secrets;
 mod simulation;
+mod still;
+mod stranger;
 mod support;
 mod users;

@@ -18,19 +18,9 @@ fn sandbox(args: &[&str]) -> Command {
     command
 }
 
-/// Starts the binary with a cache of two nodes. Gives the ports, too.
-async fn running(dir: &Path) -> (Child, Client, Vec<u16>) {
-    let ca = dir.join("authority.pem");
-    let dir = dir.to_str().unwrap();
-    let args = [
-        "--listen",
-        "127.0.0.1:0",
-        "--state-dir",
-        dir,
-        "--ca-file",
-        ca.to_str().unwrap(),
-    ];
-    let mut child = sandbox(&args).spawn().unwrap();
+/// Starts the binary on a port of its own.
+pub async fn started(more: &[&str]) -> (Child, Client) {
+    let mut child = sandbox(&[&["--listen", "127.0.0.1:0"], more].concat()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let ready = lines.next_line().await.unwrap().unwrap();
     let addr = ready.split("http://").nth(1).unwrap().split(' ').next().unwrap();
@@ -38,6 +28,14 @@ async fn running(dir: &Path) -> (Child, Client, Vec<u16>) {
         addr: addr.to_owned(),
         headers: String::new(),
     };
+    (child, client)
+}
+
+/// Starts the binary with a cache of two nodes. Gives the ports, too.
+async fn running(dir: &Path) -> (Child, Client, Vec<u16>) {
+    let ca = dir.join("authority.pem");
+    let dir = dir.to_str().unwrap();
+    let (child, client) = started(&["--state-dir", dir, "--ca-file", ca.to_str().unwrap()]).await;
     client.cache_with_user("u", "on ~* +@all", 2).await;
     let ports = vec![client.port("rg-001").await, client.port("rg-002").await];
     for port in &ports {

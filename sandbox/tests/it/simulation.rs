@@ -137,33 +137,6 @@ async fn one_user_gives_way_to_another_of_the_same_name() {
 }
 
 #[tokio::test]
-async fn a_busy_group_can_be_asked_for() {
-    for busy in [false, true] {
-        let (sandbox, _clock, ctx) = world(json!({"group_busy": busy})).await;
-        let second = CreateUser {
-            user_id: "v".into(),
-            user_name: "v".into(),
-            engine: "redis".into(),
-            access_string: "on".into(),
-            passwords: Some(vec![OLD.into()]),
-            ..CreateUser::default()
-        };
-        sandbox.create_user(&ctx, second).await.unwrap();
-        let add = ModifyUserGroup {
-            user_group_id: "g".into(),
-            user_ids_to_add: Some(vec!["v".into()]),
-            user_ids_to_remove: None,
-        };
-        sandbox.modify_user_group(&ctx, add).await.unwrap();
-        let result = sandbox.modify_user(&ctx, set_password(NEW)).await;
-        assert_eq!(
-            result.err().and_then(|e| e.code().map(ToOwned::to_owned)),
-            busy.then(|| "InvalidUserState".to_owned())
-        );
-    }
-}
-
-#[tokio::test]
 async fn a_stopped_node_is_down_and_learns_when_it_is_back() {
     let (sandbox, clock, ctx) = world(json!({})).await;
     let run = |running| NodeChange {

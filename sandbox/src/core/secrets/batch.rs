@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::errors::invalid_parameter;
 use super::filters::{SecretFilter, passes};
 use super::get::{GetSecretValueOutput, read};
+use super::history::View;
 use super::list::page;
 use crate::core::operation::Env;
 use crate::error::ApiError;
@@ -73,7 +74,7 @@ fn get(env: &mut Env<'_>, input: BatchGetSecretValue) -> Result<BatchGetSecretVa
     if ids.len() > 20 {
         return Err(invalid_parameter("At most 20 secrets can be read at once."));
     }
-    let now = env.now;
+    let (now, view) = (env.now, View::of(env));
     let mut output = BatchGetSecretValueOutput {
         secret_values: Vec::new(),
         errors: Vec::new(),
@@ -81,7 +82,7 @@ fn get(env: &mut Env<'_>, input: BatchGetSecretValue) -> Result<BatchGetSecretVa
     };
     for id in ids {
         let secret = env.account.secret_mut(&id);
-        match secret.and_then(|secret| read(secret, None, None, now)) {
+        match secret.and_then(|secret| read(secret, None, None, view, now)) {
             Ok(value) => output.secret_values.push(value),
             Err(error) => output.errors.push(BatchError {
                 secret_id: id,

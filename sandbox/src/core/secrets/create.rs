@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::errors::{invalid_parameter, invalid_request};
+use super::history::History;
 use super::model::{CURRENT, Secret, SecretTag, SecretValue, Version};
 use crate::core::operation::Env;
 use crate::core::random;
@@ -79,6 +80,7 @@ fn create(env: &mut Env<'_>, input: CreateSecret) -> Result<CreateSecretOutput, 
         accessed: None,
         deleted: None,
         versions: BTreeMap::new(),
+        past_labels: History::default(),
         rotation: None,
         owning_service: None,
         replicated_to: Vec::new(),

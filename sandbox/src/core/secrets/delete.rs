@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::errors::{invalid_parameter, invalid_request, secret_not_found};
-use super::model::epoch;
+use super::model::{Secret, epoch};
 use super::stages::UpdateSecretVersionStageOutput as SecretName;
 use crate::core::account::Event;
 use crate::core::operation::Env;
@@ -108,4 +108,17 @@ fn restore(env: &mut Env<'_>, input: RestoreSecret) -> Result<SecretName, ApiErr
         env.account.touch();
     }
     Ok(output)
+}
+
+impl Env<'_> {
+    /// The recovery window of a secret is over.
+    pub(crate) fn expire_secret(&mut self, name: &str, arn: &str) {
+        self.changing(Some(name), |env| {
+            let expired = |s: &Secret| s.arn == arn && s.deleted.is_some_and(|at| at <= env.now);
+            if env.account.secrets.get(name).is_some_and(expired) {
+                env.account.secrets.remove(name);
+                env.account.touch();
+            }
+        });
+    }
 }

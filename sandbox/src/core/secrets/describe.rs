@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::history::View;
 use super::model::{Secret, SecretTag, epoch, epoch_option};
 use crate::core::operation::Env;
 use crate::error::ApiError;
@@ -85,9 +86,10 @@ pub struct ReplicationStatus {
 }
 
 impl SecretOutput {
-    pub(crate) fn of(secret: &Secret) -> Self {
+    pub(crate) fn of(secret: &Secret, view: View) -> Self {
         let rotation = secret.rotation.as_ref();
-        let labelled = secret.versions.iter().filter(|(_, v)| !v.labels.is_empty());
+        let mut labels = view.labels(secret).into_owned();
+        labels.retain(|id, _| secret.versions.get(id).is_some_and(|version| view.knows(version)));
         Self {
             arn: secret.arn.clone(),
             name: secret.name.clone(),
@@ -101,8 +103,9 @@ impl SecretOutput {
             last_accessed_date: secret.accessed,
             deleted_date: secret.deleted,
             tags: secret.tags.clone(),
-            version_ids_to_stages: labelled
-                .map(|(id, version)| (id.clone(), version.labels.iter().cloned().collect()))
+            version_ids_to_stages: labels
+                .into_iter()
+                .map(|(id, labels)| (id, labels.into_iter().collect()))
                 .collect(),
             owning_service: secret.owning_service.clone(),
             created_date: secret.created,
@@ -124,5 +127,7 @@ super::secretsmanager!(DescribeSecret => SecretOutput, "DescribeSecret", mutates
 
 /// Works on secrets that are marked for deletion too (botocore model: it declares no InvalidRequest).
 fn describe(env: &mut Env<'_>, input: DescribeSecret) -> Result<SecretOutput, ApiError> {
-    env.account.secret(&input.secret_id).map(SecretOutput::of)
+    let view = View::of(env);
+    let secret = env.account.secret(&input.secret_id)?;
+    Ok(SecretOutput::of(secret, view))
 }

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::errors::{invalid_request, marked_for_deletion, no_value_for_label, no_value_for_version};
+use super::history::{Labels, View};
 use super::model::{CURRENT, Secret, SecretValue, epoch};
 use crate::core::operation::Env;
 use crate::error::ApiError;
@@ -50,9 +51,9 @@ super::secretsmanager!(GetSecretValue => GetSecretValueOutput, "GetSecretValue",
     |g| Some(&g.secret_id), get);
 
 fn get(env: &mut Env<'_>, input: GetSecretValue) -> Result<GetSecretValueOutput, ApiError> {
-    let now = env.now;
+    let (now, view) = (env.now, View::of(env));
     let secret = env.account.secret_mut(&input.secret_id)?;
-    read(secret, input.version_id, input.version_stage, now)
+    read(secret, input.version_id, input.version_stage, view, now)
 }
 
 /// Reads a version and notes the day.
@@ -60,12 +61,14 @@ pub(crate) fn read(
     secret: &mut Secret,
     version_id: Option<String>,
     stage: Option<String>,
+    view: View,
     now: DateTime<Utc>,
 ) -> Result<GetSecretValueOutput, ApiError> {
     if secret.deleted.is_some() {
         return Err(marked_for_deletion());
     }
-    let id = find(secret, version_id, stage)?;
+    let labels = view.labels(secret).into_owned();
+    let id = find(secret, version_id, stage, view, &labels)?;
     // Access is kept by the day (botocore model).
     let day = now.date_naive().and_time(chrono::NaiveTime::MIN).and_utc();
     secret.accessed = Some(day);
@@ -81,27 +84,37 @@ pub(crate) fn read(
         name: secret.name.clone(),
         secret_string: text,
         secret_binary: bytes,
-        version_stages: version.labels.iter().cloned().collect(),
+        version_stages: labels.get(&id).into_iter().flatten().cloned().collect(),
         created_date: version.created,
         version_id: id,
     })
 }
 
-fn find(secret: &Secret, version_id: Option<String>, stage: Option<String>) -> Result<String, ApiError> {
+/// Which version is meant.
+fn find(
+    secret: &Secret,
+    version_id: Option<String>,
+    stage: Option<String>,
+    view: View,
+    labels: &Labels,
+) -> Result<String, ApiError> {
+    let filled = |id: &String| secret.versions.get(id).is_some_and(|v| v.value.is_some());
     let Some(id) = version_id else {
         let stage = stage.unwrap_or_else(|| CURRENT.to_owned());
-        let holder = secret.holder(&stage).cloned();
-        let filled = holder.filter(|id| secret.versions.get(id).is_some_and(|v| v.value.is_some()));
-        return filled.ok_or_else(|| no_value_for_label(&stage));
+        let mut holders = labels.iter().filter(|(_, labels)| labels.contains(&stage));
+        let holder = holders.next().map(|(id, _)| id.clone());
+        return holder.filter(filled).ok_or_else(|| no_value_for_label(&stage));
     };
-    let version = secret.versions.get(&id).ok_or_else(|| no_value_for_version(&id))?;
-    if version.value.is_none() {
+    if !secret.versions.get(&id).is_some_and(|version| view.knows(version)) {
+        return Err(no_value_for_version(&id));
+    }
+    if !filled(&id) {
         return Err(match stage {
             Some(stage) => no_value_for_label(&stage),
             None => no_value_for_version(&id),
         });
     }
-    if stage.is_some_and(|stage| !version.labels.contains(&stage)) {
+    if stage.is_some_and(|stage| !labels.get(&id).is_some_and(|labels| labels.contains(&stage))) {
         return Err(invalid_request(
             "You provided a VersionStage that is not associated to the provided VersionId.",
         ));

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::describe::SecretOutput;
 use super::errors::invalid_parameter;
 use super::filters::{SecretFilter, passes};
+use super::history::View;
 use crate::core::operation::Env;
 use crate::error::ApiError;
 
@@ -54,7 +55,7 @@ super::secretsmanager!(ListSecrets => ListSecretsOutput, "ListSecrets", mutates:
 fn list(env: &mut Env<'_>, input: ListSecrets) -> Result<ListSecretsOutput, ApiError> {
     let filters = input.filters.unwrap_or_default();
     let mut chosen = Vec::new();
-    for secret in env.account.secrets.values() {
+    for secret in env.listed_secrets() {
         let shown = secret.deleted.is_none() || input.include_planned_deletion == Some(true);
         if shown && passes(secret, &filters)? {
             chosen.push(secret);
@@ -70,7 +71,7 @@ fn list(env: &mut Env<'_>, input: ListSecrets) -> Result<ListSecretsOutput, ApiE
         secret_list: page
             .into_iter()
             .map(|secret| {
-                let mut secret = SecretOutput::of(secret);
+                let mut secret = SecretOutput::of(secret, View::TRUTH);
                 secret.replication_status.clear();
                 SecretListEntry {
                     secret_versions_to_stages: std::mem::take(&mut secret.version_ids_to_stages),

@@ -7,11 +7,13 @@ pub(crate) mod describe;
 pub(crate) mod errors;
 pub(crate) mod filters;
 pub(crate) mod get;
+pub(crate) mod history;
 pub(crate) mod list;
 pub(crate) mod model;
 pub(crate) mod password;
 pub(crate) mod put;
 pub(crate) mod rotate;
+pub(crate) mod rules;
 pub(crate) mod stages;
 pub(crate) mod tags;
 pub(crate) mod versions;
@@ -31,7 +33,12 @@ macro_rules! secretsmanager {
             }
 
             fn apply(self, env: &mut crate::core::operation::Env<'_>) -> Result<Self::Output, crate::error::ApiError> {
-                $apply(env, self)
+                let secret = if $mutates {
+                    self.resource().map(ToOwned::to_owned)
+                } else {
+                    None
+                };
+                env.changing(secret.as_deref(), |env| $apply(env, self))
             }
         }
     };

@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::errors::{limit, marked_for_deletion, replica_write, secret_not_found};
+use super::history::{History, Labels};
 use crate::core::account::Account;
 use crate::error::ApiError;
 use crate::sensitive::Sensitive;
@@ -83,6 +84,7 @@ pub(crate) struct Secret {
     /// When it goes, once it is marked for deletion.
     pub(crate) deleted: Option<DateTime<Utc>>,
     pub(crate) versions: BTreeMap<String, Version>,
+    pub(crate) past_labels: History<Labels>,
     pub(crate) rotation: Option<Rotation>,
     pub(crate) owning_service: Option<String>,
     pub(crate) replicated_to: Vec<String>,
@@ -96,6 +98,14 @@ impl Secret {
             .iter()
             .find(|(_, version)| version.labels.contains(label))
             .map(|(id, _)| id)
+    }
+
+    /// Where all labels are.
+    pub(crate) fn labels(&self) -> Labels {
+        let labelled = self.versions.iter().filter(|(_, version)| !version.labels.is_empty());
+        labelled
+            .map(|(id, version)| (id.clone(), version.labels.clone()))
+            .collect()
     }
 
     /// Puts a label on a version and takes it off any other. AWSPREVIOUS follows AWSCURRENT to

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::create::token;
 use super::errors::{invalid_parameter, invalid_request};
 use super::model::{CURRENT, PENDING, Rotation, Version};
+use super::rules;
 use crate::core::operation::Env;
 use crate::error::ApiError;
 
@@ -50,6 +51,10 @@ super::secretsmanager!(CancelRotateSecret => RotateSecretOutput, "CancelRotateSe
 fn rotate(env: &mut Env<'_>, input: RotateSecret) -> Result<RotateSecretOutput, ApiError> {
     // Here a missing token is InvalidParameter, unlike elsewhere (localstack's AWS-validated tests).
     let token = token(input.client_request_token).map_err(|e| invalid_parameter(e.message))?;
+    // A request that is wrong in itself is refused before anything is looked at. (AWS's order is not known.)
+    if let Some(rules) = &input.rotation_rules {
+        rules::check(rules, env.settings.doubts.cron_hour_lists)?;
+    }
     let now = env.now;
     let secret = env.account.writable_secret(&input.secret_id)?;
     let known = secret.rotation.as_ref().and_then(|r| r.lambda_arn.clone());

@@ -40,10 +40,10 @@ fn update(env: &mut Env<'_>, input: UpdateSecretVersionStage) -> Result<UpdateSe
         return Err(invalid_parameter("VersionStage must be 1-256 characters long."));
     }
     let now = env.now;
-    let wrong_code = env.settings.doubts.wrong_remove_from_code.clone();
+    let doubts = &env.settings.doubts;
     let secret = env.account.writable_secret(&input.secret_id)?;
     let holder = secret.holder(&input.version_stage).cloned();
-    check(secret, &input, holder.as_ref(), &wrong_code)?;
+    check(secret, &input, holder.as_ref(), &doubts.wrong_remove_from_code)?;
     let changed = match &input.move_to_version_id {
         Some(to) => {
             secret.check_labels(std::slice::from_ref(&input.version_stage))?;
@@ -55,8 +55,14 @@ fn update(env: &mut Env<'_>, input: UpdateSecretVersionStage) -> Result<UpdateSe
             true
         }
     };
-    if changed {
+    if changed && doubts.label_move_changes_last_changed_date {
         secret.changed = now;
+    }
+    if changed && doubts.label_move_sets_last_rotated_date && input.version_stage == CURRENT {
+        let rotation = secret.rotation.as_mut().filter(|rotation| rotation.enabled);
+        if let Some(rotation) = rotation {
+            rotation.last_rotated = Some(now);
+        }
     }
     let output = UpdateSecretVersionStageOutput {
         arn: secret.arn.clone(),

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::history::View;
 use super::list::page;
 use super::model::{epoch, epoch_option};
 use crate::core::operation::Env;
@@ -59,16 +60,18 @@ super::secretsmanager!(ListSecretVersionIds => ListSecretVersionIdsOutput, "List
     mutates: false, |l| Some(&l.secret_id), list);
 
 fn list(env: &mut Env<'_>, input: ListSecretVersionIds) -> Result<ListSecretVersionIdsOutput, ApiError> {
+    let view = View::of(env);
     let secret = env.account.secret(&input.secret_id)?;
+    let labels = view.labels(secret);
     let deprecated = input.include_deprecated == Some(true);
     // Placeholders without a value are not listed (Secrets Manager user guide).
     let mut versions: Vec<VersionOutput> = secret
         .versions
         .iter()
-        .filter(|(_, v)| v.value.is_some() && (deprecated || !v.labels.is_empty()))
+        .filter(|(id, v)| v.value.is_some() && view.knows(v) && (deprecated || labels.contains_key(*id)))
         .map(|(id, version)| VersionOutput {
             version_id: id.clone(),
-            version_stages: version.labels.iter().cloned().collect(),
+            version_stages: labels.get(id).into_iter().flatten().cloned().collect(),
             last_accessed_date: version.accessed,
             created_date: version.created,
         })
