@@ -1,8 +1,9 @@
 //! Checks of the secret itself, before its user is even looked at.
 
-use crate::clock::Timestamp;
+use crate::clock::{Timestamp, between};
 use crate::rotation::observation::{AWSCURRENT, AWSPENDING, AWSPREVIOUS, Observation, Version};
-use crate::rotation::reason::HaltReason;
+use crate::rotation::reason::{HaltReason, WaitReason};
+use crate::rotation::step::Step;
 use crate::rotation::version::{Children, GENERATIONS, generation_of};
 use crate::secret::{DocumentError, SecretDocument, secret_arn_place};
 
@@ -89,13 +90,9 @@ impl<'a> Subject<'a> {
 pub(super) fn examine<'a>(observation: &'a Observation, context: &Context<'_>) -> Deliberation<Subject<'a>> {
     let secret = &observation.secret;
     refuse_deleted(observation)?;
-    let current = secret.holder(AWSCURRENT).ok_or_else(|| {
-        halt(
-            HaltReason::NoCurrentVersion,
-            format!("{} has no current version", secret.name),
-            "",
-        )
-    })?;
+    let current = secret
+        .holder(AWSCURRENT)
+        .ok_or_else(|| without_current(observation, context))?;
     let document = value(observation, current)?
         .as_ref()
         .map_err(|error| unreadable(*error, current))?;
@@ -119,6 +116,22 @@ fn halt(reason: HaltReason, detail: String, subject: &str) -> Decision {
         detail,
         subject: subject.to_owned(),
     }
+}
+
+/// Versions and labels are read later than they are written: on a secret that was changed just now, a
+/// label that is missing may still appear.
+fn without_current(observation: &Observation, context: &Context<'_>) -> Decision {
+    let secret = &observation.secret;
+    let detail = format!("{} has no current version", secret.name);
+    let changed = secret.last_changed.map(|changed| between(changed, context.now));
+    if changed.is_some_and(|ago| ago < context.policy.settle) {
+        return Decision::Wait {
+            reason: WaitReason::StatusUnsettled,
+            detail,
+            step: Step::Observe,
+        };
+    }
+    halt(HaltReason::NoCurrentVersion, detail, "")
 }
 
 fn refuse_deleted(observation: &Observation) -> Deliberation<()> {

@@ -260,6 +260,8 @@ async fn foreign_pending(sim: &Simulation) {
     let scene = Scene::new(sim).await;
     let theirs = document_with(USER, "the-password-of-another-rotator");
     sim.put(USER, STRANGERS_VERSION, &theirs, Some(&["AWSPENDING"])).await;
+    // Nobody can respect a label that no read shows yet.
+    sim.run_for(MINUTE).await;
     scene.request().await;
     halted_for(&scene, "foreign_pending").await;
     sim.run_for(HOUR).await;
