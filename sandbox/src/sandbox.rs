@@ -327,7 +327,7 @@ impl Sandbox {
     }
 
     /// Runs `f` on a state in which all that is due has happened, and passes updates on.
-    fn with<T>(&self, f: impl FnOnce(&mut State, DateTime<Utc>) -> T) -> T {
+    pub(crate) fn with<T>(&self, f: impl FnOnce(&mut State, DateTime<Utc>) -> T) -> T {
         let mut state = self.lock();
         let now = self.inner.clock.now();
         let due = state.advance(now);

@@ -24,7 +24,7 @@ use crate::policy::Place;
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(3_100);
 
 /// How long to wait for an answer. One attempt is the whole operation: retries are the engine's.
-const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The session name of an assumed role, which CloudTrail shows.
 const SESSION_NAME: &str = "rekeyd";

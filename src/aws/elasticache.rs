@@ -216,7 +216,10 @@ fn endpoint(endpoint: Option<&types::Endpoint>) -> Option<Endpoint> {
 /// look switched off, one without groups as if no login could prove anything, and one without
 /// PasswordCount as if its password might be replaced. In AWS's command reference a user in no
 /// group has an empty `UserGroupIds`, and only a user without a password has no `PasswordCount`.
-fn user(user: types::User) -> AwsResult<User> {
+///
+/// # Errors
+/// The answer lacks one of these, its name, ARN or status.
+pub fn user(user: types::User) -> AwsResult<User> {
     let id = user.user_id.unwrap_or_default();
     let missing = |what: &str| incomplete(USERS, &id, what);
     let authentication = user
@@ -279,7 +282,11 @@ fn switched_on(access_string: &str) -> bool {
         .is_some_and(|word| word.eq_ignore_ascii_case("on"))
 }
 
-fn replication_group(id: &str, group: types::ReplicationGroup) -> AwsResult<ReplicationGroup> {
+/// The replication group that was asked for as `id`.
+///
+/// # Errors
+/// A member with an address names no cache cluster.
+pub fn replication_group(id: &str, group: types::ReplicationGroup) -> AwsResult<ReplicationGroup> {
     let mut read_endpoints = Vec::new();
     for member in group.node_groups().iter().flat_map(|shard| shard.node_group_members()) {
         // Only members of a group with cluster mode off have a ReadEndpoint.

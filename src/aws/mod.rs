@@ -25,8 +25,14 @@ use crate::policy::Selection;
 use crate::rotation::observation::{SecretState, User, VersionValue};
 use crate::secret::Password;
 
-pub use connect::connect;
+pub use connect::{CALL_TIMEOUT, connect};
 pub use error::{AwsError, ErrorClass};
+
+/// What the SDK's answers mean in our words, for whoever gets them without HTTP: a simulation.
+pub mod translation {
+    pub use super::elasticache::{replication_group, user};
+    pub use super::secrets_manager::{agreed, filters, listed_secret, selects, state};
+}
 
 /// What a read or write of AWS gives.
 pub type AwsResult<T> = Result<T, AwsError>;

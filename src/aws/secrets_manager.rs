@@ -52,6 +52,9 @@ const PAGES_OF_VERSIONS: u32 = 100;
 /// pages may be shorter than asked for.
 const PAGES_OF_SECRETS: u32 = 10_000;
 
+/// What DescribeSecret shows of a secret, and its versions as the listing shows them.
+type Reading = (DescribeSecretOutput, Vec<SecretVersionsListEntry>);
+
 /// Reads and changes Secrets Manager.
 pub(super) struct SecretsManager {
     client: Client,
@@ -103,7 +106,7 @@ impl SecretsManager {
     }
 
     /// One reading: what DescribeSecret shows, and the listing's versions.
-    async fn read(&self, secret: &str) -> AwsResult<(DescribeSecretOutput, Vec<SecretVersionsListEntry>)> {
+    async fn read(&self, secret: &str) -> AwsResult<Reading> {
         let described = self.describe(secret).await?;
         answers(
             DESCRIBE,
@@ -155,13 +158,7 @@ fn dated(signed_at: Timestamp) -> Builder {
 #[async_trait]
 impl SecretsReader for SecretsManager {
     async fn secret(&self, secret: &str) -> AwsResult<SecretState> {
-        let (mut described, mut listed) = self.read(secret).await?;
-        for _ in 0..REREADS {
-            if agree(&described, &listed) {
-                break;
-            }
-            (described, listed) = self.read(secret).await?;
-        }
+        let (described, listed) = agreed(|| self.read(secret)).await?;
         state(secret, described, listed)
     }
 
@@ -254,6 +251,21 @@ impl SecretsWriter for SecretsManager {
     }
 }
 
+/// Reads a secret, and reads it again while its two readings contradict each other, a few times.
+///
+/// # Errors
+/// Those of `read`.
+pub async fn agreed<F: Future<Output = AwsResult<Reading>>>(read: impl Fn() -> F) -> AwsResult<Reading> {
+    let mut reading = read().await?;
+    for _ in 0..REREADS {
+        if agree(&reading.0, &reading.1) {
+            break;
+        }
+        reading = read().await?;
+    }
+    Ok(reading)
+}
+
 /// Whether both readings have the labels that matter on the same versions. Both are eventually
 /// consistent. A version that only DescribeSecret shows is no contradiction in itself
 /// (RotateSecret leaves such, without a value), but it is what a lagging listing looks like too.
@@ -277,7 +289,11 @@ fn agree(described: &DescribeSecretOutput, listed: &[SecretVersionsListEntry]) -
     })
 }
 
-fn state(
+/// The secret that was asked for as `secret`: labels of the one reading, dates of the other.
+///
+/// # Errors
+/// The answer lacks its ARN or name.
+pub fn state(
     secret: &str,
     described: DescribeSecretOutput,
     listed: Vec<SecretVersionsListEntry>,
@@ -350,7 +366,7 @@ fn filterable(text: &str) -> bool {
 
 /// What AWS may leave out of the listing for us. Its filters match prefixes, of any tag for tags,
 /// so [`selects`] decides.
-fn filters(selection: &Selection) -> Vec<Filter> {
+pub fn filters(selection: &Selection) -> Vec<Filter> {
     let filter = |key: FilterNameStringType, text: &str| {
         filterable(text).then(|| Filter::builder().key(key).values(text).build())
     };
@@ -366,7 +382,8 @@ fn filters(selection: &Selection) -> Vec<Filter> {
     name.into_iter().chain(tag).collect()
 }
 
-fn selects(selection: &Selection, entry: &SecretListEntry) -> bool {
+/// Whether a listed secret is one that `name_prefix` and `tags` select.
+pub fn selects(selection: &Selection, entry: &SecretListEntry) -> bool {
     let named = selection
         .name_prefix
         .as_deref()
@@ -380,7 +397,11 @@ fn selects(selection: &Selection, entry: &SecretListEntry) -> bool {
     named && tagged && entry.deleted_date.is_none()
 }
 
-fn listed_secret(resource: &str, entry: SecretListEntry) -> AwsResult<ListedSecret> {
+/// A listed secret; `resource` names the listing in the error.
+///
+/// # Errors
+/// The entry lacks ARN or name.
+pub fn listed_secret(resource: &str, entry: SecretListEntry) -> AwsResult<ListedSecret> {
     match (entry.arn, entry.name) {
         (Some(arn), Some(name)) => Ok(ListedSecret { arn, name }),
         _ => Err(incomplete(LIST, resource, "an entry without ARN or name")),

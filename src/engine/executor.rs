@@ -95,6 +95,9 @@ impl Engine {
                 }
             };
             match self.deliberate(key, policy, ports, observation).await {
+                // Refused again after a fresh look: reads lag behind what the refusal knows. Looking on
+                // would only repeat it.
+                Turn::LookAgain(Some((step, error))) if refusal.is_some() => return Ending::Failed(step, error),
                 Turn::LookAgain(cause) => refusal = cause,
                 Turn::End(ending) => return ending,
             }

@@ -13,6 +13,7 @@ mod support;
 
 mod command_line;
 mod crash;
+mod doubts;
 mod half_discovery;
 mod hostile_configuration;
 mod hostile_requests;

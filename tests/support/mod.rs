@@ -8,6 +8,7 @@ pub mod http;
 pub mod mangling_proxy;
 #[path = "../../sandbox/tests/it/python.rs"]
 pub mod python;
+pub mod simulated;
 pub mod world;
 
 use std::time::Duration;

@@ -1,9 +1,10 @@
 //! Checks of the secret itself, before its user is even looked at.
 
-use crate::clock::Timestamp;
+use crate::clock::{Timestamp, between};
 use crate::rotation::observation::{AWSCURRENT, AWSPENDING, AWSPREVIOUS, Observation, Version};
-use crate::rotation::reason::HaltReason;
-use crate::rotation::version::{GENERATIONS, generation_of, version_id};
+use crate::rotation::reason::{HaltReason, WaitReason};
+use crate::rotation::step::Step;
+use crate::rotation::version::{Children, GENERATIONS, generation_of};
 use crate::secret::{DocumentError, SecretDocument, secret_arn_place};
 
 use super::{Context, Decision, Deliberation, value};
@@ -38,23 +39,33 @@ impl<'a> Subject<'a> {
 
     /// The first generation whose version id is unused, and that id.
     pub(super) fn next_version(&self) -> Option<(u32, String)> {
+        let children = Children::of(self.arn, self.current);
         (0..GENERATIONS)
-            .map(|generation| (generation, version_id(self.arn, self.current, generation)))
+            .map(|generation| (generation, children.id(generation)))
             .find(|(_, id)| self.version(id).is_none())
     }
 
     /// How many versions were made from the current one, and given up or rolled back.
     pub(super) fn spent_generations(&self) -> u32 {
-        let spent = (0..GENERATIONS).filter(|g| self.version(&version_id(self.arn, self.current, *g)).is_some());
-        u32::try_from(spent.count()).unwrap_or(GENERATIONS)
+        u32::try_from(self.children().len()).unwrap_or(GENERATIONS)
     }
 
     /// The versions that were made from the current one and given up, the last one first: they have
     /// no label any more.
     pub(super) fn given_up(&self) -> Vec<String> {
-        let made = (0..GENERATIONS).map(|generation| version_id(self.arn, self.current, generation));
-        let unlabelled = |id: &String| self.version(id).is_some_and(|version| version.stages.is_empty());
-        made.rev().filter(unlabelled).collect()
+        let children = self.children().into_iter().rev();
+        let unlabelled = |id: &&str| self.version(id).is_some_and(|version| version.stages.is_empty());
+        children
+            .map(|(_, id)| id)
+            .filter(unlabelled)
+            .map(str::to_owned)
+            .collect()
+    }
+
+    /// The versions that were made from the current one, each with its generation.
+    fn children(&self) -> Vec<(u32, &'a str)> {
+        let others = self.observation.secret.versions.keys().map(String::as_str);
+        Children::of(self.arn, self.current).among(others.filter(|id| *id != self.current))
     }
 
     /// Whether rekeyd made the current version from the previous one, so that the password that
@@ -79,13 +90,9 @@ impl<'a> Subject<'a> {
 pub(super) fn examine<'a>(observation: &'a Observation, context: &Context<'_>) -> Deliberation<Subject<'a>> {
     let secret = &observation.secret;
     refuse_deleted(observation)?;
-    let current = secret.holder(AWSCURRENT).ok_or_else(|| {
-        halt(
-            HaltReason::NoCurrentVersion,
-            format!("{} has no current version", secret.name),
-            "",
-        )
-    })?;
+    let current = secret
+        .holder(AWSCURRENT)
+        .ok_or_else(|| without_current(observation, context))?;
     let document = value(observation, current)?
         .as_ref()
         .map_err(|error| unreadable(*error, current))?;
@@ -109,6 +116,22 @@ fn halt(reason: HaltReason, detail: String, subject: &str) -> Decision {
         detail,
         subject: subject.to_owned(),
     }
+}
+
+/// Versions and labels are read later than they are written: on a secret that was changed just now, a
+/// label that is missing may still appear.
+fn without_current(observation: &Observation, context: &Context<'_>) -> Decision {
+    let secret = &observation.secret;
+    let detail = format!("{} has no current version", secret.name);
+    let changed = secret.last_changed.map(|changed| between(changed, context.now));
+    if changed.is_some_and(|ago| ago < context.policy.settle) {
+        return Decision::Wait {
+            reason: WaitReason::StatusUnsettled,
+            detail,
+            step: Step::Observe,
+        };
+    }
+    halt(HaltReason::NoCurrentVersion, detail, "")
 }
 
 fn refuse_deleted(observation: &Observation) -> Deliberation<()> {

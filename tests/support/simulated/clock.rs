@@ -1,0 +1,92 @@
+//! Simulated time: tokio's paused clock, and the wall clocks that are read off it.
+//!
+//! Nothing passes while anything can run. When every task waits, tokio moves its clock to the next
+//! timer, which is how a day takes milliseconds.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::time::Instant;
+
+/// The true time, as the sandbox has it: to the millisecond, like everything that AWS dates.
+#[derive(Clone)]
+pub struct TrueTime {
+    origin: Instant,
+    /// Set while the sandbox is led through its events one by one.
+    held: Arc<Mutex<Option<DateTime<Utc>>>>,
+}
+
+impl TrueTime {
+    /// A clock that begins on 1 January 2026. Needs a runtime with paused time around it.
+    pub fn new() -> Self {
+        Self {
+            origin: Instant::now(),
+            held: Arc::default(),
+        }
+    }
+
+    fn began() -> DateTime<Utc> {
+        DateTime::from_timestamp(1_767_225_600, 0).expect("a date")
+    }
+
+    /// Time passed since the beginning.
+    pub fn elapsed(&self) -> Duration {
+        Duration::from_millis(u64::try_from(self.origin.elapsed().as_millis()).unwrap_or(u64::MAX))
+    }
+
+    /// The moment at which this clock will show `at`.
+    pub fn instant_of(&self, at: DateTime<Utc>) -> Instant {
+        self.origin + (at - Self::began()).to_std().unwrap_or_default()
+    }
+
+    /// Shows `at` until released with `None`.
+    pub fn hold(&self, at: Option<DateTime<Utc>>) {
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = at;
+    }
+}
+
+impl rekeyd_sandbox::Clock for TrueTime {
+    fn now(&self) -> DateTime<Utc> {
+        let held = *self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.unwrap_or_else(|| Self::began() + self.elapsed())
+    }
+}
+
+/// The clock of the machine that a replica runs on: its wall clock may be off, and may step.
+pub struct MachineClock {
+    time: TrueTime,
+    booted: Instant,
+    off_by: Mutex<TimeDelta>,
+}
+
+impl MachineClock {
+    /// A machine that has just booted, whose wall clock is off by this much.
+    pub fn new(time: TrueTime, off_by: TimeDelta) -> Self {
+        Self {
+            time,
+            booted: Instant::now(),
+            off_by: Mutex::new(off_by),
+        }
+    }
+
+    /// Steps the wall clock. Monotonic time does not notice.
+    pub fn step(&self, by: TimeDelta) {
+        *self.off_by.lock().unwrap_or_else(PoisonError::into_inner) += by;
+    }
+
+    /// By how much the wall clock is off.
+    pub fn off_by(&self) -> TimeDelta {
+        *self.off_by.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl rekeyd::clock::Clock for MachineClock {
+    fn now(&self) -> DateTime<Utc> {
+        TrueTime::began() + self.time.elapsed() + self.off_by()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.booted.elapsed()
+    }
+}

@@ -1,0 +1,55 @@
+//! What the SDK adapters would make of the sandbox's errors.
+
+use rekeyd::aws::error::{Failure, Transport, classify, plain};
+use rekeyd::aws::{AwsError, ErrorClass};
+use rekeyd_sandbox::CallError;
+
+/// How a call went wrong, seen from the caller.
+pub enum Broken {
+    /// AWS answered with an error, or closed the connection.
+    Call(CallError),
+    /// No answer within the time that the SDK waits.
+    Timeout,
+}
+
+/// The error that the engine is given.
+pub fn aws_error(operation: &'static str, resource: &str, broken: &Broken) -> AwsError {
+    match broken {
+        Broken::Call(CallError::Api(error)) => AwsError {
+            class: classify(&Failure {
+                operation,
+                code: Some(&error.code),
+                message: Some(&error.message),
+                status: Some(error.status),
+                transport: None,
+            }),
+            operation,
+            resource: resource.to_owned(),
+            code: plain(&error.code),
+            message: plain(&error.message),
+            retry_after: None,
+        },
+        // hyper calls an answer that ends before its first byte incomplete, which the SDK's
+        // connector has no kind for.
+        Broken::Call(CallError::ReplyLost) => transport(operation, resource, Transport::Other, "the reply was lost"),
+        Broken::Call(CallError::Hang) | Broken::Timeout => {
+            transport(operation, resource, Transport::Timeout, "no answer in time")
+        }
+    }
+}
+
+fn transport(operation: &'static str, resource: &str, transport: Transport, message: &str) -> AwsError {
+    let class: ErrorClass = classify(&Failure {
+        operation,
+        transport: Some(transport),
+        ..Failure::default()
+    });
+    AwsError {
+        class,
+        operation,
+        resource: resource.to_owned(),
+        code: transport.code().to_owned(),
+        message: message.to_owned(),
+        retry_after: None,
+    }
+}

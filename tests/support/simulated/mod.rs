@@ -1,0 +1,133 @@
+//! The real engine on simulated time: no HTTP, no processes, no waiting.
+//!
+//! ```text
+//!   Replica: Engine ─► Wire ─► World ─► Sandbox      one thread, one paused clock,
+//!            (ports)   (travel,  (audits every        all chance from one seed
+//!                       crashes)  change)
+//! ```
+//!
+//! The same seed gives the same run, to the millisecond and the password. Several replicas may share
+//! a world; each may die at any request, any write of its store, or any moment.
+
+mod auditor;
+mod chance;
+mod clock;
+mod errors;
+mod footprint;
+mod login;
+mod operator;
+mod process;
+mod replica;
+mod secrets;
+mod store;
+mod users;
+mod world;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+pub use super::daemon::Policy;
+pub use footprint::Footprint;
+pub use login::Refusals;
+pub use process::CrashPoint;
+pub use replica::{Machine, Replica};
+pub use store::Disk;
+pub use world::World;
+
+/// Settings that resemble AWS: a change takes most of a minute to reach the nodes.
+pub fn lifelike() -> rekeyd_sandbox::Settings {
+    rekeyd_sandbox::Settings {
+        propagation_ms: rekeyd_sandbox::Range {
+            min: 20_000,
+            max: 60_000,
+        },
+        detached_modifying_ms: 40_000,
+        caches: rekeyd_sandbox::Caches::Virtual,
+        ..rekeyd_sandbox::Settings::default()
+    }
+}
+
+/// A simulation. Clones are the same one.
+#[derive(Clone)]
+pub struct Simulation {
+    pub world: Arc<World>,
+    refused: Arc<Mutex<Refusals>>,
+    tick: Duration,
+}
+
+/// Runs a scenario in a simulation of its own, and asserts that the auditor found nothing.
+pub fn simulate<T>(seed: u64, settings: rekeyd_sandbox::Settings, scenario: impl AsyncFnOnce(Simulation) -> T) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async {
+        let simulation = Simulation::new(seed, settings);
+        let result = scenario(simulation.clone()).await;
+        simulation.assert_nothing_found();
+        result
+    })
+}
+
+impl Simulation {
+    /// A simulation. Needs a runtime with one thread and paused time around it.
+    pub fn new(seed: u64, settings: rekeyd_sandbox::Settings) -> Self {
+        Self {
+            world: World::new(seed, settings),
+            refused: Arc::default(),
+            tick: Duration::from_secs(10),
+        }
+    }
+
+    /// A machine for a replica of that name.
+    pub fn machine(&self, name: &str) -> Machine {
+        Machine::new(self, name)
+    }
+
+    /// Starts a replica with one policy.
+    pub async fn replica(&self, name: &str, policy: Policy) -> Replica {
+        self.machine(name).policy(policy).start().await
+    }
+
+    /// Lets time pass.
+    pub async fn run_for(&self, span: Duration) {
+        tokio::time::sleep(span).await;
+        self.world.catch_up();
+    }
+
+    /// Waits until `probe` gives something, or panics with what `describe` says.
+    pub async fn until<T>(
+        &self,
+        what: &str,
+        at_most: Duration,
+        mut probe: impl FnMut() -> Option<T>,
+        describe: impl Fn() -> String,
+    ) -> T {
+        let began = self.world.time.elapsed();
+        loop {
+            if let Some(found) = probe() {
+                return found;
+            }
+            let waited = self.world.time.elapsed().saturating_sub(began);
+            if waited > at_most {
+                let (state, story) = (describe(), self.story());
+                panic!("waited {waited:?} in vain until {what}; last seen: {state}\n{story}");
+            }
+            let pause = (waited / 60).clamp(Duration::from_secs(1), Duration::from_secs(30));
+            self.run_for(pause).await;
+        }
+    }
+
+    /// Asserts that the auditor found nothing.
+    pub fn assert_nothing_found(&self) {
+        self.world.catch_up();
+        let violations = self.world.auditor().violations().to_vec();
+        assert!(violations.is_empty(), "{violations:#?}\n{}", self.story());
+    }
+
+    /// How often each user's login was refused on each node.
+    pub fn refused(&self) -> Refusals {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}

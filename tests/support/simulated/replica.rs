@@ -1,0 +1,248 @@
+//! A replica of rekeyd: the real engine on simulated ports. It can be killed at any moment and
+//! started again, with its store or without.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use rekeyd::aws::PlacePorts;
+use rekeyd::engine::control::{Control, RotateOptions, Selector};
+use rekeyd::engine::{Adapters, Engine};
+use rekeyd::metrics::Metrics;
+use rekeyd::rotation::status::SecretStatus;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::chance::randomness;
+use super::clock::MachineClock;
+use super::login::NodeLogin;
+use super::process::{CrashPoint, Process};
+use super::store::{Disk, OpenStore};
+use super::world::Wire;
+use super::{Policy, Simulation};
+use crate::support::world::REGION;
+
+/// A machine that rekeyd runs on: what is left of a replica when it is dead.
+#[derive(Clone)]
+pub struct Machine {
+    simulation: Simulation,
+    name: String,
+    clock: Arc<MachineClock>,
+    disk: Disk,
+    policies: Vec<(String, String)>,
+    /// How many processes it has had: chance differs from one to the next.
+    lives: u64,
+    crash: Option<CrashPoint>,
+}
+
+impl Machine {
+    pub(super) fn new(simulation: &Simulation, name: &str) -> Self {
+        Self {
+            simulation: simulation.clone(),
+            name: name.to_owned(),
+            clock: Arc::new(MachineClock::new(simulation.world.time.clone(), TimeDelta::zero())),
+            disk: Disk::empty(),
+            policies: Vec::new(),
+            lives: 0,
+            crash: None,
+        }
+    }
+
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policies.push((policy.name, policy.keys));
+        self
+    }
+
+    /// Gives it this disk.
+    pub fn disk(mut self, disk: Disk) -> Self {
+        self.disk = disk;
+        self
+    }
+
+    /// Loses the store.
+    pub fn empty_disk(self) -> Self {
+        self.disk(Disk::empty())
+    }
+
+    /// Its wall clock.
+    pub fn clock(&self) -> &MachineClock {
+        &self.clock
+    }
+
+    /// Where the next process dies by itself.
+    pub fn dies(mut self, at: CrashPoint) -> Self {
+        self.crash = Some(at);
+        self
+    }
+
+    fn config(&self) -> rekeyd::config::Config {
+        let mut text = format!(
+            "[daemon]\nadmin_socket = \"/nowhere/admin.sock\"\nstate = \"sqlite:/nowhere/state.db\"\n\
+             [aws.main]\nregion = {REGION:?}\n"
+        );
+        for (name, keys) in &self.policies {
+            let _ = writeln!(text, "[policy.{name}]\naws = \"main\"\n{keys}");
+            if !keys.lines().any(|line| line.starts_with("schedule =")) {
+                let _ = writeln!(text, "schedule = \"1000d\"");
+            }
+        }
+        rekeyd::config::parse_str("simulated.toml", &text)
+            .unwrap_or_else(|error| panic!("{error}"))
+            .config
+    }
+
+    /// Starts rekeyd here.
+    pub async fn start(mut self) -> Replica {
+        self.lives += 1;
+        let config = self.config();
+        let world = self.simulation.world.clone();
+        let policies: Vec<String> = config.policies.keys().cloned().collect();
+        let process = Arc::new(Process::that_dies(self.crash.take()));
+        let metrics = Arc::new(Metrics::new(&policies));
+        let wire = Wire {
+            world: world.clone(),
+            process: process.clone(),
+            clock: self.clock.clone(),
+            metrics: metrics.clone(),
+            access_key: self.name.to_uppercase(),
+            region: REGION.to_owned(),
+        };
+        let ports = Arc::new(wire.clone());
+        let ports = PlacePorts {
+            secrets: ports.clone(),
+            secrets_writer: ports.clone(),
+            users: ports.clone(),
+            users_writer: ports,
+        };
+        let life = format!("{} {}", self.name, self.lives);
+        let store = OpenStore::new(&self.disk, process.clone(), world.clone(), &life);
+        let store = Arc::new(store.unwrap_or_else(|error| panic!("{error}")));
+        let adapters = Adapters {
+            places: BTreeMap::from([("main".to_owned(), ports)]),
+            login: Arc::new(NodeLogin::new(wire, self.simulation.refused.clone())),
+            store: store.clone(),
+            clock: self.clock.clone(),
+            randomness: randomness(world.seed, &life),
+            metrics: metrics.clone(),
+        };
+        let engine = Engine::new(config, adapters)
+            .await
+            .unwrap_or_else(|error| panic!("{error}"));
+        let (stop, stopped) = oneshot::channel::<()>();
+        let running = engine.clone();
+        let run = tokio::spawn(async move {
+            running.run(async { drop(stopped.await) }).await;
+        });
+        let ticks = tokio::spawn(tick(engine.clone(), self.simulation.tick));
+        Replica {
+            machine: self,
+            engine,
+            process,
+            store,
+            metrics,
+            stop: Some(stop),
+            run,
+            ticks,
+        }
+    }
+}
+
+/// The scheduler's tick, without the scheduler.
+async fn tick(engine: Arc<Engine>, every: Duration) {
+    loop {
+        engine.tick();
+        tokio::time::sleep(every).await;
+    }
+}
+
+/// A running rekeyd. Dropping it kills it.
+pub struct Replica {
+    machine: Machine,
+    pub engine: Arc<Engine>,
+    process: Arc<Process>,
+    store: Arc<OpenStore>,
+    pub metrics: Arc<Metrics>,
+    stop: Option<oneshot::Sender<()>>,
+    run: JoinHandle<()>,
+    ticks: JoinHandle<()>,
+}
+
+impl Replica {
+    /// Its machine's wall clock.
+    pub fn clock(&self) -> &MachineClock {
+        &self.machine.clock
+    }
+
+    /// Kills it as `kill -9` does, and gives the machine back.
+    pub fn crash(self) -> Machine {
+        self.machine.clone()
+    }
+
+    /// Whether it has died by itself.
+    pub fn is_dead(&self) -> bool {
+        self.process.is_dead()
+    }
+
+    /// Asks it to end, and waits until it has.
+    pub async fn end(mut self) -> Machine {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+        (&mut self.run).await.expect("the engine does not panic");
+        self.machine.clone()
+    }
+
+    /// What it says about a secret, once it knows it.
+    pub fn status(&self, secret: &str) -> Option<SecretStatus> {
+        self.engine.secrets().into_iter().find(|status| status.secret == secret)
+    }
+
+    /// Waits until it says that a secret is as wanted.
+    pub async fn until(
+        &self,
+        secret: &str,
+        what: &str,
+        at_most: Duration,
+        wanted: impl Fn(&SecretStatus) -> bool,
+    ) -> SecretStatus {
+        let what = format!("{secret} is {what}");
+        let simulation = &self.machine.simulation;
+        let probe = || self.status(secret).filter(&wanted);
+        let describe = || format!("{:#?}", self.status(secret));
+        simulation.until(&what, at_most, probe, describe).await
+    }
+
+    /// Asks for a rotation now.
+    pub async fn rotate(&self, secret: &str, options: RotateOptions) {
+        self.engine
+            .rotate(&named(secret), options)
+            .await
+            .unwrap_or_else(|error| panic!("{error}"));
+    }
+
+    /// Ends a pause, or passes over a halt.
+    pub async fn resume(&self, secret: &str) {
+        self.engine
+            .resume(&named(secret))
+            .await
+            .unwrap_or_else(|error| panic!("{error}"));
+    }
+}
+
+fn named(secret: &str) -> Selector {
+    Selector {
+        secrets: vec![secret.to_owned()],
+        ..Selector::default()
+    }
+}
+
+impl Drop for Replica {
+    fn drop(&mut self) {
+        self.process.kill();
+        self.run.abort();
+        self.ticks.abort();
+        self.store.close();
+    }
+}

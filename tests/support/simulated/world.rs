@@ -1,0 +1,183 @@
+//! The world that all replicas of a simulation share: the sandbox, time, the network between them,
+//! and the auditor that looks on.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use rekeyd::aws::{AwsResult, CALL_TIMEOUT};
+use rekeyd::metrics::Metrics;
+use rekeyd_sandbox::{CallContext, CallError, Operation, Sandbox};
+use tokio::sync::Notify;
+use tokio::time::{sleep, sleep_until, timeout};
+
+use super::auditor::Auditor;
+use super::chance::Chance;
+use super::clock::{MachineClock, TrueTime};
+use super::errors::{Broken, aws_error};
+use super::process::Process;
+
+/// How long a request or an answer travels.
+const TRAVEL: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(30));
+
+/// What happened in a replica, as it stored it.
+pub struct JournalEntry {
+    pub at: DateTime<Utc>,
+    pub replica: String,
+    pub secret_arn: String,
+    pub event: rekeyd::rotation::event::Event,
+}
+
+/// The shared world.
+pub struct World {
+    pub sandbox: Sandbox,
+    pub time: TrueTime,
+    pub seed: u64,
+    network: Chance,
+    auditor: Mutex<Auditor>,
+    journal: Mutex<Vec<JournalEntry>>,
+    /// Rings when the sandbox's next event may be another than before.
+    touched: Notify,
+}
+
+impl World {
+    pub fn new(seed: u64, settings: rekeyd_sandbox::Settings) -> Arc<Self> {
+        let time = TrueTime::new();
+        let world = Arc::new(Self {
+            sandbox: Sandbox::new(time.clone(), seed, settings),
+            time,
+            seed,
+            network: Chance::new(seed, "network"),
+            auditor: Mutex::default(),
+            journal: Mutex::default(),
+            touched: Notify::new(),
+        });
+        tokio::spawn(world.clone().let_events_happen());
+        world
+    }
+
+    /// Lets every event of the sandbox happen at its time, so that the auditor sees it alone.
+    async fn let_events_happen(self: Arc<Self>) {
+        loop {
+            self.catch_up();
+            let next = self.sandbox.next_event();
+            tokio::select! {
+                biased;
+                () = self.touched.notified() => {}
+                () = async {
+                    match next {
+                        Some(at) => sleep_until(self.time.instant_of(at)).await,
+                        None => std::future::pending().await,
+                    }
+                } => {}
+            }
+        }
+    }
+
+    /// Lets what is due happen, one moment after the other, and audits each.
+    pub fn catch_up(&self) {
+        let now = self.sandbox.now();
+        while let Some(at) = self.sandbox.next_event().filter(|at| *at <= now) {
+            self.time.hold(Some(at));
+            self.sandbox.tick();
+            self.audit();
+        }
+        self.time.hold(None);
+    }
+
+    /// Something outside of the API changed the sandbox.
+    pub fn changed(&self) {
+        self.audit();
+        self.touched.notify_one();
+    }
+
+    fn audit(&self) {
+        self.auditor().look(&self.sandbox);
+    }
+
+    pub fn auditor(&self) -> MutexGuard<'_, Auditor> {
+        self.auditor.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn journal(&self) -> MutexGuard<'_, Vec<JournalEntry>> {
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A call that arrives now.
+    ///
+    /// # Errors
+    /// Whatever the sandbox answers.
+    pub async fn process<O: Operation>(&self, context: &CallContext, input: O) -> Result<O::Output, CallError> {
+        self.catch_up();
+        let result = self.sandbox.call(context, input).await;
+        if O::MUTATES {
+            self.changed();
+        }
+        result
+    }
+
+    /// How long the next message travels.
+    pub fn travel(&self) -> Duration {
+        self.network.duration(TRAVEL)
+    }
+}
+
+/// The wire between one replica and AWS: what the SDK is to the real daemon.
+#[derive(Clone)]
+pub struct Wire {
+    pub world: Arc<World>,
+    pub process: Arc<Process>,
+    pub clock: Arc<MachineClock>,
+    pub metrics: Arc<Metrics>,
+    pub access_key: String,
+    pub region: String,
+}
+
+impl Wire {
+    /// Sends a request dated now.
+    ///
+    /// # Errors
+    /// As the SDK adapters report them.
+    pub async fn read<O: Operation>(&self, resource: &str, input: O) -> AwsResult<O::Output> {
+        let now = rekeyd::clock::Clock::now(&*self.clock);
+        self.send(resource, input, now).await
+    }
+
+    /// Sends a request dated `signed_at`, and waits as long as the SDK does. One that is on its way
+    /// arrives, whether or not anybody waits for it still.
+    ///
+    /// # Errors
+    /// As the SDK adapters report them.
+    pub async fn send<O: Operation>(&self, resource: &str, input: O, signed_at: DateTime<Utc>) -> AwsResult<O::Output> {
+        self.process.alive().await;
+        let number = O::MUTATES.then(|| self.process.sends());
+        self.process.alive().await;
+        let began = rekeyd::clock::Clock::monotonic(&*self.clock);
+        let context = CallContext::new(&self.access_key, &self.region).signed_at(signed_at);
+        let (wire, there, back) = (self.clone(), self.world.travel(), self.world.travel());
+        let on_its_way = tokio::spawn(async move {
+            sleep(there).await;
+            let result = wire.world.process(&context, input).await;
+            if let Some(number) = number {
+                wire.process.carried_out(number);
+            }
+            match result {
+                Err(CallError::Hang) => std::future::pending().await,
+                result => {
+                    sleep(back).await;
+                    result
+                }
+            }
+        });
+        let result = match timeout(CALL_TIMEOUT, on_its_way).await {
+            Ok(answered) => answered.expect("the sandbox does not panic").map_err(Broken::Call),
+            Err(_) => Err(Broken::Timeout),
+        };
+        self.process.alive().await;
+        let result = result.map_err(|broken| aws_error(O::NAME, resource, &broken));
+        let outcome = result.as_ref().err().map_or("ok", |error| error.class.label());
+        let took = rekeyd::clock::Clock::monotonic(&*self.clock).saturating_sub(began);
+        self.metrics.aws_request(O::SERVICE.name(), O::NAME, outcome, took);
+        result
+    }
+}
