@@ -11,17 +11,25 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod admin_socket;
+mod check_command;
 mod command_line;
 mod crash;
+mod halts;
+mod http_port;
 mod lifecycle;
 mod lost_replies;
+mod metrics;
 mod nodes;
+mod pauses;
 mod refusals;
 mod rules;
+mod run_once;
 mod secrecy;
 mod shutdown;
 mod stall;
 mod storage;
-mod strangers;
+mod strange_passwords;
+mod strange_versions;
 mod structure;
-mod surfaces;
+mod unknown_users;
