@@ -5,6 +5,7 @@ use rekeyd::rotation::reason::UnprovenReason;
 use rekeyd::rotation::status::Phase;
 use rekeyd::rotation::version::version_id;
 
+use crate::support::cli::orders;
 use crate::support::status::{promoted_to, proven};
 use crate::support::world::{document, secret_name, user_arn};
 use crate::support::{OLD, Policy, Scene, World, eventually};
@@ -113,11 +114,7 @@ async fn every_other_key_of_the_document_is_carried_over_unchanged_and_in_order(
         user_arn("user1")
     );
     world.create_secret(&secret, &before).await;
-    let daemon = world
-        .daemon("rekeyd")
-        .policy(Policy::new("orders", &["user1"]))
-        .run()
-        .await;
+    let daemon = orders(&world, &["user1"]).run().await;
     daemon.checked(&secret).await;
     daemon.rotate(&secret).await;
     daemon

@@ -5,10 +5,11 @@ use rekeyd::rotation::observation::Proof;
 use rekeyd::rotation::status::{Phase, SecretStatus};
 use rekeyd::rotation::version::version_id;
 
+use crate::support::cli::orders;
 use crate::support::faults::refusal;
 use crate::support::status::{promoted_to, rotated_to};
 use crate::support::world::{document_with, secret_name};
-use crate::support::{Fault, FaultKind, OLD, Policy, Scene, World};
+use crate::support::{Fault, FaultKind, OLD, Scene, World};
 
 /// The writes of a rotation with retirement: the operation, and which call to it.
 const WRITES: [(&str, u64); 4] = [
@@ -31,7 +32,7 @@ async fn rotations_end_right_despite(kind: FaultKind) {
         expected.push(version_id(&arn, &first, 0));
     }
     world.create_cache(&names).await;
-    let daemon = world.daemon("rekeyd").policy(Policy::new("orders", &names)).run().await;
+    let daemon = orders(&world, &names).run().await;
     for user in &users {
         daemon.checked(&secret_name(user)).await;
     }

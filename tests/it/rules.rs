@@ -5,6 +5,7 @@ use rekeyd::rotation::reason::UnprovenReason;
 use rekeyd::rotation::status::{Phase, SecretStatus};
 use rekeyd::rotation::version::version_id;
 
+use crate::support::cli::orders;
 use crate::support::status::{promoted_to, proven};
 use crate::support::world::{document_with, late_replica, quick, secret_name};
 use crate::support::{Delay, OLD, Policy, Scene, World, eventually};
@@ -110,11 +111,7 @@ async fn a_user_without_caches_is_rotated_and_called_unproven() {
     let secret = secret_name("user1");
     let arn = world.create_secret(&secret, &document_with("user1", OLD)).await;
     let first = world.holder(&arn, "AWSCURRENT").await.unwrap();
-    let daemon = world
-        .daemon("rekeyd")
-        .policy(Policy::new("orders", &["user1"]))
-        .run()
-        .await;
+    let daemon = orders(&world, &["user1"]).run().await;
     daemon.wait(&secret, "checked", |status| status.proof.is_some()).await;
     daemon.rotate(&secret).await;
     let second = version_id(&arn, &first, 0);

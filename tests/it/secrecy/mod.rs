@@ -12,6 +12,7 @@ use rekeyd::rotation::observation::Proof;
 use rekeyd::rotation::status::Phase;
 use seen::Seen;
 
+use crate::support::cli::orders;
 use crate::support::daemon::Setup;
 use crate::support::faults::refusal;
 use crate::support::world::{document_with, secret_name, user_arn};
@@ -330,11 +331,7 @@ async fn an_error_of_aws_that_quotes_the_password_is_passed_on_without_it() {
     let world = World::start().await;
     world.live_user("user1", MARKER).await;
     let secret = secret_name("user1");
-    let daemon = world
-        .daemon("rekeyd")
-        .policy(Policy::new("orders", &["user1"]))
-        .run()
-        .await;
+    let daemon = orders(&world, &["user1"]).run().await;
     daemon.checked(&secret).await;
     let mut fault = refusal("ModifyUser", "InvalidParameterValue", 400);
     fault.message = Some(format!(
