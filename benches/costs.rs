@@ -10,10 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rekeyd::clock::{Clock, SystemClock, Timestamp};
-use rekeyd::policy::{
-    Endpoint, FirstPassword, OnDrift, Overlap, PasswordSpec, Policy, Retry, Schedule, Selection, Tls, UserPattern,
-    Verify,
-};
+use rekeyd::policy::{Endpoint, Policy};
 use rekeyd::rotation::event::Event;
 use rekeyd::rotation::observation::{
     AWSCURRENT, AWSPENDING, Authentication, Credential, LoginAnswer, Node, NodeKind, Observation, Proof, SecretState,
@@ -22,7 +19,7 @@ use rekeyd::rotation::observation::{
 use rekeyd::rotation::plan::{Action, Claims, Context, Decision, plan};
 use rekeyd::rotation::state::Record;
 use rekeyd::rotation::version::version_id;
-use rekeyd::secret::{PasswordAlphabet, SecretDocument};
+use rekeyd::secret::SecretDocument;
 use rekeyd::store::Store;
 use rekeyd::store::sqlite::SqliteStore;
 use tokio::time::Instant;
@@ -227,38 +224,18 @@ fn proved(now: Timestamp) -> (Observation, Record) {
     (observation, record.unwrap())
 }
 
+/// A policy as most are: nothing but what has no default.
 fn policy() -> Policy {
-    Policy {
-        name: "orders".to_owned(),
-        place: "main".to_owned(),
-        schedule: Schedule::RateDays(30),
-        selection: Selection {
-            secrets: vec!["production/ec/user1".to_owned()],
-            ..Selection::default()
-        },
-        allow_users: vec![UserPattern("user1".to_owned())],
-        password: PasswordSpec {
-            length: 32,
-            alphabet: PasswordAlphabet::without("").unwrap(),
-        },
-        overlap: Overlap::For(Duration::from_secs(86_400)),
-        verify: Verify::Login,
-        first_password: FirstPassword::InactiveOnly,
-        allow_default_user: false,
-        on_drift: OnDrift::Halt,
-        propagation_timeout: Duration::from_secs(1_800),
-        pending_max_age: Duration::from_secs(604_800),
-        max_attempts: 3,
-        retry: Retry {
-            initial: Duration::from_secs(2),
-            max: Duration::from_secs(600),
-            jitter: 0.2,
-        },
-        fence: Duration::from_secs(1_200),
-        settle: Duration::from_secs(300),
-        write_deadline: Duration::from_secs(10),
-        endpoints: Vec::new(),
-        tls: Tls::default(),
-        paused: false,
-    }
+    let text = r#"
+        [aws.main]
+        region = "us-east-1"
+
+        [policy.orders]
+        aws = "main"
+        schedule = "30d"
+        secrets = ["production/ec/user1"]
+        allow_users = ["user1"]
+    "#;
+    let loaded = rekeyd::config::parse_str("costs.toml", text).unwrap();
+    loaded.config.policies["orders"].clone()
 }

@@ -257,7 +257,14 @@ async fn a_daemon_that_restarts_does_not_end_the_wait() {
         let socket = socket.clone();
         async move { reply(&socket, "rekeyd rotate a --wait").await }
     });
-    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    let looked = async {
+        while control.know().looks == 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(60), looked)
+        .await
+        .expect("the wait begins");
     running.stop().await.unwrap();
     promote(&mut control.know().secrets[0], Some(Proof::Proven));
     let server = crate::server::admin::AdminServer::bind(&socket).await.unwrap();

@@ -72,7 +72,8 @@ pub(crate) struct Known {
     pub(crate) store_fails: bool,
     /// Changes the secrets each time that they are looked at.
     script: Option<Script>,
-    looks: usize,
+    /// How often they were looked at.
+    pub(crate) looks: usize,
 }
 
 /// An engine that does nothing.

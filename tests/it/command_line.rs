@@ -2,139 +2,12 @@
 
 use std::time::Duration;
 
-use rekeyd::rotation::observation::Proof;
 use rekeyd::rotation::status::Phase;
 
-use crate::support::cli::{Ended, ended, orders};
+use crate::support::cli::orders;
 use crate::support::daemon::Setup;
-use crate::support::world::{document, document_with, secret_name, user_arn};
-use crate::support::{Fault, FaultKind, Policy, World, eventually};
-
-const OLD: &str = "the-first-password-1";
-
-/// `rekeyd check` on a configuration that was written to `main.toml`, with drop-ins and variables.
-async fn check(text: &str, drop_in: Option<&str>, env: &[(&str, &str)], args: &[&str]) -> (tempfile::TempDir, Ended) {
-    let folder = tempfile::tempdir().unwrap();
-    let main = folder.path().join("main.toml");
-    std::fs::write(&main, text).unwrap();
-    if let Some(text) = drop_in {
-        std::fs::create_dir(folder.path().join("main.d")).unwrap();
-        std::fs::write(folder.path().join("main.d/10-more.toml"), text).unwrap();
-    }
-    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_rekeyd"));
-    command
-        .arg("--config")
-        .arg(&main)
-        .args(args)
-        .env_clear()
-        .envs(env.iter().copied())
-        .stdin(std::process::Stdio::null());
-    let ended = ended(command).await;
-    (folder, ended)
-}
-
-const GOOD: &str = r#"[daemon]
-listen = "127.0.0.1:0"
-
-[aws.main]
-region = "us-east-1"
-
-[policy.orders]
-aws = "main"
-schedule = "30d"
-secrets = ["production/ec/user1"]
-allow_users = ["user1"]
-"#;
-
-#[tokio::test(flavor = "multi_thread")]
-async fn check_explains_a_good_configuration_and_its_next_five_dates() {
-    let (_folder, text) = check(GOOD, None, &[], &["check"]).await;
-    let text = text.with(0);
-    for words in [
-        "policy orders",
-        "production/ec/user1",
-        "only user1",
-        "us-east-1",
-        "main.toml",
-    ] {
-        assert!(text.stdout.contains(words), "{words}: {}", text.stdout);
-    }
-    let dates = text.stdout.lines().filter(|line| line.ends_with(" UTC"));
-    assert_eq!(dates.count(), 5, "{}", text.stdout);
-    assert_eq!(text.stderr, "");
-    assert!(!text.stdout.contains('\u{1b}'), "colour in a pipe");
-
-    let more = "[policy.orders]\noverlap = \"3h\"\n";
-    let variable = [("REKEYD__POLICY__ORDERS__SCHEDULE", "\"7d\"")];
-    let (_folder, json) = check(GOOD, Some(more), &variable, &["check", "--json"]).await;
-    let json = json.with(0);
-    let policy = json.json()["policy"]["orders"].clone();
-    assert!(policy.to_string().contains("7d"), "the variable holds: {policy}");
-    assert!(policy.to_string().contains("3h"), "the drop-in holds: {policy}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_wrong_with_a_configuration_is_told_with_its_place_and_ends_with_78() {
-    let unknown = GOOD.replace("schedule =", "shedule =");
-    let value = GOOD.replace("\"30d\"", "\"soon\"");
-    let syntax = GOOD.replace("[aws.main]", "[aws.main");
-    let more = Some("[policy.orders]\nfence = \"20\"\n");
-    let variable = ("REKEYD__POLICY__ORDERS__OVERLAP", "\"2 fortnights\"");
-    let mistyped = ("REKEYD__POLICY__ORDERS__OVERLAPP", "\"2h\"");
-    type Case<'a> = (&'a str, Option<&'a str>, Vec<(&'a str, &'a str)>, &'a str, &'a str);
-    let cases: [Case<'_>; 7] = [
-        (&unknown, None, vec![], "main.toml:9:1: ", "shedule"),
-        (&value, None, vec![], "main.toml:9:12: ", "soon"),
-        (&syntax, None, vec![], "main.toml:4:", ""),
-        (GOOD, more, vec![], "main.d/10-more.toml:2:9: ", "20"),
-        (
-            GOOD,
-            None,
-            vec![variable],
-            "REKEYD__POLICY__ORDERS__OVERLAP: ",
-            "fortnights",
-        ),
-        (
-            GOOD,
-            None,
-            vec![mistyped],
-            "REKEYD__POLICY__ORDERS__OVERLAPP: ",
-            "overlapp",
-        ),
-        (
-            &unknown,
-            more,
-            vec![variable],
-            "main.d/10-more.toml:2:9: ",
-            "fortnights",
-        ),
-    ];
-    for (text, drop_in, env, place, words) in cases {
-        // Every command that reads the configuration ends so, `run` above all: systemd must not
-        // start it again.
-        for command in ["check", "run", "status"] {
-            let (folder, ended) = check(text, drop_in, &env, &[command]).await;
-            let ended = ended.with(78);
-            let place = match place.starts_with("main") {
-                true => format!("{}/{place}", folder.path().display()),
-                false => place.to_owned(),
-            };
-            assert!(ended.stderr.contains(&place), "{place}: {}", ended.stderr);
-            assert!(ended.stderr.contains(words), "{words}: {}", ended.stderr);
-            assert_eq!(ended.stdout, "", "{command}");
-        }
-    }
-    let (folder, _) = check(GOOD, None, &[], &["check"]).await;
-    let missing = folder.path().join("none.toml");
-    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_rekeyd"));
-    command.args(["check", "--config"]).arg(&missing).env_clear();
-    let ended = ended(command).await.with(78);
-    assert!(
-        ended.stderr.contains(&missing.display().to_string()),
-        "{}",
-        ended.stderr
-    );
-}
+use crate::support::world::{document_with, secret_name};
+use crate::support::{Fault, FaultKind, OLD, PATIENCE, Policy, World, eventually};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_line_that_makes_no_sense_ends_with_2_and_an_unreachable_daemon_with_12() {
@@ -196,9 +69,7 @@ async fn an_operator_sees_pauses_and_rotates_secrets_from_the_command_line() {
     let daemon = one_good_one_halted(&world).await.run().await;
     let setup = again(&world);
     let (good, halted) = (secret_name("user1"), secret_name("user2"));
-    daemon
-        .wait(&good, "checked", |status| status.proof == Some(Proof::Proven))
-        .await;
+    daemon.checked(&good).await;
     daemon.wait_reason(&halted, Phase::Halted, "user_not_allowed").await;
 
     // Status, as a table, of one, and as JSON.
@@ -329,9 +200,7 @@ async fn waiting_for_a_rotation_ends_at_its_timeout_and_outlives_a_restart_of_th
     let setup = orders(&world, &["user1"]);
     let daemon = orders(&world, &["user1"]).run().await;
     let secret = secret_name("user1");
-    daemon
-        .wait(&secret, "checked", |status| status.proof == Some(Proof::Proven))
-        .await;
+    daemon.checked(&secret).await;
     let address = daemon.listen_address().await;
     for line in [
         &["healthcheck", "--listen", &address][..],
@@ -378,10 +247,9 @@ async fn waiting_for_a_rotation_ends_at_its_timeout_and_outlives_a_restart_of_th
     })
     .await;
     daemon.kill().await;
-    world.faults(Vec::new());
-    world.sandbox.sandbox().release();
+    world.end_faults();
     let _daemon = orders(&world, &["user1"]).run().await;
-    let output = tokio::time::timeout(crate::support::PATIENCE, waiting.wait_with_output())
+    let output = tokio::time::timeout(PATIENCE, waiting.wait_with_output())
         .await
         .expect("it ends")
         .unwrap();
@@ -395,70 +263,4 @@ async fn waiting_for_a_rotation_ends_at_its_timeout_and_outlives_a_restart_of_th
     assert_ne!(first, current);
     let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(told["secrets"][0]["current_version"], current.as_str());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn run_once_drives_what_is_due_and_waits_out_no_overlap() {
-    let world = World::start().await;
-    // One without a password, as the AWS guide leaves it; one that is asked for; one to leave alone.
-    world.create_inactive_user("user1").await;
-    world.create_user("user2", OLD).await;
-    world.create_user("user3", OLD).await;
-    world.create_cache(&["user1", "user2", "user3"]).await;
-    let (new, old, idle) = (secret_name("user1"), secret_name("user2"), secret_name("user3"));
-    world.create_secret(&new, &document("user1")).await;
-    world.create_secret(&old, &document_with("user2", OLD)).await;
-    world.create_secret(&idle, &document_with("user3", OLD)).await;
-    let before = world.holder(&old, "AWSCURRENT").await.unwrap();
-    let setup = orders(&world, &["user1", "user2", "user3"]).default_key("overlap", "\"24h\"");
-    // A request that was stored and not carried out yet.
-    let paused = orders(&world, &["user1", "user2", "user3"]).env("REKEYD__DAEMON__PAUSED", "true");
-    let daemon = paused.run().await;
-    daemon
-        .wait(&old, "looked at", |status| status.current_version.is_some())
-        .await;
-    daemon.rotate(&old).await;
-    assert_eq!(daemon.end("-TERM").await, Some(0));
-    assert_eq!(world.count("secretsmanager.PutSecretValue"), 0, "paused");
-
-    let once = setup.cli(&["run", "--once"]).await.with(0);
-    assert_eq!(once.stdout, "");
-    assert!(once.took < Duration::from_secs(20), "{:?}", once.took);
-    assert_eq!(world.labels(&new).await.len(), 2);
-    assert!(world.password(&new, "AWSCURRENT").await.is_some());
-    let after = world.holder(&old, "AWSCURRENT").await.unwrap();
-    assert_ne!(before, after);
-    assert_eq!(world.logins("user2", OLD).await, (3, 3), "the overlap has begun");
-    world.assert_current_logs_in(&old, "user2").await;
-    assert_eq!(world.labels(&idle).await.len(), 1, "nothing was due here");
-
-    // Again: nothing is due but what waits for its overlap.
-    setup.cli(&["run", "--once"]).await.with(0);
-    assert_eq!(world.holder(&old, "AWSCURRENT").await.unwrap(), after);
-    assert_eq!(world.labels(&new).await.len(), 2);
-    assert!(!world.path("rekeyd.sock").exists(), "it serves nothing");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn run_once_tells_by_its_exit_code_whether_all_or_some_or_nothing_was_done() {
-    let world = World::start().await;
-    world.create_inactive_user("user1").await;
-    world.create_secret(&secret_name("user1"), &document("user1")).await;
-    let broken = format!("{{\"user_arn\": {:?}", user_arn("user2"));
-    world.create_secret(&secret_name("user2"), &broken).await;
-    let partly = orders(&world, &["user1", "user2"])
-        .cli(&["run", "--once"])
-        .await
-        .with(3);
-    assert!(partly.stderr.contains("secret_not_json"), "{}", partly.stderr);
-    assert_eq!(world.labels(&secret_name("user1")).await.len(), 2);
-    orders(&world, &["user2"]).cli(&["run", "--once"]).await.with(1);
-
-    // Where AWS does not answer, it gives up after propagation_timeout.
-    let dead = orders(&world, &["user1"])
-        .endpoint("http://127.0.0.1:1")
-        .default_key("propagation_timeout", "\"2s\"");
-    let dead = dead.cli(&["run", "--once"]).await.with(1);
-    assert!(dead.took >= Duration::from_secs(2), "{:?}", dead.took);
-    assert!(dead.took < Duration::from_secs(15), "{:?}", dead.took);
 }

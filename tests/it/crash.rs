@@ -5,10 +5,9 @@ use rekeyd::rotation::status::Phase;
 use rekeyd::rotation::version::version_id;
 
 use crate::support::daemon::{Setup, delete_store};
+use crate::support::status::rotated_to;
 use crate::support::world::{document_with, secret_name};
-use crate::support::{Fault, FaultKind, Policy, World, eventually};
-
-const OLD: &str = "the-first-password-1";
+use crate::support::{Fault, FaultKind, OLD, Policy, World, eventually};
 
 fn setup<'a>(world: &'a World, user: &str) -> Setup<'a> {
     world.daemon(user).policy(Policy::new("orders", &[user]))
@@ -21,9 +20,7 @@ async fn rotation_survives(world: &World, user: &str, fault: Fault, lose_store: 
     let arn = world.create_secret(&secret, &document_with(user, OLD)).await;
     let first = world.holder(&secret, "AWSCURRENT").await.unwrap();
     let daemon = setup(world, user).run().await;
-    daemon
-        .wait(&secret, "checked", |status| status.proof == Some(Proof::Proven))
-        .await;
+    daemon.checked(&secret).await;
     let place = format!("{fault:?}, store lost: {lose_store}");
     world.faults(vec![fault]);
     daemon.rotate(&secret).await;
@@ -44,8 +41,7 @@ async fn rotation_survives(world: &World, user: &str, fault: Fault, lose_store: 
     }
     let state_file = daemon.state_file.clone();
     daemon.kill().await;
-    world.faults(Vec::new());
-    world.sandbox.sandbox().release();
+    world.end_faults();
     world.settled(user).await;
     world.assert_current_logs_in(&secret, user).await;
     let begun = world.labels(&secret).await.len() > 1;
@@ -66,11 +62,7 @@ async fn rotation_survives(world: &World, user: &str, fault: Fault, lose_store: 
     }
     let second = version_id(&arn, &first, 0);
     let status = daemon
-        .wait(&secret, &format!("rotated after {place}"), |status| {
-            status.current_version.as_deref() == Some(&second)
-                && status.phase == Phase::Idle
-                && status.retired_at.is_some()
-        })
+        .wait(&secret, &format!("rotated after {place}"), rotated_to(&second))
         .await;
     assert_eq!(
         (status.proof, status.retired_proof),
@@ -85,14 +77,7 @@ async fn rotation_survives(world: &World, user: &str, fault: Fault, lose_store: 
 }
 
 async fn world_of(users: &[String]) -> World {
-    let world = World::start().await;
-    for user in users {
-        world.create_user(user, OLD).await;
-    }
-    world
-        .create_cache(&users.iter().map(String::as_str).collect::<Vec<_>>())
-        .await;
-    world
+    World::of(&users.iter().map(String::as_str).collect::<Vec<_>>()).await
 }
 
 /// Kills at each of the rotation's writes: the put, the set, the finish, the retirement.

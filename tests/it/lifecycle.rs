@@ -5,8 +5,10 @@ use rekeyd::rotation::reason::UnprovenReason;
 use rekeyd::rotation::status::Phase;
 use rekeyd::rotation::version::version_id;
 
-use crate::support::world::{document, secret_name};
-use crate::support::{Policy, World, eventually};
+use crate::support::cli::orders;
+use crate::support::status::{promoted_to, proven};
+use crate::support::world::{document, secret_name, user_arn};
+use crate::support::{OLD, Policy, Scene, World, eventually};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_made_by_the_aws_guide_gets_its_first_password_its_proof_and_its_rotations() {
@@ -34,18 +36,15 @@ async fn a_user_made_by_the_aws_guide_gets_its_first_password_its_proof_and_its_
     );
 
     world.switch("user1", true).await;
-    let status = daemon
-        .wait(&secret, "proved", |status| status.proof == Some(Proof::Proven))
-        .await;
+    let status = daemon.wait(&secret, "proved", proven).await;
     assert_eq!(status.nodes, Some(3));
     world.assert_current_logs_in(&secret, "user1").await;
 
     daemon.rotate(&secret).await;
     let third = version_id(&arn, &second, 0);
-    let promoted = |status: &rekeyd::rotation::status::SecretStatus| status.current_version.as_deref() == Some(&third);
     let status = daemon
         .wait(&secret, "rotated again", |status| {
-            promoted(status) && status.phase == Phase::Overlap
+            promoted_to(&third)(status) && status.phase == Phase::Overlap
         })
         .await;
     assert_eq!(status.proof, Some(Proof::Proven));
@@ -74,7 +73,7 @@ async fn a_user_made_by_the_aws_guide_gets_its_first_password_its_proof_and_its_
 #[tokio::test(flavor = "multi_thread")]
 async fn scheduled_rotations_form_one_chain_and_never_lock_anybody_out() {
     let world = World::start().await;
-    let arn = world.live_user("user1", "the-first-password-1").await;
+    let arn = world.live_user("user1", OLD).await;
     let secret = secret_name("user1");
     let first = world.holder(&secret, "AWSCURRENT").await.unwrap();
     let policy = Policy::new("orders", &["user1"]).with("schedule", "\"3s\"");
@@ -107,22 +106,16 @@ async fn scheduled_rotations_form_one_chain_and_never_lock_anybody_out() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_other_key_of_the_document_is_carried_over_unchanged_and_in_order() {
     let world = World::start().await;
-    world.create_user("user1", "the-first-password-1").await;
+    world.create_user("user1", OLD).await;
     world.create_cache(&["user1"]).await;
     let secret = secret_name("user1");
     let before = format!(
-        r#"{{"z":1.50,"username":"user1","password":"the-first-password-1","user_arn":"{}","a":{{"nested":[1, 2]}},"host":"ünï"}}"#,
-        crate::support::world::user_arn("user1")
+        r#"{{"z":1.50,"username":"user1","password":"{OLD}","user_arn":"{}","a":{{"nested":[1, 2]}},"host":"ünï"}}"#,
+        user_arn("user1")
     );
     world.create_secret(&secret, &before).await;
-    let daemon = world
-        .daemon("rekeyd")
-        .policy(Policy::new("orders", &["user1"]))
-        .run()
-        .await;
-    daemon
-        .wait(&secret, "checked", |status| status.proof == Some(Proof::Proven))
-        .await;
+    let daemon = orders(&world, &["user1"]).run().await;
+    daemon.checked(&secret).await;
     daemon.rotate(&secret).await;
     daemon
         .wait(&secret, "rotated", |status| status.retired_at.is_some())
@@ -135,29 +128,19 @@ async fn every_other_key_of_the_document_is_carried_over_unchanged_and_in_order(
         .await
         .unwrap();
     let password = world.password(&secret, "AWSCURRENT").await.unwrap();
-    assert_ne!(password, "the-first-password-1");
-    assert_eq!(
-        value.secret_string(),
-        Some(before.replace("the-first-password-1", &password).as_str())
-    );
+    assert_ne!(password, OLD);
+    assert_eq!(value.secret_string(), Some(before.replace(OLD, &password).as_str()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_rotated_before_it_is_due() {
-    let world = World::start().await;
-    world.live_user("user1", "the-first-password-1").await;
-    let secret = secret_name("user1");
-    let daemon = world
-        .daemon("rekeyd")
-        .policy(Policy::new("orders", &["user1"]))
-        .run()
-        .await;
+    let scene = Scene::start(&[]).await;
+    let (world, daemon, secret) = scene.parts();
     let status = daemon
-        .wait(&secret, "checked", |status| {
-            status.phase == Phase::Idle && status.proof.is_some()
+        .wait(secret, "at rest", |status| {
+            status.phase == Phase::Idle && proven(status)
         })
         .await;
-    assert_eq!(status.proof, Some(Proof::Proven));
     let due = status.next_rotation_at.unwrap() - status.last_rotation_at.unwrap();
     assert_eq!(due.num_days(), 1000);
     assert_eq!(world.count("secretsmanager.PutSecretValue"), 0);

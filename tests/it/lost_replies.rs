@@ -2,13 +2,14 @@
 //! silence. Every write is thereby made twice.
 
 use rekeyd::rotation::observation::Proof;
-use rekeyd::rotation::status::Phase;
+use rekeyd::rotation::status::{Phase, SecretStatus};
 use rekeyd::rotation::version::version_id;
 
+use crate::support::cli::orders;
+use crate::support::faults::refusal;
+use crate::support::status::{promoted_to, rotated_to};
 use crate::support::world::{document_with, secret_name};
-use crate::support::{Fault, FaultKind, Policy, World};
-
-const OLD: &str = "the-first-password-1";
+use crate::support::{Fault, FaultKind, OLD, Scene, World};
 
 /// The writes of a rotation with retirement: the operation, and which call to it.
 const WRITES: [(&str, u64); 4] = [
@@ -31,13 +32,9 @@ async fn rotations_end_right_despite(kind: FaultKind) {
         expected.push(version_id(&arn, &first, 0));
     }
     world.create_cache(&names).await;
-    let daemon = world.daemon("rekeyd").policy(Policy::new("orders", &names)).run().await;
+    let daemon = orders(&world, &names).run().await;
     for user in &users {
-        daemon
-            .wait(&secret_name(user), "checked", |status| {
-                status.proof == Some(Proof::Proven)
-            })
-            .await;
+        daemon.checked(&secret_name(user)).await;
     }
     let faults = users.iter().zip(WRITES);
     world.faults(
@@ -45,16 +42,10 @@ async fn rotations_end_right_despite(kind: FaultKind) {
             .map(|(user, (operation, call))| Fault::next(operation, kind).on(user).at_call(call))
             .collect(),
     );
-    let answer = daemon.post("/api/v1/rotate", &serde_json::json!({"all": true})).await;
-    assert_eq!(answer.status, 200, "{}", answer.body);
+    daemon.order("rotate", &serde_json::json!({"all": true})).await;
     for (user, version) in users.iter().zip(&expected) {
         let secret = secret_name(user);
-        let done = |status: &rekeyd::rotation::status::SecretStatus| {
-            status.current_version.as_ref() == Some(version)
-                && status.retired_at.is_some()
-                && status.phase == Phase::Idle
-        };
-        let status = daemon.wait(&secret, "rotated and retired", done).await;
+        let status = daemon.wait(&secret, "rotated and retired", rotated_to(version)).await;
         assert_eq!(
             (status.proof, status.retired_proof),
             (Some(Proof::Proven), Some(Proof::Proven))
@@ -88,111 +79,58 @@ async fn silence_after_any_write_does_no_harm() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_password_that_aws_refuses_is_given_up_for_another() {
-    let world = World::start().await;
-    let arn = world.live_user("user1", OLD).await;
-    let first = world.holder(&arn, "AWSCURRENT").await.unwrap();
-    let secret = secret_name("user1");
-    let daemon = world
-        .daemon("rekeyd")
-        .policy(Policy::new("orders", &["user1"]))
-        .run()
-        .await;
-    daemon
-        .wait(&secret, "checked", |status| status.proof == Some(Proof::Proven))
-        .await;
-    let mut refusal = Fault::next("ModifyUser", FaultKind::Code);
-    refusal.code = Some("InvalidParameterValue".to_owned());
-    refusal.message = Some("Passwords contain a character that is not allowed.".to_owned());
-    refusal.status = Some(400);
-    world.faults(vec![refusal]);
-    daemon.rotate(&secret).await;
-    let second = version_id(&arn, &first, 1);
-    let status = daemon
-        .wait(&secret, "rotated", |status| {
-            status.current_version.as_deref() == Some(&second)
-        })
-        .await;
+    let scene = Scene::start(&[]).await;
+    let (world, daemon, secret) = scene.parts();
+    world.faults(vec![refusal("ModifyUser", "InvalidParameterValue", 400)]);
+    daemon.rotate(secret).await;
+    let second = scene.successor(1);
+    let status = daemon.wait(secret, "rotated", promoted_to(&second)).await;
     assert_eq!(status.proof, Some(Proof::Proven));
-    assert_eq!(
-        world.labels(&secret).await[&version_id(&arn, &first, 0)],
-        Vec::<String>::new()
-    );
-    world.assert_current_logs_in(&secret, "user1").await;
+    assert_eq!(world.labels(secret).await[&scene.successor(0)], Vec::<String>::new());
+    world.assert_current_logs_in(secret, "user1").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn passwords_that_aws_refuses_again_and_again_halt_the_secret_until_an_operator_resumes() {
-    let world = World::start().await;
-    let arn = world.live_user("user1", OLD).await;
-    let first = world.holder(&arn, "AWSCURRENT").await.unwrap();
-    let secret = secret_name("user1");
-    let policy = Policy::new("orders", &["user1"]).with("max_attempts", "2");
-    let daemon = world.daemon("rekeyd").policy(policy).run().await;
-    daemon
-        .wait(&secret, "checked", |status| status.proof == Some(Proof::Proven))
-        .await;
-    let mut refusal = Fault::next("ModifyUser", FaultKind::Code).times(2);
-    refusal.code = Some("InvalidParameterValue".to_owned());
-    refusal.status = Some(400);
-    world.faults(vec![refusal]);
-    daemon.rotate(&secret).await;
-    daemon.wait_reason(&secret, Phase::Halted, "attempts_exhausted").await;
-    world.assert_current_logs_in(&secret, "user1").await;
-    let answer = daemon
-        .post("/api/v1/resume", &serde_json::json!({"secrets": [secret]}))
-        .await;
-    assert_eq!(answer.status, 200, "{}", answer.body);
-    let third = version_id(&arn, &first, 2);
-    daemon
-        .wait(&secret, "rotated", |status| {
-            status.current_version.as_deref() == Some(&third)
-        })
-        .await;
-    world.assert_current_logs_in(&secret, "user1").await;
+    let scene = Scene::start(&[("max_attempts", "2")]).await;
+    let (world, daemon, secret) = scene.parts();
+    world.faults(vec![refusal("ModifyUser", "InvalidParameterValue", 400).times(2)]);
+    daemon.rotate(secret).await;
+    daemon.wait_reason(secret, Phase::Halted, "attempts_exhausted").await;
+    world.assert_current_logs_in(secret, "user1").await;
+    daemon.order("resume", &serde_json::json!({"secrets": [secret]})).await;
+    let third = scene.successor(2);
+    daemon.wait(secret, "rotated", promoted_to(&third)).await;
+    world.assert_current_logs_in(secret, "user1").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_requested_rotation_waits_while_a_write_whose_reply_was_lost_may_still_arrive() {
-    let world = World::start().await;
-    let arn = world.live_user("user1", OLD).await;
-    let first = world.holder(&arn, "AWSCURRENT").await.unwrap();
-    let secret = secret_name("user1");
-    let policy = Policy::new("orders", &["user1"]).with("fence", "\"1h\"");
-    let daemon = world.daemon("rekeyd").policy(policy).run().await;
-    daemon
-        .wait(&secret, "checked", |status| status.proof == Some(Proof::Proven))
-        .await;
-    let idle_on = |version: String| {
-        move |status: &rekeyd::rotation::status::SecretStatus| {
-            status.current_version.as_ref() == Some(&version)
-                && status.phase == Phase::Idle
-                && status.retired_at.is_some()
-        }
-    };
-    daemon.rotate(&secret).await;
-    let second = version_id(&arn, &first, 0);
-    daemon.wait(&secret, "rotated", idle_on(second.clone())).await;
+    let scene = Scene::start(&[("fence", "\"1h\"")]).await;
+    let (world, daemon, secret) = scene.parts();
+    daemon.rotate(secret).await;
+    let second = scene.successor(0);
+    daemon.wait(secret, "rotated", rotated_to(&second)).await;
 
     // Every write was answered, so a request does not wait for the fence of an hour.
     world.faults(vec![Fault::next("ModifyUser", FaultKind::ReplyLost)]);
-    daemon.rotate(&secret).await;
-    let third = version_id(&arn, &second, 0);
-    daemon.wait(&secret, "rotated again", idle_on(third.clone())).await;
+    daemon.rotate(secret).await;
+    let third = version_id(&scene.arn, &second, 0);
+    daemon.wait(secret, "rotated again", rotated_to(&third)).await;
 
     let puts = world.count("secretsmanager.PutSecretValue");
-    daemon.rotate(&secret).await;
-    let held = |status: &rekeyd::rotation::status::SecretStatus| status.phase == Phase::Due && status.requested;
-    let status = daemon.wait(&secret, "held by the fence", held).await;
+    daemon.rotate(secret).await;
+    let held = |status: &SecretStatus| status.phase == Phase::Due && status.requested;
+    let status = daemon.wait(secret, "held by the fence", held).await;
     assert!(
         status.detail.as_ref().is_some_and(|detail| detail.contains("--now")),
         "{status:?}"
     );
     assert_eq!(world.count("secretsmanager.PutSecretValue"), puts);
     let body = serde_json::json!({"secrets": [secret], "now": true});
-    let answer = daemon.post("/api/v1/rotate", &body).await;
-    assert_eq!(answer.status, 200, "{}", answer.body);
+    daemon.order("rotate", &body).await;
     daemon
-        .wait(&secret, "rotated now", idle_on(version_id(&arn, &third, 0)))
+        .wait(secret, "rotated now", rotated_to(&version_id(&scene.arn, &third, 0)))
         .await;
-    world.assert_current_logs_in(&secret, "user1").await;
+    world.assert_current_logs_in(secret, "user1").await;
 }

@@ -11,23 +11,31 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod admin_socket;
+mod check_command;
 mod command_line;
 mod crash;
 mod doubts;
 mod half_discovery;
+mod halts;
 mod hostile_configuration;
 mod hostile_requests;
+mod http_port;
 mod lifecycle;
 mod lost_replies;
 mod mangled_replies;
+mod metrics;
 mod moto;
 mod nodes;
+mod pauses;
 mod refusals;
 mod rules;
+mod run_once;
 mod secrecy;
 mod shutdown;
 mod stall;
 mod storage;
-mod strangers;
+mod strange_passwords;
+mod strange_versions;
 mod structure;
-mod surfaces;
+mod unknown_users;

@@ -6,10 +6,11 @@ use rekeyd::rotation::reason::UnprovenReason;
 use rekeyd::rotation::status::{Phase, SecretStatus};
 use rekeyd::rotation::version::version_id;
 
+use crate::support::aws::secrets_client;
 use crate::support::daemon::{Setup, delete_store};
 use crate::support::gate::Gate;
 use crate::support::python::Moto;
-use crate::support::world::{document, document_with, quick, secret_name, secrets_client};
+use crate::support::world::{document, document_with, quick, secret_name};
 use crate::support::{Delay, Policy, Settings, World};
 
 const USER: &str = "user1";

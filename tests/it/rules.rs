@@ -5,44 +5,27 @@ use rekeyd::rotation::reason::UnprovenReason;
 use rekeyd::rotation::status::{Phase, SecretStatus};
 use rekeyd::rotation::version::version_id;
 
-use crate::support::world::{document_with, quick, secret_name};
-use crate::support::{Daemon, Delay, Policy, Settings, World, eventually};
-
-const OLD: &str = "the-first-password-1";
-
-async fn checked(daemon: &Daemon, secret: &str) {
-    daemon
-        .wait(secret, "checked", |status| {
-            status.proof.is_some() && status.phase == Phase::Idle
-        })
-        .await;
-}
-
-fn promoted_to(version: &str) -> impl Fn(&SecretStatus) -> bool + '_ {
-    move |status| status.current_version.as_deref() == Some(version)
-}
+use crate::support::cli::orders;
+use crate::support::status::{promoted_to, proven};
+use crate::support::world::{document_with, late_replica, quick, secret_name};
+use crate::support::{Delay, OLD, Policy, Scene, World, eventually};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_overlap_until_the_next_rotation_is_ended_by_it() {
-    let world = World::start().await;
-    let arn = world.live_user("user1", OLD).await;
-    let secret = secret_name("user1");
-    let first = world.holder(&arn, "AWSCURRENT").await.unwrap();
-    let policy = Policy::new("orders", &["user1"]).with("overlap", "\"until-next-rotation\"");
-    let daemon = world.daemon("rekeyd").policy(policy).run().await;
-    checked(&daemon, &secret).await;
-    daemon.rotate(&secret).await;
-    let second = version_id(&arn, &first, 0);
+    let scene = Scene::start(&[("overlap", "\"until-next-rotation\"")]).await;
+    let (world, daemon, secret) = scene.parts();
+    daemon.rotate(secret).await;
+    let second = scene.successor(0);
     let overlapping = |status: &SecretStatus| promoted_to(&second)(status) && status.phase == Phase::Overlap;
-    let status = daemon.wait(&secret, "in its overlap", overlapping).await;
+    let status = daemon.wait(secret, "in its overlap", overlapping).await;
     assert_eq!((status.overlap_until, status.retired_at), (None, None));
     assert_eq!(world.logins("user1", OLD).await, (3, 3));
-    let middle = world.password(&arn, "AWSCURRENT").await.unwrap();
+    let middle = world.password(&scene.arn, "AWSCURRENT").await.unwrap();
 
-    daemon.rotate(&secret).await;
-    let third = version_id(&arn, &second, 0);
+    daemon.rotate(secret).await;
+    let third = version_id(&scene.arn, &second, 0);
     let again = |status: &SecretStatus| promoted_to(&third)(status) && status.phase == Phase::Overlap;
-    let status = daemon.wait(&secret, "in the next overlap", again).await;
+    let status = daemon.wait(secret, "in the next overlap", again).await;
     assert_eq!(
         status.retired_proof,
         Some(Proof::Proven),
@@ -50,24 +33,19 @@ async fn an_overlap_until_the_next_rotation_is_ended_by_it() {
     );
     assert_eq!(world.logins("user1", OLD).await, (0, 3));
     assert_eq!(world.logins("user1", &middle).await, (3, 3));
-    world.assert_current_logs_in(&secret, "user1").await;
+    world.assert_current_logs_in(secret, "user1").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rotation_asked_for_during_the_overlap_waits_for_it_unless_the_previous_password_is_revoked() {
-    let world = World::start().await;
-    let arn = world.live_user("user1", OLD).await;
-    let secret = secret_name("user1");
-    let first = world.holder(&arn, "AWSCURRENT").await.unwrap();
-    let policy = Policy::new("orders", &["user1"]).with("overlap", "\"24h\"");
-    let daemon = world.daemon("rekeyd").policy(policy).run().await;
-    checked(&daemon, &secret).await;
-    daemon.rotate(&secret).await;
-    let second = version_id(&arn, &first, 0);
-    daemon.wait(&secret, "promoted", promoted_to(&second)).await;
-    daemon.rotate(&secret).await;
+    let scene = Scene::start(&[("overlap", "\"24h\"")]).await;
+    let (world, daemon, secret) = scene.parts();
+    daemon.rotate(secret).await;
+    let second = scene.successor(0);
+    daemon.wait(secret, "promoted", promoted_to(&second)).await;
+    daemon.rotate(secret).await;
     let held = |status: &SecretStatus| status.phase == Phase::Overlap && status.requested;
-    let status = daemon.wait(&secret, "held by its overlap", held).await;
+    let status = daemon.wait(secret, "held by its overlap", held).await;
     assert!(
         status
             .detail
@@ -77,18 +55,18 @@ async fn a_rotation_asked_for_during_the_overlap_waits_for_it_unless_the_previou
     );
     assert_eq!(world.logins("user1", OLD).await, (3, 3));
 
-    let middle = world.password(&arn, "AWSCURRENT").await.unwrap();
+    let middle = world.password(&scene.arn, "AWSCURRENT").await.unwrap();
     let body = serde_json::json!({"secrets": [secret], "revoke_previous": true});
-    assert_eq!(daemon.post("/api/v1/rotate", &body).await.status, 200);
-    let third = version_id(&arn, &second, 0);
+    daemon.order("rotate", &body).await;
+    let third = version_id(&scene.arn, &second, 0);
     let done = |status: &SecretStatus| promoted_to(&third)(status) && status.phase == Phase::Idle;
     daemon
-        .wait(&secret, "rotated, both earlier passwords revoked", done)
+        .wait(secret, "rotated, both earlier passwords revoked", done)
         .await;
     for dead in [OLD, &middle] {
         assert_eq!(world.logins("user1", dead).await, (0, 3));
     }
-    world.assert_current_logs_in(&secret, "user1").await;
+    world.assert_current_logs_in(secret, "user1").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -133,46 +111,31 @@ async fn a_user_without_caches_is_rotated_and_called_unproven() {
     let secret = secret_name("user1");
     let arn = world.create_secret(&secret, &document_with("user1", OLD)).await;
     let first = world.holder(&arn, "AWSCURRENT").await.unwrap();
-    let daemon = world
-        .daemon("rekeyd")
-        .policy(Policy::new("orders", &["user1"]))
-        .run()
-        .await;
-    checked(&daemon, &secret).await;
+    let daemon = orders(&world, &["user1"]).run().await;
+    daemon.wait(&secret, "checked", |status| status.proof.is_some()).await;
     daemon.rotate(&secret).await;
     let second = version_id(&arn, &first, 0);
     let status = daemon.wait(&secret, "rotated", promoted_to(&second)).await;
     assert_eq!(status.proof, Some(Proof::Unproven(UnprovenReason::NoEndpoints)));
     world.create_cache(&["user1"]).await;
-    daemon
-        .wait(&secret, "proved once it has a cache", |status| {
-            status.proof == Some(Proof::Proven)
-        })
-        .await;
+    daemon.wait(&secret, "proved once it has a cache", proven).await;
     world.assert_current_logs_in(&secret, "user1").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pending_password_that_grows_too_old_is_given_up_retired_and_replaced() {
-    let world = World::start().await;
-    let arn = world.live_user("user1", OLD).await;
-    let secret = secret_name("user1");
-    let first = world.holder(&arn, "AWSCURRENT").await.unwrap();
-    let policy = Policy::new("orders", &["user1"])
-        .with("pending_max_age", "\"4s\"")
-        .with("propagation_timeout", "\"2s\"")
-        .with("fence", "\"2s\"");
-    let daemon = world.daemon("rekeyd").policy(policy).run().await;
-    checked(&daemon, &secret).await;
-    let stuck = [("replica-2".to_owned(), Delay::NEVER)].into();
-    world.sandbox.sandbox().set_settings(Settings {
-        node_propagation_ms: stuck,
-        ..quick()
-    });
-    daemon.rotate(&secret).await;
-    let abandoned = version_id(&arn, &first, 0);
+    let scene = Scene::start(&[
+        ("pending_max_age", "\"4s\""),
+        ("propagation_timeout", "\"2s\""),
+        ("fence", "\"2s\""),
+    ])
+    .await;
+    let (world, daemon, secret) = scene.parts();
+    world.set_settings(late_replica(Delay::NEVER));
+    daemon.rotate(secret).await;
+    let abandoned = scene.successor(0);
     eventually("the first one is given up", || async {
-        let labels = world.labels(&arn).await;
+        let labels = world.labels(&scene.arn).await;
         match labels.get(&abandoned) {
             Some(stages) if stages.is_empty() => Ok(()),
             other => Err(format!("{other:?}")),
@@ -185,10 +148,10 @@ async fn a_pending_password_that_grows_too_old_is_given_up_retired_and_replaced(
         Some(2),
         "it stays on the user for the fence: its promotion might still arrive"
     );
-    assert_eq!(world.holder(&arn, "AWSCURRENT").await.unwrap(), first);
+    assert_eq!(world.holder(&scene.arn, "AWSCURRENT").await.unwrap(), scene.first);
     assert_eq!(world.logins("user1", OLD).await, (3, 3));
-    world.sandbox.sandbox().set_settings(quick());
-    let second = version_id(&arn, &first, 1);
+    world.set_settings(quick());
+    let second = scene.successor(1);
     let done = |status: &SecretStatus| promoted_to(&second)(status) && status.phase == Phase::Idle;
     eventually("the one given up is retired before another is tried", || async {
         match daemon.statuses().await?.remove(0).retired_version {
@@ -197,9 +160,9 @@ async fn a_pending_password_that_grows_too_old_is_given_up_retired_and_replaced(
         }
     })
     .await;
-    let status = daemon.wait(&secret, "rotated with another password", done).await;
+    let status = daemon.wait(secret, "rotated with another password", done).await;
     assert_eq!(status.proof, Some(Proof::Proven));
-    world.assert_current_logs_in(&secret, "user1").await;
+    world.assert_current_logs_in(secret, "user1").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -215,7 +178,7 @@ async fn configured_endpoints_are_asked_instead_of_those_that_elasticache_names(
         .collect();
     let policy = Policy::new("orders", &["user1"]).with("endpoints", &format!("{:?}", &endpoints[..2]));
     let daemon = world.daemon("rekeyd").policy(policy).run().await;
-    checked(&daemon, &secret).await;
+    daemon.checked(&secret).await;
     daemon.rotate(&secret).await;
     let second = version_id(&arn, &first, 0);
     let status = daemon.wait(&secret, "rotated", promoted_to(&second)).await;

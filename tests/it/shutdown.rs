@@ -2,27 +2,21 @@
 
 use std::time::Duration;
 
-use rekeyd::rotation::observation::Proof;
-use rekeyd::rotation::status::{Phase, SecretStatus};
 use rekeyd::rotation::version::version_id;
 use tokio::io::AsyncWriteExt;
 use tokio::time::Instant;
 
 use crate::support::cli::orders;
-use crate::support::world::secret_name;
-use crate::support::{Daemon, Fault, FaultKind, World, eventually, http};
-
-const OLD: &str = "the-first-password-1";
+use crate::support::daemon::send_signal;
+use crate::support::status::rotated_to;
+use crate::support::world::{document, secret_name};
+use crate::support::{Daemon, Fault, FaultKind, OLD, PATIENCE, World, eventually, http};
 
 /// A daemon that has proved the password of `user1`, in a world where it has a cache.
 async fn proved(world: &World, drain_timeout: &str) -> (Daemon, String) {
     let arn = world.live_user("user1", OLD).await;
     let daemon = started(world, drain_timeout).await;
-    daemon
-        .wait(&secret_name("user1"), "checked", |status| {
-            status.proof == Some(Proof::Proven)
-        })
-        .await;
+    daemon.checked(&secret_name("user1")).await;
     (daemon, arn)
 }
 
@@ -40,12 +34,6 @@ fn stored_record(state_file: &std::path::Path) -> serde_json::Value {
         .query_row("SELECT json FROM records", (), |row| row.get(0))
         .unwrap();
     serde_json::from_str(&json).unwrap()
-}
-
-fn rotated_to(version: &str) -> impl Fn(&SecretStatus) -> bool + '_ {
-    move |status| {
-        status.current_version.as_deref() == Some(version) && status.phase == Phase::Idle && status.retired_at.is_some()
-    }
 }
 
 /// A signal while ModifyUser is under way: the step is finished and stored, and the rest waits for
@@ -149,20 +137,14 @@ async fn health_is_answered_while_the_daemon_drains_and_a_second_signal_ends_it_
     let secret = secret_name("user1");
     let first = world.holder(&secret, "AWSCURRENT").await.unwrap();
     hang(&world, &daemon).await;
-    let signal = |pid: u32| {
-        let sent = std::process::Command::new("kill")
-            .args(["-TERM", &pid.to_string()])
-            .status();
-        assert!(sent.unwrap().success());
-    };
-    signal(daemon.pid());
+    daemon.signal("-TERM");
     eventually("the daemon says that it stops", || async {
         let log = daemon.log_text();
         if log.contains("\"stopping") { Ok(()) } else { Err(log) }
     })
     .await;
     assert_eq!(daemon.get("/livez").await.status, 200, "it lives while it drains");
-    signal(daemon.pid());
+    daemon.signal("-TERM");
     let began = Instant::now();
     assert_eq!(daemon.exit_code().await, Some(1));
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
@@ -213,9 +195,7 @@ async fn a_run_once_that_is_told_to_end_drains_too() {
     world.create_inactive_user("user1").await;
     world.create_cache(&["user1"]).await;
     let secret = secret_name("user1");
-    world
-        .create_secret(&secret, &crate::support::world::document("user1"))
-        .await;
+    world.create_secret(&secret, &document("user1")).await;
     let mut slow = Fault::next("ModifyUser", FaultKind::Delay);
     slow.ms = Some(1_500);
     world.faults(vec![slow]);
@@ -225,11 +205,8 @@ async fn a_run_once_that_is_told_to_end_drains_too() {
     let child = command.stderr(std::process::Stdio::null()).spawn().unwrap();
     let pid = child.id().unwrap();
     world.fault_fired().await;
-    let sent = std::process::Command::new("kill")
-        .args(["-TERM", &pid.to_string()])
-        .status();
-    assert!(sent.unwrap().success());
-    let output = tokio::time::timeout(crate::support::PATIENCE, child.wait_with_output())
+    send_signal(pid, "-TERM");
+    let output = tokio::time::timeout(PATIENCE, child.wait_with_output())
         .await
         .expect("it ends")
         .unwrap();

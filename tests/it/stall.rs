@@ -1,13 +1,11 @@
 //! A process stopped between its observation and its write, and woken after other rotations.
 
-use rekeyd::rotation::observation::Proof;
 use rekeyd::rotation::status::Phase;
 use rekeyd::rotation::version::version_id;
 
+use crate::support::status::{promoted_to, rotated_to};
 use crate::support::world::{quick, secret_name};
-use crate::support::{Fault, FaultKind, Policy, Settings, World, eventually};
-
-const OLD: &str = "the-first-password-1";
+use crate::support::{Fault, FaultKind, OLD, Policy, Settings, World};
 
 /// Stops one daemon right before its ModifyUser, lets another one finish that rotation and make
 /// the next, and wakes the first. Gives the outcomes of the first one's ModifyUser calls.
@@ -26,16 +24,13 @@ async fn woken_after_other_rotations(write_deadline: &str) -> Vec<String> {
         .policy(policy().with("write_deadline", &format!("{write_deadline:?}")))
         .run()
         .await;
-    stalled
-        .wait(&secret, "checked", |status| status.proof == Some(Proof::Proven))
-        .await;
+    stalled.checked(&secret).await;
     // Its next call after the put is the ModifyUser, which rests on the same observation.
     world.faults(vec![Fault::next("PutSecretValue", FaultKind::HoldReply)]);
     stalled.rotate(&secret).await;
     world.fault_fired().await;
     stalled.stop();
-    world.faults(Vec::new());
-    world.sandbox.sandbox().release();
+    world.end_faults();
 
     // Scheduled, since that is what the fence holds back: a request to a daemon with a store of its
     // own would not wait for a stranger's writes.
@@ -45,15 +40,8 @@ async fn woken_after_other_rotations(write_deadline: &str) -> Vec<String> {
         .run()
         .await;
     let second = version_id(&arn, &first, 0);
-    let idle_on = |version: String| {
-        move |status: &rekeyd::rotation::status::SecretStatus| {
-            status.current_version.as_ref() == Some(&version)
-                && status.phase == Phase::Idle
-                && status.retired_at.is_some()
-        }
-    };
     let third = version_id(&arn, &second, 0);
-    let retired = idle_on(third.clone());
+    let retired = rotated_to(&third);
     other
         .wait(&secret, "rotated twice", |status| {
             retired(status) && status.retired_at > status.proved_at
@@ -64,21 +52,15 @@ async fn woken_after_other_rotations(write_deadline: &str) -> Vec<String> {
     stalled.go_on();
     stalled
         .wait(&secret, "awake, and sees the newest version", |status| {
-            status.current_version.as_ref() == Some(&third) && status.phase == Phase::Idle
+            promoted_to(&third)(status) && status.phase == Phase::Idle
         })
         .await;
     world.assert_current_logs_in(&secret, "user1").await;
-    eventually("everything settles", || async {
-        world.settled("user1").await;
-        Ok(())
-    })
-    .await;
+    world.settled("user1").await;
     world.assert_current_logs_in(&secret, "user1").await;
-    let log = world.sandbox.sandbox().log();
-    let of_stalled = log
-        .iter()
-        .filter(|call| call.operation == "ModifyUser" && call.access_key == "STALLED");
-    of_stalled.map(|call| call.outcome.clone()).collect()
+    let calls = world.calls_by("stalled").into_iter();
+    let modified = calls.filter(|call| call.operation == "ModifyUser");
+    modified.map(|call| call.outcome).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

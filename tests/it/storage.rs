@@ -8,10 +8,9 @@ use rekeyd::rotation::version::version_id;
 
 use crate::support::cli::orders;
 use crate::support::daemon::delete_store;
+use crate::support::status::rotated_to;
 use crate::support::world::secret_name;
-use crate::support::{Daemon, Fault, FaultKind, World, eventually, http};
-
-const OLD: &str = "the-first-password-1";
+use crate::support::{Daemon, Fault, FaultKind, OLD, World, eventually, http};
 
 /// What befalls the store's file.
 type Damage = fn(&Path);
@@ -19,11 +18,7 @@ type Damage = fn(&Path);
 /// A daemon that has proved the password of `user1`.
 async fn proved(world: &World) -> Daemon {
     let daemon = orders(world, &["user1"]).run().await;
-    daemon
-        .wait(&secret_name("user1"), "checked", |status| {
-            status.proof == Some(Proof::Proven)
-        })
-        .await;
+    daemon.checked(&secret_name("user1")).await;
     daemon
 }
 
@@ -103,8 +98,8 @@ async fn a_store_that_is_damaged_foreign_or_newer_is_refused_in_clear_words_and_
     let secret = secret_name("user1");
     for _ in 0..30 {
         let selection = serde_json::json!({"secrets": [secret]});
-        assert_eq!(daemon.post("/api/v1/pause", &selection).await.status, 200);
-        assert_eq!(daemon.post("/api/v1/resume", &selection).await.status, 200);
+        daemon.order("pause", &selection).await;
+        daemon.order("resume", &selection).await;
     }
     assert_eq!(daemon.end("-TERM").await, Some(0));
     let sound = std::fs::read(&state_file).unwrap();
@@ -263,8 +258,7 @@ async fn health_checks_do_not_pile_up(daemon: &Daemon) {
 async fn locked_at(world: &World, daemon: &Daemon) -> rusqlite::Connection {
     world.fault_fired().await;
     let lock = lock(&daemon.state_file);
-    world.faults(Vec::new());
-    world.sandbox.sandbox().release();
+    world.end_faults();
     lock
 }
 
@@ -310,13 +304,7 @@ async fn nothing_is_written_to_aws_while_its_intent_cannot_be_stored_and_the_rot
 
     drop(lock);
     let second = version_id(&arn, &first, 0);
-    let status = daemon
-        .wait(&secret, "rotated", |status| {
-            status.current_version.as_deref() == Some(&second)
-                && status.phase == Phase::Idle
-                && status.retired_at.is_some()
-        })
-        .await;
+    let status = daemon.wait(&secret, "rotated", rotated_to(&second)).await;
     assert_eq!(status.proof, Some(Proof::Proven));
     assert_eq!(status.reason, None, "{status:?}");
     assert_eq!(world.labels(&secret).await.len(), 2, "rotated once");
@@ -343,9 +331,5 @@ async fn a_secret_that_was_found_while_the_store_was_locked_is_taken_up_soon_aft
     })
     .await;
     drop(lock);
-    daemon
-        .wait(&secret_name("user1"), "checked", |status| {
-            status.proof == Some(Proof::Proven)
-        })
-        .await;
+    daemon.checked(&secret_name("user1")).await;
 }

@@ -7,10 +7,12 @@ use std::process::Stdio;
 use rekeyd::rotation::status::{Phase, SecretStatus};
 use tokio::process::{Child, Command};
 
+use super::status::proven;
 use super::world::{REGION, World};
 use super::{eventually, http};
 
 /// A policy of a test's configuration.
+#[derive(Clone)]
 pub struct Policy {
     pub name: String,
     pub keys: String,
@@ -302,19 +304,25 @@ impl Daemon {
             .await
     }
 
-    /// Asks for a rotation now.
-    pub async fn rotate(&self, secret: &str) {
-        let answer = self
-            .post("/api/v1/rotate", &serde_json::json!({"secrets": [secret]}))
-            .await;
-        assert_eq!(answer.status, 200, "{}", answer.body);
+    /// Waits until the current password was shown to log in on every node.
+    pub async fn checked(&self, secret: &str) -> SecretStatus {
+        self.wait(secret, "checked", proven).await
     }
 
-    fn signal(&self, signal: &str) {
-        let sent = std::process::Command::new("kill")
-            .args([signal, &self.pid().to_string()])
-            .status();
-        assert!(sent.is_ok_and(|status| status.success()), "kill {signal}");
+    /// Gives a command, such as `resume`, that is to be accepted.
+    pub async fn order(&self, command: &str, body: &serde_json::Value) {
+        let answer = self.post(&format!("/api/v1/{command}"), body).await;
+        assert_eq!(answer.status, 200, "{command}: {}", answer.body);
+    }
+
+    /// Asks for a rotation now.
+    pub async fn rotate(&self, secret: &str) {
+        self.order("rotate", &serde_json::json!({"secrets": [secret]})).await;
+    }
+
+    /// Sends a signal, such as `-TERM`.
+    pub fn signal(&self, signal: &str) {
+        send_signal(self.pid(), signal);
     }
 
     /// Stops the process where it is, or lets it go on.
@@ -345,6 +353,14 @@ impl Daemon {
             .expect("a status")
             .code()
     }
+}
+
+/// Sends a signal, such as `-TERM`, to a process.
+pub fn send_signal(pid: u32, signal: &str) {
+    let sent = std::process::Command::new("kill")
+        .args([signal, &pid.to_string()])
+        .status();
+    assert!(sent.is_ok_and(|status| status.success()), "kill {signal}");
 }
 
 /// Deletes a store with everything that belongs to it.

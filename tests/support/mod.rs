@@ -1,21 +1,34 @@
 //! What the integration tests stand on: a sandbox with real `redis-server` processes, the real
 //! AWS SDK as the operator's hand, and the real `rekeyd` binary.
 
+pub mod aws;
+pub mod calls;
 pub mod cli;
 pub mod daemon;
+pub mod faults;
 pub mod gate;
 pub mod http;
 pub mod mangling_proxy;
+pub mod nodes;
 #[path = "../../sandbox/tests/it/python.rs"]
 pub mod python;
+pub mod scene;
 pub mod simulated;
+pub mod status;
+pub mod versions;
 pub mod world;
 
 use std::time::Duration;
 
 pub use daemon::{Daemon, Policy};
 pub use rekeyd_sandbox::{Delay, Fault, FaultKind, Settings};
+pub use scene::Scene;
 pub use world::World;
+
+/// The first password of a test's user.
+pub const OLD: &str = "the-first-password-1";
+/// A password that rekeyd did not make.
+pub const OTHER: &str = "somebody-elses-password-2";
 
 /// How long a test waits for something that should come within seconds. Machines are slow and
 /// busy at times; nothing is gained by a tight deadline.

@@ -1,15 +1,20 @@
 //! Promise P6: passwords are nowhere but in Secrets Manager, ElastiCache and memory.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+mod forms;
+mod seen;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::process::Stdio;
 
+use forms::found;
 use rekeyd::rotation::observation::Proof;
 use rekeyd::rotation::status::Phase;
-use sha2::{Digest, Sha256};
+use seen::Seen;
 
+use crate::support::cli::orders;
 use crate::support::daemon::Setup;
+use crate::support::faults::refusal;
 use crate::support::world::{document_with, secret_name, user_arn};
 use crate::support::{Daemon, Fault, FaultKind, Policy, World, eventually, http};
 
@@ -19,241 +24,26 @@ const MARKER_UNREACHABLE: &str = "marker+of=user2&%<first>~0002";
 const MARKER_NOT_JSON: &str = "marker+of=user3&%<first>~0003";
 const MARKER_IN_LIST: &str = "marker+of=user4&%<first>~0004";
 const MARKER_TWICE: &str = "marker+of=user5&%<first>~0005";
-
-fn base64(bytes: &[u8], alphabet: &[u8; 64]) -> String {
-    let mut text = String::new();
-    for chunk in bytes.chunks(3) {
-        let bits = chunk.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
-        for digit in 0..=chunk.len() {
-            text.push(char::from(alphabet[(bits >> (18 - 6 * digit) & 63) as usize]));
-        }
-    }
-    text
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-fn escaped(text: &str, keep: impl Fn(char) -> bool, escape: impl Fn(char) -> String) -> String {
-    text.chars()
-        .map(|c| if keep(c) { c.to_string() } else { escape(c) })
-        .collect()
-}
-
-/// What a password may look like where it should not be.
-fn forms(password: &str) -> BTreeMap<String, String> {
-    const STANDARD: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const FOR_URLS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let mut forms = BTreeMap::new();
-    let mut add = |form: String, text: String| forms.insert(form, text);
-    add("plain".into(), password.into());
-    for (name, alphabet) in [("base64", STANDARD), ("base64url", FOR_URLS)] {
-        // Within a longer text a password begins at any of three places of a group; what the
-        // neighbours decide is left out.
-        for shift in 0..3 {
-            let padded = [&vec![0; shift][..], password.as_bytes()].concat();
-            let text = base64(&padded, alphabet);
-            let (from, to) = ((shift * 8).div_ceil(6), padded.len() * 8 / 6);
-            add(format!("{name} at {shift}"), text[from..to].to_owned());
-        }
-    }
-    let unreserved = |c: char| c.is_ascii_alphanumeric() || "-._~".contains(c);
-    let percent = |c: char| format!("%{:02X}", u32::from(c));
-    add("percent-encoded".into(), escaped(password, unreserved, percent));
-    add(
-        "percent-encoded in small letters".into(),
-        escaped(password, unreserved, |c| percent(c).to_lowercase()),
-    );
-    // As forms and JavaScript leave it.
-    add(
-        "percent-encoded, sparing some".into(),
-        escaped(password, |c| unreserved(c) || "!*'()".contains(c), percent),
-    );
-    add(
-        "as HTML".into(),
-        password.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;"),
-    );
-    add(
-        "as cautious JSON".into(),
-        escaped(password, |c| !"<>&".contains(c), |c| format!("\\u{:04x}", u32::from(c))),
-    );
-    add("hex".into(), hex(password.as_bytes()));
-    let decimal = format!("{:?}", password.as_bytes());
-    add("bytes in decimal".into(), decimal.trim_matches(['[', ']']).to_owned());
-    let digest = Sha256::digest(password.as_bytes());
-    add("sha256".into(), hex(&digest));
-    add("sha256 in capitals".into(), hex(&digest).to_uppercase());
-    add("sha256 in base64".into(), base64(&digest, STANDARD));
-    forms
-}
-
-/// In which forms the passwords occur in some bytes.
-fn found(passwords: &BTreeSet<String>, haystack: &[u8]) -> Vec<String> {
-    // All forms are ASCII, which survives; and searching text is what std is quick at.
-    let haystack = String::from_utf8_lossy(haystack);
-    passwords
-        .iter()
-        .flat_map(|password| forms(password))
-        .filter(|(_, needle)| haystack.contains(needle))
-        .map(|(form, _)| form)
-        .collect()
-}
-
-/// Everything that was seen of a daemon, by where.
-#[derive(Default)]
-struct Seen(BTreeMap<String, Vec<u8>>);
-
-impl Seen {
-    fn add(&mut self, place: impl Into<String>, bytes: impl AsRef<[u8]>) {
-        self.0
-            .entry(place.into())
-            .or_default()
-            .extend_from_slice(bytes.as_ref());
-    }
-
-    fn file(&mut self, place: impl Into<String>, path: impl AsRef<Path>) {
-        let path = path.as_ref();
-        let bytes = std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        self.add(place, bytes);
-    }
-
-    /// All replies that can be had, errors among them.
-    async fn replies(&mut self, socket: &Path, address: &str) {
-        let secret = secret_name("user1");
-        for path in [
-            "/",
-            "/livez",
-            "/readyz",
-            "/metrics",
-            "/api/v1/secrets",
-            &format!("/api/v1/secrets/{secret}"),
-            &format!("/api/v1/secrets?secret={secret}"),
-            "/api/v1/secrets/none",
-            "/api/v1/policies",
-            "/api/v1/rotations?limit=10000",
-            "/api/v1/rotations?limit=x",
-        ] {
-            let answer = http::tcp(address, "GET", path, None).await.unwrap();
-            self.add(format!("TCP {path}"), answer.head + &answer.body);
-            let answer = http::unix(socket, "GET", path, None).await.unwrap();
-            self.add(format!("socket {path}"), answer.head + &answer.body);
-        }
-        for (path, body) in [
-            ("/api/v1/rotate", "{\"secrets\": [\"none\"]}"),
-            ("/api/v1/rotate", "{"),
-            ("/api/v1/resume", "{\"all\": true}"),
-        ] {
-            let answer = http::unix(socket, "POST", path, Some(body)).await.unwrap();
-            self.add(format!("socket POST {path}"), answer.head + &answer.body);
-        }
-    }
-
-    /// What the operating system shows of a process.
-    fn process(&mut self, pid: u32) {
-        for file in ["cmdline", "environ"] {
-            self.file(format!("/proc/PID/{file}"), format!("/proc/{pid}/{file}"));
-        }
-    }
-
-    /// Every file beside the configuration.
-    fn files(&mut self, folder: &Path) {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_file() {
-                let name = path.file_name().unwrap().to_string_lossy().into_owned();
-                self.file(format!("file {name}"), path);
-            }
-        }
-    }
-
-    async fn command(&mut self, setup: &Setup<'_>, args: &[&str]) {
-        let ended = setup.cli(args).await;
-        let said = format!("{}{}", ended.stdout, ended.stderr);
-        assert!(!said.is_empty(), "{args:?}");
-        self.add(format!("rekeyd {}", args.join(" ")), said);
-    }
-
-    /// Asserts that none of the passwords is anywhere, and that every place was looked at in
-    /// earnest: each holds what is no secret.
-    fn assert_none_of(&self, passwords: &BTreeSet<String>, controls: &[(&str, &str)]) {
-        for (place, control) in controls {
-            let seen = self.0.get(*place).unwrap_or_else(|| panic!("nothing seen of {place}"));
-            assert!(
-                String::from_utf8_lossy(seen).contains(control),
-                "{place} does not hold {control:?}, so this looks at the wrong thing: {}",
-                String::from_utf8_lossy(&seen[..seen.len().min(3_000)])
-            );
-        }
-        let leaks: Vec<String> = self
-            .0
-            .iter()
-            .flat_map(|(place, seen)| {
-                found(passwords, seen)
-                    .into_iter()
-                    .map(move |form| format!("{place}: a password, {form}"))
-            })
-            .collect();
-        assert!(leaks.is_empty(), "{leaks:#?}");
-    }
-}
+/// In the order of their users.
+const MARKERS: [&str; 5] = [
+    MARKER,
+    MARKER_UNREACHABLE,
+    MARKER_NOT_JSON,
+    MARKER_IN_LIST,
+    MARKER_TWICE,
+];
 
 /// Adds the passwords of all versions of a secret.
 async fn collect(world: &World, secret: &str, passwords: &mut BTreeSet<String>) {
     for version in world.labels(secret).await.into_keys() {
-        let value = world
-            .secrets
-            .get_secret_value()
-            .secret_id(secret)
-            .version_id(version)
-            .send()
-            .await
-            .unwrap();
-        let document: serde_json::Value = serde_json::from_str(value.secret_string().unwrap()).unwrap();
-        passwords.extend(document["password"].as_str().map(str::to_owned));
+        passwords.insert(world.version_password(secret, &version).await);
     }
-}
-
-#[test]
-fn a_password_that_is_planted_is_found_in_every_form() {
-    let planted = BTreeSet::from([MARKER.to_owned()]);
-    for (form, needle) in forms(MARKER) {
-        let text = [b"before \xff\xfe\0", needle.as_bytes(), b"\xc3 after"].concat();
-        assert!(found(&planted, &text).contains(&form), "{form}");
-    }
-    // Encoded by somebody else, in the midst of other text.
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    assert_eq!(base64(b"Man", ALPHABET), "TWFu");
-    assert_eq!(base64(b"Ma", ALPHABET), "TWE");
-    for before in ["", "x", "xy", "xyz"] {
-        let text = base64(format!("{before}{MARKER} and more").as_bytes(), ALPHABET);
-        let form = found(&planted, text.as_bytes());
-        assert!(
-            form.iter().any(|form| form.starts_with("base64 ")),
-            "{before:?}: {text}"
-        );
-    }
-    assert_eq!(
-        hex(&Sha256::digest(b"abc")),
-        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    );
-    let safe = format!("{} {}", &MARKER[1..], MARKER_UNREACHABLE);
-    assert_eq!(found(&planted, safe.as_bytes()), Vec::<String>::new());
 }
 
 /// One user that rotates, and four whose secrets cannot be used.
 async fn create(world: &World) {
     let users = ["user1", "user2", "user3", "user4", "user5"];
-    for (user, password) in users.iter().zip([
-        MARKER,
-        MARKER_UNREACHABLE,
-        MARKER_NOT_JSON,
-        MARKER_IN_LIST,
-        MARKER_TWICE,
-    ]) {
+    for (user, password) in users.iter().zip(MARKERS) {
         world.create_user(user, password).await;
     }
     world.create_cache(&["user1", "user2"]).await;
@@ -324,14 +114,6 @@ async fn rotate_through(world: &World, daemon: &Daemon, faults: Vec<Fault>) {
     world.faults(Vec::new());
 }
 
-fn refused(operation: &str, code: &str, status: u16) -> Fault {
-    let mut fault = Fault::next(operation, FaultKind::Code);
-    fault.code = Some(code.to_owned());
-    fault.message = Some("Passwords length must be between 16-128 characters.".to_owned());
-    fault.status = Some(status);
-    fault
-}
-
 /// Waits until the secrets that cannot be used are reported.
 async fn trouble_is_reported(daemon: &Daemon) {
     daemon
@@ -351,23 +133,13 @@ async fn passwords_are_in_no_log_metric_reply_file_or_process_table() {
     let world = World::start().await;
     create(&world).await;
     let secret = secret_name("user1");
-    let mut passwords: BTreeSet<String> = [
-        MARKER,
-        MARKER_UNREACHABLE,
-        MARKER_NOT_JSON,
-        MARKER_IN_LIST,
-        MARKER_TWICE,
-    ]
-    .map(str::to_owned)
-    .into();
+    let mut passwords = BTreeSet::from(MARKERS.map(str::to_owned));
     let mut seen = Seen::default();
 
     let daemon = setup(&world).run().await;
     let address = daemon.listen_address().await;
     seen.process(daemon.pid());
-    daemon
-        .wait(&secret, "checked", |status| status.proof == Some(Proof::Proven))
-        .await;
+    daemon.checked(&secret).await;
     trouble_is_reported(&daemon).await;
     seen.replies(&daemon.socket, &address).await;
 
@@ -383,17 +155,17 @@ async fn passwords_are_in_no_log_metric_reply_file_or_process_table() {
     .await;
     collect(&world, &secret, &mut passwords).await;
     // Refused once as denied; then as invalid, which gives the pending password up.
-    rotate_through(&world, &daemon, vec![refused("ModifyUser", "AccessDenied", 403)]).await;
+    rotate_through(&world, &daemon, vec![refusal("ModifyUser", "AccessDenied", 403)]).await;
     rotate_through(
         &world,
         &daemon,
-        vec![refused("ModifyUser", "InvalidParameterValue", 400)],
+        vec![refusal("ModifyUser", "InvalidParameterValue", 400)],
     )
     .await;
     rotate_through(
         &world,
         &daemon,
-        vec![refused("PutSecretValue", "InvalidRequestException", 400)],
+        vec![refusal("PutSecretValue", "InvalidRequestException", 400)],
     )
     .await;
     seen.replies(&daemon.socket, &address).await;
@@ -480,15 +252,7 @@ async fn a_log_in_text_holds_no_password_either() {
     let world = World::start().await;
     create(&world).await;
     let secret = secret_name("user1");
-    let mut passwords: BTreeSet<String> = [
-        MARKER,
-        MARKER_UNREACHABLE,
-        MARKER_NOT_JSON,
-        MARKER_IN_LIST,
-        MARKER_TWICE,
-    ]
-    .map(str::to_owned)
-    .into();
+    let mut passwords = BTreeSet::from(MARKERS.map(str::to_owned));
     // Directives of an operator who wants to see everything there is.
     let everything = "trace,aws_smithy_runtime=trace,aws_smithy_http_client=trace,aws_sdk_elasticache=trace,\
                       aws_sdk_secretsmanager=trace,aws_config=trace,hyper=trace,hyper_util=trace,rustls=trace,\
@@ -567,15 +331,9 @@ async fn an_error_of_aws_that_quotes_the_password_is_passed_on_without_it() {
     let world = World::start().await;
     world.live_user("user1", MARKER).await;
     let secret = secret_name("user1");
-    let daemon = world
-        .daemon("rekeyd")
-        .policy(Policy::new("orders", &["user1"]))
-        .run()
-        .await;
-    daemon
-        .wait(&secret, "checked", |status| status.proof == Some(Proof::Proven))
-        .await;
-    let mut fault = refused("ModifyUser", "InvalidParameterValue", 400);
+    let daemon = orders(&world, &["user1"]).run().await;
+    daemon.checked(&secret).await;
+    let mut fault = refusal("ModifyUser", "InvalidParameterValue", 400);
     fault.message = Some(format!(
         "Value '[{MARKER}]' at 'passwords' failed to satisfy constraint"
     ));
