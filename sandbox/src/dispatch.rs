@@ -66,9 +66,12 @@ pub(crate) async fn elasticache(
         [
             ec::AddTagsToResource,
             ec::CreateReplicationGroup,
+            ec::CreateServerlessCache,
             ec::CreateUser,
             ec::CreateUserGroup,
+            ec::DecreaseReplicaCount,
             ec::DeleteReplicationGroup,
+            ec::DeleteServerlessCache,
             ec::DeleteUser,
             ec::DeleteUserGroup,
             ec::DescribeCacheClusters,
@@ -77,11 +80,14 @@ pub(crate) async fn elasticache(
             ec::DescribeServerlessCaches,
             ec::DescribeUserGroups,
             ec::DescribeUsers,
+            ec::IncreaseReplicaCount,
             ec::ListTagsForResource,
             ec::ModifyReplicationGroup,
+            ec::ModifyServerlessCache,
             ec::ModifyUser,
             ec::ModifyUserGroup,
             ec::RemoveTagsFromResource,
+            ec::TestFailover,
         ]
     )
 }

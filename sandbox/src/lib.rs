@@ -31,10 +31,10 @@ pub use crate::core::faults::{ArmedFault, Fault, FaultKind};
 pub use crate::core::log::LogEntry;
 pub use crate::core::nodes::{LoginAnswer, NodeChange, NodeUserView, NodeView};
 pub use crate::core::operation::{Env, Operation, Service};
-pub use crate::core::seed::{GlobalSeed, Seed, ServerlessSeed};
+pub use crate::core::seed::{GlobalSeed, Seed};
 pub use crate::core::{CallContext, DEFAULT_ACCOUNT};
 pub use crate::error::{ApiError, CallError};
-pub use crate::redis::plane::NodeError;
+pub use crate::redis::member::NodeError;
 pub use crate::sandbox::Sandbox;
 pub use crate::sensitive::Sensitive;
 pub use crate::server::{SandboxServer, ServerConfig, ServerError};
@@ -46,14 +46,18 @@ pub mod elasticache {
     pub use crate::core::cache::create_user::CreateUser;
     pub use crate::core::cache::delete_user::DeleteUser;
     pub use crate::core::cache::describe_users::*;
+    pub use crate::core::cache::failover::TestFailover;
+    pub use crate::core::cache::globals::*;
     pub use crate::core::cache::groups::*;
     pub use crate::core::cache::model::{AuthType, Tag};
     pub use crate::core::cache::modify_cache::ModifyReplicationGroup;
     pub use crate::core::cache::modify_group::ModifyUserGroup;
     pub use crate::core::cache::modify_user::ModifyUser;
-    pub use crate::core::cache::other_caches::*;
     pub use crate::core::cache::passwords::AuthenticationMode;
     pub use crate::core::cache::replication::{CreateReplicationGroup, DeleteReplicationGroup, OneReplicationGroup};
+    pub use crate::core::cache::scaling::{ConfigureShard, DecreaseReplicaCount, IncreaseReplicaCount};
+    pub use crate::core::cache::serverless::*;
+    pub use crate::core::cache::show_serverless::*;
     pub use crate::core::cache::tags::*;
 }
 

@@ -34,8 +34,12 @@ pub struct Settings {
     pub enforce_password_characters: bool,
     /// Whether ModifyUser is refused while another user of the same group is `modifying`.
     pub group_busy: bool,
-    /// What stands behind a replication group.
+    /// What stands behind a cache.
     pub caches: Caches,
+    /// How many hidden nodes a new serverless cache has.
+    pub serverless_nodes: usize,
+    /// How long a node that is added or replaced is listed before it comes up and has an address.
+    pub node_creating_ms: u64,
     /// A delay before every reply.
     pub latency_ms: u64,
     /// How many calls the log keeps.
@@ -61,6 +65,8 @@ impl Default for Settings {
             enforce_password_characters: true,
             group_busy: false,
             caches: Caches::Redis,
+            serverless_nodes: 2,
+            node_creating_ms: 0,
             latency_ms: 0,
             log_limit: 100_000,
             doubts: Doubts::default(),
@@ -85,11 +91,11 @@ impl Default for Doubts {
     }
 }
 
-/// What stands behind a replication group.
+/// What stands behind a cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Caches {
-    /// A `redis-server` process for each node.
+    /// A process of `redis-server` or `valkey-server` for each node.
     Redis,
     /// Nothing: nodes exist in the model only.
     Virtual,

@@ -8,10 +8,14 @@
 )]
 
 mod caches;
+mod changing_nodes;
+mod cluster_mode;
 mod faults;
 mod guide;
+mod kinds;
 mod process;
 mod secrets;
+mod serverless;
 mod simulation;
 mod support;
 mod users;

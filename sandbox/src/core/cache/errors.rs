@@ -2,6 +2,7 @@
 //! name without `Fault`, but for the few that keep it); texts as reported by users of Terraform's
 //! AWS provider where known.
 
+use super::model::ReplicationGroup;
 use crate::error::ApiError;
 
 pub(crate) fn invalid_value(message: impl Into<String>) -> ApiError {
@@ -40,6 +41,26 @@ pub(crate) fn cache_not_found(id: &str) -> ApiError {
     ApiError::not_found(
         "ReplicationGroupNotFoundFault",
         format!("ReplicationGroup {id} not found."),
+    )
+}
+
+pub(crate) fn check_available(group: &ReplicationGroup) -> Result<(), ApiError> {
+    if group.status == "available" {
+        return Ok(());
+    }
+    Err(ApiError::bad_request(
+        "InvalidReplicationGroupState",
+        format!(
+            "Replication group {} has status {}, not available.",
+            group.id, group.status
+        ),
+    ))
+}
+
+pub(crate) fn serverless_not_found(name: &str) -> ApiError {
+    ApiError::not_found(
+        "ServerlessCacheNotFoundFault",
+        format!("Serverless cache {name} not found."),
     )
 }
 
