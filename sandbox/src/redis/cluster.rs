@@ -9,7 +9,6 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::member::{Member, NodeError};
-use super::process::HOST;
 
 /// How long nodes may take to agree. Redis makes a new cluster wait two seconds; the rest is for a
 /// machine that has other things to do.
@@ -17,6 +16,12 @@ const AGREEMENT: Duration = Duration::from_secs(60);
 
 /// How long a primary may take to hand over in good order before the replica just takes its place.
 const HANDING_OVER: Duration = Duration::from_secs(3);
+
+/// Milliseconds without an answer after which a node counts as failed. Nodes tell each other news in
+/// pings, of which everybody gets one in half this time at the latest: short while news matter, and
+/// then long, so that a busy machine does not look like a broken cluster.
+const TALKATIVE: &str = "1000";
+const PATIENT: &str = "30000";
 
 const POLL: Duration = Duration::from_millis(40);
 
@@ -39,6 +44,7 @@ pub(crate) async fn form(shards: &[Shard<'_>]) -> Result<(), NodeError> {
         }
     }
     let all: Vec<&Member> = shards.iter().flat_map(|shard| shard.nodes.iter().copied()).collect();
+    be(&all, TALKATIVE).await?;
     for (n, node) in all.iter().enumerate() {
         meet(node, all.get(n + 1..).unwrap_or_default()).await?;
     }
@@ -52,14 +58,18 @@ pub(crate) async fn form(shards: &[Shard<'_>]) -> Result<(), NodeError> {
     for node in &all {
         until("the slots are served", || is_whole(node, all.len())).await?;
     }
-    Ok(())
+    be(&all, PATIENT).await
 }
 
 /// Adds a node that knows nobody as a replica.
 pub(crate) async fn join(node: &Member, primary: &Member, others: &[&Member]) -> Result<(), NodeError> {
-    meet(node, &running(others).await).await?;
+    let mut all = running(others).await;
+    meet(node, &all).await?;
+    all.push(node);
+    be(&all, TALKATIVE).await?;
     replicate(node, primary).await?;
-    known(node, others, "slave").await
+    known(node, others, "slave").await?;
+    be(&all, PATIENT).await
 }
 
 /// Waits until the others know where a node is that has come back at another address.
@@ -75,7 +85,7 @@ async fn known(node: &Member, others: &[&Member], role: &str) -> Result<(), Node
         until("the node's address is known", || async {
             let nodes = other.ask(&["CLUSTER", "NODES"]).await?;
             let line = line_of(&nodes, &id);
-            Ok(line.is_some_and(|line| line.contains(&port) && line.contains(role) && names_host(line)))
+            Ok(line.is_some_and(|line| line.contains(&port) && line.contains(role)))
         })
         .await?;
     }
@@ -112,6 +122,13 @@ pub(crate) async fn promote(replica: &Member, others: &[&Member]) -> Result<(), 
     Ok(())
 }
 
+async fn be(nodes: &[&Member], timeout: &str) -> Result<(), NodeError> {
+    for node in nodes {
+        node.ask(&["CONFIG", "SET", "cluster-node-timeout", timeout]).await?;
+    }
+    Ok(())
+}
+
 async fn meet(node: &Member, others: &[&Member]) -> Result<(), NodeError> {
     for other in others {
         let address = other.address().await?;
@@ -142,13 +159,12 @@ async fn is_whole(node: &Member, nodes: usize) -> Result<bool, NodeError> {
     Ok(state.contains(&known) && state.contains("cluster_slots_ok:16384") && serves(node).await?)
 }
 
-/// Whether a node takes commands, knows the others by name, and has its primary's data.
+/// Whether a node takes commands, has met everybody, and has its primary's data.
 async fn serves(node: &Member) -> Result<bool, NodeError> {
     let state = node.ask(&["CLUSTER", "INFO"]).await?;
     let list = node.ask(&["CLUSTER", "NODES"]).await?;
     let replication = info(node, "replication").await?;
     Ok(state.contains("cluster_state:ok")
-        && list.lines().all(names_host)
         && !list.contains("handshake")
         && (replication.contains("role:master") || replication.contains("master_link_status:up")))
 }
@@ -157,15 +173,9 @@ async fn info(node: &Member, section: &str) -> Result<String, NodeError> {
     node.ask(&["INFO", section]).await
 }
 
-/// A line of CLUSTER NODES begins with the node's id; its address ends in its name.
+/// A line of CLUSTER NODES begins with the node's id.
 fn line_of<'a>(nodes: &'a str, id: &str) -> Option<&'a str> {
     nodes.lines().find(|line| line.starts_with(id))
-}
-
-fn names_host(line: &str) -> bool {
-    line.split(' ')
-        .nth(1)
-        .is_some_and(|address| address.contains(&format!(",{HOST}")))
 }
 
 async fn running<'a>(nodes: &[&'a Member]) -> Vec<&'a Member> {

@@ -17,9 +17,6 @@ use super::resp::Connection;
 /// The sandbox's own user on every node; replicas follow their primary as this user too.
 pub(crate) const ADMIN: &str = "rekeyd-sandbox-admin";
 
-/// Where nodes are, by name. Their certificate holds it.
-pub(crate) const HOST: &str = "localhost";
-
 /// A node's private socket, in its folder.
 const SOCKET: &str = "s";
 
@@ -237,15 +234,14 @@ fn config(common: &Common, plan: &Plan<'_>, dir: &Path, address: Address) -> Str
     text
 }
 
-/// What a node of a Redis Cluster needs besides. Redirections name it by host, as DescribeCacheClusters
-/// does. Roles change only when the sandbox says so. The timeout is no delay for anything that the
-/// sandbox does; it keeps a busy machine from looking like a broken cluster.
+/// What a node of a Redis Cluster needs besides. Redirections name it by address: a name would spread
+/// with the nodes' pings, and thus late. Roles change only when the sandbox says so.
 fn cluster_config(tls: bool, memory: &Path, bus: u16) -> String {
     let memory = memory.display();
     let tls = if tls { "yes" } else { "no" };
     format!(
         "cluster-enabled yes\ncluster-config-file \"{memory}/nodes.conf\"\ncluster-port {bus}\ntls-cluster {tls}\n\
-         cluster-announce-ip 127.0.0.1\ncluster-announce-hostname {HOST}\ncluster-preferred-endpoint-type hostname\n\
+         cluster-announce-ip 127.0.0.1\n\
          cluster-node-timeout 30000\ncluster-replica-no-failover yes\ncluster-allow-replica-migration no\n\
          cluster-require-full-coverage no\n"
     )

@@ -61,11 +61,11 @@ async fn three_shards_serve_all_keys_and_a_new_password_reaches_every_node() {
             redirected.insert(address.to_owned());
         }
     }
-    let primaries = [ports[2], ports[4]].map(|port| format!("localhost:{port}"));
+    let primaries = [ports[2], ports[4]].map(|port| format!("127.0.0.1:{port}"));
     assert_eq!(
         redirected,
         BTreeSet::from(primaries),
-        "redirections name the nodes as AWS lists them"
+        "redirections lead to the primaries of the other shards"
     );
 
     client
