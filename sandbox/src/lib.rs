@@ -11,7 +11,8 @@
 //! [`Sandbox`] puts a lock around it and carries out what faults ask for: waiting, losing replies.
 //! Two doors lead to it, HTTP and Rust, and nothing but the doors differs between them.
 //! Nodes have views of their own of who may log in; a change reaches them one by one, and a process
-//! behind a node is made to follow the node's view.
+//! behind a node is made to follow the node's view. What nodes of a cache do together, such as forming
+//! a Redis Cluster or changing roles, `core` asks for as an arrangement and `redis` carries out.
 
 mod clock;
 mod core;

@@ -52,3 +52,28 @@ fn find(variable: &str, name: &str) -> Option<Option<PathBuf>> {
         .find(|file| file.is_file());
     Some(found)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+
+    fn binaries(redis: Option<&str>, valkey: Option<&str>) -> Binaries {
+        Binaries {
+            redis: redis.map(PathBuf::from),
+            valkey: valkey.map(PathBuf::from),
+            substitute: Once::new(),
+        }
+    }
+
+    #[test]
+    fn an_engine_runs_on_its_own_server_or_else_on_the_others() {
+        let both = binaries(Some("r"), Some("v"));
+        assert_eq!(
+            (both.of("redis"), both.of("valkey")),
+            (Some(Path::new("r")), Some(Path::new("v")))
+        );
+        assert_eq!(binaries(Some("r"), None).of("valkey"), Some(Path::new("r")));
+        assert_eq!(binaries(None, Some("v")).of("redis"), Some(Path::new("v")));
+    }
+}

@@ -18,10 +18,10 @@ const AGREEMENT: Duration = Duration::from_secs(60);
 const HANDING_OVER: Duration = Duration::from_secs(3);
 
 /// Milliseconds without an answer after which a node counts as failed. Nodes tell each other news in
-/// pings, of which everybody gets one in half this time at the latest: short while news matter, and
-/// then long, so that a busy machine does not look like a broken cluster.
+/// pings, of which everybody gets one in half this time at the latest: short while news matter, else
+/// long, so that a busy machine does not look like a broken cluster.
 const TALKATIVE: &str = "1000";
-const PATIENT: &str = "30000";
+pub(crate) const PATIENT: &str = "30000";
 
 const POLL: Duration = Duration::from_millis(40);
 
@@ -44,9 +44,11 @@ pub(crate) async fn form(shards: &[Shard<'_>]) -> Result<(), NodeError> {
         }
     }
     let all: Vec<&Member> = shards.iter().flat_map(|shard| shard.nodes.iter().copied()).collect();
-    be(&all, TALKATIVE).await?;
     for (n, node) in all.iter().enumerate() {
         meet(node, all.get(n + 1..).unwrap_or_default()).await?;
+    }
+    for node in &all {
+        until("the nodes have met", || has_met(node, all.len())).await?;
     }
     for shard in shards {
         if let Some((primary, replicas)) = shard.nodes.split_first() {
@@ -55,6 +57,7 @@ pub(crate) async fn form(shards: &[Shard<'_>]) -> Result<(), NodeError> {
             }
         }
     }
+    be(&all, TALKATIVE).await?;
     for node in &all {
         until("the slots are served", || is_whole(node, all.len())).await?;
     }
@@ -66,8 +69,9 @@ pub(crate) async fn join(node: &Member, primary: &Member, others: &[&Member]) ->
     let mut all = running(others).await;
     meet(node, &all).await?;
     all.push(node);
-    be(&all, TALKATIVE).await?;
+    until("the node has met the others", || has_met(node, all.len())).await?;
     replicate(node, primary).await?;
+    be(&all, TALKATIVE).await?;
     known(node, others, "slave").await?;
     be(&all, PATIENT).await
 }
@@ -150,6 +154,12 @@ async fn replicate(node: &Member, primary: &Member) -> Result<(), NodeError> {
         }
     })
     .await
+}
+
+/// Whether a node knows so many nodes, or more, and none of them only by hearsay.
+async fn has_met(node: &Member, nodes: usize) -> Result<bool, NodeError> {
+    let list = node.ask(&["CLUSTER", "NODES"]).await?;
+    Ok(list.lines().count() >= nodes && !list.contains("handshake"))
 }
 
 /// Whether a node sees all nodes of a new cluster and all slots served.

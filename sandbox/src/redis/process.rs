@@ -11,6 +11,7 @@ use tokio::process::{Child, ChildStdin, Command};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::binaries::Binaries;
+use super::cluster::PATIENT;
 use super::member::Address;
 use super::resp::Connection;
 
@@ -242,7 +243,7 @@ fn cluster_config(tls: bool, memory: &Path, bus: u16) -> String {
     format!(
         "cluster-enabled yes\ncluster-config-file \"{memory}/nodes.conf\"\ncluster-port {bus}\ntls-cluster {tls}\n\
          cluster-announce-ip 127.0.0.1\n\
-         cluster-node-timeout 30000\ncluster-replica-no-failover yes\ncluster-allow-replica-migration no\n\
+         cluster-node-timeout {PATIENT}\ncluster-replica-no-failover yes\ncluster-allow-replica-migration no\n\
          cluster-require-full-coverage no\n"
     )
 }

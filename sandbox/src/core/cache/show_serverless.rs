@@ -113,12 +113,15 @@ impl CacheState {
     /// The node that the next connection to an address leads to: a node's own address always to that
     /// node, the address of a serverless cache to the next of its nodes that answer.
     pub(crate) fn lead(&mut self, host: &str, port: u16) -> Option<String> {
+        if port == 0 {
+            return None;
+        }
         let own = self.nodes.values().find(|node| node.host == host && node.port == port);
         if let Some(node) = own {
             return Some(node.id.clone());
         }
         let mut caches = self.serverless.values_mut();
-        let cache = caches.find(|c| c.host == host && port != 0 && [c.port, c.reader_port].contains(&port))?;
+        let cache = caches.find(|c| c.host == host && [c.port, c.reader_port].contains(&port))?;
         let answers = |id: &&String| self.nodes.get(*id).is_some_and(super::model::Node::answers);
         let nodes: Vec<&String> = cache.nodes.iter().filter(answers).collect();
         let node = nodes.get(cache.led % nodes.len().max(1)).map(|id| (*id).clone())?;
