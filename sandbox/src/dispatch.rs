@@ -60,9 +60,12 @@ service!(
     [
         ec::AddTagsToResource,
         ec::CreateReplicationGroup,
+        ec::CreateServerlessCache,
         ec::CreateUser,
         ec::CreateUserGroup,
+        ec::DecreaseReplicaCount,
         ec::DeleteReplicationGroup,
+        ec::DeleteServerlessCache,
         ec::DeleteUser,
         ec::DeleteUserGroup,
         ec::DescribeCacheClusters,
@@ -71,11 +74,14 @@ service!(
         ec::DescribeServerlessCaches,
         ec::DescribeUserGroups,
         ec::DescribeUsers,
+        ec::IncreaseReplicaCount,
         ec::ListTagsForResource,
         ec::ModifyReplicationGroup,
+        ec::ModifyServerlessCache,
         ec::ModifyUser,
         ec::ModifyUserGroup,
         ec::RemoveTagsFromResource,
+        ec::TestFailover,
     ]
 );
 

@@ -11,7 +11,8 @@
 //! [`Sandbox`] puts a lock around it and carries out what faults ask for: waiting, losing replies.
 //! Two doors lead to it, HTTP and Rust, and nothing but the doors differs between them.
 //! Nodes have views of their own of who may log in; a change reaches them one by one, and a process
-//! behind a node is made to follow the node's view.
+//! behind a node is made to follow the node's view. What nodes of a cache do together, such as forming
+//! a Redis Cluster or changing roles, `core` asks for as an arrangement and `redis` carries out.
 
 mod clock;
 mod core;
@@ -32,12 +33,12 @@ pub use crate::core::faults::{ArmedFault, Fault, FaultKind};
 pub use crate::core::log::LogEntry;
 pub use crate::core::nodes::{LoginAnswer, NodeChange, NodeUserView, NodeView};
 pub use crate::core::operation::{Env, Operation, Service};
-pub use crate::core::seed::{GlobalSeed, Seed, ServerlessSeed};
+pub use crate::core::seed::{GlobalSeed, Seed};
 pub use crate::core::stranger::{STRANGER, StrangerAct, When};
 pub use crate::core::{CallContext, DEFAULT_ACCOUNT};
 pub use crate::error::{ApiError, CallError};
 pub use crate::inspect::{SecretView, VersionView};
-pub use crate::redis::plane::NodeError;
+pub use crate::redis::member::NodeError;
 pub use crate::sandbox::Sandbox;
 pub use crate::sensitive::Sensitive;
 pub use crate::server::{SandboxServer, ServerConfig, ServerError};
@@ -52,14 +53,18 @@ pub mod elasticache {
     pub use crate::core::cache::create_user::CreateUser;
     pub use crate::core::cache::delete_user::DeleteUser;
     pub use crate::core::cache::describe_users::*;
+    pub use crate::core::cache::failover::TestFailover;
+    pub use crate::core::cache::globals::*;
     pub use crate::core::cache::groups::*;
     pub use crate::core::cache::model::Tag;
     pub use crate::core::cache::modify_cache::ModifyReplicationGroup;
     pub use crate::core::cache::modify_group::ModifyUserGroup;
     pub use crate::core::cache::modify_user::ModifyUser;
-    pub use crate::core::cache::other_caches::*;
     pub use crate::core::cache::passwords::AuthenticationMode;
     pub use crate::core::cache::replication::{CreateReplicationGroup, DeleteReplicationGroup, OneReplicationGroup};
+    pub use crate::core::cache::scaling::{ConfigureShard, DecreaseReplicaCount, IncreaseReplicaCount};
+    pub use crate::core::cache::serverless::*;
+    pub use crate::core::cache::show_serverless::*;
     pub use crate::core::cache::tags::*;
 }
 

@@ -9,6 +9,7 @@ use tokio::sync::{Notify, mpsc, watch};
 
 use crate::clock::Clock;
 use crate::core::account::{NodeKey, NodeUpdate};
+use crate::core::arrange::{Arrangement, CacheKey};
 use crate::core::cache::model::AclRule;
 use crate::core::cache::propagation::Confirm;
 use crate::core::faults::{ArmedFault, Fault};
@@ -137,15 +138,13 @@ impl Sandbox {
         })
     }
 
-    /// The node that an address leads to.
+    /// The node that a new connection to an address leads to. The endpoint of a serverless cache leads
+    /// to its hidden nodes in turn, one further with every call; to nobody if none of them answers.
     #[must_use]
     pub fn node_at(&self, host: &str, port: u16) -> Option<String> {
         self.with(|state, _| {
-            state
-                .accounts()
-                .flat_map(|account| account.cache.nodes.values())
-                .find(|node| node.host == host && node.port == port)
-                .map(|node| node.id.clone())
+            let mut accounts = state.accounts_mut();
+            accounts.find_map(|account| account.cache.lead(host, port))
         })
     }
 
@@ -170,9 +169,6 @@ impl Sandbox {
         self.with(|state, now| {
             let mut env = state.env(now, &key.account, &key.region);
             env.change_node(id, change);
-            if let Some(running) = change.running {
-                env.set_running(id, running);
-            }
         });
         true
     }
@@ -314,6 +310,28 @@ impl Sandbox {
     pub(crate) fn node_failed(&self, node: &NodeKey) {
         self.with(|state, now| {
             state.env(now, &node.account, &node.region).node_failed(&node.node);
+        });
+    }
+
+    /// The process behind a node has ended by itself. ElastiCache would go on reporting the status.
+    pub(crate) fn node_died(&self, node: &NodeKey) {
+        self.with(|state, now| {
+            let mut env = state.env(now, &node.account, &node.region);
+            env.set_running(&node.node, false);
+        });
+    }
+
+    pub(crate) fn arranged(&self, cache: &CacheKey, step: &Arrangement, done: bool) {
+        self.with(|state, now| {
+            let mut env = state.env(now, &cache.account, &cache.region);
+            env.arranged(&cache.owner, step, done);
+        });
+    }
+
+    pub(crate) fn endpoint_opened(&self, cache: &CacheKey, port: u16, reader_port: u16) {
+        self.with(|state, now| {
+            let mut env = state.env(now, &cache.account, &cache.region);
+            env.endpoint_opened(&cache.owner, port, reader_port);
         });
     }
 

@@ -16,8 +16,10 @@ use crate::clock::{Clock, SystemClock};
 use crate::core::nodes::NodeChange;
 use crate::core::random;
 use crate::http::{self, Control};
+use crate::redis::binaries::Binaries;
 use crate::redis::certs::Certs;
-use crate::redis::plane::{NodeError, Plane, find_binary};
+use crate::redis::member::NodeError;
+use crate::redis::plane::Plane;
 use crate::redis::process::Common;
 use crate::sandbox::Sandbox;
 use crate::settings::{Caches, Settings};
@@ -75,8 +77,8 @@ pub enum ServerError {
     Certificates(String),
     /// No server to run as a cache.
     #[error(
-        "no redis-server or valkey-server on the path; install one, name it in REKEYD_SANDBOX_REDIS_SERVER, \
-         or set caches = \"virtual\""
+        "no redis-server or valkey-server on the path; install one, name it in REKEYD_SANDBOX_REDIS_SERVER \
+         or REKEYD_SANDBOX_VALKEY_SERVER, or set caches = \"virtual\""
     )]
     NoRedis,
 }
@@ -102,9 +104,9 @@ impl SandboxServer {
         if !config.listen.ip().is_loopback() && !config.allow_remote {
             return Err(ServerError::NotLoopback(config.listen));
         }
-        let binary = match (config.settings.caches, find_binary()) {
+        let binaries = match (config.settings.caches, Binaries::find()) {
             (Caches::Redis, None) => return Err(ServerError::NoRedis),
-            (_, found) => found.unwrap_or_default(),
+            (_, found) => found,
         };
         let listener = TcpListener::bind(config.listen)
             .await
@@ -117,7 +119,7 @@ impl SandboxServer {
         let ca_file = write_certs(&certs, root.path(), config.ca_file)?;
         let sandbox = Sandbox::new(config.clock, config.seed, config.settings);
         let common = Arc::new(Common {
-            binary,
+            binaries,
             root: root.path().to_owned(),
             admin_password: random::secret(),
         });

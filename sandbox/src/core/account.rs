@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use super::cache::model::{AclRule, AuthType, CacheState, User};
+use super::arrange::{Arrangement, CacheKey};
+use super::cache::model::{AclRule, AuthType, CacheState, Owner, ReplicationGroup, User};
 use super::cache::propagation::Confirm;
 use super::operation::Env;
 use super::quotas::Buckets;
@@ -25,14 +26,12 @@ pub struct NodeKey {
 /// What the processes behind the nodes have to be told.
 #[derive(Debug, Clone)]
 pub(crate) enum NodeUpdate {
-    /// A node is to come up; replicas follow `primary`.
+    /// A node is to come up.
     Start {
         /// Which node.
         node: NodeKey,
-        /// Its primary, unless it is one.
-        primary: Option<NodeKey>,
-        /// Whether it speaks TLS.
-        tls: bool,
+        /// How.
+        launch: Launch,
     },
     /// A node is to go for good.
     Remove {
@@ -50,6 +49,38 @@ pub(crate) enum NodeUpdate {
         /// What to confirm when it holds.
         confirm: Confirm,
     },
+    /// Nodes of a cache have something to do together.
+    Arrange {
+        /// Which cache.
+        cache: CacheKey,
+        /// What they have to do.
+        step: Arrangement,
+    },
+    /// A serverless cache is to answer at one address for all its nodes.
+    OpenEndpoint {
+        /// Which cache.
+        cache: CacheKey,
+        /// Its nodes.
+        nodes: Vec<NodeKey>,
+    },
+    /// A cache is gone: its endpoint closes, and nothing more is arranged.
+    Disband {
+        /// Which cache.
+        cache: CacheKey,
+    },
+}
+
+/// How the process behind a node is to be started.
+#[derive(Debug, Clone)]
+pub(crate) struct Launch {
+    /// `redis` or `valkey`.
+    pub(crate) engine: String,
+    /// Whether it speaks TLS.
+    pub(crate) tls: bool,
+    /// Whether it is a node of a Redis Cluster.
+    pub(crate) cluster: bool,
+    /// Whom it follows.
+    pub(crate) primary: Option<NodeKey>,
 }
 
 /// Something that happens by itself.
@@ -63,6 +94,9 @@ pub(crate) enum Event {
     UserSettles {
         user: String,
         revision: u64,
+    },
+    NodeBegins {
+        node: String,
     },
     SecretExpires {
         name: String,
@@ -163,6 +197,33 @@ impl Account {
         }
     }
 
+    pub(crate) fn cache_key(&self, owner: &Owner) -> CacheKey {
+        CacheKey {
+            account: self.id.clone(),
+            region: self.region.clone(),
+            owner: owner.clone(),
+        }
+    }
+
+    /// The nodes of a cache but one.
+    pub(crate) fn all_but(&self, group: &ReplicationGroup, node: &str) -> Vec<NodeKey> {
+        let others = group.nodes().filter(|other| *other != node);
+        others.map(|other| self.node_key(other)).collect()
+    }
+
+    /// Everything that has processes goes.
+    pub(crate) fn end_all(&self) -> Vec<NodeUpdate> {
+        let owners = self.cache.caches.keys().cloned().map(Owner::ReplicationGroup);
+        let owners = owners.chain(self.cache.serverless.keys().cloned().map(Owner::Serverless));
+        let caches = owners.map(|owner| NodeUpdate::Disband {
+            cache: self.cache_key(&owner),
+        });
+        let nodes = self.cache.nodes.keys().map(|id| NodeUpdate::Remove {
+            node: self.node_key(id),
+        });
+        caches.chain(nodes).collect()
+    }
+
     /// Notes that something changed, for the log.
     pub(crate) fn touch(&mut self) {
         self.changes += 1;
@@ -202,6 +263,7 @@ impl Env<'_> {
             Event::UserSettles { user, revision } => self.settle(&user, revision),
             Event::SecretExpires { name, arn } => self.expire_secret(&name, &arn),
             Event::PendingSwept { name, arn, version } => self.sweep_pending(&name, &arn, &version),
+            Event::NodeBegins { node } => self.begin_node(&node),
         }
     }
 }

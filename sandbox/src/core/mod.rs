@@ -4,9 +4,11 @@
 //! the call is to be treated; [`State::process`] applies it and says how the reply is to be treated.
 
 pub(crate) mod account;
+pub(crate) mod arrange;
 pub(crate) mod cache;
 pub(crate) mod faults;
 pub(crate) mod log;
+pub(crate) mod node_life;
 pub(crate) mod nodes;
 pub(crate) mod operation;
 pub(crate) mod quotas;
@@ -148,8 +150,7 @@ impl State {
             .accounts
             .values()
             .filter(|account| account.live)
-            .flat_map(|a| a.cache.nodes.keys().map(|id| a.node_key(id)))
-            .map(|node| NodeUpdate::Remove { node })
+            .flat_map(Account::end_all)
             .collect();
         self.accounts.clear();
         self.settings = self.initial.clone();
@@ -314,6 +315,10 @@ impl State {
 
     pub(crate) fn accounts(&self) -> impl Iterator<Item = &Account> {
         self.accounts.values()
+    }
+
+    pub(crate) fn accounts_mut(&mut self) -> impl Iterator<Item = &mut Account> {
+        self.accounts.values_mut()
     }
 
     /// Lets everything happen that is due, each thing at its own moment, however late this is called.

@@ -2,9 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::account::NodeKey;
-use super::cache::model::{AclRule, Node};
-use super::cache::propagation::Confirm;
+use super::cache::model::{AclRule, Node, Owner};
 use super::operation::Env;
 use crate::settings::Delay;
 
@@ -17,8 +15,10 @@ pub struct NodeView {
     pub region: String,
     /// Its id.
     pub id: String,
-    /// The cache that it belongs to.
-    pub replication_group: String,
+    /// The replication group that it belongs to.
+    pub replication_group: Option<String>,
+    /// The serverless cache behind whose endpoint it is hidden.
+    pub serverless_cache: Option<String>,
     /// Its host.
     pub host: String,
     /// Its port; 0 until it has come up.
@@ -71,6 +71,9 @@ pub struct NodeChange {
     pub status: Option<String>,
     /// Whether it is to run.
     pub running: Option<bool>,
+    /// Whether another process is to take its place: the same id, another address. The replication
+    /// group is `modifying` until that is done, which is not waited for. `running` is then ignored.
+    pub replace: bool,
     /// Its own delay; `Some(None)` (JSON `null`) takes it away.
     #[serde(deserialize_with = "present")]
     pub propagation_ms: Option<Option<Delay>>,
@@ -90,11 +93,16 @@ impl NodeView {
             passwords: rule.passwords.len(),
             access_string: rule.access_string.clone(),
         };
+        let (replication_group, serverless_cache) = match node.owner.clone() {
+            Owner::ReplicationGroup(id) => (Some(id), None),
+            Owner::Serverless(name) => (None, Some(name)),
+        };
         Self {
             account: account.id.clone(),
             region: account.region.clone(),
             id: node.id.clone(),
-            replication_group: node.replication_group.clone(),
+            replication_group,
+            serverless_cache,
             host: node.host.clone(),
             port: node.port,
             role: node.role().to_owned(),
@@ -110,7 +118,7 @@ impl NodeView {
 impl Node {
     /// What it says to a login now.
     pub(crate) fn login(&self, user_name: &str, password: &str) -> LoginAnswer {
-        if !self.running || !self.started {
+        if !self.answers() {
             LoginAnswer::Down
         } else if self.view.get(user_name).is_some_and(|rule| rule.accepts(password)) {
             LoginAnswer::Ok
@@ -121,43 +129,7 @@ impl Node {
 }
 
 impl Env<'_> {
-    /// A process has come up: the node has an address, and the cache is available with its last node.
-    pub(crate) fn node_started(&mut self, id: &str, port: u16) {
-        let cache = &mut self.account.cache;
-        let Some(node) = cache.nodes.get_mut(id) else {
-            return;
-        };
-        node.port = port;
-        if !node.started {
-            node.started = true;
-            "available".clone_into(&mut node.status);
-        }
-        let group = node.replication_group.clone();
-        if let Some(group) = cache.caches.get_mut(&group) {
-            let all = group
-                .shards
-                .iter()
-                .flat_map(|shard| &shard.nodes)
-                .all(|id| cache.nodes.get(id).is_some_and(|node| node.started));
-            if all {
-                group.status = "available";
-            }
-        }
-    }
-
-    /// A process could not come up at all.
-    pub(crate) fn node_failed(&mut self, id: &str) {
-        let cache = &mut self.account.cache;
-        let Some(node) = cache.nodes.get_mut(id) else {
-            return;
-        };
-        "create-failed".clone_into(&mut node.status);
-        if let Some(group) = cache.caches.get_mut(&node.replication_group) {
-            group.status = "create-failed";
-        }
-    }
-
-    /// Changes what a node reports and how news reach it.
+    /// Changes a node.
     pub(crate) fn change_node(&mut self, id: &str, change: &NodeChange) {
         let Some(node) = self.account.cache.nodes.get_mut(id) else {
             return;
@@ -172,58 +144,10 @@ impl Env<'_> {
                 self.excuse(id);
             }
         }
-    }
-
-    /// A node stops, or is back. One that is back learns at once what it missed.
-    pub(crate) fn set_running(&mut self, id: &str, running: bool) {
-        let Some(node) = self.account.cache.nodes.get_mut(id) else {
-            return;
-        };
-        let was = std::mem::replace(&mut node.running, running);
-        if running && !was {
-            self.catch_up(id);
-        } else if !running && was {
-            self.give_up_on(id);
+        if change.replace {
+            self.replace_node(id);
+        } else if let Some(running) = change.running {
+            self.set_running(id, running);
         }
-    }
-
-    /// A node that is gone, or stopped unless stopped nodes count, no longer keeps users waiting.
-    fn give_up_on(&mut self, id: &str) {
-        if let Some(node) = self.account.cache.nodes.get_mut(id) {
-            for pending in node.pending.values_mut() {
-                pending.scheduled = false;
-            }
-        }
-        if !self.settings.stuck_nodes_hold_modifying {
-            self.excuse(id);
-        }
-    }
-
-    pub(crate) fn forget_node(&mut self, id: &str) {
-        self.account.cache.nodes.remove(id);
-        self.excuse(id);
-    }
-
-    fn excuse(&mut self, id: &str) {
-        let waiting: Vec<Confirm> = self
-            .account
-            .cache
-            .users
-            .values()
-            .filter(|user| user.change.as_ref().is_some_and(|c| c.waiting.contains(id)))
-            .map(|user| Confirm {
-                user_id: user.id.clone(),
-                revision: user.revision,
-            })
-            .collect();
-        for confirm in waiting {
-            self.confirm(id, &confirm);
-        }
-    }
-
-    /// Where the node's users stand, for a process that has just come up.
-    pub(crate) fn view_for_process(&self, key: &NodeKey) -> Option<Vec<AclRule>> {
-        let node = self.account.cache.nodes.get(&key.node)?;
-        Some(node.view.values().cloned().collect())
     }
 }

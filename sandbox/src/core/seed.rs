@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::cache::errors::{cache_not_found, group_not_found};
-use super::cache::model::{GlobalMember, ServerlessCache};
+use super::cache::errors::cache_not_found;
+use super::cache::model::GlobalMember;
 use super::operation::Env;
 use crate::error::ApiError;
 
-/// `POST /_sandbox/seed`: give one of `secret`, `global_replication_group`, `serverless_cache`.
+/// `POST /_sandbox/seed`: give `secret` or `global_replication_group`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Seed {
@@ -27,30 +27,10 @@ pub struct Seed {
     pub global_replication_group: Option<String>,
     /// Its members.
     pub members: Option<Vec<GlobalSeed>>,
-    /// A serverless cache to make.
-    pub serverless_cache: Option<ServerlessSeed>,
 }
 
 /// A member of a global datastore.
 pub type GlobalSeed = GlobalMember;
-
-/// A serverless cache.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ServerlessSeed {
-    /// Its name.
-    pub name: String,
-    /// `redis` unless told.
-    #[serde(default)]
-    pub engine: Option<String>,
-    /// Whose users it knows.
-    #[serde(default)]
-    pub user_group_id: Option<String>,
-    /// The host that replies show.
-    pub host: String,
-    /// The port that replies show.
-    pub port: u16,
-}
 
 impl Env<'_> {
     pub(crate) fn seed(&mut self, seed: Seed) -> Result<(), ApiError> {
@@ -68,9 +48,6 @@ impl Env<'_> {
             let members = seed.members.unwrap_or_default();
             self.seed_global(&id, members)?;
         }
-        if let Some(cache) = seed.serverless_cache {
-            self.seed_serverless(cache)?;
-        }
         Ok(())
     }
 
@@ -85,25 +62,6 @@ impl Env<'_> {
             cache.ok_or_else(|| cache_not_found(member))?.global = Some(id.to_owned());
         }
         self.account.cache.globals.insert(id.to_owned(), members);
-        Ok(())
-    }
-
-    fn seed_serverless(&mut self, seed: ServerlessSeed) -> Result<(), ApiError> {
-        if let Some(group) = &seed.user_group_id
-            && !self.account.cache.groups.contains_key(group)
-        {
-            return Err(group_not_found(group));
-        }
-        let cache = ServerlessCache {
-            arn: self.account.cache_arn("serverlesscache", &seed.name),
-            name: seed.name.clone(),
-            engine: seed.engine.unwrap_or_else(|| "redis".to_owned()),
-            user_group_id: seed.user_group_id,
-            host: seed.host,
-            port: seed.port,
-            created: self.now,
-        };
-        self.account.cache.serverless.insert(seed.name, cache);
         Ok(())
     }
 }

@@ -1,41 +1,41 @@
-//! All nodes that have processes: takes the core's updates to the tasks behind the nodes.
+//! All nodes that have processes: takes the core's updates to the tasks behind nodes and caches.
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot, watch};
-use tokio_util::task::TaskTracker;
+use tokio::sync::{mpsc, watch};
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
+use super::arranger::{self, Step};
+use super::endpoint::Endpoint;
+use super::member::{Member, NodeError, Whereabouts};
 use super::node::{NodeTask, Order};
 use super::process::Common;
-use crate::core::account::{NodeKey, NodeUpdate};
+use crate::core::account::{Launch, NodeKey, NodeUpdate};
+use crate::core::arrange::{Arrangement, CacheKey};
 use crate::core::nodes::NodeChange;
 use crate::sandbox::Sandbox;
 
-/// Why a node could not be started.
-#[derive(Debug, thiserror::Error)]
-pub enum NodeError {
-    /// The server could not be started or spoken to.
-    #[error("redis-server: {0}")]
-    Io(#[from] io::Error),
-    /// Its primary is gone.
-    #[error("the node's primary is gone")]
-    NoPrimary,
-}
-
-/// The nodes that have processes. Clones are the same.
+/// The nodes and caches that have tasks. Clones are the same.
 #[derive(Clone, Default)]
 pub(crate) struct Plane {
-    nodes: Arc<Mutex<BTreeMap<NodeKey, Handle>>>,
+    tables: Arc<Mutex<Tables>>,
     tasks: TaskTracker,
 }
 
-struct Handle {
-    orders: mpsc::UnboundedSender<Order>,
-    port: watch::Receiver<u16>,
+#[derive(Default)]
+struct Tables {
+    nodes: BTreeMap<NodeKey, Member>,
+    arrangers: BTreeMap<CacheKey, Arranger>,
+    endpoints: BTreeMap<CacheKey, AbortOnDropHandle<()>>,
+}
+
+/// A cache's arranger; it stops at once when this is dropped.
+struct Arranger {
+    steps: mpsc::UnboundedSender<Step>,
+    _task: AbortOnDropHandle<()>,
 }
 
 impl Plane {
@@ -48,12 +48,10 @@ impl Plane {
     ) {
         while let Some(update) = updates.recv().await {
             match update {
-                NodeUpdate::Start { node, primary, tls } => {
-                    self.start(&sandbox, &common, node, primary, tls);
-                }
+                NodeUpdate::Start { node, launch } => self.start(&sandbox, &common, node, launch),
                 NodeUpdate::Remove { node } => {
-                    if let Some(handle) = self.lock().remove(&node) {
-                        let _ = handle.orders.send(Order::End);
+                    if let Some(member) = self.lock().nodes.remove(&node) {
+                        let _ = member.orders.send(Order::End);
                     }
                 }
                 NodeUpdate::SetUser {
@@ -62,36 +60,84 @@ impl Plane {
                     rule,
                     confirm,
                 } => {
-                    if let Some(handle) = self.lock().get(&node) {
-                        let _ = handle.orders.send(Order::SetUser {
+                    if let Some(member) = self.lock().nodes.get(&node) {
+                        let _ = member.orders.send(Order::SetUser {
                             user_name,
                             rule,
                             confirm,
                         });
                     }
                 }
+                NodeUpdate::Arrange { cache, step } => self.arrange(&sandbox, cache, step),
+                NodeUpdate::OpenEndpoint { cache, nodes } => {
+                    if let Err(error) = self.open_endpoint(&sandbox, cache, &nodes).await {
+                        tracing::error!(%error, "an endpoint could not be opened");
+                    }
+                }
+                NodeUpdate::Disband { cache } => {
+                    let mut tables = self.lock();
+                    tables.arrangers.remove(&cache);
+                    tables.endpoints.remove(&cache);
+                }
             }
         }
     }
 
-    fn start(&self, sandbox: &Sandbox, common: &Arc<Common>, key: NodeKey, primary: Option<NodeKey>, tls: bool) {
-        let mut nodes = self.lock();
+    fn start(&self, sandbox: &Sandbox, common: &Arc<Common>, key: NodeKey, launch: Launch) {
+        let mut tables = self.lock();
         let (orders, receiver) = mpsc::unbounded_channel();
-        let (port, port_seen) = watch::channel(0);
+        let place = watch::Sender::new(Whereabouts::Coming);
+        let member = Member {
+            orders,
+            place: place.subscribe(),
+        };
         let task = NodeTask {
             key: key.clone(),
-            tls,
-            primary: primary.and_then(|p| nodes.get(&p).map(|handle| handle.port.clone())),
-            port,
+            engine: launch.engine,
+            tls: launch.tls,
+            cluster: launch.cluster,
+            memory: None,
+            primary: launch.primary.and_then(|primary| tables.nodes.get(&primary).cloned()),
+            place,
             common: Arc::clone(common),
             sandbox: sandbox.clone(),
+            server: None,
         };
         self.tasks.spawn(task.run(receiver));
-        let handle = Handle {
-            orders,
-            port: port_seen,
+        tables.nodes.insert(key, member);
+    }
+
+    fn arrange(&self, sandbox: &Sandbox, cache: CacheKey, arrangement: Arrangement) {
+        let mut tables = self.lock();
+        let keys = arrangement.nodes().into_iter();
+        let members = keys.filter_map(|key| tables.nodes.get(key).map(|member| (key.clone(), member.clone())));
+        let members = members.collect();
+        if let Arrangement::Leave { node, .. } = &arrangement {
+            // From now on the step alone holds it, so that it ends whatever becomes of the step.
+            tables.nodes.remove(node);
+        }
+        let arranger = tables.arrangers.entry(cache.clone()).or_insert_with(|| {
+            let (steps, receiver) = mpsc::unbounded_channel();
+            let task = tokio::spawn(arranger::run(sandbox.clone(), cache, receiver));
+            Arranger {
+                steps,
+                _task: AbortOnDropHandle::new(task),
+            }
+        });
+        let _ = arranger.steps.send(Step { arrangement, members });
+    }
+
+    async fn open_endpoint(&self, sandbox: &Sandbox, cache: CacheKey, nodes: &[NodeKey]) -> io::Result<()> {
+        let members = {
+            let tables = self.lock();
+            nodes.iter().filter_map(|key| tables.nodes.get(key).cloned()).collect()
         };
-        nodes.insert(key, handle);
+        let endpoint = Endpoint::open(members).await?;
+        let (port, reader_port) = endpoint.ports()?;
+        let task = AbortOnDropHandle::new(tokio::spawn(endpoint.serve()));
+        self.lock().endpoints.insert(cache.clone(), task);
+        sandbox.endpoint_opened(&cache, port, reader_port);
+        Ok(())
     }
 
     /// Changes a node in the model and in fact. Says whether there is such a node.
@@ -104,16 +150,16 @@ impl Plane {
         let Some(key) = sandbox.node_key(id) else {
             return Ok(false);
         };
-        let orders = self.lock().get(&key).map(|handle| handle.orders.clone());
-        match (change.running, orders) {
-            (Some(true), Some(orders)) => {
+        let member = self.lock().nodes.get(&key).cloned();
+        match (change.running.filter(|_| !change.replace), member) {
+            (Some(true), Some(member)) => {
                 // First the server, as it was; then it learns what it missed.
-                order(&orders, true).await?;
+                member.run(true).await?;
                 sandbox.change_node(id, change);
             }
-            (Some(false), Some(orders)) => {
+            (Some(false), Some(member)) => {
                 sandbox.change_node(id, change);
-                order(&orders, false).await?;
+                member.run(false).await?;
             }
             _ => {
                 sandbox.change_node(id, change);
@@ -126,7 +172,7 @@ impl Plane {
     /// channel, hence the look at the model.
     pub(crate) async fn settled(&self) {
         for _ in 0..1_000 {
-            if self.tasks.len() == self.lock().len() && self.lock().is_empty() {
+            if self.tasks.is_empty() && self.lock().nodes.is_empty() {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -136,9 +182,9 @@ impl Plane {
 
     /// Ends all nodes and waits until their servers are gone.
     pub(crate) async fn shutdown(&self) {
-        let nodes = std::mem::take(&mut *self.lock());
-        for handle in nodes.into_values() {
-            let _ = handle.orders.send(Order::End);
+        let Tables { nodes, .. } = std::mem::take(&mut *self.lock());
+        for member in nodes.into_values() {
+            let _ = member.orders.send(Order::End);
         }
         self.tasks.close();
         self.tasks.wait().await;
@@ -146,30 +192,10 @@ impl Plane {
 
     /// Lets go of all nodes without waiting: their tasks end when nobody can give them orders.
     pub(crate) fn abandon(&self) {
-        self.lock().clear();
+        *self.lock() = Tables::default();
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<NodeKey, Handle>> {
-        self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Tables> {
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-async fn order(orders: &mpsc::UnboundedSender<Order>, running: bool) -> Result<(), NodeError> {
-    let (done, answer) = oneshot::channel();
-    let _ = orders.send(Order::Run(running, done));
-    // No answer: the node has been removed meanwhile, which is as good as stopped.
-    answer.await.unwrap_or(Ok(()))
-}
-
-/// The server to run: `REKEYD_SANDBOX_REDIS_SERVER`, or the first of two names on the path.
-pub(crate) fn find_binary() -> Option<PathBuf> {
-    if let Some(given) = std::env::var_os("REKEYD_SANDBOX_REDIS_SERVER") {
-        return Some(PathBuf::from(given)).filter(|path| path.is_file());
-    }
-    let path = std::env::var_os("PATH")?;
-    ["redis-server", "valkey-server"].iter().find_map(|name| {
-        std::env::split_paths(&path)
-            .map(|dir| dir.join(name))
-            .find(|file| file.is_file())
-    })
 }

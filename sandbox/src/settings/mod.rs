@@ -42,8 +42,12 @@ pub struct Settings {
     pub signature_window_s: u64,
     /// Whether `, " / @` are refused in ElastiCache passwords.
     pub enforce_password_characters: bool,
-    /// What stands behind a replication group.
+    /// What stands behind a cache.
     pub caches: Caches,
+    /// How many hidden nodes a new serverless cache has.
+    pub serverless_nodes: usize,
+    /// How long a node that is added or replaced is listed before it comes up and has an address.
+    pub node_creating_ms: u64,
     /// A delay before every reply.
     pub latency_ms: u64,
     /// How many calls the log keeps.
@@ -70,6 +74,8 @@ impl Default for Settings {
             signature_window_s: 300,
             enforce_password_characters: true,
             caches: Caches::Redis,
+            serverless_nodes: 2,
+            node_creating_ms: 0,
             latency_ms: 0,
             log_limit: 100_000,
             doubts: Doubts::default(),
@@ -78,11 +84,11 @@ impl Default for Settings {
     }
 }
 
-/// What stands behind a replication group.
+/// What stands behind a cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Caches {
-    /// A `redis-server` process for each node.
+    /// A process of `redis-server` or `valkey-server` for each node.
     Redis,
     /// Nothing: nodes exist in the model only.
     Virtual,

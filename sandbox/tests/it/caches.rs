@@ -104,7 +104,7 @@ async fn a_stopped_node_catches_up_and_a_stuck_one_keeps_its_view() {
     let start = NodeChange {
         running: Some(true),
         status: Some("available".into()),
-        propagation_ms: None,
+        ..NodeChange::default()
     };
     assert!(server.change_node("rg-002", &start).await.unwrap());
     assert_eq!(client.port("rg-002").await, port, "it keeps its address");

@@ -8,14 +8,18 @@
 )]
 
 mod caches;
+mod changing_nodes;
 mod clients;
+mod cluster_mode;
 mod doubts;
 mod faults;
 mod guide;
+mod kinds;
 mod process;
 mod python;
 mod quotas;
 mod secrets;
+mod serverless;
 mod simulation;
 mod still;
 mod stranger;

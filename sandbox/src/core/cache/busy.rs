@@ -1,7 +1,7 @@
 //! What else is busy while a user is being changed: its groups and their caches. Nobody outside AWS knows, so
 //! switches decide.
 
-use super::errors::{invalid_group_state, invalid_user_state};
+use super::errors::{invalid_cache_state, invalid_group_state, invalid_user_state};
 use super::model::{CacheState, ReplicationGroup, User, UserGroup};
 use crate::core::operation::Env;
 use crate::error::ApiError;
@@ -30,6 +30,14 @@ impl Env<'_> {
             "modifying"
         } else {
             cache.status
+        }
+    }
+
+    /// Refuses a change to a replication group that is busy.
+    pub(crate) fn check_available(&self, cache: &ReplicationGroup) -> Result<(), ApiError> {
+        match self.cache_status(cache) {
+            "available" => Ok(()),
+            status => Err(invalid_cache_state(&cache.id, status)),
         }
     }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::errors::cache_not_found;
 use super::lenient;
-use super::model::{Node, ReplicationGroup};
+use super::model::{Node, Owner, ReplicationGroup, Shard};
 use super::paging::page;
 use crate::core::operation::Env;
 use crate::error::ApiError;
@@ -39,11 +39,16 @@ pub struct ReplicationGroupOutput {
     pub member_clusters: Vec<String>,
     /// Its shards.
     pub node_groups: Vec<NodeGroupOutput>,
+    /// Where clients of a cache in cluster mode begin.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub configuration_endpoint: Option<Endpoint>,
     /// The global datastore that it is part of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub global_replication_group_info: Option<GlobalInfo>,
-    /// Whether it has more than one shard in principle.
+    /// Whether cluster mode is on.
     pub cluster_enabled: bool,
+    /// The same in a word: `enabled` or `disabled`.
+    pub cluster_mode: String,
     /// The kind of machine.
     pub cache_node_type: String,
     /// Whether it wants an AUTH token. It never does here.
@@ -83,17 +88,20 @@ pub struct NodeGroupOutput {
     pub node_group_id: String,
     /// Its status.
     pub status: String,
-    /// Where to write.
+    /// Its hash slots, such as `0-5460`, in cluster mode.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slots: Option<String>,
+    /// Where to write, unless in cluster mode.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub primary_endpoint: Option<Endpoint>,
-    /// Where to read.
+    /// Where to read, unless in cluster mode.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reader_endpoint: Option<Endpoint>,
     /// Its nodes.
     pub node_group_members: Vec<NodeGroupMember>,
 }
 
-/// A node of a shard.
+/// A node of a shard. The botocore model: address and role only with cluster mode off.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct NodeGroupMember {
@@ -107,7 +115,8 @@ pub struct NodeGroupMember {
     /// Any.
     pub preferred_availability_zone: String,
     /// `primary` or `replica`.
-    pub current_role: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub current_role: Option<String>,
 }
 
 impl Node {
@@ -128,9 +137,11 @@ impl ReplicationGroupOutput {
             description: group.description.clone(),
             status: env.cache_status(group).to_owned(),
             member_clusters: group.nodes().cloned().collect(),
-            node_groups: shards(env, group),
+            node_groups: group.shards.iter().map(|shard| node_group(env, group, shard)).collect(),
+            configuration_endpoint: configuration_endpoint(env, group),
             global_replication_group_info: global(env, group),
-            cluster_enabled: group.shards.len() > 1,
+            cluster_enabled: group.cluster,
+            cluster_mode: if group.cluster { "enabled" } else { "disabled" }.to_owned(),
             cache_node_type: group.node_type.clone(),
             auth_token_enabled: false,
             transit_encryption_enabled: group.tls,
@@ -158,34 +169,46 @@ fn global(env: &Env<'_>, group: &ReplicationGroup) -> Option<GlobalInfo> {
     })
 }
 
-fn shards(env: &Env<'_>, group: &ReplicationGroup) -> Vec<NodeGroupOutput> {
-    let show = |shard: &super::model::Shard| {
-        let nodes: Vec<&Node> = shard
-            .nodes
-            .iter()
-            .filter_map(|id| env.account.cache.nodes.get(id))
-            .collect();
-        let ready = nodes.iter().all(|node| node.port != 0);
-        let primary = nodes.first().filter(|_| ready).and_then(|n| n.endpoint());
-        let reader = nodes.get(1).or(nodes.first()).filter(|_| ready);
-        NodeGroupOutput {
-            node_group_id: shard.id.clone(),
-            status: group.status.to_owned(),
-            primary_endpoint: primary,
-            reader_endpoint: reader.and_then(|n| n.endpoint()),
-            node_group_members: nodes.into_iter().map(|node| member(env, node)).collect(),
-        }
-    };
-    group.shards.iter().map(show).collect()
+/// Whether a cache shows endpoints: once it has been put together.
+fn shows_endpoints(group: &ReplicationGroup) -> bool {
+    !["creating", "create-failed"].contains(&group.status)
 }
 
-fn member(env: &Env<'_>, node: &Node) -> NodeGroupMember {
+/// An address that answers: the first node's.
+fn configuration_endpoint(env: &Env<'_>, group: &ReplicationGroup) -> Option<Endpoint> {
+    let mut nodes = group.nodes().filter_map(|id| env.account.cache.nodes.get(id));
+    let shown = group.cluster && shows_endpoints(group);
+    nodes.find(|node| shown && node.answers()).and_then(Node::endpoint)
+}
+
+fn node_group(env: &Env<'_>, group: &ReplicationGroup, shard: &Shard) -> NodeGroupOutput {
+    let nodes: Vec<&Node> = shard
+        .nodes
+        .iter()
+        .filter_map(|id| env.account.cache.nodes.get(id))
+        .collect();
+    let shown = !group.cluster && shows_endpoints(group);
+    let primary = nodes.iter().find(|node| shown && node.index == 0);
+    let primary = primary.and_then(|node| node.endpoint());
+    let mut replicas = nodes.iter().filter(|node| shown && node.index > 0);
+    let reader = replicas.find_map(|node| node.endpoint()).or_else(|| primary.clone());
+    NodeGroupOutput {
+        node_group_id: shard.id.clone(),
+        status: group.status.to_owned(),
+        slots: shard.slots.map(|(first, last)| format!("{first}-{last}")),
+        primary_endpoint: primary,
+        reader_endpoint: reader,
+        node_group_members: nodes.into_iter().map(|node| member(env, group, node)).collect(),
+    }
+}
+
+fn member(env: &Env<'_>, group: &ReplicationGroup, node: &Node) -> NodeGroupMember {
     NodeGroupMember {
         cache_cluster_id: node.id.clone(),
         cache_node_id: "0001".to_owned(),
-        read_endpoint: node.endpoint(),
+        read_endpoint: node.endpoint().filter(|_| !group.cluster),
         preferred_availability_zone: format!("{}a", env.account.region),
-        current_role: node.role().to_owned(),
+        current_role: (!group.cluster).then(|| node.role().to_owned()),
     }
 }
 
@@ -303,25 +326,34 @@ super::elasticache!(DescribeCacheClusters => DescribeCacheClustersOutput, "Descr
 
 fn describe_clusters(env: &mut Env<'_>, input: DescribeCacheClusters) -> Result<DescribeCacheClustersOutput, ApiError> {
     let nodes = &env.account.cache.nodes;
-    let chosen: Vec<&Node> = match &input.cache_cluster_id {
+    let all = || nodes.values().filter_map(|node| Some((node, group_of(env, node)?)));
+    let chosen: Vec<(&Node, &ReplicationGroup)> = match &input.cache_cluster_id {
         Some(id) => vec![
-            nodes
-                .get(id)
+            all()
+                .find(|(node, _)| node.id == *id)
                 .ok_or_else(|| ApiError::not_found("CacheClusterNotFound", format!("CacheCluster not found: {id}")))?,
         ],
         None if input.show_cache_clusters_not_in_replication_groups == Some(true) => Vec::new(),
-        None => nodes.values().collect(),
+        None => all().collect(),
     };
     let (page, marker) = page(chosen, input.marker.as_deref(), input.max_records)?;
     let info = input.show_cache_node_info == Some(true);
+    let cache_clusters = page.into_iter().map(|(node, group)| cluster(node, group, info));
     Ok(DescribeCacheClustersOutput {
-        cache_clusters: page.into_iter().map(|node| cluster(env, node, info)).collect(),
+        cache_clusters: cache_clusters.collect(),
         marker,
     })
 }
 
-fn cluster(env: &Env<'_>, node: &Node, info: bool) -> CacheClusterOutput {
-    let group = env.account.cache.caches.get(&node.replication_group);
+/// The cache of a node that may be seen: nodes of serverless caches are hidden.
+fn group_of<'a>(env: &'a Env<'_>, node: &Node) -> Option<&'a ReplicationGroup> {
+    match &node.owner {
+        Owner::ReplicationGroup(id) => env.account.cache.caches.get(id),
+        Owner::Serverless(_) => None,
+    }
+}
+
+fn cluster(node: &Node, group: &ReplicationGroup, info: bool) -> CacheClusterOutput {
     let inside = CacheNodeOutput {
         cache_node_id: "0001".to_owned(),
         cache_node_status: node.status.clone(),
@@ -329,12 +361,12 @@ fn cluster(env: &Env<'_>, node: &Node, info: bool) -> CacheClusterOutput {
     };
     CacheClusterOutput {
         cache_cluster_id: node.id.clone(),
-        cache_node_type: group.map(|g| g.node_type.clone()).unwrap_or_default(),
-        engine: group.map(|g| g.engine.clone()).unwrap_or_default(),
+        cache_node_type: group.node_type.clone(),
+        engine: group.engine.clone(),
         cache_cluster_status: node.status.clone(),
         num_cache_nodes: 1,
         cache_nodes: if info { vec![inside] } else { Vec::new() },
-        replication_group_id: node.replication_group.clone(),
-        transit_encryption_enabled: group.is_some_and(|g| g.tls),
+        replication_group_id: group.id.clone(),
+        transit_encryption_enabled: group.tls,
     }
 }

@@ -43,6 +43,20 @@ pub(crate) fn cache_not_found(id: &str) -> ApiError {
     )
 }
 
+pub(crate) fn invalid_cache_state(id: &str, status: &str) -> ApiError {
+    ApiError::bad_request(
+        "InvalidReplicationGroupState",
+        format!("Replication group {id} has status {status}, not available."),
+    )
+}
+
+pub(crate) fn serverless_not_found(name: &str) -> ApiError {
+    ApiError::not_found(
+        "ServerlessCacheNotFoundFault",
+        format!("Serverless cache {name} not found."),
+    )
+}
+
 pub(crate) fn missing(parameter: &str) -> ApiError {
     ApiError::bad_request(
         "MissingParameter",

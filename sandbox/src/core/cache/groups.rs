@@ -242,11 +242,9 @@ fn delete(env: &mut Env<'_>, input: DeleteUserGroup) -> Result<UserGroupOutput, 
     if status == "modifying" {
         return Err(invalid_group_state(&id, status));
     }
-    if cache.caches_of(&id).next().is_some() {
-        return Err(invalid_group_state(
-            &id,
-            "active and is associated with a replication group",
-        ));
+    let given = cache.serverless.values().any(|c| c.user_group_id.as_ref() == Some(&id));
+    if given || cache.caches_of(&id).next().is_some() {
+        return Err(invalid_group_state(&id, "active and is associated with a cache"));
     }
     let mut group = group.clone();
     group.deleting = true;

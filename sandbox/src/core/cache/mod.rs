@@ -1,23 +1,29 @@
 //! ElastiCache.
 
 pub(crate) mod access_string;
+pub(crate) mod attachment;
 pub(crate) mod busy;
 pub(crate) mod clusters;
 pub(crate) mod create_user;
 pub(crate) mod delete_user;
 pub(crate) mod describe_users;
 pub(crate) mod errors;
+pub(crate) mod failover;
+pub(crate) mod globals;
 pub(crate) mod groups;
 pub(crate) mod lenient;
 pub(crate) mod model;
 pub(crate) mod modify_cache;
 pub(crate) mod modify_group;
 pub(crate) mod modify_user;
-pub(crate) mod other_caches;
 pub(crate) mod paging;
 pub(crate) mod passwords;
 pub(crate) mod propagation;
 pub(crate) mod replication;
+pub(crate) mod scaling;
+pub(crate) mod serverless;
+pub(crate) mod shape;
+pub(crate) mod show_serverless;
 pub(crate) mod tags;
 
 /// Gives an operation its identity: service, name, whether it changes something, and its resource.

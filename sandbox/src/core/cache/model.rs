@@ -154,7 +154,16 @@ impl UserGroup {
     }
 }
 
-/// A cache: a primary and its replicas in each shard. Only one shard runs for real now.
+/// What a node belongs to.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Owner {
+    /// A replication group, by id.
+    ReplicationGroup(String),
+    /// A serverless cache, by name: the node is hidden behind its endpoint.
+    Serverless(String),
+}
+
+/// A cache: a primary and its replicas in each shard.
 #[derive(Debug, Clone)]
 pub(crate) struct ReplicationGroup {
     pub(crate) id: String,
@@ -162,7 +171,13 @@ pub(crate) struct ReplicationGroup {
     pub(crate) engine: String,
     pub(crate) arn: String,
     pub(crate) tls: bool,
+    /// Whether cluster mode is on.
+    pub(crate) cluster: bool,
+    /// Whether its shards have been put together; who comes later joins them.
+    pub(crate) formed: bool,
     pub(crate) status: &'static str,
+    /// Arrangements of its nodes that are under way.
+    pub(crate) work: usize,
     pub(crate) user_group_ids: Vec<String>,
     pub(crate) shards: Vec<Shard>,
     pub(crate) created: DateTime<Utc>,
@@ -170,10 +185,13 @@ pub(crate) struct ReplicationGroup {
     pub(crate) global: Option<String>,
 }
 
-/// One shard: the first node is its primary.
+/// One shard.
 #[derive(Debug, Clone)]
 pub(crate) struct Shard {
     pub(crate) id: String,
+    /// The first and the last hash slot, in cluster mode.
+    pub(crate) slots: Option<(u16, u16)>,
+    /// Its nodes by id; which of them is the primary, the nodes say.
     pub(crate) nodes: Vec<String>,
 }
 
@@ -181,22 +199,39 @@ impl ReplicationGroup {
     pub(crate) fn nodes(&self) -> impl Iterator<Item = &String> {
         self.shards.iter().flat_map(|shard| &shard.nodes)
     }
+
+    pub(crate) fn shard_of(&self, node: &str) -> Option<&Shard> {
+        self.shards.iter().find(|shard| shard.nodes.iter().any(|id| id == node))
+    }
+}
+
+/// How far a node has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// It is listed, and has no address.
+    Starting,
+    /// It has come up. It may have been stopped since.
+    Up,
+    /// Its process could not be started.
+    Failed,
 }
 
 /// A node and what it believes about users.
 #[derive(Debug, Clone)]
 pub(crate) struct Node {
     pub(crate) id: String,
-    pub(crate) replication_group: String,
-    /// 0 is the primary.
+    pub(crate) owner: Owner,
+    /// Its place in its shard: 0 is the primary's. A failover swaps places.
     pub(crate) index: usize,
     pub(crate) host: String,
+    /// 0 until it has come up.
     pub(crate) port: u16,
+    /// How often another process has taken its place.
+    pub(crate) replaced: u16,
     /// The status that ElastiCache reports, which need not be the truth.
     pub(crate) status: String,
     pub(crate) running: bool,
-    /// Whether it has come up for the first time.
-    pub(crate) started: bool,
+    pub(crate) stage: Stage,
     pub(crate) delay: Option<Delay>,
     /// Users by name.
     pub(crate) view: BTreeMap<String, AclRule>,
@@ -207,6 +242,11 @@ pub(crate) struct Node {
 impl Node {
     pub(crate) fn role(&self) -> &'static str {
         if self.index == 0 { "primary" } else { "replica" }
+    }
+
+    /// Whether a login can reach it.
+    pub(crate) fn answers(&self) -> bool {
+        self.running && self.stage == Stage::Up
     }
 }
 
@@ -233,15 +273,23 @@ pub struct GlobalMember {
     pub role: String,
 }
 
-/// A serverless cache, which only seeding makes for now.
+/// A serverless cache: an endpoint, and nodes behind it that nobody sees.
 #[derive(Debug, Clone)]
 pub(crate) struct ServerlessCache {
     pub(crate) name: String,
+    pub(crate) description: String,
     pub(crate) engine: String,
+    pub(crate) major_version: String,
     pub(crate) arn: String,
+    pub(crate) status: &'static str,
     pub(crate) user_group_id: Option<String>,
     pub(crate) host: String,
+    /// 0 until the endpoint is open.
     pub(crate) port: u16,
+    pub(crate) reader_port: u16,
+    pub(crate) nodes: Vec<String>,
+    /// Connections that the model has led to a node.
+    pub(crate) led: usize,
     pub(crate) created: DateTime<Utc>,
 }
 
@@ -271,21 +319,63 @@ impl CacheState {
             .filter(move |cache| cache.user_group_ids.iter().any(|id| id == group_id))
     }
 
+    /// All nodes that a group's users are known to.
+    pub(crate) fn nodes_of_group<'a>(&'a self, group_id: &'a str) -> impl Iterator<Item = &'a String> + 'a {
+        let hidden = self
+            .serverless
+            .values()
+            .filter(move |cache| cache.user_group_id.as_deref() == Some(group_id))
+            .flat_map(|cache| &cache.nodes);
+        self.caches_of(group_id).flat_map(ReplicationGroup::nodes).chain(hidden)
+    }
+
     /// The nodes that know the user.
     pub(crate) fn nodes_of(&self, user_id: &str) -> BTreeSet<String> {
         self.groups_of(user_id)
-            .flat_map(|group| self.caches_of(&group.id))
-            .flat_map(ReplicationGroup::nodes)
+            .flat_map(|group| self.nodes_of_group(&group.id))
             .cloned()
             .collect()
     }
 
+    /// The nodes of a cache.
+    pub(crate) fn nodes_in(&self, owner: &Owner) -> Vec<String> {
+        match owner {
+            Owner::ReplicationGroup(id) => self.caches.get(id).map(|c| c.nodes().cloned().collect()),
+            Owner::Serverless(name) => self.serverless.get(name).map(|c| c.nodes.clone()),
+        }
+        .unwrap_or_default()
+    }
+
+    /// The user groups that a cache is given.
+    pub(crate) fn groups_given(&self, owner: &Owner) -> &[String] {
+        match owner {
+            Owner::ReplicationGroup(id) => self.caches.get(id).map(|c| c.user_group_ids.as_slice()),
+            Owner::Serverless(name) => self.serverless.get(name).map(|c| c.user_group_id.as_slice()),
+        }
+        .unwrap_or_default()
+    }
+
     /// Whether a cache's user groups hold the user.
-    pub(crate) fn cache_knows(&self, cache: &ReplicationGroup, user_id: &str) -> bool {
-        cache
-            .user_group_ids
+    pub(crate) fn cache_knows(&self, owner: &Owner, user_id: &str) -> bool {
+        self.groups_given(owner)
             .iter()
             .filter_map(|id| self.groups.get(id))
             .any(|group| group.user_ids.iter().any(|id| id == user_id))
+    }
+
+    /// Who may log in to a cache: the users of its groups, or anybody if it has none.
+    pub(crate) fn view_of(&self, owner: &Owner) -> BTreeMap<String, AclRule> {
+        let groups = self.groups_given(owner);
+        if groups.is_empty() {
+            let rule = AclRule::open_default();
+            return BTreeMap::from([(rule.user_name.clone(), rule)]);
+        }
+        groups
+            .iter()
+            .filter_map(|id| self.groups.get(id))
+            .flat_map(|group| &group.user_ids)
+            .filter_map(|id| self.users.get(id))
+            .map(|user| (user.name.clone(), user.rule()))
+            .collect()
     }
 }

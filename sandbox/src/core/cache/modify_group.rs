@@ -7,7 +7,6 @@ use serde::Deserialize;
 use super::errors::{group_not_found, invalid_combination, invalid_group_state, invalid_value};
 use super::groups::{UserGroupOutput, check_members};
 use super::lenient;
-use super::model::ReplicationGroup;
 use crate::core::operation::Env;
 use crate::error::ApiError;
 
@@ -34,11 +33,7 @@ fn modify(env: &mut Env<'_>, input: ModifyUserGroup) -> Result<UserGroupOutput, 
     let remove = input.user_ids_to_remove.unwrap_or_default();
     let members = new_members(env, &id, &add, &remove)?;
     let cache = &mut env.account.cache;
-    let nodes: BTreeSet<String> = cache
-        .caches_of(&id)
-        .flat_map(ReplicationGroup::nodes)
-        .cloned()
-        .collect();
+    let nodes: BTreeSet<String> = cache.nodes_of_group(&id).cloned().collect();
     let Some(group) = cache.groups.get_mut(&id) else {
         return Err(group_not_found(&id));
     };

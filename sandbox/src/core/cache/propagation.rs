@@ -76,10 +76,7 @@ impl Env<'_> {
         let (Some(user), Some(node)) = (cache.users.get(user_id), cache.nodes.get(node_id)) else {
             return false;
         };
-        let known = cache
-            .caches
-            .get(&node.replication_group)
-            .is_some_and(|c| cache.cache_knows(c, user_id));
+        let known = cache.cache_knows(&node.owner, user_id);
         let name = user.name.clone();
         let pending = Pending {
             user_id: user_id.to_owned(),

@@ -1,17 +1,15 @@
 //! CreateReplicationGroup and DeleteReplicationGroup.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use super::clusters::ReplicationGroupOutput;
 use super::create_user::{check_id, engine};
-use super::errors::{
-    cache_not_found, group_not_found, invalid_combination, invalid_group_state, invalid_value, missing,
-};
+use super::errors::{cache_not_found, group_not_found, invalid_combination, invalid_group_state, missing};
 use super::lenient;
-use super::model::{AclRule, CacheState, Node, ReplicationGroup, Shard};
+use super::model::{CacheState, Owner, ReplicationGroup};
+use super::shape::Shape;
 use crate::core::account::NodeUpdate;
+use crate::core::arrange::{Arrangement, NewShard};
 use crate::core::operation::Env;
 use crate::error::ApiError;
 
@@ -25,10 +23,10 @@ pub struct CreateReplicationGroup {
     pub replication_group_description: String,
     /// `redis` (the default) or `valkey`.
     pub engine: Option<String>,
-    /// How many nodes; the first is the primary.
+    /// How many nodes a cache of one shard has; the first is the primary.
     #[serde(deserialize_with = "lenient::number")]
     pub num_cache_clusters: Option<i64>,
-    /// Shards. Only one so far.
+    /// Shards; with more than one, cluster mode is on.
     #[serde(deserialize_with = "lenient::number")]
     pub num_node_groups: Option<i64>,
     /// Replicas of each shard, the other way to say how many nodes.
@@ -40,6 +38,10 @@ pub struct CreateReplicationGroup {
     /// Whose users it knows.
     #[serde(deserialize_with = "lenient::list")]
     pub user_group_ids: Option<Vec<String>>,
+    /// `enabled` or `disabled`.
+    pub cluster_mode: Option<String>,
+    /// Looked at only for its end: `.cluster.on` enables cluster mode.
+    pub cache_parameter_group_name: Option<String>,
     /// Any; nothing depends on it.
     pub cache_node_type: Option<String>,
 }
@@ -57,43 +59,31 @@ super::elasticache!(CreateReplicationGroup => OneReplicationGroup, "CreateReplic
 
 fn create(env: &mut Env<'_>, input: CreateReplicationGroup) -> Result<OneReplicationGroup, ApiError> {
     let id = input.replication_group_id.clone();
-    let size = check(env, &input)?;
+    check(env, &input)?;
+    let shape = Shape::of(&input)?;
+    check_nodes_free(&env.account.cache, &id, &shape)?;
     let engine = engine(input.engine.as_deref().unwrap_or("redis"))?;
     let user_group_ids = input.user_group_ids.unwrap_or_default();
     let tls = input.transit_encryption_enabled == Some(true);
     check_groups(&env.account.cache, &engine, &user_group_ids, tls)?;
-    let live = env.account.live;
-    let nodes: Vec<String> = (1..=size).map(|n| format!("{id}-{n:03}")).collect();
     let group = ReplicationGroup {
         arn: env.account.cache_arn("replicationgroup", &id),
         id: id.clone(),
         description: input.replication_group_description,
         engine,
         tls,
-        status: if live { "creating" } else { "available" },
+        cluster: shape.cluster,
+        formed: false,
+        status: "creating",
+        work: 0,
         user_group_ids,
-        shards: vec![Shard {
-            id: "0001".to_owned(),
-            nodes: nodes.clone(),
-        }],
+        shards: shape.shards,
         created: env.now,
         node_type: input.cache_node_type.unwrap_or_else(|| "cache.t4g.micro".to_owned()),
         global: None,
     };
-    let view = view_of(&env.account.cache, &group);
-    env.account.cache.caches.insert(id.clone(), group);
-    for (index, node) in nodes.iter().enumerate() {
-        add_node(env, &id, index, node, &view);
-        let primary = nodes.first().filter(|_| index > 0);
-        if live {
-            let update = NodeUpdate::Start {
-                node: env.account.node_key(node),
-                primary: primary.map(|primary| env.account.node_key(primary)),
-                tls,
-            };
-            env.account.outbox.push(update);
-        }
-    }
+    env.account.cache.caches.insert(id.clone(), group.clone());
+    start_nodes(env, &group);
     env.account.touch();
     let mut output = ReplicationGroupOutput::of(env, &id)?;
     "creating".clone_into(&mut output.status);
@@ -102,48 +92,34 @@ fn create(env: &mut Env<'_>, input: CreateReplicationGroup) -> Result<OneReplica
     })
 }
 
-fn add_node(env: &mut Env<'_>, group: &str, index: usize, id: &str, view: &BTreeMap<String, AclRule>) {
-    let live = env.account.live;
-    let node = Node {
-        id: id.to_owned(),
-        replication_group: group.to_owned(),
-        index,
-        // A process answers at localhost with a port that is known once it runs. Nothing answers
-        // for a virtual node, so its name is one that cannot exist.
-        host: if live {
-            "localhost".to_owned()
-        } else {
-            format!("{id}.{}.{}.invalid", env.account.region, env.account.id)
-        },
-        port: if live { 0 } else { 6379 },
-        status: if live { "creating" } else { "available" }.to_owned(),
-        running: true,
-        started: !live,
-        delay: None,
-        view: view.clone(),
-        pending: BTreeMap::new(),
-    };
-    env.account.cache.nodes.insert(id.to_owned(), node);
-}
-
-/// Who may log in to a cache: the users of its groups, or anybody if it has none.
-pub(crate) fn view_of(cache: &CacheState, group: &ReplicationGroup) -> BTreeMap<String, AclRule> {
-    if group.user_group_ids.is_empty() {
-        let rule = AclRule::open_default();
-        return BTreeMap::from([(rule.user_name.clone(), rule)]);
+/// Lists all nodes of a new cache, has them come up, and makes a Redis Cluster of them if they are to be one.
+fn start_nodes(env: &mut Env<'_>, group: &ReplicationGroup) {
+    let owner = Owner::ReplicationGroup(group.id.clone());
+    for shard in &group.shards {
+        for (index, node) in shard.nodes.iter().enumerate() {
+            env.list_node(node, &owner, index);
+        }
     }
-    group
-        .user_group_ids
-        .iter()
-        .filter_map(|id| cache.groups.get(id))
-        .flat_map(|group| &group.user_ids)
-        .filter_map(|id| cache.users.get(id))
-        .map(|user| (user.name.clone(), user.rule()))
-        .collect()
+    for node in group.nodes() {
+        env.begin_node(node);
+    }
+    if let Some(group) = env.account.cache.caches.get_mut(&group.id) {
+        group.formed = true;
+    }
+    if group.cluster {
+        let shards = group.shards.iter().map(|shard| NewShard {
+            slots: shard.slots.unwrap_or_default(),
+            nodes: shard.nodes.iter().map(|id| env.account.node_key(id)).collect(),
+        });
+        let step = Arrangement::Form {
+            shards: shards.collect(),
+        };
+        env.arrange(&owner, step);
+    }
 }
 
-/// Names and sizes. Returns the number of nodes.
-fn check(env: &Env<'_>, input: &CreateReplicationGroup) -> Result<i64, ApiError> {
+/// Names.
+fn check(env: &Env<'_>, input: &CreateReplicationGroup) -> Result<(), ApiError> {
     let id = &input.replication_group_id;
     if id.is_empty() {
         return Err(missing("ReplicationGroupId"));
@@ -153,23 +129,24 @@ fn check(env: &Env<'_>, input: &CreateReplicationGroup) -> Result<i64, ApiError>
     }
     check_id("ReplicationGroupId", id)?;
     if env.account.cache.caches.contains_key(id) {
-        return Err(ApiError::bad_request(
-            "ReplicationGroupAlreadyExists",
-            format!("Replication group {id} already exists."),
-        ));
+        return Err(already_exists(format!("Replication group {id} already exists.")));
     }
-    if input.num_node_groups.unwrap_or(1) != 1 {
-        return Err(invalid_value("The sandbox runs caches of one node group only."));
+    Ok(())
+}
+
+/// The nodes of a cache `a-0001` are called like those of shard 0001 of a cache `a`.
+fn check_nodes_free(cache: &CacheState, id: &str, shape: &Shape) -> Result<(), ApiError> {
+    let mut nodes = shape.shards.iter().flat_map(|shard| &shard.nodes);
+    match nodes.find(|node| cache.nodes.contains_key(*node)) {
+        None => Ok(()),
+        Some(node) => Err(already_exists(format!(
+            "Replication group {id} would have a node {node}, which another one has."
+        ))),
     }
-    let size = match (input.num_cache_clusters, input.replicas_per_node_group) {
-        (Some(size), _) => size,
-        (None, Some(replicas)) => replicas.saturating_add(1),
-        (None, None) => 1,
-    };
-    if !(1..=6).contains(&size) {
-        return Err(invalid_value("NumCacheClusters must be between 1 and 6."));
-    }
-    Ok(size)
+}
+
+fn already_exists(message: String) -> ApiError {
+    ApiError::bad_request("ReplicationGroupAlreadyExists", message)
 }
 
 /// Whether a cache may be given these user groups.
@@ -182,7 +159,7 @@ pub(crate) fn check_groups(cache: &CacheState, engine: &str, ids: &[String], tls
     }
     if ids.len() > 1 {
         return Err(invalid_combination(
-            "Only one user group can be associated with a replication group.",
+            "Only one user group can be associated with a cache.",
         ));
     }
     for id in ids {
@@ -227,6 +204,10 @@ fn delete(env: &mut Env<'_>, input: DeleteReplicationGroup) -> Result<OneReplica
             let node = env.account.node_key(node);
             env.account.outbox.push(NodeUpdate::Remove { node });
         }
+    }
+    if env.account.live {
+        let cache = env.account.cache_key(&Owner::ReplicationGroup(id));
+        env.account.outbox.push(NodeUpdate::Disband { cache });
     }
     env.account.touch();
     Ok(OneReplicationGroup {

@@ -1,100 +1,11 @@
-//! DescribeServerlessCaches and DescribeGlobalReplicationGroups: what there is has been seeded.
+//! DescribeGlobalReplicationGroups: what there is has been seeded.
 
-use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::clusters::{Endpoint, timestamp};
 use super::lenient;
-use super::model::ServerlessCache;
 use super::paging::page;
 use crate::core::operation::Env;
 use crate::error::ApiError;
-
-/// Shows serverless caches.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-pub struct DescribeServerlessCaches {
-    /// Only this one.
-    pub serverless_cache_name: Option<String>,
-    /// Where the last page ended.
-    pub next_token: Option<String>,
-    /// How many on a page.
-    #[serde(deserialize_with = "lenient::number")]
-    pub max_results: Option<i64>,
-}
-
-/// One page of serverless caches.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct DescribeServerlessCachesOutput {
-    /// The caches.
-    pub serverless_caches: Vec<ServerlessCacheOutput>,
-    /// Where to go on.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub next_token: Option<String>,
-}
-
-/// A serverless cache as replies show it.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct ServerlessCacheOutput {
-    /// Its name.
-    pub serverless_cache_name: String,
-    /// Upper case, unlike everywhere else in ElastiCache (botocore model).
-    pub status: String,
-    /// `redis` or `valkey`.
-    pub engine: String,
-    /// Whose users it knows.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub user_group_id: Option<String>,
-    /// Where it is.
-    pub endpoint: Endpoint,
-    /// Where to read.
-    pub reader_endpoint: Endpoint,
-    /// Since when.
-    #[serde(serialize_with = "timestamp")]
-    pub create_time: DateTime<Utc>,
-    /// Its ARN.
-    #[serde(rename = "ARN")]
-    pub arn: String,
-}
-
-super::elasticache!(DescribeServerlessCaches => DescribeServerlessCachesOutput, "DescribeServerlessCaches",
-    mutates: false, |d| d.serverless_cache_name.as_deref(), serverless);
-
-fn serverless(env: &mut Env<'_>, input: DescribeServerlessCaches) -> Result<DescribeServerlessCachesOutput, ApiError> {
-    let caches = &env.account.cache.serverless;
-    let chosen: Vec<&ServerlessCache> = match &input.serverless_cache_name {
-        Some(name) => vec![caches.get(name).ok_or_else(|| {
-            ApiError::not_found(
-                "ServerlessCacheNotFoundFault",
-                format!("Serverless cache {name} not found."),
-            )
-        })?],
-        None => caches.values().collect(),
-    };
-    let (page, next_token) = page(chosen, input.next_token.as_deref(), input.max_results)?;
-    let show = |cache: &ServerlessCache| {
-        let endpoint = Endpoint {
-            address: cache.host.clone(),
-            port: cache.port,
-        };
-        ServerlessCacheOutput {
-            serverless_cache_name: cache.name.clone(),
-            status: "AVAILABLE".to_owned(),
-            engine: cache.engine.clone(),
-            user_group_id: cache.user_group_id.clone(),
-            reader_endpoint: endpoint.clone(),
-            endpoint,
-            create_time: cache.created,
-            arn: cache.arn.clone(),
-        }
-    };
-    Ok(DescribeServerlessCachesOutput {
-        serverless_caches: page.into_iter().map(show).collect(),
-        next_token,
-    })
-}
 
 /// Shows global datastores.
 #[derive(Debug, Clone, Default, Deserialize)]
