@@ -10,6 +10,7 @@
 mod caches;
 mod faults;
 mod guide;
+mod model;
 mod process;
 mod secrets;
 mod simulation;
