@@ -18,7 +18,9 @@ fn at(path: &str, expected: &Value, got: &Value) -> Option<String> {
             if key == "VersionIdsToStages" && map.len() != got.as_object().map_or(0, serde_json::Map::len) {
                 return Some(format!("{path}: expected {expected}, got {got}"));
             }
-            return map.iter().find_map(|(key, value)| at(&format!("{path}.{key}"), value, &got[key]));
+            return map
+                .iter()
+                .find_map(|(key, value)| at(&format!("{path}.{key}"), value, &got[key]));
         }
         (Value::Array(list), _) => {
             let (mut list, mut got_list) = (list.clone(), got.as_array().cloned().unwrap_or_default());
@@ -44,6 +46,8 @@ fn at(path: &str, expected: &Value, got: &Value) -> Option<String> {
 
 /// What tells the members of a set apart.
 fn identity(member: &Value) -> String {
-    let id = ["UserId", "UserGroupId", "VersionId", "Key"].into_iter().find_map(|key| member[key].as_str());
+    let id = ["UserId", "UserGroupId", "VersionId", "Key"]
+        .into_iter()
+        .find_map(|key| member[key].as_str());
     id.or(member.as_str()).unwrap_or_default().to_owned()
 }

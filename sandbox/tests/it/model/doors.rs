@@ -9,7 +9,7 @@ use hyper_util::rt::TokioIo;
 use rekeyd_sandbox::elasticache as ec;
 use rekeyd_sandbox::secretsmanager as sm;
 use rekeyd_sandbox::{
-    CallContext, CallError, Caches, Clock, Fault, LogEntry, LoginAnswer, ManualClock, Operation, Sandbox,
+    Caches, CallContext, CallError, Clock, Fault, LogEntry, LoginAnswer, ManualClock, Operation, Sandbox,
     SandboxServer, ServerConfig, Settings,
 };
 use serde_json::{Value, json};
@@ -21,15 +21,25 @@ use super::wire;
 #[derive(Debug, Clone, PartialEq)]
 pub enum Answer {
     Ok(Value),
-    Refused { code: String, status: u16 },
+    Refused {
+        code: String,
+        status: u16,
+    },
     /// The connection was closed instead.
     Lost,
 }
 
 /// A way into a sandbox whose clock is moved by hand.
 pub enum Door {
-    Rust { sandbox: Sandbox, clock: ManualClock },
-    Http { server: Box<SandboxServer>, clock: ManualClock, connection: Option<SendRequest<Full<Bytes>>> },
+    Rust {
+        sandbox: Sandbox,
+        clock: ManualClock,
+    },
+    Http {
+        server: Box<SandboxServer>,
+        clock: ManualClock,
+        connection: Option<SendRequest<Full<Bytes>>>,
+    },
 }
 
 fn start_of_time() -> DateTime<Utc> {
@@ -39,15 +49,29 @@ fn start_of_time() -> DateTime<Utc> {
 impl Door {
     pub fn rust() -> Self {
         let clock = ManualClock::new(start_of_time());
-        Self::Rust { sandbox: Sandbox::new(clock.clone(), 1, Settings::default()), clock }
+        Self::Rust {
+            sandbox: Sandbox::new(clock.clone(), 1, Settings::default()),
+            clock,
+        }
     }
 
     pub async fn http() -> Self {
         let clock = ManualClock::new(start_of_time());
-        let settings = Settings { caches: Caches::Virtual, ..Settings::default() };
-        let config = ServerConfig { settings, clock: std::sync::Arc::new(clock.clone()), ..ServerConfig::default() };
+        let settings = Settings {
+            caches: Caches::Virtual,
+            ..Settings::default()
+        };
+        let config = ServerConfig {
+            settings,
+            clock: std::sync::Arc::new(clock.clone()),
+            ..ServerConfig::default()
+        };
         let server = Box::new(SandboxServer::start(config).await.unwrap());
-        Self::Http { server, clock, connection: None }
+        Self::Http {
+            server,
+            clock,
+            connection: None,
+        }
     }
 
     /// An empty sandbox with these settings on top of the default ones.
@@ -122,17 +146,26 @@ impl Door {
         let body: Value = serde_json::from_str(&body).expect("JSON");
         match status {
             200 => Answer::Ok(body),
-            _ => Answer::Refused { code: body["__type"].as_str().unwrap().to_owned(), status },
+            _ => Answer::Refused {
+                code: body["__type"].as_str().unwrap().to_owned(),
+                status,
+            },
         }
     }
 
     async fn form_call(&mut self, name: &str, input: &Value) -> Answer {
-        let headers = [("content-type", "application/x-www-form-urlencoded; charset=utf-8".to_owned())];
+        let headers = [(
+            "content-type",
+            "application/x-www-form-urlencoded; charset=utf-8".to_owned(),
+        )];
         let form = wire::form(name, input);
         match self.signed("elasticache", &headers, form).await {
             None => Answer::Lost,
             Some((200, body)) => Answer::Ok(wire::result(name, &body)),
-            Some((status, body)) => Answer::Refused { code: wire::error_code(&body), status },
+            Some((status, body)) => Answer::Refused {
+                code: wire::error_code(&body),
+                status,
+            },
         }
     }
 
@@ -153,15 +186,28 @@ impl Door {
 
     /// A control call, which has to work.
     async fn control(&mut self, method: &str, path: &str, body: &Value) {
-        let body = if body.is_null() { String::new() } else { body.to_string() };
-        let request = Request::builder().method(method).uri(format!("/_sandbox/{path}")).header("host", "sandbox");
+        let body = if body.is_null() {
+            String::new()
+        } else {
+            body.to_string()
+        };
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("/_sandbox/{path}"))
+            .header("host", "sandbox");
         let reply = self.send(request.body(Full::from(body)).unwrap()).await;
-        assert_eq!(reply.as_ref().map(|(status, _)| *status), Some(200), "{path}: {reply:?}");
+        assert_eq!(
+            reply.as_ref().map(|(status, _)| *status),
+            Some(200),
+            "{path}: {reply:?}"
+        );
     }
 
     /// Sends over a connection that is kept; nothing if it is closed without a reply.
     async fn send(&mut self, request: Request<Full<Bytes>>) -> Option<(u16, String)> {
-        let Self::Http { server, connection, .. } = self else { unreachable!("only over HTTP") };
+        let Self::Http { server, connection, .. } = self else {
+            unreachable!("only over HTTP")
+        };
         let mut sender = match connection.take() {
             Some(sender) => sender,
             None => {
@@ -206,7 +252,10 @@ async fn typed_call<O: Operation>(sandbox: &Sandbox, input: Value) -> Answer {
     let input: O = serde_json::from_value(input).unwrap();
     match sandbox.call(&ctx, input).await {
         Ok(output) => Answer::Ok(serde_json::to_value(output).unwrap()),
-        Err(CallError::Api(error)) => Answer::Refused { code: error.code, status: error.status },
+        Err(CallError::Api(error)) => Answer::Refused {
+            code: error.code,
+            status: error.status,
+        },
         Err(CallError::ReplyLost) => Answer::Lost,
         Err(CallError::Hang) => panic!("no fault that hangs was asked for"),
     }

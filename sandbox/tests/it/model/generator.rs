@@ -13,7 +13,12 @@ pub const VALUES: [&str; 2] = ["value-red", "value-blue"];
 pub const NODES: [&str; 3] = ["rg0-001", "rg0-002", "rg1-001"];
 pub const NAMES: [&str; 3] = ["default", "alice", "bob"];
 /// Good ones; the last has a character that is refused by default.
-pub const PASSWORDS: [&str; 4] = ["password-one-11111", "password-two-22222", "password-three-333", "password,with,comma"];
+pub const PASSWORDS: [&str; 4] = [
+    "password-one-11111",
+    "password-two-22222",
+    "password-three-333",
+    "password,with,comma",
+];
 
 const TOKENS: [&str; 4] = [
     "version-1-aaaaaaaaaaaaaaaaaaaaaa",
@@ -23,6 +28,8 @@ const TOKENS: [&str; 4] = [
 ];
 const LABELS: [&str; 4] = ["AWSCURRENT", "AWSPENDING", "AWSPREVIOUS", "CUSTOM"];
 const USERS: [&str; 4] = ["u1", "u2", "u3", "default"];
+/// Those that calls change; now and then they try the default user.
+const MOSTLY: [&str; 8] = ["u1", "u1", "u1", "u2", "u2", "u2", "u3", "default"];
 const GROUPS: [&str; 2] = ["g0", "g1"];
 const DAY: u64 = 86_400_000;
 
@@ -30,9 +37,41 @@ fn one_of(texts: &'static [&'static str]) -> impl Strategy<Value = String> {
     select(texts).prop_map(str::to_owned)
 }
 
-/// A case of up to `steps` steps; `faults` says whether calls may be hit by faults.
+/// A case of up to `steps` steps after its opening; `faults` says whether calls may be hit by faults.
 pub fn case(steps: usize, faults: bool) -> impl Strategy<Value = Case> {
-    (world(), vec(step(faults), 1..=steps)).prop_map(|(world, steps)| Case { world, steps })
+    (world(), opening(), vec(step(faults), 1..=steps)).prop_map(|(world, mut opening, mut steps)| {
+        opening.append(&mut steps);
+        Case { world, steps: opening }
+    })
+}
+
+/// Some of what most later calls need: a secret, users, one of them in a group.
+fn opening() -> impl Strategy<Value = Vec<Step>> {
+    let secret = |name: &str| Call::CreateSecret {
+        name: name.to_owned(),
+        token: Some(TOKENS[0].to_owned()),
+        value: Some(VALUES[0].to_owned()),
+    };
+    let user = |user: &str, name: &str, password: &str| Call::CreateUser {
+        user: user.to_owned(),
+        name: name.to_owned(),
+        access: "on ~* +@all".to_owned(),
+        auth: Auth {
+            passwords: vec![password.to_owned()],
+            ..Auth::default()
+        },
+    };
+    let join = Call::ModifyUserGroup {
+        group: GROUPS[0].to_owned(),
+        add: vec!["u1".to_owned()],
+        remove: Vec::new(),
+    };
+    let users = [("u1", "alice"), ("u2", "bob"), ("u3", "default")].map(|(id, name)| user(id, name, PASSWORDS[0]));
+    let calls = [secret("s1"), secret("s2")].into_iter().chain(users).chain([join]);
+    let mut steps: Vec<Step> = calls.map(|call| Step::Call(call, None)).collect();
+    steps.push(Step::Wait(2000));
+    let all = steps.len();
+    prop_oneof![3 => Just(steps.clone()), 1 => subsequence(steps, 0..=all)]
 }
 
 fn world() -> impl Strategy<Value = World> {
@@ -45,14 +84,16 @@ fn world() -> impl Strategy<Value = World> {
         prop::bool::weighted(0.75),
         one_of(&["InvalidParameterException", "InvalidRequestException"]),
     )
-        .prop_map(|(delays, second_cache, detached_modifying_ms, group_busy, enforce_password_characters, code)| World {
-            delays,
-            second_cache,
-            detached_modifying_ms,
-            group_busy,
-            enforce_password_characters,
-            wrong_remove_from_code: code,
-        })
+        .prop_map(
+            |(delays, second_cache, detached_modifying_ms, group_busy, enforce_password_characters, code)| World {
+                delays,
+                second_cache,
+                detached_modifying_ms,
+                group_busy,
+                enforce_password_characters,
+                wrong_remove_from_code: code,
+            },
+        )
 }
 
 fn step(faults: bool) -> impl Strategy<Value = Step> {
@@ -80,7 +121,10 @@ fn secret() -> impl Strategy<Value = String> {
 }
 
 fn token() -> impl Strategy<Value = Option<String>> {
-    let wrong = ["too-short-a-token", "far-too-long-a-token-of-more-than-sixty-four-characters-in-all-aaa"];
+    let wrong = [
+        "too-short-a-token",
+        "far-too-long-a-token-of-more-than-sixty-four-characters-in-all-aaa",
+    ];
     prop_oneof![
         16 => one_of(&TOKENS).prop_map(Some),
         1 => Just(None),
@@ -91,8 +135,8 @@ fn token() -> impl Strategy<Value = Option<String>> {
 fn version() -> impl Strategy<Value = Version> {
     let never = "version-5-that-no-call-ever-makes".to_owned();
     prop_oneof![
-        8 => one_of(&TOKENS).prop_map(Version::Id),
-        6 => one_of(&LABELS).prop_map(Version::HolderOf),
+        6 => one_of(&TOKENS).prop_map(Version::Id),
+        9 => one_of(&LABELS).prop_map(Version::HolderOf),
         1 => Just(Version::Id(never)),
     ]
 }
@@ -109,13 +153,17 @@ fn stages() -> impl Strategy<Value = Option<Vec<String>>> {
         2 => Just(list(&["CUSTOM"])),
         2 => Just(list(&["AWSPENDING", "CUSTOM"])),
         2 => Just(list(&["AWSCURRENT", "CUSTOM"])),
-        1 => Just(Some(many)),
+        3 => Just(Some(many)),
     ]
 }
 
 fn stage_call() -> impl Strategy<Value = Call> {
     let any = (secret(), one_of(&LABELS), option::of(version()), option::of(version()));
-    let finish = (secret(), one_of(&["AWSCURRENT", "AWSCURRENT", "AWSPENDING", "CUSTOM"]), version());
+    let finish = (
+        secret(),
+        one_of(&["AWSCURRENT", "AWSCURRENT", "AWSPENDING", "CUSTOM"]),
+        version(),
+    );
     prop_oneof![
         any.prop_map(|(secret, stage, remove_from, move_to)| Call::UpdateSecretVersionStage {
             secret,
@@ -131,7 +179,12 @@ fn stage_call() -> impl Strategy<Value = Call> {
         }),
         (secret(), one_of(&["AWSPENDING", "AWSPREVIOUS", "CUSTOM"])).prop_map(|(secret, stage)| {
             let remove_from = Some(Version::HolderOf(stage.clone()));
-            Call::UpdateSecretVersionStage { secret, stage, remove_from, move_to: None }
+            Call::UpdateSecretVersionStage {
+                secret,
+                stage,
+                remove_from,
+                move_to: None,
+            }
         }),
     ]
 }
@@ -179,12 +232,18 @@ fn auth() -> impl Strategy<Value = Auth> {
         1 => vec(password, 3..=3),
         1 => Just(Vec::new()),
     ];
-    (passwords, prop::bool::weighted(0.1), prop::bool::weighted(0.2)).prop_map(|(mut passwords, no_password, by_mode)| {
-        if no_password && passwords.len() == 1 {
-            passwords.clear();
-        }
-        Auth { passwords, no_password, by_mode }
-    })
+    (passwords, prop::bool::weighted(0.1), prop::bool::weighted(0.2)).prop_map(
+        |(mut passwords, no_password, by_mode)| {
+            if no_password && passwords.len() == 1 {
+                passwords.clear();
+            }
+            Auth {
+                passwords,
+                no_password,
+                by_mode,
+            }
+        },
+    )
 }
 
 fn access() -> impl Strategy<Value = String> {
@@ -206,28 +265,37 @@ fn modify_user() -> impl Strategy<Value = Call> {
         })
     };
     prop_oneof![
-        6 => (one_of(&USERS), auth())
+        6 => (one_of(&MOSTLY), auth())
             .prop_map(|(user, auth)| Call::ModifyUser { user, access: None, append: None, auth: Some(auth) }),
-        1 => (one_of(&USERS), access(), option::of(auth()))
+        1 => (one_of(&MOSTLY), access(), option::of(auth()))
             .prop_map(|(user, access, auth)| Call::ModifyUser { user, access: Some(access), append: None, auth }),
-        1 => (one_of(&USERS), one_of(&["on", "off", "+get"]))
+        1 => (one_of(&MOSTLY), one_of(&["on", "off", "+get"]))
             .prop_map(|(user, append)| Call::ModifyUser { user, access: None, append: Some(append), auth: None }),
     ]
 }
 
 fn user_call() -> impl Strategy<Value = Call> {
     let group = || one_of(&GROUPS);
-    let some = || subsequence(USERS.to_vec(), 0..=2).prop_map(|ids| ids.into_iter().map(str::to_owned).collect());
-    let members = subsequence(USERS.to_vec(), 0..=4)
-        .prop_map(|ids| ids.into_iter().map(str::to_owned).collect::<Vec<String>>());
+    let several =
+        |most| subsequence(USERS.to_vec(), 0..=most).prop_map(|ids| ids.into_iter().map(str::to_owned).collect());
+    let one = || one_of(&USERS[..3]).prop_map(|user| vec![user]);
+    let members = prop_oneof![
+        one().prop_map(|user| [user, vec!["default".to_owned()]].concat()),
+        several(4)
+    ];
     prop_oneof![
         5 => (one_of(&USERS[..3]), one_of(&NAMES), access(), auth())
             .prop_map(|(user, name, access, auth)| Call::CreateUser { user, name, access, auth }),
         10 => modify_user(),
         1 => option::of(one_of(&USERS)).prop_map(|user| Call::DescribeUsers { user }),
-        2 => one_of(&USERS).prop_map(|user| Call::DeleteUser { user }),
+        2 => one_of(&MOSTLY).prop_map(|user| Call::DeleteUser { user }),
         2 => (group(), members).prop_map(|(group, users)| Call::CreateUserGroup { group, users }),
-        5 => (group(), some(), some()).prop_map(|(group, add, remove)| Call::ModifyUserGroup { group, add, remove }),
+        3 => (group(), one()).prop_map(|(group, add)| Call::ModifyUserGroup { group, add, remove: Vec::new() }),
+        2 => (group(), one()).prop_map(|(group, remove)| Call::ModifyUserGroup { group, add: Vec::new(), remove }),
+        2 => (group(), one())
+            .prop_map(|(group, add)| Call::ModifyUserGroup { group, add, remove: vec!["default".to_owned()] }),
+        2 => (group(), several(2), several(2))
+            .prop_map(|(group, add, remove)| Call::ModifyUserGroup { group, add, remove }),
         1 => option::of(group()).prop_map(|group| Call::DescribeUserGroups { group }),
         1 => group().prop_map(|group| Call::DeleteUserGroup { group }),
     ]

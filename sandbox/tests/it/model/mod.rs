@@ -40,14 +40,14 @@ const CALLS: u64 = 10_000;
 #[test]
 fn every_sequence_through_the_rust_door_agrees_with_the_reference() {
     let runtime = runtime();
-    agree("rust", &runtime, Door::rust(), 1_000);
+    agree("rust", &runtime, Door::rust(), 400);
 }
 
 #[test]
 fn every_sequence_through_the_http_door_agrees_with_the_reference() {
     let runtime = runtime();
     let door = runtime.block_on(Door::http());
-    agree("http", &runtime, door, 300);
+    agree("http", &runtime, door, 200);
 }
 
 fn runtime() -> Runtime {
@@ -56,7 +56,10 @@ fn runtime() -> Runtime {
 
 fn setting<T: FromStr>(name: &str, default: T) -> T {
     let text = std::env::var(name).ok();
-    text.map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name} is not a number: {text}")))
+    text.map_or(default, |text| {
+        text.parse()
+            .unwrap_or_else(|_| panic!("{name} is not a number: {text}"))
+    })
 }
 
 /// Runs `cases` sequences without faults and as many with faults, or the one that was saved.
@@ -77,9 +80,10 @@ fn agree(name: &str, runtime: &Runtime, door: Door, cases: u32) {
             failure_persistence: None,
             ..Config::default()
         };
-        let mut seed = [u8::from(faults); 32];
+        // Many times cheaper without optimisation than the default one, and all that is asked of it is variety.
+        let mut seed = [1 + u8::from(faults); 16];
         seed[..8].copy_from_slice(&setting("REKEYD_MODEL_SEED", 0_u64).to_le_bytes());
-        let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &seed));
+        let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::XorShift, &seed));
         let strategy = generator::case(LONGEST, faults);
         let result = runner.run(&strategy, |case| run(&case).map_err(TestCaseError::fail));
         match result {
@@ -105,7 +109,9 @@ fn fail(name: &str, why: &str, case: &Case, tally: &Tally) -> ! {
     panic!(
         "after {} sequences that agree ({} calls), one does not; the shortest like it:\n{lines}\n{why}\n\
          again: {REPLAY}={} cargo test -p rekeyd-sandbox --test it model::every_sequence_through_the_{name}",
-        tally.agreed, tally.agreed_calls, file.display()
+        tally.agreed,
+        tally.agreed_calls,
+        file.display()
     );
 }
 

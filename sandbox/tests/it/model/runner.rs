@@ -14,7 +14,7 @@ use super::tally::Tally;
 use super::wire;
 
 /// After how many steps everything is compared.
-const COMPARE_EVERY: usize = 10;
+const COMPARE_EVERY: usize = 15;
 
 pub struct Runner<'a> {
     door: &'a mut Door,
@@ -38,7 +38,10 @@ async fn run_steps(door: &mut Door, case: &Case, tally: &mut Tally) -> Result<()
         let result = runner.step(step).await;
         result.map_err(|why| format!("step {}, {}: {why}", n + 1, json!(step)))?;
         if (n + 1) % COMPARE_EVERY == 0 || n + 1 == case.steps.len() {
-            runner.compare_all().await.map_err(|why| format!("after step {}: {why}", n + 1))?;
+            runner
+                .compare_all()
+                .await
+                .map_err(|why| format!("after step {}: {why}", n + 1))?;
         }
     }
     runner.no_password_in_the_log()
@@ -59,10 +62,18 @@ impl Runner<'_> {
     /// A cache of two nodes for the group `g0`, and a second one of one node if the world has it.
     async fn make_caches(&mut self, world: &World) -> Result<(), String> {
         let mut caches = vec![("rg0", "g0", &world.delays[..2])];
-        caches.extend(world.second_cache.as_ref().map(|group| ("rg1", group.as_str(), &world.delays[2..])));
+        caches.extend(
+            world
+                .second_cache
+                .as_ref()
+                .map(|group| ("rg1", group.as_str(), &world.delays[2..])),
+        );
         for (cache, group, delays) in caches {
             if !self.reference.groups.contains_key(group) {
-                let call = Call::CreateUserGroup { group: group.to_owned(), users: vec!["default".to_owned()] };
+                let call = Call::CreateUserGroup {
+                    group: group.to_owned(),
+                    users: vec!["default".to_owned()],
+                };
                 self.exchange(&call, None).await?;
             }
             let input = json!({
@@ -103,7 +114,9 @@ impl Runner<'_> {
         if allowed.contains(&got) {
             return Ok(());
         }
-        Err(format!("{node} says {got:?} to {name} with {password}; allowed is {allowed:?}"))
+        Err(format!(
+            "{node} says {got:?} to {name} with {password}; allowed is {allowed:?}"
+        ))
     }
 
     /// Makes a call at the door and in the reference, and compares what comes of it.
@@ -115,7 +128,10 @@ impl Runner<'_> {
         let answer = self.door.call(call.operation(), &input).await;
         if let Some(kind) = fault.filter(|kind| *kind != FaultKind::ReplyLost) {
             let code = fault_code(kind, call.operation());
-            let injected = Answer::Refused { code: code.to_owned(), status: status(code) };
+            let injected = Answer::Refused {
+                code: code.to_owned(),
+                status: status(code),
+            };
             return same(&answer, &injected).map(|()| answer);
         }
         match self.reference.call(call) {
@@ -157,7 +173,9 @@ impl Runner<'_> {
             return;
         }
         self.tally.looks += 1;
-        let Answer::Ok(reply) = self.door.call("DescribeUsers", &json!({})).await else { return };
+        let Answer::Ok(reply) = self.door.call("DescribeUsers", &json!({})).await else {
+            return;
+        };
         let text = |user: &Value, key: &str| user[key].as_str().unwrap_or_default().to_owned();
         let users = reply["Users"].as_array().into_iter().flatten();
         let shown: BTreeMap<_, _> = users.map(|user| (text(user, "UserId"), text(user, "Status"))).collect();
@@ -167,35 +185,51 @@ impl Runner<'_> {
     /// Compares everything that can be seen.
     async fn compare_all(&mut self) -> Result<(), String> {
         self.look_at_statuses().await;
-        let mut reads = vec![Call::DescribeUsers { user: None }, Call::DescribeUserGroups { group: None }];
+        let mut reads = vec![
+            Call::DescribeUsers { user: None },
+            Call::DescribeUserGroups { group: None },
+        ];
         for secret in SECRETS.map(str::to_owned) {
             let named = self.reference.secrets.get(&secret);
-            reads.extend(named.into_iter().flat_map(|named| named.versions.keys()).map(|id| Call::GetSecretValue {
+            reads.extend(
+                named
+                    .into_iter()
+                    .flat_map(|named| named.versions.keys())
+                    .map(|id| Call::GetSecretValue {
+                        secret: secret.clone(),
+                        version: Some(super::call::Version::Id(id.clone())),
+                        stage: None,
+                    }),
+            );
+            reads.push(Call::ListSecretVersionIds {
                 secret: secret.clone(),
-                version: Some(super::call::Version::Id(id.clone())),
-                stage: None,
-            }));
-            reads.push(Call::ListSecretVersionIds { secret: secret.clone(), include_deprecated: true });
+                include_deprecated: true,
+            });
             reads.push(Call::DescribeSecret { secret });
         }
         for read in reads {
             self.tally.looks += 1;
             let what = json!(read);
-            let answer = self.exchange(&read, None).await.map_err(|why| format!("{what}: {why}"))?;
+            let answer = self
+                .exchange(&read, None)
+                .await
+                .map_err(|why| format!("{what}: {why}"))?;
             if let Answer::Ok(reply) = answer {
                 invariants(&reply).map_err(|why| format!("{what}: {why}: {reply}"))?;
             }
         }
         for node in NODES {
             for name in NAMES {
-                PASSWORDS.iter().try_for_each(|password| self.login(node, name, password))?;
+                PASSWORDS
+                    .iter()
+                    .try_for_each(|password| self.login(node, name, password))?;
             }
         }
         Ok(())
     }
 
     fn no_password_in_the_log(&self) -> Result<(), String> {
-        let log = json!(self.door.log()).to_string();
+        let log = serde_json::to_string(&self.door.log()).unwrap();
         match PASSWORDS.iter().chain(&VALUES).find(|word| log.contains(**word)) {
             Some(word) => Err(format!("{word} is in the log")),
             None => Ok(()),
@@ -221,7 +255,9 @@ fn invariants(reply: &Value) -> Result<(), String> {
     }
     for user in list("Users") {
         let count = &user["Authentication"]["PasswordCount"];
-        let count = count.as_u64().or_else(|| count.as_str().and_then(|text| text.parse().ok()));
+        let count = count
+            .as_u64()
+            .or_else(|| count.as_str().and_then(|text| text.parse().ok()));
         if count.is_some_and(|count| count > 2) {
             return Err("a user has more than two passwords".to_owned());
         }
@@ -230,7 +266,11 @@ fn invariants(reply: &Value) -> Result<(), String> {
 }
 
 fn same(got: &Answer, expected: &Answer) -> Result<(), String> {
-    if got == expected { Ok(()) } else { Err(format!("expected {expected:?}, got {got:?}")) }
+    if got == expected {
+        Ok(())
+    } else {
+        Err(format!("expected {expected:?}, got {got:?}"))
+    }
 }
 
 /// A fault that hits the next call to an operation.

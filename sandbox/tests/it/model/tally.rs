@@ -29,7 +29,12 @@ impl Tally {
         };
         self.calls += 1;
         self.agreed_calls += u64::from(!self.failed);
-        *self.outcomes.entry(operation).or_default().entry(outcome.to_owned()).or_default() += 1;
+        *self
+            .outcomes
+            .entry(operation)
+            .or_default()
+            .entry(outcome.to_owned())
+            .or_default() += 1;
     }
 
     /// A sequence has ended. After one that does not agree there are only shorter ones like it.
@@ -42,14 +47,28 @@ impl Tally {
     }
 
     pub fn of(&self, operation: &str, outcome: &str) -> u64 {
-        self.outcomes.get(operation).and_then(|outcomes| outcomes.get(outcome)).copied().unwrap_or_default()
+        self.outcomes
+            .get(operation)
+            .and_then(|outcomes| outcomes.get(outcome))
+            .copied()
+            .unwrap_or_default()
     }
 }
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { sequences, calls, looks, logins, outcomes, .. } = self;
-        writeln!(f, "{sequences} sequences, {calls} calls, {looks} calls to compare, {logins} logins")?;
+        let Self {
+            sequences,
+            calls,
+            looks,
+            logins,
+            outcomes,
+            ..
+        } = self;
+        writeln!(
+            f,
+            "{sequences} sequences, {calls} calls, {looks} calls to compare, {logins} logins"
+        )?;
         for (operation, outcomes) in outcomes {
             let outcomes: Vec<String> = outcomes.iter().map(|(outcome, n)| format!("{outcome} {n}")).collect();
             writeln!(f, "  {operation}: {}", outcomes.join(", "))?;

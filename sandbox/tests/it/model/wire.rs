@@ -14,24 +14,50 @@ pub fn input(call: &Call, reference: &Reference) -> Value {
         Call::CreateSecret { name, token, value } => {
             json!({"Name": name, "ClientRequestToken": token, "SecretString": value})
         }
-        Call::PutSecretValue { secret, token, value, stages } => json!({
+        Call::PutSecretValue {
+            secret,
+            token,
+            value,
+            stages,
+        } => json!({
             "SecretId": id(secret), "ClientRequestToken": token, "SecretString": value, "VersionStages": stages,
         }),
-        Call::UpdateSecret { secret, token, value, description } => json!({
+        Call::UpdateSecret {
+            secret,
+            token,
+            value,
+            description,
+        } => json!({
             "SecretId": id(secret), "ClientRequestToken": token, "SecretString": value, "Description": description,
         }),
-        Call::UpdateSecretVersionStage { secret, stage, remove_from, move_to } => json!({
+        Call::UpdateSecretVersionStage {
+            secret,
+            stage,
+            remove_from,
+            move_to,
+        } => json!({
             "SecretId": id(secret), "VersionStage": stage,
             "RemoveFromVersionId": version(secret, remove_from), "MoveToVersionId": version(secret, move_to),
         }),
-        Call::GetSecretValue { secret, version: wanted, stage } => {
+        Call::GetSecretValue {
+            secret,
+            version: wanted,
+            stage,
+        } => {
             json!({"SecretId": id(secret), "VersionId": version(secret, wanted), "VersionStage": stage})
         }
         Call::DescribeSecret { secret } | Call::RestoreSecret { secret } => json!({"SecretId": id(secret)}),
-        Call::ListSecretVersionIds { secret, include_deprecated } => {
+        Call::ListSecretVersionIds {
+            secret,
+            include_deprecated,
+        } => {
             json!({"SecretId": id(secret), "IncludeDeprecated": include_deprecated})
         }
-        Call::DeleteSecret { secret, recovery_days, force } => json!({
+        Call::DeleteSecret {
+            secret,
+            recovery_days,
+            force,
+        } => json!({
             "SecretId": id(secret), "RecoveryWindowInDays": recovery_days,
             "ForceDeleteWithoutRecovery": force.then_some(true),
         }),
@@ -39,11 +65,21 @@ pub fn input(call: &Call, reference: &Reference) -> Value {
             json!({"SecretId": id(secret), "Tags": [{"Key": key, "Value": value}]})
         }
         Call::UntagResource { secret, key } => json!({"SecretId": id(secret), "TagKeys": [key]}),
-        Call::CreateUser { user, name, access, auth } => with_auth(
+        Call::CreateUser {
+            user,
+            name,
+            access,
+            auth,
+        } => with_auth(
             json!({"UserId": user, "UserName": name, "Engine": "redis", "AccessString": access}),
             auth,
         ),
-        Call::ModifyUser { user, access, append, auth } => {
+        Call::ModifyUser {
+            user,
+            access,
+            append,
+            auth,
+        } => {
             let input = json!({"UserId": user, "AccessString": access, "AppendAccessString": append});
             match auth {
                 Some(auth) => with_auth(input, auth),
@@ -72,7 +108,11 @@ fn some(list: &[String]) -> Option<&[String]> {
 fn with_auth(mut input: Value, auth: &Auth) -> Value {
     let passwords = some(&auth.passwords);
     if auth.by_mode {
-        let kind = if auth.no_password { "no-password-required" } else { "password" };
+        let kind = if auth.no_password {
+            "no-password-required"
+        } else {
+            "password"
+        };
         input["AuthenticationMode"] = without_nulls(json!({"Type": kind, "Passwords": passwords}));
     } else {
         input["Passwords"] = json!(passwords);
@@ -96,7 +136,13 @@ pub fn form(action: &str, input: &Value) -> String {
 }
 
 fn flatten(path: &str, value: &Value, pairs: &mut Vec<(String, String)>) {
-    let at = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+    let at = |key: &str| {
+        if path.is_empty() {
+            key.to_owned()
+        } else {
+            format!("{path}.{key}")
+        }
+    };
     match value {
         Value::Object(map) => map.iter().for_each(|(key, value)| flatten(&at(key), value, pairs)),
         Value::Array(list) => {

@@ -15,12 +15,18 @@ pub struct Window {
 impl Window {
     pub fn after(now: DateTime<Utc>, (min, max): (u64, u64)) -> Self {
         let later = |ms| now + TimeDelta::milliseconds(i64::try_from(ms).unwrap());
-        Self { from: later(min), by: later(max) }
+        Self {
+            from: later(min),
+            by: later(max),
+        }
     }
 
     /// Over when both are.
     pub fn and(self, other: Self) -> Self {
-        Self { from: self.from.max(other.from), by: self.by.max(other.by) }
+        Self {
+            from: self.from.max(other.from),
+            by: self.by.max(other.by),
+        }
     }
 }
 
@@ -57,7 +63,13 @@ pub struct Node {
 impl Node {
     /// A node that knows what is to be known from the start.
     pub fn new(id: &str, group: &str, delay: (u64, u64), view: BTreeMap<String, Login>) -> Self {
-        Self { id: id.to_owned(), group: group.to_owned(), delay, view, news: Vec::new() }
+        Self {
+            id: id.to_owned(),
+            group: group.to_owned(),
+            delay,
+            view,
+            news: Vec::new(),
+        }
     }
 
     /// Sends news of a user; says when they arrive. Older news of it may come late, or never.
@@ -66,7 +78,11 @@ impl Node {
         for older in self.news.iter_mut().filter(|news| news.name == name) {
             older.arrives.by = arrives.by;
         }
-        self.news.push(News { name: name.to_owned(), arrives, login });
+        self.news.push(News {
+            name: name.to_owned(),
+            arrives,
+            login,
+        });
         arrives
     }
 
@@ -90,7 +106,10 @@ impl Node {
             _ => LoginAnswer::WrongPass,
         };
         let mut answers = vec![answer(self.view.get(name))];
-        let arriving = self.news.iter().filter(|news| news.name == name && news.arrives.from <= now);
+        let arriving = self
+            .news
+            .iter()
+            .filter(|news| news.name == name && news.arrives.from <= now);
         answers.extend(arriving.map(|news| answer(news.login.as_ref())));
         answers
     }

@@ -34,7 +34,11 @@ pub struct Secret {
 impl Secret {
     /// A version's labels; AWS gives them in alphabetical order (localstack's AWS-validated snapshots).
     pub fn labels_of(&self, version: &str) -> Vec<&String> {
-        self.labels.iter().filter(|(_, holder)| *holder == version).map(|(label, _)| label).collect()
+        self.labels
+            .iter()
+            .filter(|(_, holder)| *holder == version)
+            .map(|(label, _)| label)
+            .collect()
     }
 
     /// Moves a label. AWSPREVIOUS follows AWSCURRENT to the version that loses it.
@@ -58,7 +62,9 @@ impl Secret {
                 }
                 Self::move_label(&mut labels, "AWSCURRENT", version);
             }
-            Some(stages) => stages.iter().for_each(|label| Self::move_label(&mut labels, label, version)),
+            Some(stages) => stages
+                .iter()
+                .for_each(|label| Self::move_label(&mut labels, label, version)),
         }
         if self.versions.is_empty() {
             Self::move_label(&mut labels, "AWSCURRENT", version);
@@ -78,7 +84,11 @@ impl Secret {
     ) -> Result<(), Refused> {
         let made = self.versions.get(token).map(|(value, _)| value.clone());
         broken.when(made.as_ref().is_some_and(|made| made != value), EXISTS);
-        let labels = if made.is_none() { self.labels_after_put(token, stages) } else { self.labels.clone() };
+        let labels = if made.is_none() {
+            self.labels_after_put(token, stages)
+        } else {
+            self.labels.clone()
+        };
         broken.when(labels.len() > LABELS, LIMIT);
         broken.check()?;
         self.labels = labels;
@@ -101,13 +111,24 @@ impl Reference {
     pub(super) fn call_secrets(&mut self, call: &Call) -> Expected {
         match call {
             Call::CreateSecret { name, token, value } => self.create(name, token.as_deref(), value.as_deref()),
-            Call::PutSecretValue { secret, token, value, stages } => {
-                self.put(secret, token.as_deref(), value, stages.as_deref())
-            }
-            Call::UpdateSecret { secret, token, value, description } => {
-                self.update(secret, token.as_deref(), value.as_deref(), description.as_deref())
-            }
-            Call::UpdateSecretVersionStage { secret, stage, remove_from, move_to } => {
+            Call::PutSecretValue {
+                secret,
+                token,
+                value,
+                stages,
+            } => self.put(secret, token.as_deref(), value, stages.as_deref()),
+            Call::UpdateSecret {
+                secret,
+                token,
+                value,
+                description,
+            } => self.update(secret, token.as_deref(), value.as_deref(), description.as_deref()),
+            Call::UpdateSecretVersionStage {
+                secret,
+                stage,
+                remove_from,
+                move_to,
+            } => {
                 let id = |version: &Option<Version>| version.as_ref().map(|v| self.version_id(secret, v));
                 let (from, to) = (id(remove_from), id(move_to));
                 self.stage(secret, stage, from.as_deref(), to.as_deref())
@@ -117,14 +138,23 @@ impl Reference {
                 self.get(secret, version.as_deref(), stage.as_deref())
             }
             Call::DescribeSecret { secret } => self.describe(secret),
-            Call::ListSecretVersionIds { secret, include_deprecated } => self.list_versions(secret, *include_deprecated),
-            Call::DeleteSecret { secret, recovery_days, force } => self.delete(secret, *recovery_days, *force),
+            Call::ListSecretVersionIds {
+                secret,
+                include_deprecated,
+            } => self.list_versions(secret, *include_deprecated),
+            Call::DeleteSecret {
+                secret,
+                recovery_days,
+                force,
+            } => self.delete(secret, *recovery_days, *force),
             Call::RestoreSecret { secret } => {
                 self.found(secret, Broken::default())?.goes = None;
                 Ok(json!({"Name": secret_name(secret)}))
             }
             Call::TagResource { secret, key, value } => {
-                self.live(secret, Broken::default())?.tags.insert(key.clone(), value.clone());
+                self.live(secret, Broken::default())?
+                    .tags
+                    .insert(key.clone(), value.clone());
                 Ok(json!({}))
             }
             Call::UntagResource { secret, key } => {
@@ -146,7 +176,10 @@ impl Reference {
     /// A secret that is not marked for deletion. One that is refuses all but Describe, ListSecretVersionIds,
     /// Delete and Restore, the operations for which botocore lists no InvalidRequestException for that reason.
     fn live(&mut self, secret: &str, mut broken: Broken) -> Result<&mut Secret, Refused> {
-        let marked = self.secrets.get(secret_name(secret)).is_some_and(|secret| secret.goes.is_some());
+        let marked = self
+            .secrets
+            .get(secret_name(secret))
+            .is_some_and(|secret| secret.goes.is_some());
         broken.when(marked, REQUEST);
         self.found(secret, broken)
     }
@@ -186,7 +219,13 @@ impl Reference {
     }
 
     /// A value makes a version as PutSecretValue without stages does; without one there is no version.
-    fn update(&mut self, secret: &str, token: Option<&str>, value: Option<&str>, description: Option<&str>) -> Expected {
+    fn update(
+        &mut self,
+        secret: &str,
+        token: Option<&str>,
+        value: Option<&str>,
+        description: Option<&str>,
+    ) -> Expected {
         let (now, name) = (self.now, secret_name(secret));
         let mut broken = Broken::default();
         if value.is_some() {
@@ -263,7 +302,11 @@ impl Reference {
         for (label, version) in &secret.labels {
             stages.entry(version).or_default().push(label);
         }
-        let tags: Vec<Value> = secret.tags.iter().map(|(key, value)| json!({"Key": key, "Value": value})).collect();
+        let tags: Vec<Value> = secret
+            .tags
+            .iter()
+            .map(|(key, value)| json!({"Key": key, "Value": value}))
+            .collect();
         Ok(json!({
             "Name": name, "Description": secret.description, "VersionIdsToStages": stages, "Tags": tags,
             "DeletedDate": secret.goes.map(epoch),

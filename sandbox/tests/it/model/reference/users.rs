@@ -36,8 +36,17 @@ pub struct Group {
 impl User {
     /// The user that every account has, `on ~* +@all` without a password ("ElastiCache RBAC").
     pub fn default_user() -> Self {
-        let login = Login { on: true, any_password: true, passwords: BTreeSet::new() };
-        Self { name: "default".to_owned(), login, busy: None, deleting: false }
+        let login = Login {
+            on: true,
+            any_password: true,
+            passwords: BTreeSet::new(),
+        };
+        Self {
+            name: "default".to_owned(),
+            login,
+            busy: None,
+            deleting: false,
+        }
     }
 
     pub fn status(&self) -> &'static str {
@@ -60,7 +69,10 @@ fn is_on(access: &str, before: bool) -> bool {
 
 /// Passwords and `reset` do not belong into an access string ("ElastiCache RBAC").
 fn access_rules(access: &str, broken: &mut Broken) {
-    broken.when(access.split(' ').any(|word| word == "reset" || word.starts_with('>')), VALUE);
+    broken.when(
+        access.split(' ').any(|word| word == "reset" || word.starts_with('>')),
+        VALUE,
+    );
 }
 
 impl Auth {
@@ -74,10 +86,18 @@ impl Auth {
 impl Reference {
     pub(super) fn call_users(&mut self, call: &Call) -> Expected {
         match call {
-            Call::CreateUser { user, name, access, auth } => self.create_user(user, name, access, auth),
-            Call::ModifyUser { user, access, append, auth } => {
-                self.modify_user(user, access.as_deref(), append.as_deref(), auth.as_ref())
-            }
+            Call::CreateUser {
+                user,
+                name,
+                access,
+                auth,
+            } => self.create_user(user, name, access, auth),
+            Call::ModifyUser {
+                user,
+                access,
+                append,
+                auth,
+            } => self.modify_user(user, access.as_deref(), append.as_deref(), auth.as_ref()),
             Call::DescribeUsers { user: None } => {
                 Ok(json!({"Users": self.users.keys().map(|id| self.show_user(id)).collect::<Vec<_>>()}))
             }
@@ -116,7 +136,12 @@ impl Reference {
 
     fn show_user(&self, id: &str) -> Value {
         let user = &self.users[id];
-        let groups: Vec<&String> = self.groups.iter().filter(|(_, g)| g.users.contains(id)).map(|(id, _)| id).collect();
+        let groups: Vec<&String> = self
+            .groups
+            .iter()
+            .filter(|(_, g)| g.users.contains(id))
+            .map(|(id, _)| id)
+            .collect();
         let authentication = match user.login.any_password {
             true => json!({"Type": "no-password"}),
             false => json!({"Type": "password", "PasswordCount": user.login.passwords.len()}),
@@ -157,9 +182,18 @@ impl Reference {
         self.auth_rules(auth, &mut broken);
         access_rules(access, &mut broken);
         broken.check()?;
-        let mut login = Login { on: is_on(access, false), any_password: false, passwords: BTreeSet::new() };
+        let mut login = Login {
+            on: is_on(access, false),
+            any_password: false,
+            passwords: BTreeSet::new(),
+        };
         auth.apply(&mut login);
-        let made = User { name: name.to_owned(), login, busy: None, deleting: false };
+        let made = User {
+            name: name.to_owned(),
+            login,
+            busy: None,
+            deleting: false,
+        };
         self.users.insert(user.to_owned(), made);
         Ok(self.show_user(user))
     }
@@ -175,7 +209,10 @@ impl Reference {
             self.auth_rules(auth, &mut broken);
         }
         let busy = self.users.get(id).is_some_and(|user| user.busy.is_some());
-        broken.when(busy || (self.world.group_busy && self.works_in_a_busy_group(id)), USER_STATE);
+        broken.when(
+            busy || (self.world.group_busy && self.works_in_a_busy_group(id)),
+            USER_STATE,
+        );
         let mut login = self.user(id, broken)?.login.clone();
         login.on = access.map_or(login.on, |access| is_on(access, false));
         login.on = append.map_or(login.on, |append| is_on(append, login.on));
@@ -200,7 +237,9 @@ impl Reference {
     /// The switch `group_busy`: another user of the same group is being changed.
     fn works_in_a_busy_group(&self, user: &str) -> bool {
         let busy = |id: &String| self.users.get(id).is_some_and(|user| user.busy.is_some());
-        self.groups.values().any(|group| group.users.contains(user) && group.users.iter().any(busy))
+        self.groups
+            .values()
+            .any(|group| group.users.contains(user) && group.users.iter().any(busy))
     }
 
     /// Tells the nodes of `groups` how a user now stands with them, and keeps it busy until the last one knows.
@@ -211,7 +250,9 @@ impl Reference {
         let knows = |group: &str| self.groups[group].users.contains(id).then(|| user.login.clone());
         let nodes = self.nodes.iter_mut().filter(|node| groups.contains(&node.group));
         let arrivals = nodes.map(|node| node.tell(now, &user.name, knows(&node.group)));
-        let mut window = arrivals.reduce(Window::and).unwrap_or(Window::after(now, (detached, detached)));
+        let mut window = arrivals
+            .reduce(Window::and)
+            .unwrap_or(Window::after(now, (detached, detached)));
         // Whether a second change also waits for what the first one waited for is not known.
         window.by = user.busy.map_or(window.by, |first| first.by.max(window.by));
         user.busy = Some(window);
@@ -237,10 +278,16 @@ impl Reference {
     /// The members of a Redis OSS group: each is there and not on its way out, no two have one name, one is
     /// named `default` ("ElastiCache RBAC").
     fn member_rules(&self, users: &BTreeSet<String>, broken: &mut Broken) {
-        let there = users.iter().filter_map(|id| self.users.get(id)).filter(|user| !user.deleting);
+        let there = users
+            .iter()
+            .filter_map(|id| self.users.get(id))
+            .filter(|user| !user.deleting);
         let names: Vec<&str> = there.map(|user| user.name.as_str()).collect();
         broken.when(names.len() < users.len(), USER_NOT_FOUND);
-        broken.when(names.iter().collect::<BTreeSet<_>>().len() < names.len(), DUPLICATE_NAME);
+        broken.when(
+            names.iter().collect::<BTreeSet<_>>().len() < names.len(),
+            DUPLICATE_NAME,
+        );
         broken.when(!names.contains(&"default"), DEFAULT_REQUIRED);
     }
 
@@ -250,7 +297,13 @@ impl Reference {
         broken.when(self.groups.contains_key(id), "UserGroupAlreadyExists");
         self.member_rules(&users, &mut broken);
         broken.check()?;
-        self.groups.insert(id.to_owned(), Group { users, ..Group::default() });
+        self.groups.insert(
+            id.to_owned(),
+            Group {
+                users,
+                ..Group::default()
+            },
+        );
         Ok(json!({"UserGroupId": id, "UserIds": self.groups[id].users}))
     }
 
@@ -301,14 +354,22 @@ impl Reference {
 
     /// Whether some status is left open by drawn delays.
     pub fn unsure(&self) -> bool {
-        self.users.values().filter_map(|user| user.busy).any(|window| window.from <= self.now)
+        self.users
+            .values()
+            .filter_map(|user| user.busy)
+            .any(|window| window.from <= self.now)
     }
 
     /// Takes over what AWS shows where it is open: the status of each user that there is. All nodes know a user
     /// that has settled. What is shown too early or too late is left to the next comparison.
     pub fn resolve(&mut self, shown: &BTreeMap<String, String>) {
-        let (now, over) = (self.now, |id: &str| shown.get(id).is_none_or(|status| status == "active"));
-        let settled = self.users.iter().filter(|(id, user)| user.busy.is_some_and(|w| w.from <= now) && over(id));
+        let (now, over) = (self.now, |id: &str| {
+            shown.get(id).is_none_or(|status| status == "active")
+        });
+        let settled = self
+            .users
+            .iter()
+            .filter(|(id, user)| user.busy.is_some_and(|w| w.from <= now) && over(id));
         let names = settled.map(|(_, user)| user.name.clone()).collect();
         self.end(&|id, window| window.from <= now && over(id), &names);
     }
@@ -318,7 +379,10 @@ impl Reference {
         self.nodes.iter_mut().for_each(|node| node.learn(now, names));
         let is_over = |id: &str, user: &User| user.busy.is_some_and(|window| over(id, window));
         users.retain(|id, user| !(user.deleting && is_over(id, user)));
-        users.iter_mut().filter(|(id, user)| is_over(id, user)).for_each(|(_, user)| user.busy = None);
+        users
+            .iter_mut()
+            .filter(|(id, user)| is_over(id, user))
+            .for_each(|(_, user)| user.busy = None);
         let busy = |id: &String| users.get(id).is_some_and(|user| user.busy.is_some());
         self.groups.values_mut().for_each(|group| group.moving.retain(busy));
     }
@@ -328,7 +392,8 @@ impl Reference {
         let users = self.groups[group].users.iter().map(|id| &self.users[id]);
         let view: BTreeMap<String, Login> = users.map(|user| (user.name.clone(), user.login.clone())).collect();
         for (n, delay) in delays.iter().enumerate() {
-            self.nodes.push(Node::new(&format!("{cache}-{:03}", n + 1), group, *delay, view.clone()));
+            self.nodes
+                .push(Node::new(&format!("{cache}-{:03}", n + 1), group, *delay, view.clone()));
         }
     }
 }
