@@ -1,5 +1,7 @@
 //! The two doors of the sandbox, made alike: a call goes in, an answer comes out.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use http_body_util::{BodyExt, Full};
@@ -15,6 +17,7 @@ use rekeyd_sandbox::{
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 
+use super::call::is_about_secrets;
 use super::wire;
 
 /// What came of a call.
@@ -30,117 +33,108 @@ pub enum Answer {
 }
 
 /// A way into a sandbox whose clock is moved by hand.
-pub enum Door {
-    Rust {
-        sandbox: Sandbox,
-        clock: ManualClock,
-    },
-    Http {
-        server: Box<SandboxServer>,
-        clock: ManualClock,
-        connection: Option<SendRequest<Full<Bytes>>>,
-    },
+pub struct Door {
+    clock: ManualClock,
+    sandbox: Sandbox,
+    http: Option<Http>,
 }
 
-fn start_of_time() -> DateTime<Utc> {
-    DateTime::UNIX_EPOCH + TimeDelta::days(20_000)
+struct Http {
+    server: SandboxServer,
+    /// Kept from call to call, until it is closed.
+    connection: Option<SendRequest<Full<Bytes>>>,
 }
 
 impl Door {
     pub fn rust() -> Self {
-        let clock = ManualClock::new(start_of_time());
-        Self::Rust {
-            sandbox: Sandbox::new(clock.clone(), 1, Settings::default()),
+        let clock = ManualClock::new(DateTime::UNIX_EPOCH + TimeDelta::days(20_000));
+        let sandbox = Sandbox::new(clock.clone(), 1, Settings::default());
+        Self {
             clock,
+            sandbox,
+            http: None,
         }
     }
 
     pub async fn http() -> Self {
-        let clock = ManualClock::new(start_of_time());
-        let settings = Settings {
-            caches: Caches::Virtual,
-            ..Settings::default()
-        };
+        let clock = Self::rust().clock;
         let config = ServerConfig {
-            settings,
-            clock: std::sync::Arc::new(clock.clone()),
+            settings: Settings {
+                caches: Caches::Virtual,
+                ..Settings::default()
+            },
+            clock: Arc::new(clock.clone()),
             ..ServerConfig::default()
         };
-        let server = Box::new(SandboxServer::start(config).await.unwrap());
-        Self::Http {
+        let server = SandboxServer::start(config).await.unwrap();
+        let sandbox = server.sandbox().clone();
+        let http = Http {
             server,
-            clock,
             connection: None,
+        };
+        Self {
+            clock,
+            sandbox,
+            http: Some(http),
         }
     }
 
     /// An empty sandbox with these settings on top of the default ones.
     pub async fn begin(&mut self, settings: &Value) {
-        match self {
-            Self::Rust { sandbox, .. } => {
-                sandbox.reset();
-                sandbox.set_settings(Settings::default().patched(settings).unwrap());
+        match &mut self.http {
+            Some(http) => {
+                http.control("POST", "reset", &Value::Null).await;
+                http.control("PUT", "settings", settings).await;
             }
-            Self::Http { .. } => {
-                self.control("POST", "reset", &Value::Null).await;
-                self.control("PUT", "settings", settings).await;
+            None => {
+                let settings = Settings::default().patched(settings).unwrap();
+                self.sandbox = Sandbox::new(self.clock.clone(), 1, settings);
             }
         }
     }
 
     pub fn now(&self) -> DateTime<Utc> {
-        match self {
-            Self::Rust { clock, .. } | Self::Http { clock, .. } => clock.now(),
-        }
+        self.clock.now()
     }
 
     pub fn wait(&self, ms: u64) {
-        match self {
-            Self::Rust { clock, .. } | Self::Http { clock, .. } => {
-                clock.advance(TimeDelta::milliseconds(i64::try_from(ms).unwrap()));
-            }
-        }
+        self.clock.advance(TimeDelta::milliseconds(i64::try_from(ms).unwrap()));
     }
 
     pub async fn set_faults(&mut self, faults: Vec<Fault>) {
-        match self {
-            Self::Rust { sandbox, .. } => sandbox.set_faults(faults),
-            Self::Http { .. } => {
-                self.control("PUT", "faults", &json!(faults)).await;
-            }
+        match &mut self.http {
+            Some(http) => http.control("PUT", "faults", &json!(faults)).await,
+            None => self.sandbox.set_faults(faults),
         }
     }
 
-    /// Virtual nodes have no port, so both doors ask the model behind them.
+    /// Virtual nodes have no port: there is no other way to ask them.
     pub fn login(&self, node: &str, name: &str, password: &str) -> LoginAnswer {
-        match self {
-            Self::Rust { sandbox, .. } => sandbox.node_accepts(node, name, password),
-            Self::Http { server, .. } => server.sandbox().node_accepts(node, name, password),
-        }
+        self.sandbox.node_accepts(node, name, password)
     }
 
     pub fn log(&self) -> Vec<LogEntry> {
-        match self {
-            Self::Rust { sandbox, .. } => sandbox.log(),
-            Self::Http { server, .. } => server.sandbox().log(),
-        }
+        self.sandbox.log()
     }
 
-    /// Makes a call; `name` is the operation's.
+    /// Makes a call, signed now; `name` is the operation's.
     pub async fn call(&mut self, name: &str, input: &Value) -> Answer {
-        match self {
-            Self::Rust { sandbox, .. } => rust_call(sandbox, name, input.clone()).await,
-            Self::Http { .. } if super::call::is_about_secrets(name) => self.json_call(name, input).await,
-            Self::Http { .. } => self.form_call(name, input).await,
+        let now = self.now();
+        match &mut self.http {
+            Some(http) if is_about_secrets(name) => http.json_call(now, name, input).await,
+            Some(http) => http.form_call(now, name, input).await,
+            None => rust_call(&self.sandbox, name, input.clone()).await,
         }
     }
+}
 
-    async fn json_call(&mut self, name: &str, input: &Value) -> Answer {
+impl Http {
+    async fn json_call(&mut self, now: DateTime<Utc>, name: &str, input: &Value) -> Answer {
         let headers = [
             ("content-type", "application/x-amz-json-1.1".to_owned()),
             ("x-amz-target", format!("secretsmanager.{name}")),
         ];
-        let Some((status, body)) = self.signed("secretsmanager", &headers, input.to_string()).await else {
+        let Some((status, body)) = self.signed(now, "secretsmanager", &headers, input.to_string()).await else {
             return Answer::Lost;
         };
         let body: Value = serde_json::from_str(&body).expect("JSON");
@@ -153,13 +147,13 @@ impl Door {
         }
     }
 
-    async fn form_call(&mut self, name: &str, input: &Value) -> Answer {
-        let headers = [(
-            "content-type",
-            "application/x-www-form-urlencoded; charset=utf-8".to_owned(),
-        )];
+    async fn form_call(&mut self, now: DateTime<Utc>, name: &str, input: &Value) -> Answer {
+        let kind = "application/x-www-form-urlencoded; charset=utf-8";
         let form = wire::form(name, input);
-        match self.signed("elasticache", &headers, form).await {
+        let reply = self
+            .signed(now, "elasticache", &[("content-type", kind.to_owned())], form)
+            .await;
+        match reply {
             None => Answer::Lost,
             Some((200, body)) => Answer::Ok(wire::result(name, &body)),
             Some((status, body)) => Answer::Refused {
@@ -170,8 +164,13 @@ impl Door {
     }
 
     /// A request as an SDK shapes it; the signature itself is not looked at.
-    async fn signed(&mut self, service: &str, headers: &[(&str, String)], body: String) -> Option<(u16, String)> {
-        let now = self.now();
+    async fn signed(
+        &mut self,
+        now: DateTime<Utc>,
+        service: &str,
+        headers: &[(&str, String)],
+        body: String,
+    ) -> Option<(u16, String)> {
         let scope = format!("test/{}/us-east-1/{service}/aws4_request", now.format("%Y%m%d"));
         let authorization = format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host;x-amz-date, Signature=0");
         let mut request = Request::post("/")
@@ -203,26 +202,28 @@ impl Door {
         );
     }
 
-    /// Sends over a connection that is kept; nothing if it is closed without a reply.
+    /// Sends a request; nothing if the connection is closed instead of a reply.
     async fn send(&mut self, request: Request<Full<Bytes>>) -> Option<(u16, String)> {
-        let Self::Http { server, connection, .. } = self else {
-            unreachable!("only over HTTP")
-        };
-        let mut sender = match connection.take() {
+        let mut sender = match self.connection.take() {
             Some(sender) => sender,
-            None => {
-                let stream = TcpStream::connect(server.addr()).await.unwrap();
-                stream.set_nodelay(true).unwrap();
-                let (sender, work) = http1::handshake(TokioIo::new(stream)).await.unwrap();
-                tokio::spawn(work);
-                sender
-            }
+            None => self.connect().await,
         };
+        if sender.ready().await.is_err() {
+            sender = self.connect().await;
+        }
         let reply = sender.send_request(request).await.ok()?;
         let status = reply.status().as_u16();
         let body = reply.into_body().collect().await.unwrap().to_bytes();
-        *connection = Some(sender);
+        self.connection = Some(sender);
         Some((status, String::from_utf8(body.to_vec()).unwrap()))
+    }
+
+    async fn connect(&self) -> SendRequest<Full<Bytes>> {
+        let stream = TcpStream::connect(self.server.addr()).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        let (sender, work) = http1::handshake(TokioIo::new(stream)).await.unwrap();
+        tokio::spawn(work);
+        sender
     }
 }
 

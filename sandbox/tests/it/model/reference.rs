@@ -7,6 +7,7 @@
 
 mod caches;
 mod secrets;
+mod settling;
 mod users;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,7 +19,7 @@ use serde_json::Value;
 pub use self::caches::Node;
 pub use self::secrets::Secret;
 pub use self::users::{Group, User};
-use super::call::{Call, Step, Version, World};
+use super::call::{Call, Version, World, is_about_secrets};
 
 /// The codes with which AWS may refuse a call.
 pub type Refused = BTreeSet<&'static str>;
@@ -50,9 +51,10 @@ impl Broken {
         }
     }
 
-    fn also(mut self, code: &'static str) -> Expected {
+    /// All that are broken, with one more.
+    fn and(mut self, code: &'static str) -> Refused {
         self.0.insert(code);
-        Err(self.0)
+        self.0
     }
 
     fn check(self) -> Result<(), Refused> {
@@ -75,9 +77,10 @@ impl Reference {
 
     /// What a call comes to.
     pub fn call(&mut self, call: &Call) -> Expected {
-        match call.operation() {
-            name if super::call::is_about_secrets(name) => self.call_secrets(call),
-            _ => self.call_users(call),
+        if is_about_secrets(call.operation()) {
+            self.call_secrets(call)
+        } else {
+            self.call_users(call)
         }
     }
 
@@ -132,9 +135,4 @@ pub fn status(code: &str) -> u16 {
         "InternalServiceError" | "InternalFailure" => 500,
         _ => 400,
     }
-}
-
-/// Whether a step needs the statuses that drawn delays leave open.
-pub fn rests_on_statuses(step: &Step) -> bool {
-    matches!(step, Step::Call(call, _) if !super::call::is_about_secrets(call.operation()))
 }

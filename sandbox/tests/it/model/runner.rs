@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use rekeyd_sandbox::{Fault, FaultKind};
 use serde_json::{Value, json};
 
-use super::call::{Call, Case, Step, World};
+use super::call::{Call, Case, Step, Version, World, is_about_secrets};
 use super::compare::difference;
 use super::doors::{Answer, Door};
 use super::generator::{NAMES, NODES, PASSWORDS, SECRETS, VALUES};
-use super::reference::{Reference, rests_on_statuses, secret_name, status};
+use super::reference::{Reference, secret_name, status};
 use super::tally::Tally;
 use super::wire;
 
@@ -90,7 +90,7 @@ impl Runner<'_> {
     }
 
     async fn step(&mut self, step: &Step) -> Result<(), String> {
-        if rests_on_statuses(step) {
+        if matches!(step, Step::Call(call, _) if !is_about_secrets(call.operation())) {
             self.look_at_statuses().await;
         }
         match step {
@@ -197,7 +197,7 @@ impl Runner<'_> {
                     .flat_map(|named| named.versions.keys())
                     .map(|id| Call::GetSecretValue {
                         secret: secret.clone(),
-                        version: Some(super::call::Version::Id(id.clone())),
+                        version: Some(Version::Id(id.clone())),
                         stage: None,
                     }),
             );
@@ -282,7 +282,7 @@ fn fault_on(operation: &str, kind: FaultKind) -> Fault {
 
 /// What a fault that refuses a call answers with, by the table in the sandbox's README.
 fn fault_code(kind: FaultKind, operation: &str) -> &'static str {
-    match (kind, super::call::is_about_secrets(operation)) {
+    match (kind, is_about_secrets(operation)) {
         (FaultKind::Throttle, true) => "ThrottlingException",
         (FaultKind::Throttle, false) => "Throttling",
         (FaultKind::Error, true) => "InternalServiceError",

@@ -158,33 +158,23 @@ fn flatten(path: &str, value: &Value, pairs: &mut Vec<(String, String)>) {
 /// What is inside `<ActionResult>` as JSON: `<member>`s are a list, other elements an object, text is text.
 pub fn result(action: &str, xml: &str) -> Value {
     let document = roxmltree::Document::parse(xml).expect("well-formed XML");
-    let named = |name: String| document.descendants().find(move |node| node.has_tag_name_any(&name));
-    named(format!("{action}Result")).map_or(Value::Null, element)
+    let name = format!("{action}Result");
+    let result = document.descendants().find(|node| node.has_tag_name(name.as_str()));
+    result.map_or(Value::Null, element)
 }
 
 /// The code of an awsQuery error.
 pub fn error_code(xml: &str) -> String {
     let document = roxmltree::Document::parse(xml).expect("well-formed XML");
-    let code = document.descendants().find(|node| node.has_tag_name_any("Code"));
+    let code = document.descendants().find(|node| node.has_tag_name("Code"));
     code.and_then(|node| node.text()).unwrap_or_default().to_owned()
-}
-
-/// Looks at the local name only.
-trait LocalName {
-    fn has_tag_name_any(&self, name: &str) -> bool;
-}
-
-impl LocalName for roxmltree::Node<'_, '_> {
-    fn has_tag_name_any(&self, name: &str) -> bool {
-        self.tag_name().name() == name
-    }
 }
 
 fn element(node: roxmltree::Node<'_, '_>) -> Value {
     let children: Vec<_> = node.children().filter(roxmltree::Node::is_element).collect();
     match children.first() {
         None => json!(node.text().unwrap_or_default()),
-        Some(first) if first.has_tag_name_any("member") => children.into_iter().map(element).collect(),
+        Some(first) if first.has_tag_name("member") => children.into_iter().map(element).collect(),
         Some(_) => {
             let named = |child: roxmltree::Node<'_, '_>| (child.tag_name().name().to_owned(), element(child));
             Value::Object(children.into_iter().map(named).collect::<Map<_, _>>())

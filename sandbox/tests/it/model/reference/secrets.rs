@@ -168,7 +168,7 @@ impl Reference {
     /// A secret that is there, perhaps marked for deletion.
     fn found(&mut self, secret: &str, broken: Broken) -> Result<&mut Secret, Refused> {
         match self.secrets.get_mut(secret_name(secret)) {
-            None => Err(broken.also(NOT_FOUND).unwrap_err()),
+            None => Err(broken.and(NOT_FOUND)),
             Some(secret) => broken.check().map(|()| secret),
         }
     }
@@ -286,7 +286,7 @@ impl Reference {
         };
         let found = id.and_then(|id| secret.versions.get_key_value(&id));
         let Some((id, (value, made))) = found else {
-            return broken.also(NOT_FOUND);
+            return Err(broken.and(NOT_FOUND));
         };
         broken.check()?;
         Ok(json!({
