@@ -15,6 +15,7 @@ mod doubts;
 mod faults;
 mod guide;
 mod kinds;
+mod model;
 mod process;
 mod python;
 mod quotas;

@@ -53,10 +53,10 @@ fn delete(env: &mut Env<'_>, input: DeleteSecret) -> Result<DeleteSecretOutput, 
             "The RecoveryWindowInDays value must be between 7 and 30 days (inclusive).",
         ));
     }
-    let now = env.now;
     if force {
-        return Ok(delete_now(env, input.secret_id));
+        return Ok(delete_at_once(env, &input.secret_id));
     }
+    let now = env.now;
     let secret = env.account.writable_secret(&input.secret_id)?;
     if !secret.replicated_to.is_empty() {
         return Err(invalid_request("You can't delete secret that has replica regions."));
@@ -78,23 +78,34 @@ fn delete(env: &mut Env<'_>, input: DeleteSecret) -> Result<DeleteSecretOutput, 
     })
 }
 
-/// Deletes a secret at once. One that does not exist is no error (botocore model,
-/// ForceDeleteWithoutRecovery); the reply then names what was asked for.
-fn delete_now(env: &mut Env<'_>, id: String) -> DeleteSecretOutput {
-    let name = env.account.secret_name(&id).unwrap_or(id);
-    let arn = match env.account.secrets.remove(&name) {
-        Some(secret) => secret.arn,
-        None if name.starts_with("arn:") => name.clone(),
-        None => {
-            let suffix = random::arn_suffix(env.rng);
-            env.account.arn("secretsmanager", "secret", &format!("{name}-{suffix}"))
+/// Succeeds for a secret that is not there, too, so that it can be repeated (botocore, DeleteSecretRequest:
+/// no ResourceNotFoundException for what is deleted already or never was; localstack's AWS-validated test
+/// `delete_non_existent_secret_returns_as_if_secret_exists`).
+fn delete_at_once(env: &mut Env<'_>, id: &str) -> DeleteSecretOutput {
+    let found = env.account.secret_name(id).ok();
+    let removed = found.and_then(|name| env.account.secrets.remove(&name));
+    let (arn, name) = match removed {
+        Some(secret) => {
+            env.account.touch();
+            (secret.arn, secret.name)
         }
+        None => arn_and_name_of_nothing(env, id),
     };
-    env.account.touch();
     DeleteSecretOutput {
         arn,
         name,
         deletion_date: env.now,
+    }
+}
+
+fn arn_and_name_of_nothing(env: &mut Env<'_>, id: &str) -> (String, String) {
+    let prefix = env.account.arn("secretsmanager", "secret", "");
+    match id.strip_prefix(prefix.as_str()) {
+        Some(rest) => {
+            let name = rest.rsplit_once('-').map_or(rest, |(name, _)| name);
+            (id.to_owned(), name.to_owned())
+        }
+        None => (format!("{prefix}{id}-{}", random::arn_suffix(env.rng)), id.to_owned()),
     }
 }
 
