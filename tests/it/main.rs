@@ -21,6 +21,7 @@ mod refusals;
 mod rules;
 mod secrecy;
 mod shutdown;
+mod simulated;
 mod stall;
 mod storage;
 mod strangers;
