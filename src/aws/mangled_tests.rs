@@ -263,7 +263,7 @@ async fn ask_everything(body: &str, status: u16) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(150) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_reply_makes_an_adapter_panic_or_is_about_something_else(

@@ -13,10 +13,13 @@ const ARN: &str = "arn:aws:elasticache:us-east-1:123456789012:user:user1";
 /// What Secrets Manager takes as a value at most, in bytes (its quotas).
 const LONGEST_VALUE: usize = 65_536;
 
-fn cases(cases: u32) -> ProptestConfig {
+/// At least so many cases; more if `PROPTEST_CASES` says so.
+fn cases(least: u32) -> ProptestConfig {
+    let asked = ProptestConfig::default();
     ProptestConfig {
+        cases: asked.cases.max(least),
         failure_persistence: None,
-        ..ProptestConfig::with_cases(cases)
+        ..asked
     }
 }
 

@@ -4,6 +4,7 @@
 pub mod cli;
 pub mod daemon;
 pub mod http;
+pub mod mangles;
 pub mod mangling_proxy;
 pub mod world;
 
