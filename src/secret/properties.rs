@@ -135,7 +135,7 @@ fn stands(document: &SecretDocument) {
 }
 
 proptest! {
-    #![proptest_config(cases(2_000))]
+    #![proptest_config(cases(1_000))]
 
     #[test]
     fn no_bytes_make_the_parser_panic(bytes in vec(any::<u8>(), 0..200)) {
@@ -166,7 +166,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(cases(1_000))]
+    #![proptest_config(cases(500))]
 
     #[test]
     fn a_new_password_changes_nothing_else(
