@@ -26,3 +26,4 @@ mod storage;
 mod strangers;
 mod structure;
 mod surfaces;
+mod walkthrough;

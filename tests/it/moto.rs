@@ -87,7 +87,11 @@ async fn two_rotations_in_a_row_form_one_chain_and_each_proves_the_old_password_
         labels.values_mut().for_each(|labels| labels.sort());
         assert_eq!(labels.len(), 1 + rotations, "{labels:?}");
         assert_eq!(labels[&version], ["AWSPREVIOUS"]);
-        assert_eq!(labels[&next], ["AWSCURRENT", "AWSPENDING"], "as a finish leaves them on AWS");
+        assert_eq!(
+            labels[&next],
+            ["AWSCURRENT", "AWSPENDING"],
+            "as a finish leaves them on AWS"
+        );
         password = world.password(&secret, "AWSCURRENT").await.unwrap();
         version = next;
     }
