@@ -116,14 +116,16 @@ fn with_free_addresses(text: &str) -> String {
         .fold(text.to_owned(), |text, (old, new)| text.replace(old, &new))
 }
 
-/// A shell with everything that it starts. Dropping it kills them all.
-struct Shell(tokio::process::Child);
+/// A shell and everything that it started, by their process group. Dropping it kills what is left of them.
+struct Group(u32);
 
-impl Drop for Shell {
+impl Drop for Group {
     fn drop(&mut self) {
-        if let Some(pid) = self.0.id() {
-            let _ = Command::new("kill").args(["-KILL", "--", &format!("-{pid}")]).status();
-        }
+        let group = format!("-{}", self.0);
+        let _ = Command::new("kill")
+            .args(["-KILL", "--", &group])
+            .stderr(Stdio::null())
+            .status();
     }
 }
 
@@ -139,7 +141,7 @@ async fn run(steps: &[Step], dir: &Path) {
     std::fs::write(dir.join("script"), script).expect("a script");
     let path = format!("{}:{}", programs().display(), python::search_path());
     let log = std::fs::File::create(dir.join("bash.log")).expect("a log");
-    let child = tokio::process::Command::new("bash")
+    let mut shell = tokio::process::Command::new("bash")
         .arg("script")
         .current_dir(dir)
         .env_clear()
@@ -151,9 +153,9 @@ async fn run(steps: &[Step], dir: &Path) {
         .process_group(0)
         .spawn()
         .expect("bash");
-    let mut shell = Shell(child);
+    let _group = Group(shell.id().expect("a running shell"));
     // How far it came is seen in the files that are there.
-    let _ = tokio::time::timeout(PATIENCE, shell.0.wait()).await;
+    let _ = tokio::time::timeout(PATIENCE, shell.wait()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
