@@ -40,3 +40,4 @@ mod strange_passwords;
 mod strange_versions;
 mod structure;
 mod unknown_users;
+mod walkthrough;
