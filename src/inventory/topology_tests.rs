@@ -10,7 +10,7 @@ fn shown(topology: &Topology) -> Vec<(&str, &str, bool)> {
 
 async fn incomplete(caches: &Caches) -> String {
     let error = topology(caches, &user(&["g"]), &[]).await.unwrap_err();
-    assert_eq!(error.class, ErrorClass::Unavailable);
+    assert_eq!(error.class, ErrorClass::Changing);
     error.to_string()
 }
 
