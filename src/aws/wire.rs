@@ -148,8 +148,16 @@ async fn serve(stream: TcpStream, seen: Arc<Mutex<Vec<Request>>>, script: Arc<Mu
             answer.headers,
             answer.body.len()
         );
-        stream.get_mut().write_all(head.as_bytes()).await.unwrap();
-        stream.get_mut().write_all(answer.body.as_bytes()).await.unwrap();
+        // In one piece, lest the second waits for the first to be acknowledged; and a client that
+        // has read enough may have gone.
+        if stream
+            .get_mut()
+            .write_all((head + &answer.body).as_bytes())
+            .await
+            .is_err()
+        {
+            return;
+        }
     }
 }
 

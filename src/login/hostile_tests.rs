@@ -34,10 +34,13 @@ async fn login(node: &Endpoint) -> LoginAnswer {
     answer
 }
 
-fn cases(cases: u32) -> ProptestConfig {
+/// At least so many cases; more if `PROPTEST_CASES` says so.
+fn cases(least: u32) -> ProptestConfig {
+    let asked = ProptestConfig::default();
     ProptestConfig {
+        cases: asked.cases.max(least),
         failure_persistence: None,
-        ..ProptestConfig::with_cases(cases)
+        ..asked
     }
 }
 

@@ -13,10 +13,13 @@ const ARN: &str = "arn:aws:elasticache:us-east-1:123456789012:user:user1";
 /// What Secrets Manager takes as a value at most, in bytes (its quotas).
 const LONGEST_VALUE: usize = 65_536;
 
-fn cases(cases: u32) -> ProptestConfig {
+/// At least so many cases; more if `PROPTEST_CASES` says so.
+fn cases(least: u32) -> ProptestConfig {
+    let asked = ProptestConfig::default();
     ProptestConfig {
+        cases: asked.cases.max(least),
         failure_persistence: None,
-        ..ProptestConfig::with_cases(cases)
+        ..asked
     }
 }
 
@@ -132,7 +135,7 @@ fn stands(document: &SecretDocument) {
 }
 
 proptest! {
-    #![proptest_config(cases(2_000))]
+    #![proptest_config(cases(1_000))]
 
     #[test]
     fn no_bytes_make_the_parser_panic(bytes in vec(any::<u8>(), 0..200)) {
@@ -163,7 +166,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(cases(1_000))]
+    #![proptest_config(cases(500))]
 
     #[test]
     fn a_new_password_changes_nothing_else(

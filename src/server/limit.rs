@@ -21,6 +21,10 @@ const CONNECTIONS: usize = 256;
 /// or to be read. Longer than any answer takes.
 const PATIENCE: Duration = Duration::from_secs(45);
 
+/// How a connection of HTTP/2 begins. One such connection carries as many requests at once as it
+/// likes, so none is served; the libraries would.
+const PREFACE: &[u8] = b"PRI * HTTP/2";
+
 /// A listener whose connections are few, and end when nothing comes of them. With no place left
 /// the oldest makes room: it is most likely one that never asks anything, and whoever loses a
 /// connection between two requests opens another.
@@ -102,6 +106,8 @@ pub(super) struct Impatient<Io> {
     patience: Duration,
     /// When the patience is over.
     over: Pin<Box<Sleep>>,
+    /// How much of [`PREFACE`] it has sent, and nothing else before.
+    preface: Option<usize>,
     /// Whether a request has begun to arrive since the last answer.
     asked: bool,
     ended: Pin<Box<WaitForCancellationFutureOwned>>,
@@ -117,6 +123,7 @@ impl<Io> Impatient<Io> {
             io,
             patience,
             over: Box::pin(tokio::time::sleep(patience)),
+            preface: Some(0),
             asked: false,
             ended: Box::pin(end.clone().cancelled_owned()),
             number: open.enter(end),
@@ -128,6 +135,21 @@ impl<Io> Impatient<Io> {
     fn be_patient_again(&mut self) {
         let over = Instant::now() + self.patience;
         self.over.as_mut().reset(over);
+    }
+
+    /// Whether the connection has turned out to be one of HTTP/2.
+    fn is_http2(&mut self, bytes: &[u8]) -> bool {
+        for byte in bytes {
+            let next = self.preface.and_then(|sent| PREFACE.get(sent..)?.first());
+            self.preface = self.preface.filter(|_| next == Some(byte)).map(|sent| sent + 1);
+            if self.preface == Some(PREFACE.len()) {
+                return true;
+            }
+            if self.preface.is_none() {
+                return false;
+            }
+        }
+        false
     }
 
     /// Pending for as long as the connection may go on waiting.
@@ -148,7 +170,11 @@ impl<Io> Drop for Impatient<Io> {
 
 impl<Io: AsyncRead + Unpin> AsyncRead for Impatient<Io> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
         match Pin::new(&mut self.io).poll_read(cx, buffer) {
+            Poll::Ready(_) if self.is_http2(&buffer.filled()[before..]) => {
+                Poll::Ready(Err(io::ErrorKind::InvalidData.into()))
+            }
             Poll::Ready(read) => {
                 // Only a request's first bytes count: one that drips in must end all the same.
                 if !self.asked {

@@ -101,3 +101,37 @@ async fn with_no_place_left_the_oldest_makes_room() {
     assert_eq!(limited.places.available_permits(), 2);
     assert_eq!(limited.open.lock().connections.len(), 0);
 }
+
+#[tokio::test]
+async fn http_2_is_not_spoken() {
+    for pieces in [
+        &["PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"][..],
+        &["P", "RI * HT", "TP/2.0\r\n"],
+    ] {
+        let (mut limited, address) = limited(8, LONG).await;
+        let (mut io, mut client) = connected(&mut limited, address).await;
+        let saying = async {
+            for piece in pieces {
+                client.write_all(piece.as_bytes()).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+        };
+        let hearing = async {
+            let mut buffer = [0; 64];
+            loop {
+                match io.read(&mut buffer).await {
+                    Ok(1..) => {}
+                    ended => return ended,
+                }
+            }
+        };
+        let ((), heard) = tokio::join!(saying, hearing);
+        assert_eq!(heard.unwrap_err().kind(), io::ErrorKind::InvalidData);
+    }
+    let (mut limited, address) = limited(8, LONG).await;
+    let (mut io, mut client) = connected(&mut limited, address).await;
+    client.write_all(b"PRI * HTTP/1.1\r\nPRI * HTTP/2.0").await.unwrap();
+    client.shutdown().await.unwrap();
+    let mut read = Vec::new();
+    io.read_to_end(&mut read).await.unwrap();
+}

@@ -33,6 +33,7 @@ mod rules;
 mod run_once;
 mod secrecy;
 mod shutdown;
+mod simulated;
 mod stall;
 mod storage;
 mod strange_passwords;

@@ -38,11 +38,14 @@ impl Reply {
     }
 }
 
+/// Makes another reply of one, with the help of another operation's.
+pub type Edit = dyn Fn(Reply, &Reply) -> Option<Reply> + Send + Sync;
+
 /// What is done to a reply.
 #[derive(Clone)]
 pub enum How {
     /// The reply is changed; `None` where there is nothing in it to change like that.
-    Edit(Arc<dyn Fn(Reply, &mut Reply) -> Option<Reply> + Send + Sync>),
+    Edit(Arc<Edit>),
     /// These bytes are written instead, and the connection is closed.
     Raw(Vec<u8>),
     /// The body ends half-way, although the head announces all of it.
@@ -200,13 +203,13 @@ fn mangled(plan: &Mutex<Plan>, operation: &str, reply: Reply) -> (Reply, Option<
         let Some(mangle) = chosen else { return (reply, None) };
         let entry = (operation.to_owned(), mangle.name.clone());
         let json = reply.body.first() == Some(&b'{');
-        let mut other = plan
+        let other = plan
             .last
             .iter()
             .find(|(known, last)| *known != operation && (last.body.first() == Some(&b'{')) == json)
             .map_or_else(|| reply.clone(), |(_, last)| last.clone());
         let edited = match &mangle.how {
-            How::Edit(edit) => edit(reply.clone(), &mut other),
+            How::Edit(edit) => edit(reply.clone(), &other),
             _ => Some(reply.clone()),
         };
         match edited {

@@ -8,6 +8,7 @@ pub mod daemon;
 pub mod faults;
 pub mod gate;
 pub mod http;
+pub mod mangles;
 pub mod mangling_proxy;
 pub mod nodes;
 #[path = "../../sandbox/tests/it/python.rs"]

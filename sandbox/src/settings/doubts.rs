@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Each field is a question that no document answers; its default is the reading that there is most reason for.
-/// [`switches`](super::switches) lists them with their other sides.
+/// [`switches`](fn@super::switches) lists them with their other sides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Doubts {

@@ -5,7 +5,7 @@ import unittest
 
 import sandbox
 
-MODULES = ["users", "groups", "caches", "secret_values", "secret_lists", "secret_rotation"]
+MODULES = ["users", "groups", "caches", "kinds", "secret_values", "secret_lists", "secret_rotation"]
 
 
 def main():

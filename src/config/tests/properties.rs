@@ -6,10 +6,13 @@ use proptest::sample::{Index, select};
 
 use super::*;
 
-fn cases(cases: u32) -> ProptestConfig {
+/// At least so many cases; more if `PROPTEST_CASES` says so.
+fn cases(least: u32) -> ProptestConfig {
+    let asked = ProptestConfig::default();
     ProptestConfig {
+        cases: asked.cases.max(least),
         failure_persistence: None,
-        ..ProptestConfig::with_cases(cases)
+        ..asked
     }
 }
 

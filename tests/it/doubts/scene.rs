@@ -105,7 +105,8 @@ pub fn assert_rotated(sim: &Simulation, user: &str, chain: &[&str], dead: &[&str
     let secret = sim.secret(&name);
     let mut versions: Vec<&str> = secret.versions.iter().map(|version| version.id.as_str()).collect();
     let mut expected = chain.to_vec();
-    (versions.sort_unstable(), expected.sort_unstable());
+    versions.sort_unstable();
+    expected.sort_unstable();
     assert_eq!(versions, expected, "{user}: versions\n{}", sim.story());
     assert_eq!(sim.holder(&name, "AWSCURRENT").as_deref(), chain.last().copied());
     let password = sim.password(&name, "AWSCURRENT").expect("a password");

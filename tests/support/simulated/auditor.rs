@@ -44,6 +44,11 @@ impl Auditor {
         &self.violations
     }
 
+    /// What was found, which is thereby settled.
+    pub fn take_violations(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.violations)
+    }
+
     /// How often it has looked.
     pub fn looks(&self) -> u64 {
         self.looks

@@ -82,7 +82,10 @@ impl Simulation {
             lines.push((call.time, format!("{who}: {what} {resource}: {outcome}")));
         }
         for entry in self.world.journal().iter() {
-            lines.push((entry.at, format!("{} noted {:?}", entry.replica, entry.event)));
+            lines.push((
+                entry.at,
+                format!("{} of {}: {:?}", entry.replica, entry.secret_arn, entry.event),
+            ));
         }
         lines.sort_by_key(|(at, _)| *at);
         let mut story = String::new();

@@ -65,6 +65,7 @@ pub fn simulate<T>(seed: u64, settings: rekeyd_sandbox::Settings, scenario: impl
     runtime.block_on(async {
         let simulation = Simulation::new(seed, settings);
         let result = scenario(simulation.clone()).await;
+        simulation.world.catch_up();
         simulation.assert_nothing_found();
         result
     })
@@ -121,7 +122,6 @@ impl Simulation {
 
     /// Asserts that the auditor found nothing.
     pub fn assert_nothing_found(&self) {
-        self.world.catch_up();
         let violations = self.world.auditor().violations().to_vec();
         assert!(violations.is_empty(), "{violations:#?}\n{}", self.story());
     }

@@ -66,11 +66,6 @@ impl Machine {
         self.disk(Disk::empty())
     }
 
-    /// Its wall clock.
-    pub fn clock(&self) -> &MachineClock {
-        &self.clock
-    }
-
     /// Where the next process dies by itself.
     pub fn dies(mut self, at: CrashPoint) -> Self {
         self.crash = Some(at);
@@ -125,7 +120,7 @@ impl Machine {
             store: store.clone(),
             clock: self.clock.clone(),
             randomness: randomness(world.seed, &life),
-            metrics: metrics.clone(),
+            metrics,
         };
         let engine = Engine::new(config, adapters)
             .await
@@ -141,7 +136,6 @@ impl Machine {
             engine,
             process,
             store,
-            metrics,
             stop: Some(stop),
             run,
             ticks,
@@ -163,7 +157,6 @@ pub struct Replica {
     pub engine: Arc<Engine>,
     process: Arc<Process>,
     store: Arc<OpenStore>,
-    pub metrics: Arc<Metrics>,
     stop: Option<oneshot::Sender<()>>,
     run: JoinHandle<()>,
     ticks: JoinHandle<()>,
@@ -218,14 +211,6 @@ impl Replica {
     pub async fn rotate(&self, secret: &str, options: RotateOptions) {
         self.engine
             .rotate(&named(secret), options)
-            .await
-            .unwrap_or_else(|error| panic!("{error}"));
-    }
-
-    /// Ends a pause, or passes over a halt.
-    pub async fn resume(&self, secret: &str) {
-        self.engine
-            .resume(&named(secret))
             .await
             .unwrap_or_else(|error| panic!("{error}"));
     }

@@ -93,7 +93,11 @@ impl UsersReader for Wire {
         let cache = the_one(self.read(name, request).await?.serverless_caches);
         Ok(ServerlessCache {
             name: name.to_owned(),
-            endpoints: vec![address(&cache.endpoint), address(&cache.reader_endpoint)],
+            endpoints: [&cache.endpoint, &cache.reader_endpoint]
+                .into_iter()
+                .flatten()
+                .map(address)
+                .collect(),
             available: cache.status.eq_ignore_ascii_case("available"),
         })
     }

@@ -1,4 +1,4 @@
-"""ElastiCache replication groups with their nodes, serverless caches, global datastores."""
+"""ElastiCache replication groups with their nodes, global datastores."""
 
 from sandbox import Case, control, until
 from sdk.users import ONE
@@ -48,11 +48,6 @@ class Caches(Case):
         self.assertEqual(pages, [["cache1", "cache2"], ["cache3"]])
 
     def test_what_is_seeded_is_described(self):
-        serverless = {"name": "sl", "user_group_id": "orders", "host": "localhost", "port": 1}
-        control("POST", "seed", {"serverless_cache": serverless})
-        pages = self.elasticache.get_paginator("describe_serverless_caches").paginate()
-        (found,) = pages.build_full_result()["ServerlessCaches"]
-        self.assertEqual((found["ServerlessCacheName"], found["Status"]), ("sl", "AVAILABLE"))
         self.cache("cache1", "orders")
         member = {"replication_group": "cache1", "region": "us-east-1", "role": "PRIMARY"}
         control("POST", "seed", {"global_replication_group": "world", "members": [member]})
@@ -87,9 +82,6 @@ class Caches(Case):
         self.refused(errors.ReplicationGroupNotFoundFault, caches.modify_replication_group, **none)
         self.refused(errors.ReplicationGroupNotFoundFault, caches.delete_replication_group, **none)
         self.refused(errors.CacheClusterNotFoundFault, caches.describe_cache_clusters, CacheClusterId="none")
-        self.refused(
-            errors.ServerlessCacheNotFoundFault, caches.describe_serverless_caches, ServerlessCacheName="none"
-        )
         self.refused(
             errors.GlobalReplicationGroupNotFoundFault,
             caches.describe_global_replication_groups,
