@@ -167,3 +167,59 @@ async fn try_password(
     }
     answers
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use async_trait::async_trait;
+
+    use super::*;
+
+    /// Nodes in turn behind one endpoint; `None` does not answer.
+    struct Nodes(Vec<Option<bool>>, Mutex<usize>);
+
+    #[async_trait]
+    impl Login for Nodes {
+        async fn login(&self, _: &Endpoint, _: &Tls, _: &str, _: &Password) -> LoginAnswer {
+            let mut turn = self.1.lock().unwrap();
+            *turn += 1;
+            match self.0[(*turn - 1) % self.0.len()] {
+                Some(true) => LoginAnswer::Accepted,
+                Some(false) => LoginAnswer::Refused,
+                None => LoginAnswer::Unreachable("down".to_owned()),
+            }
+        }
+    }
+
+    async fn answers(nodes: &[Option<bool>], logins: usize) -> (usize, usize, usize) {
+        let login: Arc<dyn Login> = Arc::new(Nodes(nodes.to_vec(), Mutex::new(0)));
+        let endpoint = Endpoint {
+            host: "endpoint".to_owned(),
+            port: 6379,
+        };
+        let trial = Trial {
+            credential: Credential::Random,
+            password: Password::new("sixteen-characters".to_owned()),
+            logins,
+        };
+        let answers = try_password(&login, &endpoint, &Tls::default(), "user", &trial).await;
+        let count = |wanted: fn(&LoginAnswer) -> bool| answers.iter().filter(|answer| wanted(answer)).count();
+        (
+            count(|answer| matches!(answer, LoginAnswer::Accepted)),
+            count(|answer| matches!(answer, LoginAnswer::Refused)),
+            count(|answer| matches!(answer, LoginAnswer::Unreachable(_))),
+        )
+    }
+
+    #[tokio::test]
+    async fn an_endpoint_is_tried_until_its_nodes_disagree_or_enough_agree() {
+        let (yes, no) = (Some(true), Some(false));
+        assert_eq!(answers(&[yes], ENDPOINT_LOGINS).await, (ENDPOINT_LOGINS, 0, 0));
+        assert_eq!(answers(&[no], ENDPOINT_LOGINS).await, (0, ENDPOINT_REFUSALS, 0));
+        assert_eq!(answers(&[yes, yes, yes, no], ENDPOINT_LOGINS).await, (3, 1, 0));
+        assert_eq!(answers(&[no, no, yes], ENDPOINT_LOGINS).await, (1, 2, 0));
+        assert_eq!(answers(&[yes, None], ENDPOINT_LOGINS).await, (1, 0, 1));
+        assert_eq!(answers(&[no, yes], 1).await, (0, 1, 0));
+    }
+}

@@ -15,7 +15,7 @@ use crate::support::mangling_proxy::{How, Mangle, ManglingProxy};
 use crate::support::scene::WATCHFUL;
 use crate::support::status::{proven, proven_retired, rotated_to};
 use crate::support::world::{CACHE, GROUP, ON, quick, secret_name};
-use crate::support::{Fault, FaultKind, OLD, Policy, Scene, World, eventually};
+use crate::support::{Fault, FaultKind, OLD, Policy, Scene, Settings, World, eventually};
 
 /// A user in use and a group for it, without a cache.
 async fn with_group(engine: &str) -> World {
@@ -32,8 +32,13 @@ async fn replicated(engine: &str, shape: Shape, keys: &[(&'static str, &'static 
     Scene::of_world(world, "user1", keys, &[]).await
 }
 
-async fn serverless(keys: &[(&'static str, &'static str)]) -> Scene {
+/// A daemon that looks at a serverless cache of `user1` which hides so many nodes.
+async fn serverless(nodes: usize, keys: &[(&'static str, &'static str)]) -> Scene {
     let world = with_group("redis").await;
+    world.set_settings(Settings {
+        serverless_nodes: nodes,
+        ..quick()
+    });
     world.create_serverless_cache(CACHE, GROUP, "redis").await;
     Scene::of_world(world, "user1", keys, WATCHFUL).await
 }
@@ -76,7 +81,7 @@ async fn every_node_of_every_shard_is_asked() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_shard_that_learns_late_holds_promotion_back() {
-    let scene = replicated("redis", Shape::Shards(3, 1), &[]).await;
+    let scene = replicated("redis", Shape::Shards(2, 1), &[]).await;
     let (world, daemon, secret) = scene.parts();
     let shard = ["cache1-0002-001", "cache1-0002-002"];
     world.set_settings(deaf(&shard));
@@ -89,12 +94,12 @@ async fn one_shard_that_learns_late_holds_promotion_back() {
         })
         .await;
     assert_eq!(held.current_version.as_deref(), Some(scene.first.as_str()));
-    assert_eq!(world.logins("user1", OLD).await, (6, 6));
+    assert_eq!(world.logins("user1", OLD).await, (4, 4));
     world.set_settings(quick());
     let version = scene.successor(0);
     let status = scene.rotated_to(&version).await;
-    assert_eq!(status.nodes, Some(6));
-    assert_eq!(world.logins("user1", OLD).await, (0, 6));
+    assert_eq!(status.nodes, Some(4));
+    assert_eq!(world.logins("user1", OLD).await, (0, 4));
     world.assert_current_logs_in(secret, "user1").await;
 }
 
@@ -123,7 +128,7 @@ async fn a_valkey_cache_is_rotated_like_any_other() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_serverless_cache_is_endpoint_proven_and_never_counted_as_proven() {
-    let scene = serverless(&[]).await;
+    let scene = serverless(2, &[]).await;
     let (world, daemon, _) = scene.parts();
     let endpoints = world.endpoints_of(CACHE).await;
     assert_eq!(endpoints.len(), 2, "one for everything, one for reading");
@@ -145,23 +150,23 @@ async fn a_serverless_cache_is_endpoint_proven_and_never_counted_as_proven() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hidden_node_that_lags_is_noticed_through_the_endpoint() {
-    let scene = serverless(&[("propagation_timeout", "\"1s\"")]).await;
+    let scene = serverless(5, &[("propagation_timeout", "\"1s\"")]).await;
     let (world, daemon, secret) = scene.parts();
-    world.set_settings(deaf(&["cache1.node-2"]));
+    world.set_settings(deaf(&["cache1.node-5"]));
     daemon.rotate(secret).await;
     let held = daemon.wait_reason(secret, Phase::NeedsAttention, "node_lagging").await;
     assert_eq!(held.current_version.as_deref(), Some(scene.first.as_str()));
-    assert_eq!(world.logins("user1", OLD).await, (2, 2));
+    assert_eq!(world.logins("user1", OLD).await, (5, 5));
     world.set_settings(quick());
     let version = scene.successor(0);
     daemon.wait(secret, "rotated", rotated_to(&version)).await;
-    assert_eq!(world.logins("user1", OLD).await, (0, 2));
+    assert_eq!(world.logins("user1", OLD).await, (0, 5));
     world.assert_current_logs_in(secret, "user1").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hidden_node_that_misses_the_retirement_still_knows_the_current_password() {
-    let scene = serverless(&[]).await;
+    let scene = serverless(2, &[]).await;
     let (world, daemon, secret) = scene.parts();
     world.faults(vec![Fault::next("ModifyUser", FaultKind::Hold).at_call(2)]);
     daemon.rotate(secret).await;
@@ -199,15 +204,15 @@ async fn a_user_of_two_groups_is_proved_on_every_cache_of_both() {
         .create_replication_group("single", GROUP, "redis", Shape::Nodes(2))
         .await;
     world
-        .create_replication_group("cluster", "group2", "redis", Shape::Shards(3, 0))
+        .create_replication_group("cluster", "group2", "redis", Shape::Shards(2, 0))
         .await;
     world.create_serverless_cache("hidden", "group2", "redis").await;
     let scene = Scene::of_world(world, "user1", &[], &[]).await;
     let mut addresses = scene.world.listed_nodes().await;
-    assert_eq!(addresses.len(), 5);
+    assert_eq!(addresses.len(), 4);
     addresses.extend(scene.world.endpoints_of("hidden").await);
     rotates(&scene, &addresses, Proof::EndpointProven).await;
-    assert_eq!(scene.world.addresses().len(), 7, "two of them hidden");
+    assert_eq!(scene.world.addresses().len(), 6, "two of them hidden");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -252,13 +257,13 @@ async fn a_group_without_caches_is_rotated_unproven_and_proved_once_it_has_one()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_of_a_cluster_that_is_not_available_leaves_promotion_unproven_and_holds_retirement() {
-    let scene = replicated("redis", Shape::Shards(3, 1), &[("propagation_timeout", "\"2s\"")]).await;
+    let scene = replicated("redis", Shape::Shards(2, 1), &[("propagation_timeout", "\"2s\"")]).await;
     let (world, daemon, secret) = scene.parts();
     let status = |status: &str| NodeChange {
         status: Some(status.to_owned()),
         ..NodeChange::default()
     };
-    let node = "cache1-0003-002";
+    let node = "cache1-0002-002";
     let away = status("rebooting cache cluster nodes");
     world.sandbox.change_node(node, &away).await.unwrap();
     daemon.rotate(secret).await;
@@ -269,12 +274,12 @@ async fn a_node_of_a_cluster_that_is_not_available_leaves_promotion_unproven_and
     assert_eq!(seen.current_version.as_deref(), Some(version.as_str()));
     assert_eq!(seen.proof, Some(Proof::Unproven(UnprovenReason::NodeUnavailable)));
     assert!(seen.detail.unwrap().contains(&world.address_of(node)));
-    assert_eq!(world.logins("user1", OLD).await, (6, 6), "it is not retired");
-    assert_eq!(daemon.logins_made(&version).len(), 5);
+    assert_eq!(world.logins("user1", OLD).await, (4, 4), "it is not retired");
+    assert_eq!(daemon.logins_made(&version).len(), 3);
     world.sandbox.change_node(node, &status("available")).await.unwrap();
     daemon.wait(secret, "retired", proven_retired).await;
-    assert_eq!(daemon.logins_made(&version).len(), 6);
-    assert_eq!(world.logins("user1", OLD).await, (0, 6));
+    assert_eq!(daemon.logins_made(&version).len(), 4);
+    assert_eq!(world.logins("user1", OLD).await, (0, 4));
     world.assert_current_logs_in(secret, "user1").await;
 }
 
