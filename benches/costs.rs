@@ -199,7 +199,9 @@ fn proved(now: Timestamp) -> (Observation, Record) {
         refusal: None,
     });
     for version in [CURRENT, &pending] {
-        let answers = endpoints.clone().map(|endpoint| (endpoint, LoginAnswer::Accepted));
+        let answers = endpoints
+            .clone()
+            .map(|endpoint| (endpoint, vec![LoginAnswer::Accepted]));
         observation
             .logins
             .insert(Credential::Version(version.to_owned()), answers.collect());

@@ -56,6 +56,8 @@ impl StepOutcome {
 pub enum RotationOutcome {
     /// AWSCURRENT moved to a password that logins proved.
     Promoted,
+    /// AWSCURRENT moved to a password that the endpoint of a serverless cache accepted.
+    PromotedEndpointProven,
     /// AWSCURRENT moved to a password that could not be proved.
     PromotedUnproven,
     /// The pending password was given up; another generation may follow.
@@ -66,12 +68,19 @@ pub enum RotationOutcome {
 
 impl RotationOutcome {
     /// Every outcome.
-    pub const ALL: [Self; 4] = [Self::Promoted, Self::PromotedUnproven, Self::Abandoned, Self::Halted];
+    pub const ALL: [Self; 5] = [
+        Self::Promoted,
+        Self::PromotedEndpointProven,
+        Self::PromotedUnproven,
+        Self::Abandoned,
+        Self::Halted,
+    ];
 
     /// Its name in metrics.
     pub fn label(self) -> &'static str {
         match self {
             Self::Promoted => "promoted",
+            Self::PromotedEndpointProven => "promoted_endpoint_proven",
             Self::PromotedUnproven => "promoted_unproven",
             Self::Abandoned => "abandoned",
             Self::Halted => "halted",
@@ -84,7 +93,14 @@ impl RotationOutcome {
                 proof: None | Some(Proof::Unproven(_)),
                 ..
             } => Some(Self::PromotedUnproven),
-            Event::Promoted { .. } => Some(Self::Promoted),
+            Event::Promoted {
+                proof: Some(Proof::EndpointProven),
+                ..
+            } => Some(Self::PromotedEndpointProven),
+            Event::Promoted {
+                proof: Some(Proof::Proven),
+                ..
+            } => Some(Self::Promoted),
             Event::Abandoned { .. } => Some(Self::Abandoned),
             // A halt that is only worded anew, and one that no rotation met, are no outcome.
             Event::Halted { reason, .. } => {

@@ -13,6 +13,7 @@ use aws_smithy_async::time::StaticTimeSource;
 
 use super::body_limit::BodyLimit;
 use super::call::{Calls, Operation};
+use super::error::{AwsError, ErrorClass};
 use super::reply::{Pages, answers, incomplete, only};
 use super::{
     AwsResult, CacheCluster, ReplicationGroup, ServerlessCache, UserGroup, UsersReader, UsersWriter, system_time,
@@ -147,7 +148,11 @@ impl UsersReader for ElastiCache {
             let status = node
                 .cache_node_status()
                 .ok_or_else(|| missing("a node has no status"))?;
-            let address = endpoint(node.endpoint.as_ref()).ok_or_else(|| missing("a node has no endpoint"))?;
+            let address = endpoint(node.endpoint.as_ref()).ok_or_else(|| AwsError {
+                // A node that is being created is listed before it has an address.
+                class: ErrorClass::Changing,
+                ..missing("a node has no endpoint")
+            })?;
             Ok((address, status.eq_ignore_ascii_case("available")))
         };
         let nodes = cluster.cache_nodes.unwrap_or_default().into_iter().map(node);

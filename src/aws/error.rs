@@ -18,6 +18,8 @@ pub enum ErrorClass {
     Unavailable,
     /// The user or its group is busy with another change: wait.
     Busy,
+    /// Nodes or caches come or go, so that they cannot all be listed: wait.
+    Changing,
     /// What the write took for granted is no longer so: look again.
     Conflict,
     /// The request's date is outside of AWS's signature window.
@@ -41,6 +43,7 @@ impl ErrorClass {
             Self::Throttled => "throttled",
             Self::Unavailable => "unavailable",
             Self::Busy => "busy",
+            Self::Changing => "changing",
             Self::Conflict => "conflict",
             Self::Expired => "expired",
             Self::NotFound => "not_found",
@@ -284,7 +287,10 @@ impl AwsError {
 
     /// Whether the same call may well succeed a little later, without anybody doing anything.
     pub fn passes_by_itself(&self) -> bool {
-        matches!(self.class, ErrorClass::Throttled | ErrorClass::Unavailable)
+        matches!(
+            self.class,
+            ErrorClass::Throttled | ErrorClass::Unavailable | ErrorClass::Changing
+        )
     }
 
     /// What a person should look at if it goes on.
@@ -293,6 +299,7 @@ impl AwsError {
             ErrorClass::Throttled => AttentionReason::Throttled,
             ErrorClass::Unavailable => AttentionReason::AwsUnavailable,
             ErrorClass::Busy => AttentionReason::StillModifying,
+            ErrorClass::Changing => AttentionReason::NodesChanging,
             ErrorClass::Expired => AttentionReason::RequestExpired,
             ErrorClass::NotFound if self.code.starts_with("UserNotFound") => AttentionReason::UserNotFound,
             ErrorClass::NotFound if self.code.starts_with("ResourceNotFound") => AttentionReason::SecretNotFound,

@@ -34,11 +34,17 @@ impl Engine {
                 self.settle_sight(key, Some(Phase::Rotating), None, None);
                 Ok(self.pause(poll_interval(&policy.retry, 0)))
             }
-            Ending::Failed(step, error) if error.class == ErrorClass::Busy => {
-                let wait = (WaitReason::Modifying, error.to_string(), step);
-                self.wait(key, policy, &record, wait).await
-            }
-            Ending::Failed(step, error) => self.failed(key, policy, &record, step, &error).await,
+            Ending::Failed(step, error) => match error.class {
+                ErrorClass::Busy => {
+                    let wait = (WaitReason::Modifying, error.to_string(), step);
+                    self.wait(key, policy, &record, wait).await
+                }
+                ErrorClass::Changing => {
+                    let wait = (WaitReason::NodesChanging, error.to_string(), step);
+                    self.wait(key, policy, &record, wait).await
+                }
+                _ => self.failed(key, policy, &record, step, &error).await,
+            },
             Ending::Decision(Decision::Wait { reason, detail, step }) => {
                 self.halt_over(key, &record).await?;
                 self.wait(key, policy, &record, (reason, detail, step)).await

@@ -14,6 +14,7 @@ mod entry;
 mod executor;
 mod journal;
 mod log;
+mod logins;
 mod observe;
 pub mod queue;
 mod report;

@@ -1,16 +1,12 @@
 //! Looks: reading what [`crate::rotation::plan`] asks for into the observation.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::PoisonError;
-
-use tokio::task::JoinSet;
 
 use crate::aws::{AwsError, AwsResult, PlacePorts};
 use crate::inventory;
 use crate::policy::{Endpoint, Policy};
-use crate::rotation::observation::{
-    AWSCURRENT, Answers, Credential, LoginAnswer, Observation, Taken, Topology, User, UserSight,
-};
+use crate::rotation::observation::{AWSCURRENT, Credential, Node, Observation, Taken, Topology, User, UserSight};
 use crate::rotation::plan::Look;
 use crate::secret::Password;
 
@@ -89,38 +85,10 @@ impl Engine {
         credentials: Vec<(Credential, BTreeSet<Endpoint>)>,
     ) -> AwsResult<()> {
         let before = observation.topology.clone().unwrap_or_default();
-        let nodes: BTreeSet<Endpoint> = before
-            .nodes
-            .iter()
-            .filter(|node| node.available)
-            .map(|node| node.endpoint.clone())
-            .collect();
-        let mut logins: BTreeMap<Credential, Answers> = BTreeMap::new();
-        let mut tasks = JoinSet::new();
-        for (credential, skipped) in credentials {
-            logins.insert(credential.clone(), Answers::new());
-            let Some(password) = self.password(policy, observation, &credential) else {
-                return Err(AwsError::internal(
-                    "a login",
-                    "the version to log in with was not read, or has no password",
-                ));
-            };
-            for node in nodes.difference(&skipped).cloned() {
-                let (login, tls) = (self.login.clone(), policy.tls.clone());
-                let (credential, password, username) = (credential.clone(), password.clone(), username.to_owned());
-                tasks.spawn(async move {
-                    let answer = login.login(&node, &tls, &username, &password).await;
-                    (credential, node, answer)
-                });
-            }
-        }
-        while let Some(ended) = tasks.join_next().await {
-            let Ok((credential, node, answer)) = ended else {
-                return Err(AwsError::internal("a login", "ended without an answer"));
-            };
-            self.log_answer(observation, &credential, &node, &answer);
-            logins.entry(credential).or_default().insert(node, answer);
-        }
+        let nodes: Vec<&Node> = before.nodes.iter().filter(|node| node.available).collect();
+        let logins = self
+            .login_round(policy, observation, username, credentials, &nodes)
+            .await?;
         let after = self.topology(ports, policy, seen(observation)?).await?;
         observation.nodes_changed = after != before;
         observation.topology = Some(after);
@@ -128,7 +96,12 @@ impl Engine {
         Ok(())
     }
 
-    fn password(&self, policy: &Policy, observation: &Observation, credential: &Credential) -> Option<Password> {
+    pub(super) fn password(
+        &self,
+        policy: &Policy,
+        observation: &Observation,
+        credential: &Credential,
+    ) -> Option<Password> {
         match credential {
             Credential::Version(version) => observation.values.get(version)?.as_ref().ok()?.password().cloned(),
             Credential::Random => Some(self.new_password(policy)),
@@ -138,19 +111,6 @@ impl Engine {
     pub(super) fn new_password(&self, policy: &Policy) -> Password {
         let mut randomness = self.randomness.lock().unwrap_or_else(PoisonError::into_inner);
         Password::generate(&policy.password.alphabet, policy.password.length, randomness.as_mut())
-    }
-
-    fn log_answer(&self, observation: &Observation, credential: &Credential, node: &Endpoint, answer: &LoginAnswer) {
-        let secret = &observation.secret.name;
-        let version = match credential {
-            Credential::Version(version) => version.as_str(),
-            Credential::Random => "made up",
-        };
-        match answer {
-            LoginAnswer::Accepted => tracing::debug!(secret, version, %node, "login accepted"),
-            LoginAnswer::Refused => tracing::debug!(secret, version, %node, "login refused"),
-            LoginAnswer::Unreachable(cause) => tracing::debug!(secret, version, %node, cause, "no login"),
-        }
     }
 }
 

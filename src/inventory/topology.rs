@@ -18,8 +18,9 @@ pub const CONFIGURED: &str = "configured";
 /// the topology's `refusal`; its nodes are not listed then.
 ///
 /// # Errors
-/// Any read that failed, and [`ErrorClass::Unavailable`] where an answer lacks a node's address or
-/// state: while a cache grows or shrinks its parts appear one after the other.
+/// Any read that failed, and [`ErrorClass::Changing`] where an answer lacks a node, its address or
+/// state, or one thing lists another that is not there: while a cache grows or shrinks its parts
+/// appear, and go, one after the other.
 pub async fn topology(reader: &dyn UsersReader, user: &User, overrides: &[Endpoint]) -> AwsResult<Topology> {
     if !overrides.is_empty() {
         return Ok(configured(overrides));
@@ -27,7 +28,7 @@ pub async fn topology(reader: &dyn UsersReader, user: &User, overrides: &[Endpoi
     let groups = each(&user.groups, |id| reader.user_group(id)).await;
     let (mut replicated, mut serverless) = (BTreeSet::new(), BTreeSet::new());
     for group in groups {
-        let group = group?;
+        let group = group.map_err(gone)?;
         replicated.extend(group.replication_groups);
         serverless.extend(group.serverless_caches);
     }
@@ -35,8 +36,8 @@ pub async fn topology(reader: &dyn UsersReader, user: &User, overrides: &[Endpoi
         each(&replicated, |id| reader.replication_group(id)),
         each(&serverless, |name| reader.serverless_cache(name)),
     );
-    let replicated = replicated.into_iter().collect::<AwsResult<Vec<_>>>()?;
-    let serverless = serverless.into_iter().collect::<AwsResult<Vec<_>>>()?;
+    let replicated = whole(replicated)?;
+    let serverless = whole(serverless)?;
     if let Some(refusal) = replicated.iter().find_map(refusal) {
         return Ok(Topology {
             nodes: BTreeSet::new(),
@@ -78,10 +79,10 @@ async fn nodes(
 ) -> AwsResult<Topology> {
     let members: Vec<&String> = replicated.iter().flat_map(|group| &group.members).collect();
     let clusters = each(members, |id| reader.cache_cluster(id)).await;
-    let clusters: BTreeMap<String, CacheCluster> = clusters
+    let clusters: BTreeMap<String, CacheCluster> = whole(clusters)?
         .into_iter()
-        .map(|cluster| cluster.map(|cluster| (cluster.id.clone(), cluster)))
-        .collect::<AwsResult<_>>()?;
+        .map(|cluster| (cluster.id.clone(), cluster))
+        .collect();
     let mut nodes = BTreeSet::new();
     for group in replicated {
         nodes.extend(group_nodes(group, &clusters)?);
@@ -149,9 +150,26 @@ fn serverless_nodes(cache: &ServerlessCache) -> AwsResult<Vec<Node>> {
     Ok(cache.endpoints.iter().map(node).collect())
 }
 
+/// All answers, or the first error.
+fn whole<T>(answers: Vec<AwsResult<T>>) -> AwsResult<Vec<T>> {
+    answers.into_iter().map(|answer| answer.map_err(gone)).collect()
+}
+
+/// What was listed a moment ago and is not found was removed since, by somebody who may: that is a
+/// change to wait for, and no refusal.
+fn gone(error: AwsError) -> AwsError {
+    match error.class {
+        ErrorClass::NotFound => AwsError {
+            class: ErrorClass::Changing,
+            ..error
+        },
+        _ => error,
+    }
+}
+
 fn missing(operation: &'static str, resource: &str, message: String) -> AwsError {
     AwsError {
-        class: ErrorClass::Unavailable,
+        class: ErrorClass::Changing,
         operation,
         resource: resource.to_owned(),
         code: "IncompleteTopology".to_owned(),

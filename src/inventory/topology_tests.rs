@@ -10,7 +10,7 @@ fn shown(topology: &Topology) -> Vec<(&str, &str, bool)> {
 
 async fn incomplete(caches: &Caches) -> String {
     let error = topology(caches, &user(&["g"]), &[]).await.unwrap_err();
-    assert_eq!(error.class, ErrorClass::Unavailable);
+    assert_eq!(error.class, ErrorClass::Changing);
     error.to_string()
 }
 
@@ -140,4 +140,21 @@ async fn a_part_that_is_missing_is_named_and_never_left_out() {
     let mut caches = whole();
     caches.clusters.get_mut("rg-2").unwrap().nodes.clear();
     assert!(incomplete(&caches).await.contains("rg-2 shows no node"));
+}
+
+#[tokio::test]
+async fn what_is_listed_and_not_found_is_waited_for() {
+    let whole = || {
+        Caches::default()
+            .group("g", &["rg"], &["s"])
+            .cache("rg", true, &[("rg-1", true)])
+    };
+    assert!(incomplete(&Caches::default()).await.contains("DescribeUserGroups on g"));
+    assert!(incomplete(&whole()).await.contains("DescribeServerlessCaches on s"));
+    let mut caches = whole();
+    caches.replicated.clear();
+    assert!(incomplete(&caches).await.contains("DescribeReplicationGroups on rg"));
+    let mut caches = whole().group("g", &["rg"], &[]);
+    caches.clusters.clear();
+    assert!(incomplete(&caches).await.contains("DescribeCacheClusters on rg-1"));
 }

@@ -92,8 +92,9 @@ impl Work {
             rotations: counter(
                 "rotations_total",
                 &["policy", "outcome"],
-                "Rotations by what came of them: promoted after proof, promoted_unproven, abandoned (another password \
-                 is tried), or halted on the way (once for each halt; it may still be promoted).",
+                "Rotations by what came of them: promoted after proof, promoted_endpoint_proven (a serverless \
+                 cache), promoted_unproven, abandoned (another password is tried), or halted on the way (once for \
+                 each halt; it may still be promoted).",
             ),
             rotation_duration: Histogram::new(
                 registry,

@@ -171,8 +171,9 @@ pub enum LoginAnswer {
     Unreachable(String),
 }
 
-/// The answers to one credential, by address. A node that is not available is not asked.
-pub type Answers = BTreeMap<Endpoint, LoginAnswer>;
+/// The answers to one credential, by address: one of a node, and several of an endpoint that hides
+/// nodes, which may disagree. A node that is not available is not asked.
+pub type Answers = BTreeMap<Endpoint, Vec<LoginAnswer>>;
 
 /// The user, if it was looked for.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -237,7 +238,8 @@ impl Observation {
 pub enum Proof {
     /// Every node accepted the password.
     Proven,
-    /// Every endpoint accepted it; serverless caches show no nodes.
+    /// Every node accepted it, and every endpoint of a serverless cache on several connections: such
+    /// a cache shows no nodes, so one that no connection led to may not know it.
     EndpointProven,
     /// It could not be proved.
     Unproven(super::reason::UnprovenReason),

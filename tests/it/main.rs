@@ -12,6 +12,7 @@
 mod support;
 
 mod admin_socket;
+mod changing_nodes;
 mod check_command;
 mod command_line;
 mod crash;
@@ -21,6 +22,7 @@ mod halts;
 mod hostile_configuration;
 mod hostile_requests;
 mod http_port;
+mod kinds_of_caches;
 mod lifecycle;
 mod lost_replies;
 mod mangled_replies;

@@ -2,6 +2,7 @@
 //! AWS SDK as the operator's hand, and the real `rekeyd` binary.
 
 pub mod aws;
+pub mod caches;
 pub mod calls;
 pub mod cli;
 pub mod daemon;

@@ -45,7 +45,14 @@ impl Scene {
     }
 
     pub async fn new(user: &str, keys: &Keys, daemon_keys: &'static Keys) -> Self {
-        let world = World::of(&[user]).await;
+        let scene = Self::of_world(World::of(&[user]).await, user, keys, daemon_keys).await;
+        scene.daemon.checked(&scene.secret).await;
+        scene
+    }
+
+    /// One in which the user has the password `OLD`, and whatever caches the test has made. The
+    /// daemon has looked at its password, and proved it or found that it cannot.
+    pub async fn of_world(world: World, user: &str, keys: &Keys, daemon_keys: &'static Keys) -> Self {
         let secret = secret_name(user);
         let arn = world.create_secret(&secret, &document_with(user, OLD)).await;
         let first = world.holder(&secret, "AWSCURRENT").await.expect("a version");
@@ -55,7 +62,7 @@ impl Scene {
                 policy.with(key, value)
             });
         let daemon = run(&world, &policy, daemon_keys).await;
-        daemon.checked(&secret).await;
+        daemon.wait(&secret, "looked at", |status| status.proof.is_some()).await;
         Self {
             daemon,
             world,

@@ -9,7 +9,7 @@ use crate::rotation::step::Step;
 
 use super::{Decision, Deliberation, Look, user};
 
-/// The answers to one credential, sorted.
+/// The answers to one credential, sorted. An endpoint whose hidden nodes disagree is under both.
 #[derive(Default, Debug)]
 pub(super) struct Tally {
     /// Nodes that accepted it.
@@ -72,12 +72,18 @@ impl Round<'_> {
         let excepted = self.excepted.get(credential);
         for node in self.topology.nodes.iter().filter(|node| node.available) {
             let endpoint = &node.endpoint;
-            match answers.and_then(|answers| answers.get(endpoint)) {
-                Some(LoginAnswer::Accepted) => drop(tally.accepted.insert(endpoint.clone())),
-                Some(LoginAnswer::Refused) => drop(tally.refused.insert(endpoint.clone())),
-                Some(LoginAnswer::Unreachable(cause)) => tally.unreachable.push((endpoint.clone(), cause.clone())),
-                None if excepted.is_some_and(|nodes| nodes.contains(endpoint)) => {}
-                None => tally.unreachable.push((endpoint.clone(), "was not asked".to_owned())),
+            let answers = answers
+                .and_then(|answers| answers.get(endpoint))
+                .map_or(&[][..], Vec::as_slice);
+            for answer in answers {
+                match answer {
+                    LoginAnswer::Accepted => drop(tally.accepted.insert(endpoint.clone())),
+                    LoginAnswer::Refused => drop(tally.refused.insert(endpoint.clone())),
+                    LoginAnswer::Unreachable(cause) => tally.unreachable.push((endpoint.clone(), cause.clone())),
+                }
+            }
+            if answers.is_empty() && !excepted.is_some_and(|nodes| nodes.contains(endpoint)) {
+                tally.unreachable.push((endpoint.clone(), "was not asked".to_owned()));
             }
         }
         tally

@@ -190,7 +190,11 @@ impl Retiring<'_> {
         let round = self.round(retirement.refused_by.clone())?;
         self.current_proved(&round)?;
         let tally = round.tally(&self.previous());
-        let dead: BTreeSet<Endpoint> = tally.refused.difference(&retirement.refused_by).cloned().collect();
+        let refuse_only = tally.refused.difference(&tally.accepted);
+        let dead: BTreeSet<Endpoint> = refuse_only
+            .filter(|node| !retirement.refused_by.contains(node))
+            .cloned()
+            .collect();
         if tally.accepted.is_empty() && tally.unreachable.is_empty() {
             return Ok(self.retired(round.proof()));
         }

@@ -123,7 +123,7 @@ fn observation(versions: &[(&str, &[&str])], password_count: u32) -> Observation
 }
 
 fn answers(observation: &mut Observation, version: &str, given: &[(u16, LoginAnswer)]) {
-    let given = given.iter().map(|(port, answer)| (node(*port), answer.clone()));
+    let given = given.iter().map(|(port, answer)| (node(*port), vec![answer.clone()]));
     observation
         .logins
         .insert(Credential::Version(version.to_owned()), given.collect());

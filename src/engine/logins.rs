@@ -1,0 +1,225 @@
+//! One round of logins on a user's nodes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+
+use crate::aws::{AwsError, AwsResult};
+use crate::login::Login;
+use crate::policy::{Endpoint, Policy, Tls};
+use crate::rotation::observation::{
+    AWSCURRENT, AWSPENDING, Answers, Credential, LoginAnswer, Node, NodeKind, Observation,
+};
+use crate::secret::Password;
+
+use super::Engine;
+
+/// How many fresh connections try a password at a serverless endpoint, each of which may lead to
+/// another of the nodes that it hides. If half of them refuse, one round on an endpoint and its
+/// reader endpoint misses that once in 65,000; a quarter of them, once in a hundred.
+const ENDPOINT_LOGINS: usize = 8;
+
+/// After so many refusals and no acceptance an endpoint is not asked again: people alarm on them.
+const ENDPOINT_REFUSALS: usize = 3;
+
+/// One login to be made, or several at one address.
+#[derive(Clone)]
+struct Trial {
+    credential: Credential,
+    password: Password,
+    /// How many logins at most.
+    logins: usize,
+}
+
+/// An answer, with what it answers.
+type Answered = (Credential, Endpoint, LoginAnswer);
+
+impl Engine {
+    /// Logs in on these nodes, each password on all but those listed beside it.
+    pub(super) async fn login_round(
+        &self,
+        policy: &Policy,
+        observation: &Observation,
+        username: &str,
+        credentials: Vec<(Credential, BTreeSet<Endpoint>)>,
+        nodes: &[&Node],
+    ) -> AwsResult<BTreeMap<Credential, Answers>> {
+        let mut logins: BTreeMap<Credential, Answers> = BTreeMap::new();
+        let mut tasks = JoinSet::new();
+        let mut behind_endpoints: BTreeMap<&Endpoint, Vec<Trial>> = BTreeMap::new();
+        for (credential, skipped) in credentials {
+            logins.insert(credential.clone(), Answers::new());
+            let Some(password) = self.password(policy, observation, &credential) else {
+                return Err(AwsError::internal(
+                    "a login",
+                    "the version to log in with was not read, or has no password",
+                ));
+            };
+            for node in nodes.iter().filter(|node| !skipped.contains(&node.endpoint)) {
+                let trial = Trial {
+                    logins: how_often(node.kind, &credential, observation),
+                    credential: credential.clone(),
+                    password: password.clone(),
+                };
+                match node.kind {
+                    NodeKind::Node => {
+                        tasks.spawn(self.trials(&node.endpoint, &policy.tls, username, vec![trial]));
+                    }
+                    NodeKind::ServerlessEndpoint => behind_endpoints.entry(&node.endpoint).or_default().push(trial),
+                }
+            }
+        }
+        // One after the other, so that an endpoint that leads to its nodes in turn does not give
+        // each password a node of its own.
+        for (endpoint, trials) in behind_endpoints {
+            tasks.spawn(self.trials(endpoint, &policy.tls, username, trials));
+        }
+        while let Some(ended) = tasks.join_next().await {
+            let answers = ended.map_err(|_| AwsError::internal("a login", "ended without an answer"))?;
+            for (credential, node, answer) in answers {
+                self.log_answer(observation, &credential, &node, &answer);
+                logins
+                    .entry(credential)
+                    .or_default()
+                    .entry(node)
+                    .or_default()
+                    .push(answer);
+            }
+        }
+        Ok(logins)
+    }
+
+    fn trials(
+        &self,
+        node: &Endpoint,
+        tls: &Tls,
+        username: &str,
+        trials: Vec<Trial>,
+    ) -> impl Future<Output = Vec<Answered>> + Send + use<> {
+        let (login, node, tls, username) = (self.login.clone(), node.clone(), tls.clone(), username.to_owned());
+        async move {
+            let mut answered = Vec::new();
+            for trial in trials {
+                let answers = try_password(&login, &node, &tls, &username, &trial).await;
+                let of_trial = |answer| (trial.credential.clone(), node.clone(), answer);
+                answered.extend(answers.into_iter().map(of_trial));
+            }
+            answered
+        }
+    }
+
+    fn log_answer(&self, observation: &Observation, credential: &Credential, node: &Endpoint, answer: &LoginAnswer) {
+        let secret = &observation.secret.name;
+        let version = match credential {
+            Credential::Version(version) => version.as_str(),
+            Credential::Random => "made up",
+        };
+        match answer {
+            LoginAnswer::Accepted => tracing::debug!(secret, version, %node, "login accepted"),
+            LoginAnswer::Refused => tracing::debug!(secret, version, %node, "login refused"),
+            LoginAnswer::Unreachable(cause) => tracing::debug!(secret, version, %node, cause, "no login"),
+        }
+    }
+}
+
+/// A password that clients read, or are about to, must work on every node that an endpoint hides.
+/// Of any other one answer is enough: it is expected to be refused.
+fn how_often(kind: NodeKind, credential: &Credential, observation: &Observation) -> usize {
+    let must_work = |version: &String| {
+        [AWSCURRENT, AWSPENDING]
+            .iter()
+            .any(|stage| observation.secret.holder(stage) == Some(version))
+    };
+    match (kind, credential) {
+        (NodeKind::ServerlessEndpoint, Credential::Version(version)) if must_work(version) => ENDPOINT_LOGINS,
+        _ => 1,
+    }
+}
+
+/// Tries a password until enough is known: nodes disagree, none answers, or all answered alike.
+async fn try_password(
+    login: &Arc<dyn Login>,
+    node: &Endpoint,
+    tls: &Tls,
+    username: &str,
+    trial: &Trial,
+) -> Vec<LoginAnswer> {
+    let mut answers = Vec::new();
+    let (mut accepted, mut refused) = (0, 0);
+    while answers.len() < trial.logins && refused < ENDPOINT_REFUSALS && (accepted == 0 || refused == 0) {
+        let answer = login.login(node, tls, username, &trial.password).await;
+        let unreachable = match &answer {
+            LoginAnswer::Accepted => {
+                accepted += 1;
+                false
+            }
+            LoginAnswer::Refused => {
+                refused += 1;
+                false
+            }
+            LoginAnswer::Unreachable(_) => true,
+        };
+        answers.push(answer);
+        if unreachable {
+            break;
+        }
+    }
+    answers
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use async_trait::async_trait;
+
+    use super::*;
+
+    /// Nodes in turn behind one endpoint; `None` does not answer.
+    struct Nodes(Vec<Option<bool>>, Mutex<usize>);
+
+    #[async_trait]
+    impl Login for Nodes {
+        async fn login(&self, _: &Endpoint, _: &Tls, _: &str, _: &Password) -> LoginAnswer {
+            let mut turn = self.1.lock().unwrap();
+            *turn += 1;
+            match self.0[(*turn - 1) % self.0.len()] {
+                Some(true) => LoginAnswer::Accepted,
+                Some(false) => LoginAnswer::Refused,
+                None => LoginAnswer::Unreachable("down".to_owned()),
+            }
+        }
+    }
+
+    async fn answers(nodes: &[Option<bool>], logins: usize) -> (usize, usize, usize) {
+        let login: Arc<dyn Login> = Arc::new(Nodes(nodes.to_vec(), Mutex::new(0)));
+        let endpoint = Endpoint {
+            host: "endpoint".to_owned(),
+            port: 6379,
+        };
+        let trial = Trial {
+            credential: Credential::Random,
+            password: Password::new("sixteen-characters".to_owned()),
+            logins,
+        };
+        let answers = try_password(&login, &endpoint, &Tls::default(), "user", &trial).await;
+        let count = |wanted: fn(&LoginAnswer) -> bool| answers.iter().filter(|answer| wanted(answer)).count();
+        (
+            count(|answer| matches!(answer, LoginAnswer::Accepted)),
+            count(|answer| matches!(answer, LoginAnswer::Refused)),
+            count(|answer| matches!(answer, LoginAnswer::Unreachable(_))),
+        )
+    }
+
+    #[tokio::test]
+    async fn an_endpoint_is_tried_until_its_nodes_disagree_or_enough_agree() {
+        let (yes, no) = (Some(true), Some(false));
+        assert_eq!(answers(&[yes], ENDPOINT_LOGINS).await, (ENDPOINT_LOGINS, 0, 0));
+        assert_eq!(answers(&[no], ENDPOINT_LOGINS).await, (0, ENDPOINT_REFUSALS, 0));
+        assert_eq!(answers(&[yes, yes, yes, no], ENDPOINT_LOGINS).await, (3, 1, 0));
+        assert_eq!(answers(&[no, no, yes], ENDPOINT_LOGINS).await, (1, 2, 0));
+        assert_eq!(answers(&[yes, None], ENDPOINT_LOGINS).await, (1, 0, 1));
+        assert_eq!(answers(&[no, yes], 1).await, (0, 1, 0));
+    }
+}
