@@ -8,6 +8,7 @@
 )]
 
 mod caches;
+mod edges;
 mod faults;
 mod guide;
 mod process;

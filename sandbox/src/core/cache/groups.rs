@@ -143,7 +143,10 @@ fn create(env: &mut Env<'_>, input: CreateUserGroup) -> Result<UserGroupOutput, 
 pub(crate) fn check_members(cache: &CacheState, engine: &str, user_ids: &[String]) -> Result<(), ApiError> {
     let mut names = BTreeSet::new();
     for id in user_ids {
-        let user = cache.users.get(id).ok_or_else(|| user_not_found(id))?;
+        // One that is being deleted is as good as gone: these operations have no error for its state
+        // (botocore's model), and to take it in would bring it back.
+        let there = cache.users.get(id).filter(|user| user.status() != "deleting");
+        let user = there.ok_or_else(|| user_not_found(id))?;
         if !names.insert(user.name.as_str()) {
             return Err(ApiError::bad_request(
                 "DuplicateUserName",

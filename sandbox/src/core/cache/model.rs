@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::access_string;
+use super::propagation::Confirm;
 use crate::sensitive::Sensitive;
 use crate::settings::Delay;
 
@@ -222,6 +223,8 @@ pub(crate) struct Pending {
     pub(crate) rule: Option<AclRule>,
     /// Whether it has a time of arrival. It has none while the node's delay is `never`.
     pub(crate) scheduled: bool,
+    /// Users of the same name that gave way to this one: until the node hears of it, it knows them.
+    pub(crate) instead_of: Vec<Confirm>,
 }
 
 /// A global datastore, which only seeding makes.

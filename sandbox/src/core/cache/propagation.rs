@@ -81,22 +81,26 @@ impl Env<'_> {
             .get(&node.replication_group)
             .is_some_and(|c| cache.cache_knows(c, user_id));
         let name = user.name.clone();
-        let pending = Pending {
+        let mut pending = Pending {
             user_id: user_id.to_owned(),
             revision: user.revision,
             rule: known.then(|| user.rule()),
             scheduled: false,
+            instead_of: Vec::new(),
         };
-        let node = self.account.cache.nodes.get_mut(node_id);
-        let replaced = node.and_then(|node| node.pending.insert(name.clone(), pending));
-        if let Some(other) = replaced.filter(|other| other.user_id != user_id) {
-            // Another user of that name gave way to this one: nothing is left to tell of it.
-            let confirm = Confirm {
-                user_id: other.user_id,
-                revision: other.revision,
-            };
-            self.confirm(node_id, &confirm);
+        let Some(node) = self.account.cache.nodes.get_mut(node_id) else {
+            return false;
+        };
+        if let Some(replaced) = node.pending.remove(&name) {
+            pending.instead_of = replaced.instead_of;
+            if replaced.user_id != user_id {
+                pending.instead_of.push(Confirm {
+                    user_id: replaced.user_id,
+                    revision: replaced.revision,
+                });
+            }
         }
+        node.pending.insert(name.clone(), pending);
         self.schedule(node_id, &name)
     }
 
@@ -148,6 +152,9 @@ impl Env<'_> {
             Some(rule) => node.view.insert(user_name.to_owned(), rule.clone()),
             None => node.view.remove(user_name),
         };
+        for other in &pending.instead_of {
+            self.confirm(&key.node, other);
+        }
         let confirm = Confirm {
             user_id: pending.user_id,
             revision: pending.revision,

@@ -3,11 +3,12 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::errors::{invalid_parameter, invalid_request, secret_not_found};
+use super::errors::{invalid_parameter, invalid_request};
 use super::model::epoch;
 use super::stages::UpdateSecretVersionStageOutput as SecretName;
 use crate::core::account::Event;
 use crate::core::operation::Env;
+use crate::core::random;
 use crate::error::ApiError;
 
 /// Marks a secret for deletion, or deletes it.
@@ -52,17 +53,10 @@ fn delete(env: &mut Env<'_>, input: DeleteSecret) -> Result<DeleteSecretOutput, 
             "The RecoveryWindowInDays value must be between 7 and 30 days (inclusive).",
         ));
     }
-    let now = env.now;
     if force {
-        let name = env.account.secret_name(&input.secret_id)?;
-        let secret = env.account.secrets.remove(&name).ok_or_else(secret_not_found)?;
-        env.account.touch();
-        return Ok(DeleteSecretOutput {
-            arn: secret.arn,
-            name,
-            deletion_date: now,
-        });
+        return Ok(delete_at_once(env, &input.secret_id));
     }
+    let now = env.now;
     let secret = env.account.writable_secret(&input.secret_id)?;
     if !secret.replicated_to.is_empty() {
         return Err(invalid_request("You can't delete secret that has replica regions."));
@@ -82,6 +76,37 @@ fn delete(env: &mut Env<'_>, input: DeleteSecret) -> Result<DeleteSecretOutput, 
         name,
         deletion_date: at,
     })
+}
+
+/// Succeeds for a secret that is not there, too, so that it can be repeated (botocore, DeleteSecretRequest:
+/// no ResourceNotFoundException for what is deleted already or never was; localstack's AWS-validated test
+/// `delete_non_existent_secret_returns_as_if_secret_exists`).
+fn delete_at_once(env: &mut Env<'_>, id: &str) -> DeleteSecretOutput {
+    let found = env.account.secret_name(id).ok();
+    let removed = found.and_then(|name| env.account.secrets.remove(&name));
+    let (arn, name) = match removed {
+        Some(secret) => {
+            env.account.touch();
+            (secret.arn, secret.name)
+        }
+        None => arn_and_name_of_nothing(env, id),
+    };
+    DeleteSecretOutput {
+        arn,
+        name,
+        deletion_date: env.now,
+    }
+}
+
+fn arn_and_name_of_nothing(env: &mut Env<'_>, id: &str) -> (String, String) {
+    let prefix = env.account.arn("secretsmanager", "secret", "");
+    match id.strip_prefix(prefix.as_str()) {
+        Some(rest) => {
+            let name = rest.rsplit_once('-').map_or(rest, |(name, _)| name);
+            (id.to_owned(), name.to_owned())
+        }
+        None => (format!("{prefix}{id}-{}", random::arn_suffix(env.rng)), id.to_owned()),
+    }
 }
 
 /// Takes the mark for deletion off.

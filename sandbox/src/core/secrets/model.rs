@@ -120,10 +120,22 @@ impl Secret {
         }
     }
 
-    /// Refuses more labels than a secret can have.
-    pub(crate) fn check_labels(&self, more: &[String]) -> Result<(), ApiError> {
-        let mut labels: BTreeSet<&String> = self.versions.values().flat_map(|v| &v.labels).collect();
-        labels.extend(more);
+    /// Refuses more labels than a secret can have, once `moved` are on version `to` and `dropped` is off.
+    /// AWSPREVIOUS counts when it follows AWSCURRENT: the quotas page counts labels, however they came about.
+    pub(crate) fn check_labels(&self, moved: &[String], to: &str, dropped: Option<&str>) -> Result<(), ApiError> {
+        let mut labels: BTreeSet<&str> = self
+            .versions
+            .values()
+            .flat_map(|v| &v.labels)
+            .map(String::as_str)
+            .collect();
+        labels.extend(moved.iter().map(String::as_str));
+        if moved.iter().any(|label| label == CURRENT) && self.holder(CURRENT).is_some_and(|holder| holder != to) {
+            labels.insert(PREVIOUS);
+        }
+        if let Some(label) = dropped {
+            labels.remove(label);
+        }
         if labels.len() > MAX_LABELS {
             return Err(limit(format!(
                 "You've exceeded the limit of {MAX_LABELS} staging labels for the secret."

@@ -93,7 +93,11 @@ impl Secret {
             // The first version is always current (botocore model, VersionStages).
             stages.push(CURRENT.to_owned());
         }
-        self.check_labels(&stages)?;
+        // A version that was current and pending at once loses AWSPENDING with a default put
+        // (localstack's AWS-validated snapshots).
+        let before = self.holder(CURRENT).filter(|before| default && *before != token);
+        let dropped = (before.is_some() && self.holder(PENDING) == before).then_some(PENDING);
+        self.check_labels(&stages, token, dropped)?;
         if !placeholder {
             self.prune(now)?;
         }
@@ -108,16 +112,11 @@ impl Secret {
             labels,
         };
         self.versions.insert(token.to_owned(), version);
-        let before = self.holder(CURRENT).cloned();
         for stage in &stages {
             self.attach(stage, token);
         }
-        // A version that was current and pending at once loses AWSPENDING with a default put
-        // (localstack's AWS-validated snapshots).
-        if let Some(before) = before.filter(|before| default && before != token)
-            && self.holder(PENDING) == Some(&before)
-        {
-            self.detach(PENDING);
+        if let Some(label) = dropped {
+            self.detach(label);
         }
         self.changed = now;
         Ok(true)

@@ -46,7 +46,7 @@ fn update(env: &mut Env<'_>, input: UpdateSecretVersionStage) -> Result<UpdateSe
     check(secret, &input, holder.as_ref(), &wrong_code)?;
     let changed = match &input.move_to_version_id {
         Some(to) => {
-            secret.check_labels(std::slice::from_ref(&input.version_stage))?;
+            secret.check_labels(std::slice::from_ref(&input.version_stage), to, None)?;
             secret.attach(&input.version_stage, to);
             holder.as_ref() != Some(to)
         }
