@@ -11,6 +11,7 @@ mod caches;
 mod edges;
 mod faults;
 mod guide;
+mod model;
 mod process;
 mod secrets;
 mod simulation;
