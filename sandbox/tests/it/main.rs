@@ -12,6 +12,7 @@ mod changing_nodes;
 mod clients;
 mod cluster_mode;
 mod doubts;
+mod edges;
 mod faults;
 mod guide;
 mod kinds;

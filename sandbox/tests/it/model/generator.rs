@@ -28,8 +28,8 @@ const TOKENS: [&str; 4] = [
 ];
 const LABELS: [&str; 4] = ["AWSCURRENT", "AWSPENDING", "AWSPREVIOUS", "CUSTOM"];
 const USERS: [&str; 4] = ["u1", "u2", "u3", "default"];
-/// Those that calls change; now and then they try the default user.
-const MOSTLY: [&str; 8] = ["u1", "u1", "u1", "u2", "u2", "u2", "u3", "default"];
+/// Whom calls change: now and then they try the default user.
+const CHANGED_USERS: [&str; 8] = ["u1", "u1", "u1", "u2", "u2", "u2", "u3", "default"];
 const GROUPS: [&str; 2] = ["g0", "g1"];
 const DAY: u64 = 86_400_000;
 
@@ -68,9 +68,21 @@ fn opening() -> impl Strategy<Value = Vec<Step>> {
     };
     let users = [("u1", "alice"), ("u2", "bob"), ("u3", "default")].map(|(id, name)| user(id, name, PASSWORDS[0]));
     let calls = [secret("s1"), secret("s2")].into_iter().chain(users).chain([join]);
+    let fill = Call::PutSecretValue {
+        secret: "s2".to_owned(),
+        token: Some(TOKENS[1].to_owned()),
+        value: VALUES[0].to_owned(),
+        stages: Some(all_labels()),
+    };
     let steps = calls.map(|call| Step::Call(call, None)).chain([Step::Wait(2000)]);
-    let maybe: Vec<_> = steps.map(|step| option::weighted(0.9, Just(step))).collect();
+    let mut maybe: Vec<_> = steps.map(|step| option::weighted(0.9, Just(step))).collect();
+    maybe.push(option::weighted(0.1, Just(Step::Call(fill, None))));
     maybe.prop_map(|steps| steps.into_iter().flatten().collect())
+}
+
+/// With AWSCURRENT these are as many as a secret may have.
+fn all_labels() -> Vec<String> {
+    (1..=19).map(|n| format!("L{n}")).collect()
 }
 
 fn world() -> impl Strategy<Value = World> {
@@ -144,8 +156,6 @@ fn version() -> impl Strategy<Value = Version> {
 
 fn stages() -> impl Strategy<Value = Option<Vec<String>>> {
     let list = |labels: &[&str]| Some(labels.iter().map(|&label| label.to_owned()).collect());
-    // With AWSCURRENT these are all the labels that a secret may have.
-    let many = (1..=19).map(|n| format!("L{n}")).collect();
     prop_oneof![
         10 => Just(None),
         10 => Just(list(&["AWSPENDING"])),
@@ -154,7 +164,7 @@ fn stages() -> impl Strategy<Value = Option<Vec<String>>> {
         2 => Just(list(&["CUSTOM"])),
         2 => Just(list(&["AWSPENDING", "CUSTOM"])),
         2 => Just(list(&["AWSCURRENT", "CUSTOM"])),
-        3 => Just(Some(many)),
+        2 => Just(Some(all_labels())),
     ]
 }
 
@@ -165,7 +175,16 @@ fn stage_call() -> impl Strategy<Value = Call> {
         one_of(&["AWSCURRENT", "AWSCURRENT", "AWSPENDING", "CUSTOM"]),
         version(),
     );
+    // Versions that are there, for the most part: the wrong one is named, or none where one has to be.
+    let held = || one_of(&LABELS).prop_map(Version::HolderOf);
+    let wrong = (secret(), one_of(&LABELS), option::of(held()), held());
     prop_oneof![
+        wrong.prop_map(|(secret, stage, remove_from, to)| Call::UpdateSecretVersionStage {
+            secret,
+            stage,
+            remove_from,
+            move_to: Some(to),
+        }),
         any.prop_map(|(secret, stage, remove_from, move_to)| Call::UpdateSecretVersionStage {
             secret,
             stage,
@@ -266,11 +285,11 @@ fn modify_user() -> impl Strategy<Value = Call> {
         })
     };
     prop_oneof![
-        6 => (one_of(&MOSTLY), auth())
+        6 => (one_of(&CHANGED_USERS), auth())
             .prop_map(|(user, auth)| Call::ModifyUser { user, access: None, append: None, auth: Some(auth) }),
-        1 => (one_of(&MOSTLY), access(), option::of(auth()))
+        1 => (one_of(&CHANGED_USERS), access(), option::of(auth()))
             .prop_map(|(user, access, auth)| Call::ModifyUser { user, access: Some(access), append: None, auth }),
-        1 => (one_of(&MOSTLY), one_of(&["on", "off", "+get"]))
+        1 => (one_of(&CHANGED_USERS), one_of(&["on", "off", "+get"]))
             .prop_map(|(user, append)| Call::ModifyUser { user, access: None, append: Some(append), auth: None }),
     ]
 }
@@ -289,7 +308,7 @@ fn user_call() -> impl Strategy<Value = Call> {
             .prop_map(|(user, name, access, auth)| Call::CreateUser { user, name, access, auth }),
         10 => modify_user(),
         1 => option::of(one_of(&USERS)).prop_map(|user| Call::DescribeUsers { user }),
-        2 => one_of(&MOSTLY).prop_map(|user| Call::DeleteUser { user }),
+        2 => one_of(&CHANGED_USERS).prop_map(|user| Call::DeleteUser { user }),
         2 => (group(), members).prop_map(|(group, users)| Call::CreateUserGroup { group, users }),
         3 => (group(), one()).prop_map(|(group, add)| Call::ModifyUserGroup { group, add, remove: Vec::new() }),
         2 => (group(), one()).prop_map(|(group, remove)| Call::ModifyUserGroup { group, add: Vec::new(), remove }),

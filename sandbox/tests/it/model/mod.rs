@@ -88,7 +88,10 @@ fn agree(name: &str, runtime: &Runtime, door: Door, cases: u32) {
         let result = runner.run(&strategy, |case| run(&case).map_err(TestCaseError::fail));
         match result {
             Ok(()) => {}
-            Err(TestError::Fail(why, case)) => fail(name, &why.to_string(), &case, &tally.borrow()),
+            Err(TestError::Fail(_, case)) => {
+                let (case, why) = without_idle_steps(case, run);
+                fail(name, &why, &case, &tally.borrow())
+            }
             Err(TestError::Abort(why)) => panic!("no sequences could be made: {why}"),
         }
     }
@@ -96,6 +99,25 @@ fn agree(name: &str, runtime: &Runtime, door: Door, cases: u32) {
     println!("through the {name} door: {tally}");
     assert!(tally.calls >= CALLS, "only {} calls", tally.calls);
     coverage::check(&tally);
+}
+
+/// Proptest takes steps out before it makes them simple; of those that are simple now some are not needed.
+fn without_idle_steps(mut case: Case, run: impl Fn(&Case) -> Result<(), String>) -> (Case, String) {
+    let mut at = case.steps.len();
+    while at > 0 {
+        at -= 1;
+        let mut shorter = case.clone();
+        shorter.steps.remove(at);
+        if run(&shorter).is_err() {
+            case = shorter;
+            at = case.steps.len();
+        }
+    }
+    let why = run(&case).err();
+    (
+        case,
+        why.unwrap_or_else(|| "it agreed when it was run once more".to_owned()),
+    )
 }
 
 /// Prints and saves the shortest sequence that was found: a line for the world, then one for each step.

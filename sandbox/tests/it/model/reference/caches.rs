@@ -45,7 +45,9 @@ impl Login {
     }
 }
 
+/// What a node is to hear of a user.
 struct News {
+    user: String,
     name: String,
     arrives: Window,
     login: Option<Login>,
@@ -72,13 +74,15 @@ impl Node {
         }
     }
 
-    /// Sends news of a user; says when they arrive. Older news of it may come late, or never.
-    pub fn tell(&mut self, now: DateTime<Utc>, name: &str, login: Option<Login>) -> Window {
+    /// Sends news of the user with an id and a name; says when they arrive. Older news under that name may come
+    /// late, or never.
+    pub fn tell(&mut self, now: DateTime<Utc>, user: &str, name: &str, login: Option<Login>) -> Window {
         let arrives = Window::after(now, self.delay);
         for older in self.news.iter_mut().filter(|news| news.name == name) {
             older.arrives.by = arrives.by;
         }
         self.news.push(News {
+            user: user.to_owned(),
             name: name.to_owned(),
             arrives,
             login,
@@ -86,16 +90,18 @@ impl Node {
         arrives
     }
 
-    /// Lets news arrive: all that must have by now, and all of the users named in `certain`.
+    /// Lets news arrive: all that must have by now, and all of the users that are `certain` to be known.
     pub fn learn(&mut self, now: DateTime<Utc>, certain: &BTreeSet<String>) {
         for news in std::mem::take(&mut self.news) {
-            if news.arrives.by > now && !certain.contains(&news.name) {
+            if news.arrives.by > now && !certain.contains(&news.user) {
                 self.news.push(news);
-            } else if let Some(login) = news.login {
-                self.view.insert(news.name, login);
-            } else {
-                self.view.remove(&news.name);
+                continue;
             }
+            self.news.retain(|older| older.name != news.name);
+            match news.login {
+                Some(login) => self.view.insert(news.name, login),
+                None => self.view.remove(&news.name),
+            };
         }
     }
 

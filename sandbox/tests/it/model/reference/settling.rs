@@ -14,11 +14,12 @@ impl Reference {
         let user = self.users.get_mut(id).unwrap();
         let knows = |group: &str| self.groups[group].users.contains(id).then(|| user.login.clone());
         let nodes = self.nodes.iter_mut().filter(|node| groups.contains(&node.group));
-        let arrivals = nodes.map(|node| node.tell(now, &user.name, knows(&node.group)));
+        let arrivals = nodes.map(|node| node.tell(now, id, &user.name, knows(&node.group)));
         let mut window = arrivals
             .reduce(Window::and)
             .unwrap_or(Window::after(now, (detached, detached)));
         // Whether a second change also waits for what the first one waited for is not known.
+        user.overtaken = user.busy.is_some();
         window.by = user.busy.map_or(window.by, |first| first.by.max(window.by));
         user.busy = Some(window);
     }
@@ -38,22 +39,25 @@ impl Reference {
     }
 
     /// Takes over what AWS shows where it is open: the status of each user that there is. All nodes know a user
-    /// that has settled. What is shown too early or too late is left to the next comparison.
+    /// that has settled after one change. What is shown too early or too late is left to the next comparison.
     pub fn resolve(&mut self, shown: &BTreeMap<String, String>) {
-        let (now, over) = (self.now, |id: &str| {
-            shown.get(id).is_none_or(|status| status == "active")
-        });
-        let settled = self
+        let now = self.now;
+        let over = |id: &str| shown.get(id).is_none_or(|status| status == "active");
+        let settled = |id: &str, window: Window| window.from <= now && over(id);
+        let after_one_change =
+            |(id, user): &(&String, &User)| !user.overtaken && user.busy.is_some_and(|window| settled(id, window));
+        let certain = self
             .users
             .iter()
-            .filter(|(id, user)| user.busy.is_some_and(|w| w.from <= now) && over(id));
-        let names = settled.map(|(_, user)| user.name.clone()).collect();
-        self.end(&|id, window| window.from <= now && over(id), &names);
+            .filter(after_one_change)
+            .map(|(id, _)| id.clone())
+            .collect();
+        self.end(&settled, &certain);
     }
 
-    fn end(&mut self, over: &dyn Fn(&str, Window) -> bool, names: &BTreeSet<String>) {
+    fn end(&mut self, over: &dyn Fn(&str, Window) -> bool, certain: &BTreeSet<String>) {
         let (now, users) = (self.now, &mut self.users);
-        self.nodes.iter_mut().for_each(|node| node.learn(now, names));
+        self.nodes.iter_mut().for_each(|node| node.learn(now, certain));
         let is_over = |id: &str, user: &User| user.busy.is_some_and(|window| over(id, window));
         users.retain(|id, user| !(user.deleting && is_over(id, user)));
         users

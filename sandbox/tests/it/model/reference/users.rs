@@ -24,6 +24,8 @@ pub struct User {
     /// Until when it is `modifying`, or `deleting`.
     pub busy: Option<Window>,
     pub deleting: bool,
+    /// Whether the present change began before the last one was over.
+    pub overtaken: bool,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -46,6 +48,7 @@ impl User {
             login,
             busy: None,
             deleting: false,
+            overtaken: false,
         }
     }
 
@@ -193,6 +196,7 @@ impl Reference {
             login,
             busy: None,
             deleting: false,
+            overtaken: false,
         };
         self.users.insert(user.to_owned(), made);
         Ok(self.show_user(user))
