@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Holds the documents to the code: every test that docs/SEMANTICS.md names exists, and its tables of
-# reasons are those of src/rotation/reason.rs. With --write, the tables are written anew.
+# Holds the documents to the code: every test that docs/SEMANTICS.md and docs/SANDBOX.md name exists,
+# and the tables of reasons are those of src/rotation/reason.rs. With --write, the tables are written anew.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 page=docs/SEMANTICS.md
@@ -44,10 +44,18 @@ elif ! diff -u "$page" "$fresh" >&2; then
     say "the tables of reasons are old; run scripts/check-docs.sh --write"
 fi
 
-# A test is named as `file::name`; only the name is looked for.
-while read -r name; do
-    grep -rqE "fn ${name}\b" src tests sandbox/tests || say "$page names a test that does not exist: $name"
-done < <(grep -oE '`[a-z_]+(::[a-z_]+)*::[a-z_]+`' "$page" | tr -d '`' | sed 's/.*:://' | sort -u)
+# A test is named as `file::name`: it exists, and so does its file or folder.
+for named in docs/SEMANTICS.md docs/SANDBOX.md; do
+    while read -r test; do
+        [ "$test" = file::test ] && continue
+        name=${test##*::}
+        file=${test%::*}
+        file=${file##*::}
+        where=$(grep -rlE "fn ${name}\b" src tests sandbox/tests sandbox/src || true)
+        [ -n "$where" ] || say "$named names a test that does not exist: $test"
+        grep -qE "(^|/)${file}(/|\.rs)" <<<"$where" || say "$named has $test in the wrong place; it is in" $where
+    done < <(grep -oE '`[a-z_0-9]+(::[a-z_0-9]+)*::[a-z_0-9]+`' "$named" | tr -d '`' | sort -u)
+done
 
 # Every reason has its row in docs/OPERATIONS.md, where it says what to do.
 while read -r label; do

@@ -85,6 +85,17 @@ async fn a_reply_about_another_secret_or_version_is_no_answer() {
 }
 
 #[tokio::test]
+async fn a_listing_that_shows_a_name_for_the_arn_is_known_by_its_name() {
+    let one = r#","Versions":[{"VersionId":"v1","VersionStages":["AWSCURRENT"],"CreatedDate":1}]"#;
+    let stages = r#""v1":["AWSCURRENT"]"#;
+    for (name, is_it) in [("orders", true), ("order", false), ("others", false), ("", false)] {
+        let listed = json(format!(r#"{{"ARN":"{name}","Name":"{name}"{one}}}"#));
+        let wire = Wire::start(vec![described(ARN, stages), listed]).await;
+        assert_eq!(wire.ports().secrets.secret(ARN).await.is_ok(), is_it, "{name}");
+    }
+}
+
+#[tokio::test]
 async fn a_secret_that_is_asked_for_by_a_shortened_arn_answers_with_its_whole_one() {
     let one = r#","Versions":[{"VersionId":"v1","VersionStages":["AWSCURRENT"],"CreatedDate":1}]"#;
     let wire = Wire::start(vec![described(ARN, r#""v1":["AWSCURRENT"]"#), listed(ARN, one)]).await;

@@ -37,8 +37,25 @@ pub(super) fn is_about_secret(asked: &str, arn: Option<&str>, name: Option<&str>
     if !asked.starts_with("arn:") {
         return name == Some(asked) && arn.is_some();
     }
-    arn.and_then(|arn| arn.strip_prefix(asked))
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+    arn.and_then(|arn| arn.strip_prefix(asked)).is_some_and(is_arn_suffix)
+}
+
+/// Whether a listing of versions is about the secret that was asked for. Where it shows no ARN, as
+/// moto's shows the name instead, the name decides.
+pub(super) fn lists_versions_of(asked: &str, arn: Option<&str>, name: Option<&str>) -> bool {
+    if arn.is_some_and(|arn| arn.starts_with("arn:")) {
+        return is_about_secret(asked, arn, name);
+    }
+    let of_arn = asked.splitn(7, ':').nth(6).filter(|_| asked.starts_with("arn:"));
+    name.filter(|name| !name.is_empty())
+        .and_then(|name| of_arn.unwrap_or(asked).strip_prefix(name))
+        .is_some_and(is_arn_suffix)
+}
+
+/// What Secrets Manager puts behind a name in an ARN: a hyphen and six characters, or nothing where
+/// the ARN is given in part.
+fn is_arn_suffix(rest: &str) -> bool {
+    rest.is_empty() || rest.len() == 7 && rest.starts_with('-')
 }
 
 /// The one entry of a reply that `wanted` fits; `unknown` is the code for none. ElastiCache answers

@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 
 use super::body_limit::BodyLimit;
 use super::call::{Calls, Operation};
-use super::reply::{Pages, answers, incomplete, is_about_secret};
+use super::reply::{Pages, answers, incomplete, is_about_secret, lists_versions_of};
 use super::{AwsResult, ListedSecret, SecretsReader, SecretsWriter, system_time};
 use crate::clock::Timestamp;
 use crate::policy::Selection;
@@ -93,7 +93,7 @@ impl SecretsManager {
             answers(
                 LIST_VERSIONS,
                 secret,
-                is_about_secret(secret, reply.arn.as_deref(), reply.name.as_deref()),
+                lists_versions_of(secret, reply.arn.as_deref(), reply.name.as_deref()),
             )?;
             let page = reply
                 .versions

@@ -42,3 +42,4 @@ mod strange_passwords;
 mod strange_versions;
 mod structure;
 mod unknown_users;
+mod walkthrough;

@@ -23,7 +23,7 @@ impl Resting<'_> {
         };
         let Some(version) = version else {
             let detail = format!(
-                "user {} has a second password that no version of the secret holds",
+                "user {} has a second password that is neither AWSPREVIOUS's nor one made for this AWSCURRENT and given up",
                 user.id
             );
             return Err(self.halt(HaltReason::UnknownPassword, detail));

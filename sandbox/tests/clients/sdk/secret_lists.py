@@ -54,7 +54,8 @@ class SecretLists(Case):
 
     def test_a_replicated_secret_is_described_with_its_replicas(self):
         self.make("a")
-        control("POST", "seed", {"secret": "a", "owning_service": "rds", "replicated_to": ["eu-west-1"], "primary_region": "us-east-1"})
+        replicas = {"replicated_to": ["eu-west-1"], "primary_region": "us-east-1"}
+        control("POST", "seed", {"secret": "a", "owning_service": "rds"} | replicas)
         found = self.secrets.describe_secret(SecretId="a")
         self.assertEqual(found["OwningService"], "rds")
         self.assertEqual(found["PrimaryRegion"], "us-east-1")

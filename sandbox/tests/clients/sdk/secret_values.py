@@ -35,6 +35,8 @@ class SecretValues(Case):
         self.assertNotIn("DeletedDate", self.secrets.describe_secret(SecretId=NAME))
         self.secrets.delete_secret(SecretId=NAME, ForceDeleteWithoutRecovery=True)
         self.refused(self.secrets.exceptions.ResourceNotFoundException, self.secrets.describe_secret, SecretId=NAME)
+        again = self.secrets.delete_secret(SecretId=NAME, ForceDeleteWithoutRecovery=True)
+        self.assertEqual(again["Name"], NAME)
 
     def test_a_rotation_by_hand_moves_the_labels_as_aws_does(self):
         first, second = self.secret(), token()
@@ -96,6 +98,8 @@ class SecretValues(Case):
             ClientRequestToken=first,
             SecretString="other",
         )
+        valueless = self.refused(errors.InvalidRequestException, secrets.put_secret_value, SecretId=NAME)
+        self.assertEqual(valueless, "You must provide either SecretString or SecretBinary.")
         self.refused_with("ValidationException", secrets.create_secret, Name="what a name?", SecretString="x")
         for call in (secrets.describe_secret, secrets.delete_secret, secrets.restore_secret):
             self.refused(errors.ResourceNotFoundException, call, SecretId="none")

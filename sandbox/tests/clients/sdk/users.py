@@ -48,7 +48,11 @@ class Users(Case):
 
     def test_an_iam_user_has_no_passwords_to_count(self):
         made = self.elasticache.create_user(
-            UserId="robot", UserName="robot", Engine="valkey", AccessString="on ~* +@all", AuthenticationMode={"Type": "iam"}
+            UserId="robot",
+            UserName="robot",
+            Engine="valkey",
+            AccessString="on ~* +@all",
+            AuthenticationMode={"Type": "iam"},
         )
         self.assertEqual(made["Authentication"], {"Type": "iam"})
         self.assertEqual(made["Engine"], "valkey")
