@@ -224,7 +224,7 @@ async fn a_group_without_caches_is_rotated_unproven_and_proved_once_it_has_one()
             world.create_group(group, "redis", &["user1"]).await;
         }
         let keys = &[
-            ("settle", "\"1200ms\""),
+            ("settle", "\"600ms\""),
             ("retry", "{ initial = \"100ms\", max = \"1s\" }"),
         ];
         let scene = Scene::of_world(world, "user1", keys, &[]).await;
