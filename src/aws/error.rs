@@ -289,7 +289,7 @@ impl AwsError {
     pub fn passes_by_itself(&self) -> bool {
         matches!(
             self.class,
-            ErrorClass::Throttled | ErrorClass::Unavailable | ErrorClass::Changing
+            ErrorClass::Throttled | ErrorClass::Unavailable | ErrorClass::Changing | ErrorClass::Expired
         )
     }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crate::aws::{AwsError, ListedSecret};
 use crate::clock::between;
-use crate::inventory;
-use crate::policy::Policy;
+use crate::inventory::{self, Discovery};
+use crate::policy::{Policy, Selection};
 use crate::rotation::state::Record;
 
 use super::entry::Entry;
@@ -16,6 +16,26 @@ use super::{Engine, State};
 
 /// How soon a look-up that failed in part is repeated.
 const REPEAT_AFTER_FAILURE: Duration = Duration::from_secs(30);
+
+/// What a look for secrets looks up.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    /// All that the policies name and select.
+    Everything,
+    /// What the look before did not find.
+    Missing,
+}
+
+/// What a look for secrets came to.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Found {
+    /// All that was looked up.
+    Everything,
+    /// Some could not be looked up.
+    Part,
+    /// Some were found and could not be stored.
+    NotStored,
+}
 
 impl Engine {
     /// Looks for secrets for ever. A panic in one look ends that look only.
@@ -33,12 +53,16 @@ impl Engine {
         }
     }
 
+    /// After a look that failed in part, only what is missing is looked up again, until all of it
+    /// is due again: reading everything once more would feed the throttling that hid it.
     async fn keep_discovering(self: Arc<Self>) {
+        let interval = self.config.daemon.discovery_interval;
         let mut failures = 0_u32;
+        let mut scope = Scope::Everything;
+        let mut began = self.clock.monotonic();
         loop {
-            let complete = self.discover().await;
-            let interval = self.config.daemon.discovery_interval;
-            let pause = if complete {
+            let found = self.discover(scope).await;
+            let pause = if found == Found::Everything {
                 failures = 0;
                 interval
             } else {
@@ -48,53 +72,72 @@ impl Engine {
                     .min(interval)
             };
             tokio::time::sleep(pause).await;
+            let now = self.clock.monotonic();
+            scope = match found {
+                Found::Part if now.saturating_sub(began) < interval => Scope::Missing,
+                _ => Scope::Everything,
+            };
+            if scope == Scope::Everything {
+                began = now;
+            }
         }
     }
 
-    /// Looks up every policy's secrets; whether all could be looked up.
-    async fn discover(&self) -> bool {
-        let mut complete = true;
+    /// Looks up the policies' secrets.
+    async fn discover(&self, scope: Scope) -> Found {
+        let mut all = Found::Everything;
+        let mut not_stored = BTreeSet::new();
         for policy in self.config.policies.values() {
             let Some(ports) = self.places.get(&policy.place) else {
                 continue;
             };
-            let found = inventory::discover(ports.secrets.as_ref(), &policy.selection).await;
-            complete &= found.failed.is_empty();
-            for secret in &found.found {
-                complete &= self.adopt(policy, secret).await;
+            let Some(selection) = self.in_scope(policy, scope) else {
+                continue;
+            };
+            let found = inventory::discover(ports.secrets.as_ref(), &selection).await;
+            if !found.failed.is_empty() {
+                all = all.max(Found::Part);
             }
-            self.take_stock(policy, &found.found, found.failed);
+            for secret in &found.found {
+                if !self.adopt(policy, secret).await {
+                    all = Found::NotStored;
+                    not_stored.insert(policy.place.clone());
+                }
+            }
+            self.take_stock(policy, scope, &found.found, found.failed);
         }
         let mut state = self.state();
         state.discovered = true;
-        self.survey(&mut state);
+        self.survey(&mut state, &not_stored);
         if state.unread == 0 {
             state.release_held(usize::MAX);
         }
         drop(state);
         self.wake.notify_one();
-        complete
+        all
     }
 
-    /// Notes the places in which no look for secrets failed. What will not come right by itself
-    /// (a secret that does not exist, or that may not be read) is an answer: it must not hold up
-    /// the whole place.
-    fn survey(&self, state: &mut State) {
-        for place in self.config.places.keys() {
-            if self.not_looked_up(state, place).is_none() {
-                state.surveyed.insert(place.clone());
-            }
+    /// What to look up for a policy; nothing if nothing is missing.
+    fn in_scope(&self, policy: &Policy, scope: Scope) -> Option<Selection> {
+        if scope == Scope::Everything {
+            return Some(policy.selection.clone());
         }
-    }
-
-    /// A secret or selection of the place whose look-up may yet succeed.
-    pub(super) fn not_looked_up<'a>(&self, state: &'a State, place: &str) -> Option<(&'a str, &'a AwsError)> {
-        let of_place = |policy: &str| self.policy(policy).is_some_and(|policy| policy.place == place);
-        state
+        let state = self.state();
+        let missing: Vec<&String> = state
             .unresolved
-            .iter()
-            .find(|((policy, _), error)| of_place(policy) && error.passes_by_itself())
-            .map(|((_, name), error)| (name.as_str(), error))
+            .keys()
+            .filter(|(owner, _)| *owner == policy.name)
+            .map(|(_, name)| name)
+            .collect();
+        let named = |name: &&&String| name.as_str() != Discovery::SELECTION;
+        let secrets = missing.iter().filter(named).map(|name| (*name).clone()).collect();
+        let select = missing.iter().any(|name| name.as_str() == Discovery::SELECTION);
+        let whole = &policy.selection;
+        (!missing.is_empty()).then(|| Selection {
+            secrets,
+            name_prefix: whole.name_prefix.clone().filter(|_| select),
+            tags: if select { whole.tags.clone() } else { Default::default() },
+        })
     }
 
     /// Makes an entry of a secret that has none yet; whether that succeeded.
@@ -141,9 +184,15 @@ impl Engine {
     }
 
     /// Drops the secrets that the policy has no more, and notes what could not be looked up.
-    fn take_stock(&self, policy: &Policy, found: &BTreeSet<ListedSecret>, failed: Vec<(String, AwsError)>) {
+    fn take_stock(
+        &self,
+        policy: &Policy,
+        scope: Scope,
+        found: &BTreeSet<ListedSecret>,
+        failed: Vec<(String, AwsError)>,
+    ) {
         let mut state = self.state();
-        if failed.is_empty() {
+        if failed.is_empty() && scope == Scope::Everything {
             let gone: Vec<String> = state
                 .entries
                 .iter()
@@ -172,7 +221,7 @@ impl State {
     fn forget(&mut self, key: &str) {
         self.queue.remove(key);
         self.claims.release(key);
-        self.looked(key);
+        self.looked(key, true);
         if let Some(entry) = self.entries.remove(key) {
             self.count_in_flight(entry.in_flight(), false);
             tracing::info!(

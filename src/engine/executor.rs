@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::aws::{AwsError, ErrorClass, PlacePorts};
 use crate::metrics::StepOutcome;
 use crate::policy::Policy;
-use crate::rotation::observation::Observation;
+use crate::rotation::observation::{AWSCURRENT, Observation};
 use crate::rotation::plan::{Context, Decision, Facts, facts, plan};
 use crate::rotation::reason::WaitReason;
 use crate::rotation::state::Record;
@@ -56,6 +56,7 @@ impl Engine {
             return;
         };
         let ending = self.turns(key, &arn, &policy, &ports).await;
+        let unread = matches!(&ending, Ending::Failed(_, error) if error.passes_by_itself());
         let wake = match self.conclude(key, &policy, ending).await {
             Ok(wake) => wake,
             Err(error) => self.store_failed(key, &policy, &error),
@@ -71,7 +72,8 @@ impl Engine {
             wake
         };
         state.queue.set(key, wake);
-        state.looked(key);
+        let unread = unread && !state.claims.knows(key) && !self.survey_is_over(&policy);
+        state.looked(key, !unread);
     }
 
     fn surroundings(&self, key: &str) -> Option<(Policy, String)> {
@@ -218,7 +220,7 @@ impl Engine {
     /// Asks for a decision, and keeps what status shows of the observation.
     fn decide(&self, key: &str, policy: &Policy, observation: &Observation, record: &Record) -> Decision {
         let mut state = self.state();
-        let hold = self.hold(&state, key, policy);
+        let hold = self.hold(&state, key, policy, urgent(observation, record));
         let context = Context {
             policy,
             region: self.config.places.get(&policy.place).map_or("", |place| &place.region),
@@ -250,24 +252,29 @@ impl Engine {
     }
 
     /// Why no rotation of this secret may begin just now.
-    fn hold(&self, state: &super::State, key: &str, policy: &Policy) -> Option<String> {
-        if !state.discovered || state.unread > 0 {
-            return Some(format!(
-                "due, and waits until every secret was read once, to see which user each names; {} to go",
-                state.unread
-            ));
-        }
-        if !state.surveyed.contains(&policy.place)
-            && let Some((name, error)) = self.not_looked_up(state, &policy.place)
-        {
-            return Some(format!(
-                "due, and waits until every secret of the place was found once, to see which user each names; \
-                 {name} could not be looked up: {error}"
-            ));
-        }
+    fn hold(&self, state: &super::State, key: &str, policy: &Policy, urgent: bool) -> Option<String> {
+        let survey = || self.survey_hold(state, policy).filter(|_| !urgent);
+        survey().or_else(|| self.in_flight_hold(state, key))
+    }
+
+    fn in_flight_hold(&self, state: &super::State, key: &str) -> Option<String> {
         let most = self.config.daemon.max_in_flight;
         let already = state.entries.get(key).is_some_and(super::entry::Entry::in_flight);
         (!already && state.in_flight >= most)
             .then(|| format!("due, and waits for one of the {most} under way (max_in_flight)"))
     }
+}
+
+/// Whether an operator asked for a rotation with `--now`, and has not got it yet.
+fn urgent(observation: &Observation, record: &Record) -> bool {
+    let current = observation.secret.holder(AWSCURRENT);
+    let request = current.and_then(|current| {
+        let created = observation
+            .secret
+            .versions
+            .get(current)
+            .and_then(|version| version.created);
+        record.standing_request(current, created)
+    });
+    request.is_some_and(|request| request.now)
 }

@@ -20,6 +20,7 @@ pub mod queue;
 mod report;
 mod settle;
 mod steps;
+mod survey;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -83,6 +84,8 @@ pub struct Engine {
     drives: Arc<Semaphore>,
     tasks: TaskTracker,
     stop: CancellationToken,
+    /// When it was made, on the monotonic clock.
+    started: Duration,
 }
 
 /// What changes while the engine runs.
@@ -120,6 +123,7 @@ impl Engine {
             .map(|record| (record.secret_arn.clone(), record))
             .collect();
         let most_in_flight = config.daemon.max_in_flight;
+        let started = adapters.clock.monotonic();
         Ok(Arc::new(Self {
             config,
             places: adapters.places,
@@ -137,6 +141,7 @@ impl Engine {
             drives: Arc::new(Semaphore::new(DRIVES)),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
+            started,
         }))
     }
 
@@ -234,7 +239,7 @@ impl Engine {
             .map_or(TICK_STALL, |policy| policy.retry.max);
         let wake = Wake::Past(self.clock.monotonic().saturating_add(pause));
         state.queue.set(key, wake);
-        state.looked(key);
+        state.looked(key, true);
     }
 
     async fn next_pause_over(&self) {
@@ -273,11 +278,12 @@ impl Engine {
 }
 
 impl State {
-    /// Notes that a secret was looked at. The last one releases those that waited for it.
-    fn looked(&mut self, key: &str) {
+    /// Notes that a secret was looked at, and whether it could be read. The last one that is read
+    /// releases those that waited for it.
+    fn looked(&mut self, key: &str, read: bool) {
         let Some(entry) = self.entries.get_mut(key) else { return };
-        let first = !std::mem::replace(&mut entry.sight.looked, true);
-        if first && entry.awaited {
+        entry.sight.looked = true;
+        if read && std::mem::take(&mut entry.awaited) {
             self.unread = self.unread.saturating_sub(1);
             if self.unread == 0 {
                 self.release_held(usize::MAX);
@@ -302,6 +308,8 @@ impl State {
         let held = self.entries.iter_mut().filter(|(_, entry)| entry.sight.held);
         for (key, entry) in held.take(most) {
             entry.sight.held = false;
+            // It is due, and no longer rests.
+            entry.sight.resting_until = None;
             if entry.driven {
                 entry.woken = true;
             } else {

@@ -20,15 +20,10 @@ impl Engine {
     }
 
     fn unresolved(&self, state: &State) -> Vec<SecretStatus> {
-        let known = |policy: &str, name: &str| {
-            let same =
-                |entry: &Entry| entry.policy == policy && (entry.secret.name == name || entry.secret.arn == name);
-            state.entries.values().any(same)
-        };
         let lost = state
             .unresolved
             .iter()
-            .filter(|((policy, name), _)| !known(policy, name));
+            .filter(|((policy, name), _)| !state.knows(policy, name));
         lost.map(|((policy, name), error)| self.unresolved_status(policy, name, error))
             .collect()
     }

@@ -42,6 +42,7 @@ impl Engine {
                     Some(Phase::Paused | Phase::Halted) => true,
                     _ if entry.in_flight() => false,
                     Some(Phase::Idle | Phase::Overlap) => true,
+                    Some(Phase::Due) if entry.sight.held => false,
                     Some(Phase::Due) => entry.sight.resting_until.is_some_and(|until| until - now > SOON),
                     _ => false,
                 };

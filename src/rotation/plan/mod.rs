@@ -74,6 +74,11 @@ impl Claims {
         }
     }
 
+    /// Whether it is known which user a secret names.
+    pub fn knows(&self, secret_arn: &str) -> bool {
+        self.by_secret.contains_key(secret_arn)
+    }
+
     /// Another secret that names the same user.
     pub fn rival(&self, secret_arn: &str, user_arn: &str) -> Option<&str> {
         let secrets = self.by_user.get(&user_arn.to_ascii_lowercase())?;

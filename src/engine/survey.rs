@@ -1,0 +1,70 @@
+//! Whether all secrets of a place are known, so that two that name one user are told apart before
+//! either is rotated.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::aws::AwsError;
+use crate::policy::Policy;
+
+use super::entry::Entry;
+use super::{Engine, State};
+
+impl Engine {
+    /// Why no rotation of this secret may begin just now: not every secret was read yet.
+    ///
+    /// It ends with the first look that is whole, and at `propagation_timeout` after the start at the
+    /// latest: what cannot be looked up by then is reported, and must not stop everything else. A
+    /// request with `--now` does not wait for it.
+    pub(super) fn survey_hold(&self, state: &State, policy: &Policy) -> Option<String> {
+        if !state.discovered || state.unread > 0 {
+            return Some(format!(
+                "due, and waits until every secret was read once, to see which user each names; {} to go; \
+                 `rotate --now` does not wait",
+                state.unread
+            ));
+        }
+        if state.surveyed.contains(&policy.place) || self.survey_is_over(policy) {
+            return None;
+        }
+        let (name, error) = self.not_looked_up(state, &policy.place)?;
+        Some(format!(
+            "due, and waits until every secret of the place was found once, to see which user each names; \
+             {name} could not be looked up: {error}; `rotate --now` does not wait"
+        ))
+    }
+
+    /// Whether the time is over for which secrets that cannot be read hold up the others.
+    pub(super) fn survey_is_over(&self, policy: &Policy) -> bool {
+        let age: Duration = self.clock.monotonic().saturating_sub(self.started);
+        age >= policy.propagation_timeout
+    }
+
+    /// Notes the places in which no look for secrets failed. What will not come right by itself
+    /// (a secret that does not exist, or that may not be read) is an answer: it must not hold up
+    /// the whole place. `unsure` are places with secrets that were found and are not known yet.
+    pub(super) fn survey(&self, state: &mut State, unsure: &BTreeSet<String>) {
+        for place in self.config.places.keys().filter(|place| !unsure.contains(*place)) {
+            if self.not_looked_up(state, place).is_none() {
+                state.surveyed.insert(place.clone());
+            }
+        }
+    }
+
+    /// A secret or selection of the place that is not known and whose look-up may yet succeed.
+    fn not_looked_up<'a>(&self, state: &'a State, place: &str) -> Option<(&'a str, &'a AwsError)> {
+        let of_place = |policy: &str| self.policy(policy).is_some_and(|policy| policy.place == place);
+        let mut missing = state.unresolved.iter().filter(|((policy, name), error)| {
+            of_place(policy) && error.passes_by_itself() && !state.knows(policy, name)
+        });
+        missing.next().map(|((_, name), error)| (name.as_str(), error))
+    }
+}
+
+impl State {
+    /// Whether a policy's secret of that name or ARN was found before.
+    pub(super) fn knows(&self, policy: &str, name: &str) -> bool {
+        let same = |entry: &Entry| entry.policy == policy && (entry.secret.name == name || entry.secret.arn == name);
+        self.entries.values().any(same)
+    }
+}
