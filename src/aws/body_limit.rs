@@ -10,8 +10,9 @@ use aws_smithy_types::config_bag::ConfigBag;
 use http_body_util::Limited;
 
 /// The longest reply that is read, in bytes. A value has 64 KiB at most and a page of a listing a
-/// hundred entries, the longest of which carry fifty tags of 384 characters: some 2 MB in all.
-const LONGEST_REPLY: usize = 8 * 1024 * 1024;
+/// hundred entries, the longest of which carry fifty tags of 384 characters: in characters of four
+/// bytes 7.7 MB, and with a description of 2,048 characters each 8.6 MB.
+const LONGEST_REPLY: usize = 16 * 1024 * 1024;
 
 /// Ends the reading of a reply that is too long, which fails the call.
 #[derive(Debug)]

@@ -287,13 +287,21 @@ fn switched_on(access_string: &str) -> bool {
         .is_some_and(|word| word.eq_ignore_ascii_case("on"))
 }
 
-/// The replication group that was asked for as `id`.
+/// The replication group that was asked for as `id`. Its members are those of MemberClusters and those
+/// that its shards name beside them: a node that only one of the two lists is to be asked too.
 ///
 /// # Errors
 /// A member with an address names no cache cluster.
 pub fn replication_group(id: &str, group: types::ReplicationGroup) -> AwsResult<ReplicationGroup> {
+    let mut members = group.member_clusters().to_vec();
     let mut read_endpoints = Vec::new();
     for member in group.node_groups().iter().flat_map(|shard| shard.node_group_members()) {
+        if let Some(cluster) = member
+            .cache_cluster_id()
+            .filter(|id| !members.iter().any(|known| known == id))
+        {
+            members.push(cluster.to_owned());
+        }
         // Only members of a group with cluster mode off have a ReadEndpoint.
         if let Some(address) = endpoint(member.read_endpoint()) {
             let cluster = member
@@ -311,7 +319,7 @@ pub fn replication_group(id: &str, group: types::ReplicationGroup) -> AwsResult<
             .global_replication_group_info
             .and_then(|global| global.global_replication_group_id)
             .filter(|id| !id.is_empty()),
-        members: group.member_clusters.unwrap_or_default(),
+        members,
         read_endpoints,
     })
 }

@@ -340,3 +340,35 @@ async fn a_group_and_its_caches_are_read() {
     );
     assert!(wire.take()[2].body.contains("ShowCacheNodeInfo=true"));
 }
+
+#[tokio::test]
+async fn a_node_that_only_a_shard_names_is_a_member_too() {
+    let shard = |ids: [&str; 2]| {
+        let member = |id| format!("<NodeGroupMember><CacheClusterId>{id}</CacheClusterId></NodeGroupMember>");
+        format!(
+            "<NodeGroup><NodeGroupMembers>{}</NodeGroupMembers></NodeGroup>",
+            ids.map(member).concat()
+        )
+    };
+    let shards = [
+        shard(["rg-0001-001", "rg-0001-002"]),
+        shard(["rg-0002-001", "rg-0002-002"]),
+    ]
+    .concat();
+    let groups = format!(
+        "<ReplicationGroups><ReplicationGroup><ReplicationGroupId>rg</ReplicationGroupId><ClusterEnabled>true</ClusterEnabled>\
+         <MemberClusters><ClusterId>rg-0002-001</ClusterId><ClusterId>rg-0003-001</ClusterId></MemberClusters>\
+         <NodeGroups>{shards}</NodeGroups></ReplicationGroup></ReplicationGroups>"
+    );
+    let wire = Wire::start(vec![reply("DescribeReplicationGroups", &groups)]).await;
+    assert_eq!(
+        wire.ports().users.replication_group("rg").await.unwrap().members,
+        [
+            "rg-0002-001",
+            "rg-0003-001",
+            "rg-0001-001",
+            "rg-0001-002",
+            "rg-0002-002"
+        ]
+    );
+}

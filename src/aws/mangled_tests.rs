@@ -152,7 +152,7 @@ async fn listings_that_never_end_are_given_up() {
 
 #[tokio::test]
 async fn a_reply_that_is_too_long_is_not_read() {
-    let filler = "x".repeat(9 * 1024 * 1024);
+    let filler = "x".repeat(17 * 1024 * 1024);
     let reply = format!(r#"{{"ARN":"{ARN}","VersionId":"{VERSION}","SecretString":"{filler}"}}"#);
     let wire = Wire::start(vec![json(reply)]).await;
     assert_unanswered("a value", wire.ports().secrets.value(ARN, VERSION).await);
@@ -164,6 +164,21 @@ async fn a_reply_that_is_too_long_is_not_read() {
     let reply = format!(r#"{{"ARN":"{ARN}","VersionId":"{VERSION}","SecretString":"{filler}"}}"#);
     let wire = Wire::start(vec![json(reply)]).await;
     wire.ports().secrets.value(ARN, VERSION).await.unwrap().err().unwrap();
+}
+
+#[tokio::test]
+async fn the_longest_page_of_secrets_is_read() {
+    let wide = |characters: usize| "\u{1d11e}".repeat(characters);
+    let tag = format!(r#"{{"Key":"{}","Value":"{}"}}"#, wide(128), wide(256));
+    let entry = format!(
+        r#"{{"ARN":"{ARN}","Name":"orders","Description":"{}","Tags":[{}]}}"#,
+        wide(2_048),
+        vec![tag; 50].join(",")
+    );
+    let page = format!(r#"{{"SecretList":[{}]}}"#, vec![entry; 100].join(","));
+    let wire = Wire::start(vec![json(page)]).await;
+    let found = wire.ports().secrets.select(&crate::policy::Selection::default()).await;
+    assert_eq!(found.unwrap().len(), 100);
 }
 
 /// A user with everything that is said of one. ID stands for its id.

@@ -292,7 +292,8 @@ fn agree(described: &DescribeSecretOutput, listed: &[SecretVersionsListEntry]) -
 /// The secret that was asked for as `secret`: labels of the one reading, dates of the other.
 ///
 /// # Errors
-/// The answer lacks its ARN or name.
+/// The answer lacks its ARN or name, or shows no labels of a secret that has versions: one without a
+/// current version would not look otherwise.
 pub fn state(
     secret: &str,
     described: DescribeSecretOutput,
@@ -301,6 +302,9 @@ pub fn state(
     let missing = |what: &str| incomplete(DESCRIBE, secret, what);
     if let Some(stage) = carried_twice(described.version_ids_to_stages.as_ref()) {
         return Err(missing(&format!("two versions carry {stage}")));
+    }
+    if described.version_ids_to_stages.is_none() && !listed.is_empty() {
+        return Err(missing("the answer shows no labels, and the secret has versions"));
     }
     Ok(SecretState {
         arn: described.arn.ok_or_else(|| missing("the answer names no ARN"))?,

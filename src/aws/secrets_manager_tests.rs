@@ -298,3 +298,18 @@ async fn a_write_that_fails_is_sent_once_and_has_its_class() {
         assert_eq!(wire.take().len(), 1, "{failure}");
     }
 }
+
+#[tokio::test]
+async fn a_secret_whose_labels_are_left_out_is_no_secret_without_a_current_version() {
+    let unlabelled = json(&format!(r#"{{"ARN":"{ARN}","Name":"orders"}}"#));
+    let pair = [unlabelled.clone(), listed(ONE, "")];
+    let wire = Wire::start([pair.clone(), pair.clone(), pair].concat()).await;
+    let failure = wire.ports().secrets.secret("orders").await.unwrap_err();
+    assert_eq!(
+        (failure.class, failure.operation),
+        (ErrorClass::Unavailable, "DescribeSecret")
+    );
+    // Only a secret without versions has no labels to show.
+    let wire = Wire::start(vec![unlabelled, listed("", "")]).await;
+    assert!(wire.ports().secrets.secret("orders").await.unwrap().versions.is_empty());
+}

@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::JoinSet;
 
 use crate::aws::{AwsError, AwsResult};
+use crate::clock::SharedClock;
 use crate::login::Login;
 use crate::policy::{Endpoint, Policy, Tls};
 use crate::rotation::observation::{
@@ -23,6 +25,10 @@ const ENDPOINT_LOGINS: usize = 8;
 /// After so many refusals and no acceptance an endpoint is not asked again: people alarm on them.
 const ENDPOINT_REFUSALS: usize = 3;
 
+/// The part of the write deadline in which a trial begins logins: one in this many. Two passwords at
+/// a slow endpoint then leave half of the deadline to the write that rests on them.
+const TRIALS_IN_A_DEADLINE: u32 = 4;
+
 /// One login to be made, or several at one address.
 #[derive(Clone)]
 struct Trial {
@@ -30,6 +36,8 @@ struct Trial {
     password: Password,
     /// How many logins at most.
     logins: usize,
+    /// How long after its beginning it begins further logins. The first is always made.
+    budget: Duration,
 }
 
 /// An answer, with what it answers.
@@ -59,6 +67,7 @@ impl Engine {
             for node in nodes.iter().filter(|node| !skipped.contains(&node.endpoint)) {
                 let trial = Trial {
                     logins: how_often(node.kind, &credential, observation),
+                    budget: policy.write_deadline / TRIALS_IN_A_DEADLINE,
                     credential: credential.clone(),
                     password: password.clone(),
                 };
@@ -97,11 +106,12 @@ impl Engine {
         username: &str,
         trials: Vec<Trial>,
     ) -> impl Future<Output = Vec<Answered>> + Send + use<> {
-        let (login, node, tls, username) = (self.login.clone(), node.clone(), tls.clone(), username.to_owned());
+        let (login, clock) = (self.login.clone(), self.clock.clone());
+        let (node, tls, username) = (node.clone(), tls.clone(), username.to_owned());
         async move {
             let mut answered = Vec::new();
             for trial in trials {
-                let answers = try_password(&login, &node, &tls, &username, &trial).await;
+                let answers = try_password(&login, &clock, &node, &tls, &username, &trial).await;
                 let of_trial = |answer| (trial.credential.clone(), node.clone(), answer);
                 answered.extend(answers.into_iter().map(of_trial));
             }
@@ -137,9 +147,12 @@ fn how_often(kind: NodeKind, credential: &Credential, observation: &Observation)
     }
 }
 
-/// Tries a password until enough is known: nodes disagree, none answers, or all answered alike.
+/// Tries a password until enough is known: nodes disagree, none answers, or all answered alike. On a
+/// slow path its budget ends it before: with all logins made, what was observed would be too old for a
+/// write at every look anew.
 async fn try_password(
     login: &Arc<dyn Login>,
+    clock: &SharedClock,
     node: &Endpoint,
     tls: &Tls,
     username: &str,
@@ -147,6 +160,7 @@ async fn try_password(
 ) -> Vec<LoginAnswer> {
     let mut answers = Vec::new();
     let (mut accepted, mut refused) = (0, 0);
+    let began = clock.monotonic();
     while answers.len() < trial.logins && refused < ENDPOINT_REFUSALS && (accepted == 0 || refused == 0) {
         let answer = login.login(node, tls, username, &trial.password).await;
         let unreachable = match &answer {
@@ -161,7 +175,7 @@ async fn try_password(
             LoginAnswer::Unreachable(_) => true,
         };
         answers.push(answer);
-        if unreachable {
+        if unreachable || clock.monotonic().saturating_sub(began) >= trial.budget {
             break;
         }
     }
@@ -171,20 +185,43 @@ async fn try_password(
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
+    use std::sync::atomic::{AtomicU64, Ordering};
 
     use async_trait::async_trait;
 
     use super::*;
+    use crate::clock::{Clock, Timestamp};
+
+    /// A clock that only logins move, in milliseconds.
+    #[derive(Default)]
+    struct Stopwatch(AtomicU64);
+
+    impl Clock for Stopwatch {
+        fn now(&self) -> Timestamp {
+            Timestamp::UNIX_EPOCH
+        }
+
+        fn monotonic(&self) -> Duration {
+            Duration::from_millis(self.0.load(Ordering::Relaxed))
+        }
+    }
 
     /// Nodes in turn behind one endpoint; `None` does not answer.
-    struct Nodes(Vec<Option<bool>>, Mutex<usize>);
+    struct Nodes {
+        answers: Vec<Option<bool>>,
+        turn: Mutex<usize>,
+        clock: Arc<Stopwatch>,
+        /// How long a login takes, in milliseconds.
+        takes: u64,
+    }
 
     #[async_trait]
     impl Login for Nodes {
         async fn login(&self, _: &Endpoint, _: &Tls, _: &str, _: &Password) -> LoginAnswer {
-            let mut turn = self.1.lock().unwrap();
+            self.clock.0.fetch_add(self.takes, Ordering::Relaxed);
+            let mut turn = self.turn.lock().unwrap();
             *turn += 1;
-            match self.0[(*turn - 1) % self.0.len()] {
+            match self.answers[(*turn - 1) % self.answers.len()] {
                 Some(true) => LoginAnswer::Accepted,
                 Some(false) => LoginAnswer::Refused,
                 None => LoginAnswer::Unreachable("down".to_owned()),
@@ -193,7 +230,18 @@ mod tests {
     }
 
     async fn answers(nodes: &[Option<bool>], logins: usize) -> (usize, usize, usize) {
-        let login: Arc<dyn Login> = Arc::new(Nodes(nodes.to_vec(), Mutex::new(0)));
+        timed_answers(nodes, logins, 1).await
+    }
+
+    async fn timed_answers(nodes: &[Option<bool>], logins: usize, takes: u64) -> (usize, usize, usize) {
+        let clock: Arc<Stopwatch> = Arc::default();
+        let login: Arc<dyn Login> = Arc::new(Nodes {
+            answers: nodes.to_vec(),
+            turn: Mutex::new(0),
+            clock: clock.clone(),
+            takes,
+        });
+        let clock: SharedClock = clock;
         let endpoint = Endpoint {
             host: "endpoint".to_owned(),
             port: 6379,
@@ -202,8 +250,9 @@ mod tests {
             credential: Credential::Random,
             password: Password::new("sixteen-characters".to_owned()),
             logins,
+            budget: Duration::from_secs(10) / TRIALS_IN_A_DEADLINE,
         };
-        let answers = try_password(&login, &endpoint, &Tls::default(), "user", &trial).await;
+        let answers = try_password(&login, &clock, &endpoint, &Tls::default(), "user", &trial).await;
         let count = |wanted: fn(&LoginAnswer) -> bool| answers.iter().filter(|answer| wanted(answer)).count();
         (
             count(|answer| matches!(answer, LoginAnswer::Accepted)),
@@ -221,5 +270,13 @@ mod tests {
         assert_eq!(answers(&[no, no, yes], ENDPOINT_LOGINS).await, (1, 2, 0));
         assert_eq!(answers(&[yes, None], ENDPOINT_LOGINS).await, (1, 0, 1));
         assert_eq!(answers(&[no, yes], 1).await, (0, 1, 0));
+    }
+
+    #[tokio::test]
+    async fn a_slow_endpoint_is_tried_for_a_quarter_of_the_write_deadline_and_once_at_least() {
+        for (takes, made) in [(300, ENDPOINT_LOGINS), (600, 5), (2_499, 2), (2_500, 1), (20_000, 1)] {
+            let answers = timed_answers(&[Some(true)], ENDPOINT_LOGINS, takes).await;
+            assert_eq!(answers, (made, 0, 0), "logins of {takes} ms");
+        }
     }
 }

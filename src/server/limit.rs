@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -17,8 +18,8 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 /// How many connections are open at once.
 const CONNECTIONS: usize = 256;
 
-/// How long a connection may be silent, and how long its request may take to arrive, to be answered
-/// or to be read. Longer than any answer takes.
+/// How long a connection may be silent, how long its request may take to arrive and to be answered
+/// together, and how long the answer may take to be read. Longer than any answer takes.
 const PATIENCE: Duration = Duration::from_secs(45);
 
 /// How a connection of HTTP/2 begins. One such connection carries as many requests at once as it
@@ -26,8 +27,9 @@ const PATIENCE: Duration = Duration::from_secs(45);
 const PREFACE: &[u8] = b"PRI * HTTP/2";
 
 /// A listener whose connections are few, and end when nothing comes of them. With no place left
-/// the oldest makes room: it is most likely one that never asks anything, and whoever loses a
-/// connection between two requests opens another.
+/// the oldest that has no request under way makes room: it is most likely one that never asks
+/// anything, and whoever loses a connection between two requests opens another. Where all have one,
+/// the oldest of all does.
 pub(super) struct Limited<L> {
     listener: L,
     places: Arc<Semaphore>,
@@ -42,7 +44,21 @@ struct Open(Mutex<Numbered>);
 #[derive(Default)]
 struct Numbered {
     last: u64,
-    connections: BTreeMap<u64, CancellationToken>,
+    connections: BTreeMap<u64, Connection>,
+}
+
+/// What is known of an open connection from outside.
+#[derive(Clone, Default)]
+struct Connection {
+    end: CancellationToken,
+    /// Whether a request has begun to arrive since the last answer began.
+    asked: Arc<AtomicBool>,
+}
+
+impl Connection {
+    fn has_asked(&self) -> bool {
+        self.asked.load(Ordering::Relaxed)
+    }
 }
 
 impl Open {
@@ -51,17 +67,20 @@ impl Open {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn enter(&self, end: CancellationToken) -> u64 {
+    fn enter(&self, connection: Connection) -> u64 {
         let mut open = self.lock();
         open.last += 1;
         let number = open.last;
-        open.connections.insert(number, end);
+        open.connections.insert(number, connection);
         number
     }
 
-    fn end_oldest(&self) {
-        if let Some((_, end)) = self.lock().connections.pop_first() {
-            end.cancel();
+    fn make_room(&self) {
+        let connections = &mut self.lock().connections;
+        let resting = connections.iter().find(|(_, connection)| !connection.has_asked());
+        let number = resting.or(connections.first_key_value()).map(|(number, _)| *number);
+        if let Some(connection) = number.and_then(|number| connections.remove(&number)) {
+            connection.end.cancel();
         }
     }
 }
@@ -88,7 +107,7 @@ impl<L: Listener> Listener for Limited<L> {
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {
         let (io, address) = self.listener.accept().await;
         if self.places.available_permits() == 0 {
-            self.open.end_oldest();
+            self.open.make_room();
         }
         // The semaphore is never closed; a connection without a place would only go uncounted.
         let place = self.places.clone().acquire_owned().await.ok();
@@ -108,8 +127,7 @@ pub(super) struct Impatient<Io> {
     over: Pin<Box<Sleep>>,
     /// How much of [`PREFACE`] it has sent, and nothing else before.
     preface: Option<usize>,
-    /// Whether a request has begun to arrive since the last answer.
-    asked: bool,
+    connection: Connection,
     ended: Pin<Box<WaitForCancellationFutureOwned>>,
     number: u64,
     open: Arc<Open>,
@@ -118,21 +136,26 @@ pub(super) struct Impatient<Io> {
 
 impl<Io> Impatient<Io> {
     fn new(io: Io, patience: Duration, place: Option<OwnedSemaphorePermit>, open: &Arc<Open>) -> Self {
-        let end = CancellationToken::new();
+        let connection = Connection::default();
         Self {
             io,
             patience,
             over: Box::pin(tokio::time::sleep(patience)),
             preface: Some(0),
-            asked: false,
-            ended: Box::pin(end.clone().cancelled_owned()),
-            number: open.enter(end),
+            ended: Box::pin(connection.end.clone().cancelled_owned()),
+            number: open.enter(connection.clone()),
+            connection,
             open: Arc::clone(open),
             _place: place,
         }
     }
 
-    fn be_patient_again(&mut self) {
+    /// Notes that a request or its answer begins. Only what changes that renews the patience: a
+    /// request that drips in, or an answer that drips out, must end all the same.
+    fn turn(&mut self, asked: bool) {
+        if self.connection.asked.swap(asked, Ordering::Relaxed) == asked {
+            return;
+        }
         let over = Instant::now() + self.patience;
         self.over.as_mut().reset(over);
     }
@@ -176,11 +199,7 @@ impl<Io: AsyncRead + Unpin> AsyncRead for Impatient<Io> {
                 Poll::Ready(Err(io::ErrorKind::InvalidData.into()))
             }
             Poll::Ready(read) => {
-                // Only a request's first bytes count: one that drips in must end all the same.
-                if !self.asked {
-                    self.asked = true;
-                    self.be_patient_again();
-                }
+                self.turn(true);
                 // A client that sends without a pause is never pending, and must end too.
                 match self.wait::<()>(cx) {
                     Poll::Ready(over) => Poll::Ready(over),
@@ -196,8 +215,7 @@ impl<Io: AsyncWrite + Unpin> AsyncWrite for Impatient<Io> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match Pin::new(&mut self.io).poll_write(cx, bytes) {
             Poll::Ready(written) => {
-                self.asked = false;
-                self.be_patient_again();
+                self.turn(false);
                 Poll::Ready(written)
             }
             Poll::Pending => self.wait(cx),

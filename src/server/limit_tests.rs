@@ -67,6 +67,27 @@ async fn a_client_that_does_not_read_its_answer_comes_to_an_end() {
     .await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_drained_a_few_bytes_at_a_time_comes_to_an_end() {
+    let (limited, _) = limited(8, PATIENCE).await;
+    let (near, mut client) = tokio::io::duplex(8);
+    let mut io = Impatient::new(near, PATIENCE, None, &limited.open);
+    client.write_all(b"?").await.unwrap();
+    io.read_exact(&mut [0]).await.unwrap();
+    let (began, nearly) = (Instant::now(), PATIENCE - Duration::from_secs(1));
+    // A slow answer to begin with does not count against the client.
+    tokio::time::sleep(nearly).await;
+    let draining = tokio::spawn(async move {
+        while client.read(&mut [0; 8]).await.is_ok_and(|read| read > 0) {
+            tokio::time::sleep(nearly).await;
+        }
+    });
+    ends("a draining client", io.write_all(&[b'!'; 1_000])).await;
+    assert_eq!(began.elapsed().as_secs(), (nearly + PATIENCE).as_secs());
+    drop(io);
+    draining.await.unwrap();
+}
+
 #[tokio::test]
 async fn a_client_that_is_answered_goes_on_for_as_long_as_it_likes() {
     let (mut limited, address) = limited(8, Duration::from_secs(5)).await;
@@ -100,6 +121,37 @@ async fn with_no_place_left_the_oldest_makes_room() {
     }
     assert_eq!(limited.places.available_permits(), 2);
     assert_eq!(limited.open.lock().connections.len(), 0);
+}
+
+#[tokio::test]
+async fn a_request_under_way_is_not_ended_while_another_connection_has_none() {
+    let (mut limited, address) = limited(3, LONG * 10).await;
+    let mut asking = Vec::new();
+    for _ in 0..2 {
+        let (mut io, mut client) = connected(&mut limited, address).await;
+        client.write_all(b"?").await.unwrap();
+        io.read_exact(&mut [0]).await.unwrap();
+        asking.push((io, client));
+    }
+    let (mut answered, mut between) = connected(&mut limited, address).await;
+    let mut byte = [0];
+    between.write_all(b"?").await.unwrap();
+    answered.read_exact(&mut byte).await.unwrap();
+    answered.write_all(b"!").await.unwrap();
+    // The youngest is between two requests, and goes before the older ones.
+    let answered = tokio::spawn(read_on(answered));
+    let (mut fourth, mut client) = connected(&mut limited, address).await;
+    ends("the one without a request", async { answered.await.unwrap() }).await;
+    // All have one: the oldest goes.
+    client.write_all(b"?").await.unwrap();
+    fourth.read_exact(&mut byte).await.unwrap();
+    let (oldest, _first) = asking.remove(0);
+    let oldest = tokio::spawn(read_on(oldest));
+    let (_fifth, _client) = connected(&mut limited, address).await;
+    ends("the oldest", async { oldest.await.unwrap() }).await;
+    let (mut second, mut other) = asking.remove(0);
+    other.write_all(b"?").await.unwrap();
+    second.read_exact(&mut byte).await.unwrap();
 }
 
 #[tokio::test]

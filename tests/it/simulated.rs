@@ -152,10 +152,65 @@ fn a_lockout_and_an_unproved_promotion_do_not_escape_the_auditor() {
         .await;
         let found = sim.world.auditor().take_violations();
         assert!(
-            found.len() == 3 && found[0].contains("P2: version 11111111"),
+            found.len() == 4 && found[1..].iter().all(|found| found.contains("P2: version 11111111")),
             "{found:?}"
         );
     });
+}
+
+/// What the auditor finds after a stranger whom nobody excused has put a version under AWSCURRENT.
+fn found_after(put: impl Fn(&str, &str) -> PutSecretValue) -> Vec<String> {
+    simulate(1, lifelike(), async |sim| {
+        let arn = sim.live_user("user1", OLD).await;
+        let secret = secret_name("user1");
+        let first = sim.holder(&secret, "AWSCURRENT").unwrap();
+        let request = put(&arn, &first);
+        sim.call(PutSecretValue {
+            secret_id: secret,
+            ..request
+        })
+        .await;
+        sim.run_for(Duration::from_secs(120)).await;
+        sim.world.auditor().take_violations()
+    })
+}
+
+#[test]
+fn a_current_version_that_holds_no_password_does_not_escape_the_auditor() {
+    let without = r#"{"username":"user1"}"#;
+    for (text, binary) in [(Some(without), None), (Some("no JSON"), None), (None, Some("AAEC"))] {
+        let found = found_after(|arn, first| PutSecretValue {
+            client_request_token: Some(version_id(arn, first, 0)),
+            secret_string: text.map(Into::into),
+            secret_binary: binary.map(Into::into),
+            ..PutSecretValue::default()
+        });
+        assert!(
+            found.len() == 3 && found.iter().all(|found| found.contains("holds no password")),
+            "one for each node after {text:?}: {found:?}"
+        );
+    }
+}
+
+#[test]
+fn a_promotion_of_a_version_that_is_not_derived_from_the_one_before_does_not_escape_the_auditor() {
+    let promoted = |version: fn(&str, &str) -> String| {
+        found_after(|arn, first| PutSecretValue {
+            client_request_token: Some(version(arn, first)),
+            secret_string: Some(document_with("user1", OLD).as_str().into()),
+            ..PutSecretValue::default()
+        })
+    };
+    assert!(promoted(|arn, first| version_id(arn, first, 3)).is_empty());
+    let strangers: [fn(&str, &str) -> String; 3] = [
+        |_, _| "11111111-2222-4333-8444-555555555555".to_owned(),
+        |_, first| version_id("another secret", first, 0),
+        |arn, first| version_id(arn, &version_id(arn, first, 0), 0),
+    ];
+    for stranger in strangers {
+        let found = promoted(stranger);
+        assert!(found.len() == 1 && found[0].contains("P3: version"), "{found:?}");
+    }
 }
 
 #[test]
