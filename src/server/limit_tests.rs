@@ -20,7 +20,8 @@ async fn connected(
     address: std::net::SocketAddr,
 ) -> (Impatient<TcpStream>, TcpStream) {
     let client = TcpStream::connect(address).await.unwrap();
-    (limited.accept().await.0, client)
+    let accepted = tokio::time::timeout(LONG, limited.accept());
+    (accepted.await.expect("room").0, client)
 }
 
 async fn ends(what: &str, io: impl Future<Output = io::Result<()>>) {
@@ -108,9 +109,7 @@ async fn with_no_place_left_the_oldest_makes_room() {
     let (oldest, _first) = connected(&mut limited, address).await;
     let (mut second, mut other) = connected(&mut limited, address).await;
     let oldest = tokio::spawn(read_on(oldest));
-    let (third, _client) = tokio::time::timeout(LONG, connected(&mut limited, address))
-        .await
-        .expect("room");
+    let (third, _client) = connected(&mut limited, address).await;
     ends("the oldest", async { oldest.await.unwrap() }).await;
     // The others are as they were, and places of those that end are given again.
     other.write_all(b"?").await.unwrap();
