@@ -11,7 +11,7 @@ use crate::secretsmanager as sm;
 
 /// Makes the function that calls an operation of a service by name, and the list of their names.
 macro_rules! service {
-    ($(#[$doc:meta])* $call:ident, $names:ident, [$($operation:ty),* $(,)?]) => {
+    ($(#[$doc:meta])* $call:ident, $names:ident, $service:expr, [$($operation:ty),* $(,)?]) => {
         $(#[$doc])*
         pub(crate) async fn $call(
             name: &str,
@@ -21,7 +21,7 @@ macro_rules! service {
         ) -> Result<Value, CallError> {
             match name {
                 $(<$operation as Operation>::NAME => run::<$operation>(sandbox, ctx, input).await,)*
-                other => Err(unknown(other).into()),
+                other => Err(unknown($service, other).into()),
             }
         }
 
@@ -33,6 +33,7 @@ service!(
     /// Calls a Secrets Manager operation by name.
     secrets_manager,
     SECRETS_MANAGER,
+    Service::SecretsManager,
     [
         sm::BatchGetSecretValue,
         sm::CancelRotateSecret,
@@ -57,6 +58,7 @@ service!(
     /// Calls an ElastiCache operation by name.
     elasticache,
     ELASTICACHE,
+    Service::ElastiCache,
     [
         ec::AddTagsToResource,
         ec::CreateReplicationGroup,
@@ -84,6 +86,12 @@ service!(
         ec::TestFailover,
     ]
 );
+
+/// Whether a service has an operation of this name; without a service, whether either has.
+pub(crate) fn knows(service: Option<Service>, name: &str) -> bool {
+    let names = |of, names: &[&str]| service.is_none_or(|service| service == of) && names.contains(&name);
+    names(Service::ElastiCache, ELASTICACHE) || names(Service::SecretsManager, SECRETS_MANAGER)
+}
 
 /// The names of all operations, such as `secretsmanager.GetSecretValue`, in order.
 pub(crate) fn operations() -> Vec<String> {
@@ -120,9 +128,10 @@ fn malformed(service: Service, error: &serde_json::Error) -> ApiError {
     }
 }
 
-fn unknown(name: &str) -> ApiError {
-    ApiError::bad_request(
-        "InvalidAction",
-        format!("The sandbox does not know the operation {name}."),
-    )
+fn unknown(service: Service, name: &str) -> ApiError {
+    let code = match service {
+        Service::SecretsManager => "UnknownOperationException",
+        Service::ElastiCache => "InvalidAction",
+    };
+    ApiError::bad_request(code, format!("The sandbox does not know the operation {name}."))
 }

@@ -43,8 +43,8 @@ pub use crate::sandbox::Sandbox;
 pub use crate::sensitive::Sensitive;
 pub use crate::server::{SandboxServer, ServerConfig, ServerError};
 pub use crate::settings::{
-    Caches, Delay, Doubts, EqualPasswords, GroupCollisions, Never, NoPasswordSpelling, Quotas, Range, Settings, Switch,
-    switches,
+    Caches, Delay, Doubts, EqualPasswords, GroupCollisions, Never, NoPasswordSpelling, Quotas, Range, Settings,
+    SettingsError, Switch, WrongRemoveFromCode, switches,
 };
 
 /// Inputs and outputs of the ElastiCache operations.

@@ -58,7 +58,7 @@ async fn run(args: Args) -> Result<(), Box<dyn std::error::Error>> {
     let settings = match &args.settings {
         Some(path) => {
             let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
-            toml::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))?
+            Settings::from_toml(&text).map_err(|error| format!("{}: {error}", path.display()))?
         }
         None => Settings::default(),
     };

@@ -122,14 +122,24 @@ impl Fault {
         }
     }
 
-    /// What is wrong with the fault itself, if anything is.
-    pub(crate) fn defect(&self) -> Option<&'static str> {
-        let stranger = self.kind == FaultKind::Stranger;
-        match (&self.act, stranger) {
-            (None, true) => Some("a fault of kind stranger needs an act"),
-            (Some(_), false) => Some("only a fault of kind stranger has an act"),
-            _ => None,
+    /// What is wrong with the fault itself, if anything is. `knows` says whether there is an operation of a name,
+    /// in the service if one is given.
+    pub(crate) fn defect(&self, knows: impl Fn(Option<Service>, &str) -> bool) -> Option<String> {
+        let operation = self.operation.as_str();
+        if !matches!(operation, "*" | "mutations") && !knows(self.service, operation) {
+            let place = self.service.map_or("the sandbox", Service::name);
+            return Some(format!(
+                "operation: {place} has no {operation}; give a name without the service, * or mutations"
+            ));
         }
+        let defect = match (self.kind, &self.act) {
+            _ if self.call == 0 => "call: the first call is 1",
+            (FaultKind::Stranger, None) => "act: a fault of kind stranger needs one",
+            (kind, Some(_)) if kind != FaultKind::Stranger => "act: only a fault of kind stranger has one",
+            (FaultKind::Delay, _) if self.ms.is_none() => "ms: a fault of kind delay needs it",
+            _ => return None,
+        };
+        Some(defect.to_owned())
     }
 
     /// The same for the `call`-th matching call.

@@ -7,13 +7,16 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::object::Object;
 use super::{Reply, reply};
 use crate::core::CallContext;
 use crate::core::faults::Fault;
 use crate::core::nodes::NodeChange;
 use crate::core::stranger::StrangerAct;
+use crate::dispatch;
 use crate::redis::plane::Plane;
 use crate::sandbox::Sandbox;
+use crate::settings::check_delay;
 
 /// What the control paths work on.
 #[derive(Clone)]
@@ -27,7 +30,7 @@ pub(crate) struct Control {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Stranger {
-    act: StrangerAct,
+    act: Object<StrangerAct>,
     account: Option<String>,
     region: Option<String>,
 }
@@ -56,7 +59,7 @@ impl Control {
             }
             ("GET", "calls") => json_reply(&self.sandbox.calls()),
             ("GET", "log") => json_reply(&self.sandbox.log()),
-            ("GET", "operations") => json_reply(&crate::dispatch::operations()),
+            ("GET", "operations") => json_reply(&dispatch::operations()),
             ("GET", "nodes") => json_reply(&self.sandbox.nodes()),
             ("GET", "faults") => json_reply(&self.sandbox.faults()),
             ("GET", "settings") => json_reply(&self.sandbox.settings()),
@@ -67,7 +70,7 @@ impl Control {
             ),
             ("PUT", "faults") => self.put_faults(body),
             ("PUT", "settings") => self.put_settings(body),
-            ("POST", "seed") => match read(body).map(|seed| self.sandbox.seed(seed)) {
+            ("POST", "seed") => match read(body).map(|Object(seed)| self.sandbox.seed(seed)) {
                 Ok(Ok(())) => ok(),
                 Ok(Err(error)) => refuse(StatusCode::BAD_REQUEST, &error.to_string()),
                 Err(error) => refuse(StatusCode::BAD_REQUEST, &error),
@@ -82,12 +85,13 @@ impl Control {
     }
 
     fn put_faults(&self, body: &[u8]) -> Reply {
-        let faults: Vec<Fault> = match read(body) {
+        let faults: Vec<Object<Fault>> = match read(body) {
             Ok(faults) => faults,
             Err(error) => return refuse(StatusCode::BAD_REQUEST, &error),
         };
-        if let Some(defect) = faults.iter().find_map(Fault::defect) {
-            return refuse(StatusCode::BAD_REQUEST, defect);
+        let faults: Vec<Fault> = faults.into_iter().map(|Object(fault)| fault).collect();
+        if let Some(defect) = faults.iter().find_map(|fault| fault.defect(dispatch::knows)) {
+            return refuse(StatusCode::BAD_REQUEST, &defect);
         }
         self.sandbox.set_faults(faults);
         json_reply(&self.sandbox.faults())
@@ -95,10 +99,10 @@ impl Control {
 
     fn stranger(&self, body: &[u8]) -> Reply {
         let stranger: Stranger = match read(body) {
-            Ok(stranger) => stranger,
+            Ok(Object(stranger)) => stranger,
             Err(error) => return refuse(StatusCode::BAD_REQUEST, &error),
         };
-        match self.sandbox.stranger(&stranger.place(), &stranger.act) {
+        match self.sandbox.stranger(&stranger.place(), &stranger.act.0) {
             Ok(()) => ok(),
             Err(error) => refuse(StatusCode::BAD_REQUEST, &error.to_string()),
         }
@@ -120,9 +124,13 @@ impl Control {
 
     async fn change_node(&self, id: &str, body: &[u8]) -> Reply {
         let change: NodeChange = match read(body) {
-            Ok(change) => change,
+            Ok(Object(change)) => change,
             Err(error) => return refuse(StatusCode::BAD_REQUEST, &error),
         };
+        let delay = change.propagation_ms.flatten();
+        if let Some(Err(error)) = delay.map(|delay| check_delay("propagation_ms", delay)) {
+            return refuse(StatusCode::BAD_REQUEST, &error.to_string());
+        }
         match self.plane.change_node(&self.sandbox, id, &change).await {
             Ok(true) => ok(),
             Ok(false) => refuse(StatusCode::NOT_FOUND, "There is no such node."),

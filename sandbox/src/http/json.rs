@@ -39,7 +39,8 @@ fn parse(body: &[u8]) -> Result<Value, ApiError> {
     if body.is_empty() {
         return Ok(Value::Object(Map::new()));
     }
-    serde_json::from_slice(body).map_err(|_| ApiError::bad_request("SerializationException", "The body is not JSON."))
+    let object = serde_json::from_slice(body).map(Value::Object);
+    object.map_err(|_| ApiError::bad_request("SerializationException", "The body is not a JSON object."))
 }
 
 fn failure(error: &ApiError) -> Reply {

@@ -3,6 +3,7 @@
 mod auth;
 mod control;
 mod json;
+mod object;
 mod query;
 mod xml;
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub struct Doubts {
     /// The code when RemoveFromVersionId names a version that does not hold the label. Only the
     /// missing parameter has been observed, as InvalidParameterException.
-    pub wrong_remove_from_code: String,
+    pub wrong_remove_from_code: WrongRemoveFromCode,
     /// What ModifyUser does while another user of the same group is being changed.
     pub group_collisions: GroupCollisions,
     /// Whether a user group reads `modifying` while one of its users is being changed. (The RBAC guide says that
@@ -43,7 +43,7 @@ pub struct Doubts {
 impl Default for Doubts {
     fn default() -> Self {
         Self {
-            wrong_remove_from_code: "InvalidParameterException".to_owned(),
+            wrong_remove_from_code: WrongRemoveFromCode::InvalidParameterException,
             group_collisions: GroupCollisions::Allowed,
             group_modifying_with_user: false,
             cache_modifying_with_user: false,
@@ -57,6 +57,26 @@ impl Default for Doubts {
             label_move_changes_last_changed_date: true,
             label_move_sets_last_rotated_date: false,
             cron_hour_lists: true,
+        }
+    }
+}
+
+/// The code when RemoveFromVersionId names a version that does not hold the label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum WrongRemoveFromCode {
+    /// As for a parameter that is missing.
+    InvalidParameterException,
+    /// As for a request that the secret's state does not allow.
+    InvalidRequestException,
+}
+
+impl WrongRemoveFromCode {
+    /// The code on the wire.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::InvalidParameterException => "InvalidParameterException",
+            Self::InvalidRequestException => "InvalidRequestException",
         }
     }
 }

@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+mod check;
 mod delays;
 mod doubts;
 mod quotas;
 mod switches;
 
+pub use self::check::SettingsError;
+pub(crate) use self::check::check_delay;
 pub use self::delays::{Delay, Never, Range};
-pub use self::doubts::{Doubts, EqualPasswords, GroupCollisions, NoPasswordSpelling};
+pub use self::doubts::{Doubts, EqualPasswords, GroupCollisions, NoPasswordSpelling, WrongRemoveFromCode};
 pub use self::quotas::Quotas;
 pub use self::switches::{Switch, switches};
 
@@ -98,11 +101,28 @@ impl Settings {
     /// Takes over the fields that `patch` names (RFC 7386 in spirit: objects merge, `null` takes a key away).
     ///
     /// # Errors
-    /// A field that does not exist or a value that does not fit; then nothing has changed.
-    pub fn patched(&self, patch: &serde_json::Value) -> Result<Self, serde_json::Error> {
+    /// A patch that is no object, a field that does not exist or a value that does not fit; then nothing has changed.
+    pub fn patched(&self, patch: &serde_json::Value) -> Result<Self, SettingsError> {
+        if !patch.is_object() {
+            return Err(SettingsError::NoTable);
+        }
+        check::check_tables("", patch)?;
         let mut whole = serde_json::to_value(self)?;
         merge(&mut whole, patch);
-        serde_json::from_value(whole)
+        let settings = serde_json::from_value(whole)?;
+        check::check(&settings)?;
+        Ok(settings)
+    }
+
+    /// Reads settings in TOML; what they do not name has its default.
+    ///
+    /// # Errors
+    /// As for [`patched`](Self::patched), or text that is not TOML.
+    pub fn from_toml(text: &str) -> Result<Self, SettingsError> {
+        check::check_tables("", &toml::from_str(text)?)?;
+        let settings = toml::from_str(text)?;
+        check::check(&settings)?;
+        Ok(settings)
     }
 }
 

@@ -15,6 +15,7 @@ mod doubts;
 mod edges;
 mod faults;
 mod guide;
+mod hostile_input;
 mod kinds;
 mod model;
 mod process;

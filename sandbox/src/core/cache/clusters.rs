@@ -247,7 +247,7 @@ fn describe_groups(
         Some(id) => vec![id],
         None => env.account.cache.caches.keys().cloned().collect(),
     };
-    let (page, marker) = page(ids, input.marker.as_deref(), input.max_records)?;
+    let (page, marker) = page(ids, input.marker.as_deref(), ("MaxRecords", input.max_records))?;
     let groups: Result<Vec<_>, _> = page.iter().map(|id| ReplicationGroupOutput::of(env, id)).collect();
     Ok(DescribeReplicationGroupsOutput {
         replication_groups: groups?,
@@ -336,7 +336,7 @@ fn describe_clusters(env: &mut Env<'_>, input: DescribeCacheClusters) -> Result<
         None if input.show_cache_clusters_not_in_replication_groups == Some(true) => Vec::new(),
         None => all().collect(),
     };
-    let (page, marker) = page(chosen, input.marker.as_deref(), input.max_records)?;
+    let (page, marker) = page(chosen, input.marker.as_deref(), ("MaxRecords", input.max_records))?;
     let info = input.show_cache_node_info == Some(true);
     let cache_clusters = page.into_iter().map(|(node, group)| cluster(node, group, info));
     Ok(DescribeCacheClustersOutput {

@@ -117,6 +117,10 @@ fn check_names(input: &CreateUser) -> Result<(), ApiError> {
             return Err(missing(name));
         }
     }
+    // Redis takes no such name, and a user that it does not take would keep a cache from coming up.
+    if input.user_name.contains(|c: char| c.is_whitespace() || c == '\0') {
+        return Err(invalid_value("The parameter UserName must not contain white space."));
+    }
     check_id("UserId", &input.user_id)
 }
 

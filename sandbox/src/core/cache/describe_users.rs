@@ -165,7 +165,7 @@ fn describe(env: &mut Env<'_>, input: DescribeUsers) -> Result<DescribeUsersOutp
             passed.push(user);
         }
     }
-    let (page, marker) = page(passed, input.marker.as_deref(), input.max_records)?;
+    let (page, marker) = page(passed, input.marker.as_deref(), ("MaxRecords", input.max_records))?;
     Ok(DescribeUsersOutput {
         users: page.into_iter().map(|user| UserOutput::shown(env, user)).collect(),
         marker,

@@ -78,7 +78,7 @@ fn globals(
         })?],
         None => all.keys().collect(),
     };
-    let (page, marker) = page(chosen, input.marker.as_deref(), input.max_records)?;
+    let (page, marker) = page(chosen, input.marker.as_deref(), ("MaxRecords", input.max_records))?;
     let shown = input.show_member_info == Some(true);
     let members = |id: &String| {
         let members = all.get(id).filter(|_| shown).into_iter().flatten();

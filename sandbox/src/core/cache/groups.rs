@@ -219,7 +219,7 @@ fn describe(env: &mut Env<'_>, input: DescribeUserGroups) -> Result<DescribeUser
         Some(id) => vec![groups.get(id).ok_or_else(|| group_not_found(id))?],
         None => groups.values().collect(),
     };
-    let (page, marker) = page(chosen, input.marker.as_deref(), input.max_records)?;
+    let (page, marker) = page(chosen, input.marker.as_deref(), ("MaxRecords", input.max_records))?;
     Ok(DescribeUserGroupsOutput {
         user_groups: page.into_iter().map(|g| UserGroupOutput::of(env, g)).collect(),
         marker,

@@ -1,13 +1,14 @@
-//! Pages of describe results: `Marker` and `MaxRecords`.
+//! Pages of describe results: `Marker` and `MaxRecords`, or `NextToken` and `MaxResults`.
 
 use super::errors::invalid_value;
 use crate::error::ApiError;
 
-/// Cuts one page out of everything. The marker is the number of things before it.
+/// Cuts one page out of everything. The marker is the number of things before it; `max` comes with
+/// the parameter's name.
 pub(crate) fn page<T>(
     all: Vec<T>,
     marker: Option<&str>,
-    max: Option<i64>,
+    (parameter, max): (&str, Option<i64>),
 ) -> Result<(Vec<T>, Option<String>), ApiError> {
     let from = match marker {
         None | Some("") => 0,
@@ -23,7 +24,7 @@ pub(crate) fn page<T>(
         Some(n) => usize::try_from(n)
             .ok()
             .filter(|n| (1..=100).contains(n))
-            .ok_or_else(|| invalid_value("MaxRecords must be between 1 and 100."))?,
+            .ok_or_else(|| invalid_value(format!("{parameter} must be between 1 and 100.")))?,
     };
     let total = all.len();
     let page: Vec<T> = all.into_iter().skip(from).take(size).collect();

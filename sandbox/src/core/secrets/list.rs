@@ -53,6 +53,11 @@ pub struct SecretListEntry {
 super::secretsmanager!(ListSecrets => ListSecretsOutput, "ListSecrets", mutates: false, |_| None, list);
 
 fn list(env: &mut Env<'_>, input: ListSecrets) -> Result<ListSecretsOutput, ApiError> {
+    let ascending = match input.sort_order.as_deref() {
+        Some("asc") => true,
+        None | Some("desc") => false,
+        Some(_) => return Err(invalid_parameter("SortOrder must be asc or desc.")),
+    };
     let filters = input.filters.unwrap_or_default();
     let mut chosen = Vec::new();
     for secret in env.listed_secrets() {
@@ -63,7 +68,7 @@ fn list(env: &mut Env<'_>, input: ListSecrets) -> Result<ListSecretsOutput, ApiE
     }
     // By date, names deciding between equals; the default order is descending (botocore model, SortOrder).
     chosen.sort_by_key(|secret| secret.created);
-    if input.sort_order.as_deref() != Some("asc") {
+    if !ascending {
         chosen.reverse();
     }
     let (page, next_token) = page(chosen, input.next_token.as_deref(), input.max_results)?;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::create::{check_size, token, value};
 use super::errors::{invalid_parameter, invalid_request, token_in_use};
 use super::model::{CURRENT, PENDING, Secret, SecretValue, Version};
+use super::stages::check_stage;
 use crate::core::operation::Env;
 use crate::error::ApiError;
 use crate::sensitive::Sensitive;
@@ -54,6 +55,11 @@ fn put(env: &mut Env<'_>, input: PutSecretValue) -> Result<PutSecretValueOutput,
     if input.version_stages.as_ref().is_some_and(Vec::is_empty) {
         return Err(invalid_parameter("You must provide at least one VersionStage."));
     }
+    input
+        .version_stages
+        .iter()
+        .flatten()
+        .try_for_each(|stage| check_stage(stage))?;
     let now = env.now;
     let secret = env.account.writable_secret(&input.secret_id)?;
     let changed = secret.add_version(&token, value, input.version_stages, now)?;

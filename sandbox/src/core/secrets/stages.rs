@@ -6,6 +6,7 @@ use super::errors::{invalid_parameter, no_value_for_version};
 use super::model::{CURRENT, Secret};
 use crate::core::operation::Env;
 use crate::error::ApiError;
+use crate::settings::WrongRemoveFromCode;
 
 /// Moves a label, or takes it off.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -36,14 +37,12 @@ super::secretsmanager!(UpdateSecretVersionStage => UpdateSecretVersionStageOutpu
     mutates: true, |u| Some(&u.secret_id), update);
 
 fn update(env: &mut Env<'_>, input: UpdateSecretVersionStage) -> Result<UpdateSecretVersionStageOutput, ApiError> {
-    if input.version_stage.is_empty() || input.version_stage.len() > 256 {
-        return Err(invalid_parameter("VersionStage must be 1-256 characters long."));
-    }
+    check_stage(&input.version_stage)?;
     let now = env.now;
     let doubts = &env.settings.doubts;
     let secret = env.account.writable_secret(&input.secret_id)?;
     let holder = secret.holder(&input.version_stage).cloned();
-    check(secret, &input, holder.as_ref(), &doubts.wrong_remove_from_code)?;
+    check(secret, &input, holder.as_ref(), doubts.wrong_remove_from_code)?;
     let changed = match &input.move_to_version_id {
         Some(to) => {
             secret.check_labels(std::slice::from_ref(&input.version_stage), to, None)?;
@@ -74,6 +73,15 @@ fn update(env: &mut Env<'_>, input: UpdateSecretVersionStage) -> Result<UpdateSe
     Ok(output)
 }
 
+/// Labels have 1 to 256 characters (botocore model, SecretVersionStageType).
+pub(crate) fn check_stage(label: &str) -> Result<(), ApiError> {
+    if (1..=256).contains(&label.chars().count()) {
+        Ok(())
+    } else {
+        Err(invalid_parameter("VersionStage must be 1-256 characters long."))
+    }
+}
+
 /// A label that sits on a version leaves it only when the request names that version. That it
 /// must be named was observed (moto's AWS-verified tests); that another one fails is in the
 /// parameter's documentation, with no word on the code.
@@ -81,7 +89,7 @@ fn check(
     secret: &Secret,
     input: &UpdateSecretVersionStage,
     holder: Option<&String>,
-    wrong_code: &str,
+    wrong_code: WrongRemoveFromCode,
 ) -> Result<(), ApiError> {
     let label = &input.version_stage;
     let (from, to) = (&input.remove_from_version_id, &input.move_to_version_id);
@@ -105,7 +113,7 @@ fn check(
         (Some(from), holder) if holder != Some(from) => {
             let held = holder.map_or("no version".to_owned(), |v| format!("version {v}"));
             return Err(ApiError::bad_request(
-                wrong_code,
+                wrong_code.name(),
                 format!("Staging label {label} is not attached to version {from} but to {held}."),
             ));
         }
