@@ -11,6 +11,7 @@ pub mod error;
 #[cfg(test)]
 mod mangled_tests;
 mod reply;
+mod secret_translation;
 mod secrets_manager;
 #[cfg(test)]
 mod wire;
@@ -31,7 +32,7 @@ pub use error::{AwsError, ErrorClass};
 /// What the SDK's answers mean in our words, for whoever gets them without HTTP: a simulation.
 pub mod translation {
     pub use super::elasticache::{replication_group, user};
-    pub use super::secrets_manager::{agreed, filters, listed_secret, selects, state};
+    pub use super::secret_translation::{agreed, filters, listed_secret, selects, state};
 }
 
 /// What a read or write of AWS gives.

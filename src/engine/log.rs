@@ -50,23 +50,28 @@ fn warn(secret: &str, policy: &str, event: &Event) -> bool {
 }
 
 fn inform(secret: &str, policy: &str, event: &Event) -> bool {
+    inform_of_new_password(secret, policy, event)
+        || inform_of_proof(secret, policy, event)
+        || inform_by_name(secret, policy, event)
+}
+
+/// A password that is on its way, or has become the current one.
+fn inform_of_new_password(secret: &str, policy: &str, event: &Event) -> bool {
     let name = event.label();
     match event {
         Event::RotationStarted {
             version,
             parent,
             generation,
-        } => {
-            tracing::info!(
-                secret,
-                policy,
-                event = name,
-                version,
-                parent,
-                generation,
-                "rotation under way"
-            );
-        }
+        } => tracing::info!(
+            secret,
+            policy,
+            event = name,
+            version,
+            parent,
+            generation,
+            "rotation under way"
+        ),
         Event::Promoted {
             version,
             previous,
@@ -85,6 +90,15 @@ fn inform(secret: &str, policy: &str, event: &Event) -> bool {
                 "AWSCURRENT moved"
             );
         }
+        _ => return false,
+    }
+    true
+}
+
+/// What logins showed of the current password, or of the previous one once removed, and how surely.
+fn inform_of_proof(secret: &str, policy: &str, event: &Event) -> bool {
+    let name = event.label();
+    match event {
         Event::Checked { version, proof, nodes } => {
             let proof = proof.label();
             tracing::info!(
@@ -108,6 +122,15 @@ fn inform(secret: &str, policy: &str, event: &Event) -> bool {
                 "previous password removed"
             );
         }
+        _ => return false,
+    }
+    true
+}
+
+/// Events whose name says it all.
+fn inform_by_name(secret: &str, policy: &str, event: &Event) -> bool {
+    let name = event.label();
+    match event {
         Event::Requested(_)
         | Event::PasswordCreated { .. }
         | Event::PasswordSet { .. }

@@ -5,7 +5,7 @@
 //! - `POST /api/v1/pause`: [`PauseRequest`]
 //! - `POST /api/v1/resume`: a [`Selector`]
 //!
-//! Each answers with [`AcceptedReply`], stored before it is sent.
+//! Each takes a JSON object that selects secrets in one way, and answers with [`AcceptedReply`], stored before it is sent.
 
 use std::io::ErrorKind;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
@@ -22,7 +22,9 @@ use tokio::net::{UnixListener, UnixStream};
 
 use crate::engine::control::{Accepted, ControlError, Selector};
 use crate::server::limit::Limited;
+use crate::server::object::Object;
 use crate::server::reply::Failure;
+use crate::server::selection::given_in_one_way;
 use crate::server::wire::{AcceptedReply, PauseRequest, RotateRequest};
 use crate::server::{ServeError, Surface, deadline, reads, serve};
 
@@ -149,16 +151,20 @@ fn router(surface: Surface) -> Router {
         .with_state(surface)
 }
 
+/// The body of a request, or why it is none.
+type Document<T> = Result<Json<Object<T>>, JsonRejection>;
+
 type Reply = Result<Json<AcceptedReply>, Failure>;
 
-async fn rotate(State(surface): State<Surface>, request: Result<Json<RotateRequest>, JsonRejection>) -> Reply {
-    let Json(request) = request?;
+async fn rotate(State(surface): State<Surface>, request: Document<RotateRequest>) -> Reply {
+    let Json(Object(request)) = request?;
     let (selector, options) = request.into_parts();
+    let selector = given_in_one_way(selector)?;
     carry_out(async move { surface.control.rotate(&selector, options).await }).await
 }
 
-async fn pause(State(surface): State<Surface>, request: Result<Json<PauseRequest>, JsonRejection>) -> Reply {
-    let Json(request) = request?;
+async fn pause(State(surface): State<Surface>, request: Document<PauseRequest>) -> Reply {
+    let Json(Object(request)) = request?;
     if request.for_seconds == Some(0) {
         return Err(Failure::bad_request(
             "for_seconds: a pause lasts at least a second; leave it out for good",
@@ -171,17 +177,18 @@ async fn pause(State(surface): State<Surface>, request: Result<Json<PauseRequest
     {
         return Err(Failure::bad_request(format!("reason: at most {LONGEST_REASON} bytes")));
     }
-    let selector = Selector {
+    let selector = given_in_one_way(Selector {
         secrets: request.secrets,
         policy: request.policy,
         all: request.all,
-    };
+    })?;
     let span = request.for_seconds.map(Duration::from_secs);
     carry_out(async move { surface.control.pause(&selector, span, request.reason).await }).await
 }
 
-async fn resume(State(surface): State<Surface>, request: Result<Json<Selector>, JsonRejection>) -> Reply {
-    let Json(selector) = request?;
+async fn resume(State(surface): State<Surface>, request: Document<Selector>) -> Reply {
+    let Json(Object(selector)) = request?;
+    let selector = given_in_one_way(selector)?;
     carry_out(async move { surface.control.resume(&selector).await }).await
 }
 

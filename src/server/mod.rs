@@ -4,9 +4,11 @@
 pub mod admin;
 pub mod http;
 mod limit;
+mod object;
 mod page;
 mod reads;
 mod reply;
+mod selection;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]

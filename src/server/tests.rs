@@ -267,6 +267,31 @@ async fn commands_that_are_not_accepted_say_why() {
 }
 
 #[tokio::test]
+async fn arrays_and_selections_of_two_kinds_never_reach_the_engine() {
+    let control = FakeControl::new(vec![status("a")]);
+    let (_folder, socket, _running) = admin(&control).await;
+    for route in ["rotate", "pause", "resume"] {
+        for (request, words) in [
+            (json!([[], null, true]), "expected a JSON object"),
+            (json!([["a"]]), "expected a JSON object"),
+            (json!([]), "expected a JSON object"),
+            (json!({"secrets": ["a"], "all": true}), "secrets and all"),
+            (json!({"secrets": ["a"], "policy": "orders"}), "secrets and policy"),
+            (json!({"policy": "orders", "all": true}), "policy and all"),
+            (json!({"secrets": [], "policy": null, "all": false}), "name secrets"),
+        ] {
+            let (code, reply) = post(&socket, &format!("/api/v1/{route}"), &request).await;
+            assert_eq!(code, 400, "{route} {request}: {reply}");
+            assert!(
+                reply["error"].as_str().unwrap().contains(words),
+                "{route} {request}: {reply}"
+            );
+        }
+    }
+    assert!(control.know().asked.is_empty(), "{:?}", control.know().asked);
+}
+
+#[tokio::test]
 async fn the_socket_is_for_owner_and_group_and_goes_with_the_server() {
     let control = FakeControl::new(Vec::new());
     let (_folder, socket, running) = admin(&control).await;

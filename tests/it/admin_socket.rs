@@ -2,6 +2,8 @@
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
+use rekeyd::rotation::status::Phase;
+
 use crate::support::{Scene, http};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -44,7 +46,12 @@ async fn the_admin_socket_is_for_owner_and_group_and_takes_no_request_that_is_wr
             "none",
         ),
         ("rotate", "{\"policy\": \"nine\"}".to_owned(), 404, "nine"),
-        ("rotate", format!("{{{known}, \"policy\": \"nine\"}}"), 404, "nine"),
+        (
+            "rotate",
+            format!("{{{known}, \"policy\": \"nine\"}}"),
+            400,
+            "secrets and policy",
+        ),
         ("rotate", format!("{{\"secrets\": [\"{long}\"]}}"), 413, ""),
         ("pause", format!("{{{known}, \"for_seconds\": 0}}"), 400, "for_seconds"),
         ("pause", format!("{{{known}, \"for_seconds\": -1}}"), 400, ""),
@@ -84,4 +91,41 @@ async fn the_admin_socket_is_for_owner_and_group_and_takes_no_request_that_is_wr
     assert_eq!(accepted.status, 200);
     assert_eq!(accepted.json()["accepted"][0]["secret"], secret);
     assert_ne!(world.traces(daemon).await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn arrays_and_selections_of_two_kinds_are_refused_and_neither_rotate_nor_pause_anything() {
+    let scene = Scene::start(&[]).await;
+    let (world, daemon, secret) = scene.parts();
+    let before = world.traces(daemon).await;
+    let policy = daemon.statuses().await.unwrap()[0].policy.clone();
+    let no_object = "expected a JSON object";
+    for route in ["rotate", "pause", "resume"] {
+        for (body, words) in [
+            ("[[], null, true]".to_owned(), no_object),
+            (format!("[[], {policy:?}, false]"), no_object),
+            (format!("[[{secret:?}], null, false]"), no_object),
+            ("[[], null, true, true, true]".to_owned(), no_object),
+            ("[{\"all\": true}]".to_owned(), no_object),
+            (
+                format!("{{\"secrets\": [{secret:?}], \"all\": true}}"),
+                "secrets and all",
+            ),
+            (
+                format!("{{\"secrets\": [{secret:?}], \"policy\": {policy:?}}}"),
+                "secrets and policy",
+            ),
+            (format!("{{\"policy\": {policy:?}, \"all\": true}}"), "policy and all"),
+        ] {
+            let path = format!("/api/v1/{route}");
+            let answer = http::unix(&daemon.socket, "POST", &path, Some(&body)).await.unwrap();
+            assert_eq!(answer.status, 400, "{route} {body}: {}", answer.body);
+            let error = answer.json()["error"].to_string();
+            assert!(error.contains(words), "{route} {body}: {error}");
+        }
+    }
+    for status in daemon.statuses().await.unwrap() {
+        assert!(!status.requested && status.phase == Phase::Idle, "{status:?}");
+    }
+    assert_eq!(world.traces(daemon).await, before);
 }
