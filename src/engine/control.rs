@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::rotation::status::SecretStatus;
 use crate::store::{HistoryEntry, StoreError};
 
-/// Which secrets a command is about; all conditions that are given must hold.
+/// Which secrets a command is about. All conditions that are given must hold; requests give one.
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Selector {
