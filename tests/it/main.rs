@@ -12,6 +12,7 @@
 mod support;
 
 mod admin_socket;
+mod aws_guide;
 mod changing_nodes;
 mod check_command;
 mod command_line;
@@ -42,4 +43,3 @@ mod strange_passwords;
 mod strange_versions;
 mod structure;
 mod unknown_users;
-mod walkthrough;
