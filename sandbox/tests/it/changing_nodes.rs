@@ -1,13 +1,14 @@
 //! Nodes that are added, removed, promoted, replaced, or killed by somebody else.
 
-use chrono::{DateTime, TimeDelta};
+use chrono::TimeDelta;
 use rekeyd_sandbox::elasticache::{
-    CreateReplicationGroup, CreateUser, CreateUserGroup, DecreaseReplicaCount, DescribeReplicationGroups,
-    IncreaseReplicaCount, ModifyUser, ReplicationGroupOutput, TestFailover,
+    DecreaseReplicaCount, DescribeReplicationGroups, IncreaseReplicaCount, ModifyUser, ReplicationGroupOutput,
+    TestFailover,
 };
 use rekeyd_sandbox::{CallContext, LoginAnswer, ManualClock, NodeChange, Sandbox, Settings};
 use serde_json::json;
 
+use crate::in_process;
 use crate::kinds::*;
 use crate::support::*;
 
@@ -211,35 +212,7 @@ async fn what_makes_no_sense_is_refused_as_on_aws() {
 
 /// A cache of one shard with two nodes in the model, in which a change takes 1 s to a node.
 async fn model(settings: serde_json::Value) -> (Sandbox, ManualClock, CallContext) {
-    let clock = ManualClock::new(DateTime::UNIX_EPOCH + TimeDelta::days(20_000));
-    let settings = Settings::default().patched(&settings).unwrap();
-    let (sandbox, ctx) = (Sandbox::new(clock.clone(), 7, settings), CallContext::default());
-    let user = CreateUser {
-        user_id: "u".into(),
-        user_name: "u".into(),
-        engine: "redis".into(),
-        access_string: "on ~* +@all".into(),
-        passwords: Some(vec![OLD.into()]),
-        ..CreateUser::default()
-    };
-    sandbox.create_user(&ctx, user).await.unwrap();
-    let group = CreateUserGroup {
-        user_group_id: "g".into(),
-        engine: "redis".into(),
-        user_ids: Some(vec!["default".into(), "u".into()]),
-        ..CreateUserGroup::default()
-    };
-    sandbox.create_user_group(&ctx, group).await.unwrap();
-    let cache = CreateReplicationGroup {
-        replication_group_id: "rg".into(),
-        replication_group_description: "d".into(),
-        num_cache_clusters: Some(2),
-        transit_encryption_enabled: Some(true),
-        user_group_ids: Some(vec!["g".into()]),
-        ..CreateReplicationGroup::default()
-    };
-    sandbox.create_replication_group(&ctx, cache).await.unwrap();
-    (sandbox, clock, ctx)
+    in_process::with_cache(&settings, "u", 2).await
 }
 
 async fn shown(sandbox: &Sandbox, ctx: &CallContext) -> ReplicationGroupOutput {

@@ -16,6 +16,7 @@ mod edges;
 mod faults;
 mod guide;
 mod hostile_input;
+mod in_process;
 mod kinds;
 mod model;
 mod process;

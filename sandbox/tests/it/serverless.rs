@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, TimeDelta};
-use rekeyd_sandbox::elasticache::{CreateServerlessCache, CreateUser, CreateUserGroup, DescribeServerlessCaches};
-use rekeyd_sandbox::{CallContext, LoginAnswer, ManualClock, NodeChange, Sandbox, Settings};
+use rekeyd_sandbox::elasticache::{CreateServerlessCache, DescribeServerlessCaches};
+use rekeyd_sandbox::{LoginAnswer, NodeChange, Settings};
 use serde_json::{Value, json};
 
+use crate::in_process;
 use crate::kinds::*;
 use crate::support::*;
 
@@ -214,28 +214,8 @@ async fn what_is_not_there_or_there_twice_is_refused_as_on_aws() {
 
 #[tokio::test]
 async fn the_models_endpoint_leads_to_its_nodes_in_turn() {
-    let clock = ManualClock::new(DateTime::UNIX_EPOCH + TimeDelta::days(20_000));
-    let settings = Settings {
-        serverless_nodes: 3,
-        ..Settings::default()
-    };
-    let (sandbox, ctx) = (Sandbox::new(clock, 7, settings), CallContext::default());
-    let user = CreateUser {
-        user_id: "u".into(),
-        user_name: "u".into(),
-        engine: "valkey".into(),
-        access_string: "on ~* +@all".into(),
-        passwords: Some(vec![OLD.into()]),
-        ..CreateUser::default()
-    };
-    sandbox.create_user(&ctx, user).await.unwrap();
-    let group = CreateUserGroup {
-        user_group_id: "g".into(),
-        engine: "valkey".into(),
-        user_ids: Some(vec!["u".into()]),
-        ..CreateUserGroup::default()
-    };
-    sandbox.create_user_group(&ctx, group).await.unwrap();
+    let settings = json!({"serverless_nodes": 3});
+    let (sandbox, _clock, ctx) = in_process::with_group(&settings, "u", "valkey", &["u"]).await;
     let cache = CreateServerlessCache {
         serverless_cache_name: "s".into(),
         engine: "valkey".into(),

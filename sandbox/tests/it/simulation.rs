@@ -1,51 +1,16 @@
 //! The Rust door, with a clock that is moved by hand: no HTTP, no processes, no waiting.
 
-use chrono::{DateTime, TimeDelta};
-use rekeyd_sandbox::elasticache::{
-    CreateReplicationGroup, CreateUser, CreateUserGroup, DescribeUserGroups, DescribeUsers, ModifyUser, ModifyUserGroup,
-};
+use chrono::TimeDelta;
+use rekeyd_sandbox::elasticache::{CreateUser, DescribeUserGroups, DescribeUsers, ModifyUser, ModifyUserGroup};
 use rekeyd_sandbox::secretsmanager::{CreateSecret, PutSecretValue};
-use rekeyd_sandbox::{
-    CallContext, CallError, Fault, FaultKind, LoginAnswer, ManualClock, NodeChange, Sandbox, Settings,
-};
+use rekeyd_sandbox::{CallContext, CallError, Fault, FaultKind, LoginAnswer, ManualClock, NodeChange, Sandbox};
 use serde_json::json;
 
+use crate::in_process;
 use crate::support::{NEW, OLD, TOKEN_1, TOKEN_2};
 
-fn sandbox(patch: serde_json::Value) -> (Sandbox, ManualClock, CallContext) {
-    let clock = ManualClock::new(DateTime::UNIX_EPOCH + TimeDelta::days(20_000));
-    let settings = Settings::default().patched(&patch).unwrap();
-    (Sandbox::new(clock.clone(), 7, settings), clock, CallContext::default())
-}
-
 async fn world(patch: serde_json::Value) -> (Sandbox, ManualClock, CallContext) {
-    let (sandbox, clock, ctx) = sandbox(patch);
-    let user = CreateUser {
-        user_id: "u".into(),
-        user_name: "name".into(),
-        engine: "redis".into(),
-        access_string: "on ~* +@all".into(),
-        passwords: Some(vec![OLD.into()]),
-        ..CreateUser::default()
-    };
-    sandbox.create_user(&ctx, user).await.unwrap();
-    let group = CreateUserGroup {
-        user_group_id: "g".into(),
-        engine: "redis".into(),
-        user_ids: Some(vec!["default".into(), "u".into()]),
-        ..CreateUserGroup::default()
-    };
-    sandbox.create_user_group(&ctx, group).await.unwrap();
-    let cache = CreateReplicationGroup {
-        replication_group_id: "rg".into(),
-        replication_group_description: "d".into(),
-        num_cache_clusters: Some(3),
-        transit_encryption_enabled: Some(true),
-        user_group_ids: Some(vec!["g".into()]),
-        ..CreateReplicationGroup::default()
-    };
-    sandbox.create_replication_group(&ctx, cache).await.unwrap();
-    (sandbox, clock, ctx)
+    in_process::with_cache(&patch, "name", 3).await
 }
 
 fn set_password(password: &str) -> ModifyUser {
@@ -186,7 +151,7 @@ async fn an_old_signature_is_refused_here_too() {
 #[tokio::test]
 async fn the_same_seed_gives_the_same_world() {
     let arn = || async {
-        let (sandbox, _clock, ctx) = sandbox(json!({}));
+        let (sandbox, _clock, ctx) = in_process::sandbox(&json!({}));
         let input = CreateSecret {
             name: "s".into(),
             ..CreateSecret::default()
@@ -198,7 +163,7 @@ async fn the_same_seed_gives_the_same_world() {
 
 #[tokio::test]
 async fn unlabelled_versions_go_after_a_day_when_there_are_a_hundred() {
-    let (sandbox, clock, ctx) = sandbox(json!({}));
+    let (sandbox, clock, ctx) = in_process::sandbox(&json!({}));
     let create = CreateSecret {
         name: "s".into(),
         secret_string: Some("0".into()),
