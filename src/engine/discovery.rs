@@ -64,7 +64,11 @@ impl Engine {
             let found = self.discover(scope).await;
             let pause = if found == Found::Everything {
                 failures = 0;
+                // Counted from the last look for everything, however long the missing took.
+                let passed = self.clock.monotonic().saturating_sub(began);
                 interval
+                    .saturating_sub(passed)
+                    .max(Duration::from_secs(1).min(interval))
             } else {
                 failures = failures.saturating_add(1);
                 REPEAT_AFTER_FAILURE

@@ -127,6 +127,16 @@ async fn prepare() -> (Arc<World>, ManglingProxy, Daemon) {
     (Arc::new(world), proxy, daemon)
 }
 
+/// Whether every mangle has struck, or which are left.
+fn all_mangled(proxy: &ManglingProxy) -> Result<(), String> {
+    let left = proxy.left();
+    if left.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("{left:?}"))
+    }
+}
+
 /// Asks for one rotation after the other until `done`.
 async fn rotate_until(daemon: &Daemon, watch: &Watch, patience: Duration, done: impl Fn() -> Result<(), String>) {
     let deadline = tokio::time::Instant::now() + patience;
@@ -208,15 +218,7 @@ async fn no_mangled_reply_to_any_call_of_a_rotation_does_harm() {
             proxy.arm(operation, &own);
         }
     }
-    rotate_until(&daemon, &watch, Duration::from_secs(240), || {
-        let left = proxy.left();
-        if left.is_empty() {
-            Ok(())
-        } else {
-            Err(format!("{left:?}"))
-        }
-    })
-    .await;
+    rotate_until(&daemon, &watch, Duration::from_secs(240), || all_mangled(&proxy)).await;
     let (done, inapplicable) = (proxy.done(), proxy.inapplicable());
     println!(
         "{} combinations of operation and mangle in {:?}, {} more make no sense",
@@ -274,15 +276,7 @@ async fn replies_that_drip_are_given_up_and_do_no_harm() {
     ] {
         proxy.arm(operation, std::slice::from_ref(&drip));
     }
-    rotate_until(&daemon, &watch, Duration::from_secs(120), || {
-        let left = proxy.left();
-        if left.is_empty() {
-            Ok(())
-        } else {
-            Err(format!("{left:?}"))
-        }
-    })
-    .await;
+    rotate_until(&daemon, &watch, Duration::from_secs(120), || all_mangled(&proxy)).await;
     assert_all_ends_well(&world, &daemon).await;
     watch.end().await;
     assert!(daemon.log_text().contains("Timeout"), "a call was given up");

@@ -49,7 +49,7 @@ async fn roles_follow_a_failover_and_users_keep_their_passwords() {
     assert_eq!(tag(&tag(&shown, "PrimaryEndpoint"), "Port"), primary.to_string());
     assert!(info("rg-002").await.contains("role:master"));
     for replica in ["rg-001", "rg-003"] {
-        eventually("the others follow the new primary", || async {
+        until("the others follow the new primary", || async {
             let info = info(replica).await;
             info.contains(&format!("master_port:{primary}")) && info.contains("master_link_status:up")
         })
@@ -126,7 +126,7 @@ async fn a_server_that_somebody_kills_or_suspends_does_not_hold_the_sandbox_up()
     available(&client).await;
     let port = client.port("rg-002").await;
     signal(ca, port, "-KILL").await;
-    eventually("the sandbox notices", || async {
+    until("the sandbox notices", || async {
         nodes(&client).await[1]["running"] == false
     })
     .await;
@@ -142,7 +142,7 @@ async fn a_server_that_somebody_kills_or_suspends_does_not_hold_the_sandbox_up()
     active(&client).await;
     client.control("POST", "nodes/rg-002", json!({"running": true})).await;
     assert_eq!(client.port("rg-002").await, port, "it is back where it was");
-    eventually("it has caught up", || async { login(ca, port, "u", NEW).await == "OK" }).await;
+    until("it has caught up", || async { login(ca, port, "u", NEW).await == "OK" }).await;
     assert_eq!(login(ca, port, "u", OLD).await, "WRONGPASS");
 
     signal(ca, port, "-STOP").await;

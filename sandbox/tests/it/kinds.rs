@@ -1,24 +1,10 @@
 //! What the tests of the kinds of caches have in common.
 
-use std::future::Future;
 use std::path::Path;
-use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::support::{Client, OLD, tag};
-
-/// Waits for a condition for longer than any machine needs that does other things too.
-pub async fn eventually<F: Future<Output = bool>>(what: &str, condition: impl Fn() -> F) {
-    let work = async {
-        while !condition().await {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(60), work)
-        .await
-        .unwrap_or_else(|_| panic!("this did not happen in time: {what}"));
-}
+use crate::support::{Client, OLD, tag, until};
 
 /// A user `u` that may do everything, in a group `g`.
 pub async fn user_in_group(client: &Client) {
@@ -41,7 +27,7 @@ pub async fn group(client: &Client) -> String {
 }
 
 pub async fn available(client: &Client) {
-    eventually("the cache is available", || async {
+    until("the cache is available", || async {
         let group = group(client).await;
         let status = tag(&group, "Status");
         assert_ne!(status, "create-failed");
@@ -51,7 +37,7 @@ pub async fn available(client: &Client) {
 }
 
 pub async fn active(client: &Client) {
-    eventually("the user is active", || async {
+    until("the user is active", || async {
         client.user_status("u").await == "active"
     })
     .await;

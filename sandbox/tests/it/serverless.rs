@@ -29,7 +29,7 @@ async fn serverless(client: &Client) -> (u16, u16) {
         (tag(&made, "Status"), tag(&made, "ServerlessCacheName")),
         ("CREATING".into(), "s".into())
     );
-    eventually("the cache is available", || async {
+    until("the cache is available", || async {
         tag(&cache(client).await, "Status") == "AVAILABLE"
     })
     .await;
@@ -91,7 +91,7 @@ async fn each_connection_to_the_endpoint_leads_to_the_next_hidden_node() {
     client
         .control("POST", "nodes/s.node-2", json!({"propagation_ms": null}))
         .await;
-    eventually("it has learnt", || async {
+    until("it has learnt", || async {
         nodes(&client).await[1]["pending"] == json!([])
     })
     .await;
@@ -106,14 +106,14 @@ async fn each_connection_to_the_endpoint_leads_to_the_next_hidden_node() {
         );
     }
     client.control("POST", "nodes/s.node-1", json!({"replace": true})).await;
-    eventually("it is back", || async { nodes(&client).await[0]["port"] != 0 }).await;
+    until("it is back", || async { nodes(&client).await[0]["port"] != 0 }).await;
     for _ in 0..2 {
         assert_eq!(login(ca, port, "u", NEW).await, "OK");
         assert_eq!(login(ca, port, "u", OLD).await, "WRONGPASS");
     }
     let deleted = client.ec_ok("DeleteServerlessCache", NAME).await;
     assert_eq!(tag(&deleted, "Status"), "DELETING");
-    eventually("nobody listens", || async {
+    until("nobody listens", || async {
         tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err()
     })
     .await;
@@ -164,7 +164,7 @@ async fn users_come_and_go_with_their_group() {
     assert!(!cache(&client).await.contains("UserGroupId"));
     let deleted = client.ec_ok("DeleteServerlessCache", NAME).await;
     assert_eq!(tag(&deleted, "Status"), "DELETING");
-    eventually("nobody waits for the nodes any more", || async {
+    until("nobody waits for the nodes any more", || async {
         client.user_status("u").await == "active"
     })
     .await;

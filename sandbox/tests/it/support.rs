@@ -183,14 +183,14 @@ pub async fn login(ca: &Path, port: u16, user: &str, password: &str) -> String {
     text.split_whitespace().next().unwrap_or_default().to_owned()
 }
 
-/// Waits for a condition, and fails if it does not come about.
+/// Waits for a condition for longer than any machine needs that does other things too.
 pub async fn until<F: Future<Output = bool>>(what: &str, condition: impl Fn() -> F) {
     let work = async {
         while !condition().await {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(15), work)
+    tokio::time::timeout(Duration::from_secs(60), work)
         .await
         .unwrap_or_else(|_| panic!("this did not happen in time: {what}"));
 }
