@@ -126,6 +126,7 @@ fn decide(observation: &Observation, record: &Record, policy: &Policy, now: Time
         paused: false,
         hold: None,
         drift_check: Some(Duration::from_secs(21_600)),
+        checks_from: now,
         recheck: Duration::from_secs(900),
     };
     plan(observation, record, &context)

@@ -60,6 +60,6 @@ done
 # Every reason has its row in docs/OPERATIONS.md, where it says what to do.
 while read -r label; do
     grep -q "\`$label\`" docs/OPERATIONS.md || say "docs/OPERATIONS.md says nothing of $label"
-done < <({ rows HaltReason; rows AttentionReason; rows UnprovenReason; rows WaitReason; } | sed -E 's/^\| `([a-z_]+)`.*/\1/' | sort -u)
+done < <({ rows HaltReason; rows AttentionReason; rows UnprovenReason; rows WaitReason; rows DriftCause; } | sed -E 's/^\| `([a-z_]+)`.*/\1/' | sort -u)
 
 exit "$problems"

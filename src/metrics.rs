@@ -19,6 +19,7 @@ use self::shown::Memory;
 use crate::clock::{Timestamp, between};
 use crate::rotation::event::Event;
 use crate::rotation::observation::{LoginAnswer, Proof};
+use crate::rotation::reason::DriftCause;
 use crate::rotation::state::Record;
 use crate::rotation::status::SecretStatus;
 use crate::rotation::step::Step;
@@ -165,6 +166,10 @@ impl Metrics {
     pub fn policies(&self, names: &[String]) {
         for policy in names {
             self.families.work.rotation_duration.touch(&[policy]);
+            self.families.work.repairs.add(&[policy], 0);
+            for cause in DriftCause::ALL {
+                self.families.work.drifts.add(&[policy, cause.label()], 0);
+            }
             for outcome in RotationOutcome::ALL {
                 self.families.work.rotations.add(&[policy, outcome.label()], 0);
             }
@@ -194,11 +199,23 @@ impl Metrics {
         if let Some(outcome) = RotationOutcome::of(record, event) {
             self.families.work.rotations.add(&[policy, outcome.label()], 1);
         }
+        self.drift_event(policy, record, event);
         if let (Event::Promoted { version, .. }, Some(rotation)) = (event, &record.rotation)
             && rotation.version == *version
         {
             let took = between(rotation.started_at, at);
             self.families.work.rotation_duration.observe(&[policy], took);
+        }
+    }
+
+    fn drift_event(&self, policy: &str, record: &Record, event: &Event) {
+        match event {
+            // The same one worded anew is no second one.
+            Event::DriftFound { cause, .. } if record.drift.as_ref().is_none_or(|drift| drift.cause != *cause) => {
+                self.families.work.drifts.add(&[policy, cause.label()], 1);
+            }
+            Event::Repaired { .. } => self.families.work.repairs.add(&[policy], 1),
+            _ => {}
         }
     }
 
@@ -216,7 +233,7 @@ impl Metrics {
         let outcome = match answer {
             LoginAnswer::Accepted => "accepted",
             LoginAnswer::Refused => "refused",
-            LoginAnswer::Unreachable(_) => "unreachable",
+            LoginAnswer::Unreachable(_) | LoginAnswer::TlsFailed(_) => "unreachable",
         };
         self.families.work.login_probes.add(&[outcome], 1);
     }

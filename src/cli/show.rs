@@ -83,6 +83,10 @@ fn view(secret: &SecretStatus, now: Timestamp) -> String {
         ("step", secret.step.map(|step| step.label().to_owned())),
         ("detail", Some(told(secret)).filter(|told| !told.is_empty())),
         (
+            "drift",
+            secret.drift.map(|cause| format!("{cause}: {}", cause.meaning())),
+        ),
+        (
             "proof",
             secret.proof.map(|level| format!("{}{nodes}", proof(Some(level)))),
         ),

@@ -46,7 +46,10 @@ impl Engine {
                 _ => self.failed(key, policy, &record, step, &error).await,
             },
             Ending::Decision(Decision::Wait { reason, detail, step }) => {
-                self.halt_over(key, &record).await?;
+                // A halt for drift ends when the current password is proved again, not before.
+                if record.drift.is_none() {
+                    self.halt_over(key, &record).await?;
+                }
                 self.wait(key, policy, &record, (reason, detail, step)).await
             }
             Ending::Decision(Decision::Halt {
@@ -55,7 +58,9 @@ impl Engine {
                 subject,
             }) => {
                 self.halt(key, &record, reason, detail, subject).await?;
-                Ok(self.pause(self.config.daemon.discovery_interval))
+                let daemon = &self.config.daemon;
+                let (discovery, heartbeat) = (daemon.discovery_interval, daemon.drift_check_interval);
+                Ok(self.pause(record.halted_pause(self.clock.now(), discovery, heartbeat)))
             }
             Ending::Decision(Decision::Rest { until, phase, detail }) => {
                 self.halt_over(key, &record).await?;

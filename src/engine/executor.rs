@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use crate::aws::{AwsError, ErrorClass, PlacePorts};
+use crate::clock::{Timestamp, after};
 use crate::metrics::StepOutcome;
 use crate::policy::Policy;
+use crate::rotation::drift::check_after_start;
 use crate::rotation::observation::{AWSCURRENT, Observation};
 use crate::rotation::plan::{Context, Decision, Facts, facts, plan};
 use crate::rotation::reason::WaitReason;
@@ -137,7 +139,9 @@ impl Engine {
                     if self.stop.is_cancelled() {
                         return Turn::End(Ending::Stopping);
                     }
-                    if let Err(error) = self.halt_over(key, &record).await {
+                    if action.step() != Step::Repair
+                        && let Err(error) = self.halt_over(key, &record).await
+                    {
                         return Turn::End(Ending::Store(error));
                     }
                     let step = action.step();
@@ -221,15 +225,17 @@ impl Engine {
     fn decide(&self, key: &str, policy: &Policy, observation: &Observation, record: &Record) -> Decision {
         let mut state = self.state();
         let hold = self.hold(&state, key, policy, urgent(observation, record));
+        let now = self.clock.now();
         let context = Context {
             policy,
             region: self.config.places.get(&policy.place).map_or("", |place| &place.region),
-            now: self.clock.now(),
+            now,
             claims: &state.claims,
             shared_store: self.store.shared(),
             paused: self.config.daemon.paused || policy.paused,
             hold: hold.as_deref(),
             drift_check: self.config.daemon.drift_check_interval,
+            checks_from: self.checks_from(now, key, state.entries.len()),
             recheck: self.config.daemon.discovery_interval,
         };
         let decision = plan(observation, record, &context);
@@ -249,6 +255,12 @@ impl Engine {
             });
         }
         decision
+    }
+
+    /// When the first check of this secret after the start may be made.
+    fn checks_from(&self, now: Timestamp, key: &str, secrets: usize) -> Timestamp {
+        let passed = self.clock.monotonic().saturating_sub(self.started);
+        after(now, check_after_start(key, secrets).saturating_sub(passed))
     }
 
     /// Why no rotation of this secret may begin just now.

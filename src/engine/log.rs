@@ -38,6 +38,16 @@ fn warn(secret: &str, policy: &str, event: &Event) -> bool {
             step.label(),
             format!("{message}; tried again at {}", next_attempt_at.format("%FT%TZ")),
         ),
+        Event::DriftFound {
+            cause,
+            detail,
+            repair_from,
+            ..
+        } => {
+            let repaired = repair_from.map(|at| format!("; to be repaired from {}", at.format("%FT%TZ")));
+            let told = format!("{} ({detail}){}", cause.meaning(), repaired.unwrap_or_default());
+            (event.label(), cause.label(), told)
+        }
         Event::AbandonStarted { version, cause } => (
             event.label(),
             "abandon",
@@ -111,6 +121,10 @@ fn inform_of_proof(secret: &str, policy: &str, event: &Event) -> bool {
                 "current password checked"
             );
         }
+        Event::Repaired { version, proof, nodes } => {
+            let proof = proof.label();
+            tracing::info!(secret, policy, event = name, version, proof, nodes, "drift repaired");
+        }
         Event::Retired { previous, proof, .. } => {
             let proof = proof.label();
             tracing::info!(
@@ -137,6 +151,9 @@ fn inform_by_name(secret: &str, policy: &str, event: &Event) -> bool {
         | Event::RetirementStarted { .. }
         | Event::PreviousRemoved { .. }
         | Event::Abandoned { .. }
+        | Event::DriftEnded { .. }
+        | Event::RepairStarted { .. }
+        | Event::PasswordsRestored { .. }
         | Event::RetirementDropped
         | Event::AttentionCleared
         | Event::HaltCleared

@@ -128,7 +128,9 @@ impl Engine {
         match answer {
             LoginAnswer::Accepted => tracing::debug!(secret, version, %node, "login accepted"),
             LoginAnswer::Refused => tracing::debug!(secret, version, %node, "login refused"),
-            LoginAnswer::Unreachable(cause) => tracing::debug!(secret, version, %node, cause, "no login"),
+            LoginAnswer::Unreachable(cause) | LoginAnswer::TlsFailed(cause) => {
+                tracing::debug!(secret, version, %node, cause, "no login")
+            }
         }
     }
 }
@@ -172,7 +174,7 @@ async fn try_password(
                 refused += 1;
                 false
             }
-            LoginAnswer::Unreachable(_) => true,
+            LoginAnswer::Unreachable(_) | LoginAnswer::TlsFailed(_) => true,
         };
         answers.push(answer);
         if unreachable || clock.monotonic().saturating_sub(began) >= trial.budget {

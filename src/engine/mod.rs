@@ -17,6 +17,7 @@ mod log;
 mod logins;
 mod observe;
 pub mod queue;
+mod repair;
 mod report;
 mod settle;
 mod steps;

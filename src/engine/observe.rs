@@ -92,7 +92,8 @@ impl Engine {
         let after = self.topology(ports, policy, seen(observation)?).await?;
         observation.nodes_changed = after != before;
         observation.topology = Some(after);
-        observation.logins = logins;
+        // What this observation has been told before stands: only other passwords are asked about later.
+        observation.logins.extend(logins);
         Ok(())
     }
 

@@ -2,6 +2,8 @@
 
 use crate::aws::AwsError;
 use crate::clock::Timestamp;
+use crate::rotation::observation::Proof;
+use crate::rotation::reason::{DriftCause, UnprovenReason};
 use crate::rotation::state::{Record, Rotation};
 use crate::rotation::status::{Phase, SecretStatus};
 use crate::rotation::step::Step;
@@ -52,6 +54,7 @@ impl Engine {
             step: None,
             reason: None,
             detail: None,
+            drift: None,
             proof: None,
             nodes: None,
             proved_at: None,
@@ -88,6 +91,7 @@ impl Engine {
             reason: standing.reason,
             detail: standing.detail,
             since: standing.since,
+            drift: drift(entry),
             proof: check.map(|check| check.proof),
             nodes: check.map(|check| check.nodes),
             proved_at: check.map(|check| check.at),
@@ -170,6 +174,23 @@ fn standing(entry: &Entry) -> Standing {
     }
 }
 
+/// Why the current password does not work on every node any more, or why that cannot be told.
+fn drift(entry: &Entry) -> Option<DriftCause> {
+    let (record, current) = (&entry.record, &entry.sight.facts.current_version);
+    let is_current = |version: &String| current.as_ref().is_none_or(|current| current == version);
+    let found = record.drift.as_ref().filter(|drift| is_current(&drift.version));
+    let attention = record.attention.as_ref().map(|attention| attention.reason);
+    let waiting = record.waiting.as_ref().map(|waiting| waiting.reason.overdue());
+    let unavailable = Proof::Unproven(UnprovenReason::NodeUnavailable);
+    let unasked = record.check.as_ref().filter(|check| check.proof == unavailable);
+    let trouble = attention.and_then(DriftCause::of_attention);
+    let trouble = trouble.or(waiting.and_then(DriftCause::of_attention));
+    let trouble = trouble.or(unasked.map(|_| DriftCause::NodeUnavailable));
+    found
+        .map(|drift| drift.cause)
+        .or(trouble.filter(|_| record.has_worked()))
+}
+
 fn under_way(record: &Record) -> Option<Phase> {
     if record.rotation.is_some() {
         Some(Phase::Rotating)
@@ -195,5 +216,6 @@ fn step(record: &Record) -> Option<Step> {
         .rotation
         .as_ref()
         .map(of_rotation)
+        .or(record.repair.as_ref().map(|_| Step::Repair))
         .or(record.retirement.as_ref().map(|_| Step::Retire))
 }

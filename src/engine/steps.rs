@@ -1,4 +1,4 @@
-//! Steps: the six ways in which rekeyd changes the world. Each stores its intent first, makes one
+//! Steps: the seven ways in which rekeyd changes the world. Each stores its intent first, makes one
 //! call dated with its observation, and stores the outcome.
 
 use secrecy::ExposeSecret;
@@ -84,6 +84,11 @@ impl Engine {
                 }
                 self.retire(&stage, &user_id, version, previous).await
             }
+            Action::Repair {
+                user_id,
+                version,
+                previous,
+            } => self.repair(&stage, &user_id, version, previous).await,
             Action::Abandon { version } => {
                 self.still_fresh(&stage)?;
                 let (secret, signed_at) = (&stage.observation.secret, stage.observation.taken.wall);
@@ -112,7 +117,7 @@ impl Engine {
 
     /// Where only the number of passwords speaks, it must have been read while the labels were
     /// what they are: another replica may have begun a rotation between the two reads.
-    async fn labels_unchanged(&self, stage: &Stage<'_>) -> Result<(), StepError> {
+    pub(super) async fn labels_unchanged(&self, stage: &Stage<'_>) -> Result<(), StepError> {
         let seen = &stage.observation.secret;
         let now = stage.ports.secrets.secret(&seen.arn).await?;
         if now.versions == seen.versions {
@@ -248,7 +253,12 @@ impl Engine {
         Ok(Stepped::TakesTime)
     }
 
-    async fn set_passwords(&self, stage: &Stage<'_>, user_id: &str, passwords: &[Password]) -> Result<(), StepError> {
+    pub(super) async fn set_passwords(
+        &self,
+        stage: &Stage<'_>,
+        user_id: &str,
+        passwords: &[Password],
+    ) -> Result<(), StepError> {
         self.still_fresh(stage)?;
         self.record(stage.key, Event::WriteStarted).await?;
         self.still_fresh(stage)?;
@@ -268,7 +278,7 @@ fn document<'a>(observation: &'a Observation, version: &str) -> Result<&'a Secre
     value.ok_or_else(|| AwsError::internal("GetSecretValue", "a version was not read before it was needed").into())
 }
 
-fn password(observation: &Observation, version: &str) -> Result<Password, StepError> {
+pub(super) fn password(observation: &Observation, version: &str) -> Result<Password, StepError> {
     let password = document(observation, version)?.password().cloned();
     password.ok_or_else(|| AwsError::internal("GetSecretValue", "a version has no password").into())
 }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use tokio::sync::Semaphore;
 
 use super::Login;
-use super::connection::Connection;
+use super::connection::{Connection, NoAnswer};
 use super::resp;
 use super::tls::TlsConfigs;
 use crate::metrics::Metrics;
@@ -44,19 +44,26 @@ impl RedisLogin {
     async fn attempt(&self, node: &Endpoint, tls: &Tls, username: &str, password: &Password) -> LoginAnswer {
         let config = match self.configs.get(tls).await {
             Ok(config) => config,
-            Err(error) => return LoginAnswer::Unreachable(error.to_string()),
+            Err(error) => return LoginAnswer::TlsFailed(error.to_string()),
         };
         let mut connection = match Connection::open(node, config).await {
             Ok(connection) => connection,
-            Err(error) => return LoginAnswer::Unreachable(error.to_string()),
+            Err(error) => return unanswered(&error),
         };
         match connection.ask(&resp::auth(username, password)).await {
             Ok(line) => {
                 connection.close().await;
                 resp::answer(&line)
             }
-            Err(error) => LoginAnswer::Unreachable(error.to_string()),
+            Err(error) => unanswered(&error),
         }
+    }
+}
+
+fn unanswered(error: &NoAnswer) -> LoginAnswer {
+    match error {
+        NoAnswer::HostName(_) | NoAnswer::Tls(_) => LoginAnswer::TlsFailed(error.to_string()),
+        _ => LoginAnswer::Unreachable(error.to_string()),
     }
 }
 

@@ -23,6 +23,14 @@ async fn cause(node: &Endpoint) -> String {
     match login(node, "app", GOOD).await {
         LoginAnswer::Unreachable(cause) => {
             assert!(!cause.contains("CANARY"), "{cause}");
+            assert!(
+                !cause.starts_with("TLS:"),
+                "not told apart from a network's fault: {cause}"
+            );
+            cause
+        }
+        LoginAnswer::TlsFailed(cause) => {
+            assert!(cause.starts_with("TLS:") && !cause.contains("CANARY"), "{cause}");
             cause
         }
         answer => panic!("{answer:?}"),
@@ -195,7 +203,7 @@ async fn roots_that_cannot_be_used_are_said_so() {
         };
         let answer = logins.login(&localhost(1), &tls, "app", &password).await;
         assert!(
-            matches!(&answer, LoginAnswer::Unreachable(text) if text.contains(cause)),
+            matches!(&answer, LoginAnswer::TlsFailed(text) if text.contains(cause)),
             "{answer:?}"
         );
     }
@@ -214,7 +222,7 @@ async fn roots_that_change_are_read_again() {
     std::fs::copy(Pki::get().path("stranger.ca"), &file).unwrap();
     assert!(matches!(
         logins.login(&node, &tls, "app", &password).await,
-        LoginAnswer::Unreachable(_)
+        LoginAnswer::TlsFailed(_)
     ));
     let both = ["stranger.ca", "trusted.ca"].map(|name| std::fs::read(Pki::get().path(name)).unwrap());
     std::fs::write(&file, both.concat()).unwrap();

@@ -78,6 +78,8 @@ pub(super) struct Work {
     pub(super) step_duration: Histogram,
     pub(super) step_attempts: Counter,
     pub(super) login_probes: Counter,
+    pub(super) drifts: Counter,
+    pub(super) repairs: Counter,
     pub(super) aws_requests: Counter,
     pub(super) aws_request_duration: Histogram,
 }
@@ -113,6 +115,16 @@ impl Work {
                 &["step", "outcome"],
                 "Attempts at steps: ok, wait (the world has to change first) or error (it is tried again).",
             ),
+            drifts: counter(
+                "drifts_total",
+                &["policy", "cause"],
+                "Current passwords that were found not to work any more, by cause.",
+            ),
+            repairs: counter(
+                "drift_repairs_total",
+                &["policy"],
+                "Repairs of drift after which every node accepted the current password again.",
+            ),
             login_probes: counter(
                 "login_probes_total",
                 &["outcome"],
@@ -140,6 +152,7 @@ pub(super) struct Shown {
     pub(super) overdue: Gauge,
     pub(super) needs_attention: Gauge,
     pub(super) halted: Gauge,
+    pub(super) drifted: Gauge,
     pub(super) unproven: Gauge,
     pub(super) retirement_overdue: Gauge,
     pub(super) paused: Gauge,
@@ -169,6 +182,12 @@ impl Shown {
                 "policy_halted",
                 &["policy", "reason"],
                 "Secrets that are not changed until what was observed changes or an operator resumes.",
+            ),
+            drifted: gauge(
+                "policy_drifted",
+                &["policy", "cause"],
+                "Secrets whose current password worked, and does not on every node any more or could not be tried \
+                 there, by cause.",
             ),
             unproven: of_policy(
                 "policy_unproven",

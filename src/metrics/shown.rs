@@ -7,7 +7,7 @@ use super::families::{Families, Shown, Single};
 use super::family::Gauge;
 use crate::clock::{Timestamp, after};
 use crate::rotation::observation::Proof;
-use crate::rotation::reason::{AttentionReason, HaltReason};
+use crate::rotation::reason::{AttentionReason, DriftCause, HaltReason};
 use crate::rotation::status::{Phase, SecretStatus};
 use crate::rotation::step::Step;
 
@@ -32,6 +32,7 @@ struct Tally {
     phases: BTreeMap<Phase, u32>,
     halts: BTreeMap<&'static str, u32>,
     attentions: BTreeMap<&'static str, u32>,
+    drifts: BTreeMap<DriftCause, u32>,
     oldest: Option<Timestamp>,
     overdue: u32,
     unproven: u32,
@@ -47,6 +48,9 @@ impl Tally {
             Phase::Halted => *self.halts.entry(halt_label(reason)).or_default() += 1,
             Phase::NeedsAttention => *self.attentions.entry(attention_label(reason)).or_default() += 1,
             _ => {}
+        }
+        if let Some(cause) = secret.drift {
+            *self.drifts.entry(cause).or_default() += 1;
         }
         self.oldest = match (self.oldest, secret.last_rotation_at) {
             (Some(oldest), Some(last)) => Some(oldest.min(last)),
@@ -138,6 +142,7 @@ impl Shown {
         ];
         let others = [
             &self.oldest_rotation,
+            &self.drifted,
             &self.unproven,
             &self.retirement_overdue,
             &self.paused,
@@ -149,6 +154,10 @@ impl Shown {
         for phase in Phase::ALL {
             self.secrets
                 .set(&[policy, phase.label()], count(tally.phases.get(&phase)));
+        }
+        for cause in DriftCause::ALL {
+            self.drifted
+                .set(&[policy, cause.label()], count(tally.drifts.get(cause)));
         }
         if let Some(oldest) = tally.oldest {
             self.oldest_rotation.set(&[policy], super::seconds(oldest));

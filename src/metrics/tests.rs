@@ -23,6 +23,7 @@ fn status(name: &str, phase: Phase, reason: Option<&str>) -> SecretStatus {
         step: None,
         reason: reason.map(str::to_owned),
         detail: None,
+        drift: None,
         proof: Some(Proof::Proven),
         nodes: None,
         proved_at: None,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Timestamp;
 use crate::policy::Endpoint;
 use crate::rotation::observation::Proof;
-use crate::rotation::reason::{AttentionReason, HaltReason, WaitReason};
+use crate::rotation::reason::{AttentionReason, DriftCause, HaltReason, WaitReason};
 use crate::rotation::step::Step;
 
 /// Something that happened to a secret, or is about to: intents are stored before the call they
@@ -106,6 +106,45 @@ pub enum Event {
         previous: String,
         /// Whether every node refused it in a login.
         proof: Proof,
+    },
+    /// The current password, which worked, does not work any more.
+    DriftFound {
+        /// The version under AWSCURRENT.
+        version: String,
+        /// Why.
+        cause: DriftCause,
+        /// Where it was seen, in words.
+        detail: String,
+        /// From when on it is repaired, if it is to be.
+        repair_from: Option<Timestamp>,
+    },
+    /// It works again, without a repair of ours; or another version is current.
+    DriftEnded {
+        /// The version that had drifted.
+        version: String,
+        /// Why it had.
+        cause: DriftCause,
+    },
+    /// The user is about to be given the current password again.
+    RepairStarted {
+        /// The version under AWSCURRENT.
+        version: String,
+        /// The version whose password it keeps, because that logs in.
+        previous: Option<String>,
+    },
+    /// ElastiCache accepted the repair.
+    PasswordsRestored {
+        /// The version under AWSCURRENT.
+        version: String,
+    },
+    /// Every node accepts the current password again.
+    Repaired {
+        /// The version under AWSCURRENT.
+        version: String,
+        /// What was proved.
+        proof: Proof,
+        /// How many nodes accepted it.
+        nodes: usize,
     },
     /// The pending password is given up: AWSPENDING is about to be removed.
     AbandonStarted {
@@ -213,6 +252,11 @@ impl Event {
             Self::NodesRefusePrevious { .. } => "nodes_refuse_previous",
             Self::RetirementDropped => "retirement_dropped",
             Self::Retired { .. } => "retired",
+            Self::DriftFound { .. } => "drift_found",
+            Self::DriftEnded { .. } => "drift_ended",
+            Self::RepairStarted { .. } => "repair_started",
+            Self::PasswordsRestored { .. } => "passwords_restored",
+            Self::Repaired { .. } => "repaired",
             Self::AbandonStarted { .. } => "abandon_started",
             Self::Abandoned { .. } => "abandoned",
             Self::Waiting { .. } => "waiting",

@@ -2,9 +2,11 @@
 //! out.
 //!
 //! [`observation`] is the input, [`plan`] the decision, [`event`] what came of it, [`state`] what
-//! is remembered, and [`transition`] how the one changes the other. [`version`] derives version ids, [`retry`] the pauses, [`reason`] names every
+//! is remembered, and [`transition`] how the one changes the other. [`drift`] is what becomes of a current
+//! password that somebody else changed. [`version`] derives version ids, [`retry`] the pauses, [`reason`] names every
 //! way to stand still.
 
+pub mod drift;
 pub mod event;
 pub mod observation;
 pub mod plan;

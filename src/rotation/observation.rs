@@ -169,6 +169,8 @@ pub enum LoginAnswer {
     Refused,
     /// No answer to the login; with the cause.
     Unreachable(String),
+    /// No TLS connection could be agreed on, so no password was sent; with the cause.
+    TlsFailed(String),
 }
 
 /// The answers to one credential, by address: one of a node, and several of an endpoint that hides

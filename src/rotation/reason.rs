@@ -1,5 +1,5 @@
-//! Why a secret halts, waits, needs attention, or is unproven: closed sets, whose labels are
-//! public in metrics and status.
+//! Why a secret halts, waits, needs attention, is unproven, or has drifted: closed sets, whose labels
+//! are public in metrics and status.
 
 use serde::{Deserialize, Serialize};
 
@@ -64,6 +64,7 @@ reasons! {
         FirstPasswordLiveUser = "first_password_live_user": "The secret has no password and the user may be in use: a first password would cut its clients. Switch the user off, or set first_password = \"any\".",
         UnknownPassword = "unknown_password": "The user has a password that no labelled version of the secret holds; the next change would drop it.",
         CurrentPasswordRefused = "current_password_refused": "Drift: the password under AWSCURRENT no longer logs in everywhere; somebody else changed the user.",
+        RepairsUndone = "repairs_undone": "Drift was repaired three times within a day and came back each time: another writer, such as Terraform, keeps changing the user. Stop it, then resume.",
         ForeignPending = "foreign_pending": "AWSPENDING is on a version that rekeyd did not make from the current one; another rotator is at work.",
         RolledBack = "rolled_back": "Somebody moved AWSCURRENT back to the previous version; resume to rotate on from there.",
         PendingUnreadable = "pending_unreadable": "The pending version is not a secret document with a password.",
@@ -77,6 +78,7 @@ reasons! {
     AttentionReason {
         NodeLagging = "node_lagging": "A node has not learnt the new password within propagation_timeout.",
         NodeUnreachable = "node_unreachable": "A node that ElastiCache calls available cannot be reached.",
+        TlsFailed = "tls_failed": "A node answers, but no TLS connection to it can be agreed on; its certificate or the policy's `tls` is at fault.",
         NodeUnavailable = "node_unavailable": "ElastiCache calls a node not available, so the previous password cannot be retired.",
         NodesChanging = "nodes_changing": "The user's caches have been changing for longer than propagation_timeout, so their nodes cannot be proved.",
         StillModifying = "still_modifying": "The user has been `modifying` for longer than propagation_timeout.",
@@ -116,6 +118,7 @@ reasons! {
         Settling = "settling": "A change that no login can prove must look settled for a while.",
         NodeLagging = "node_lagging": "A node has not learnt the new password yet.",
         NodeUnreachable = "node_unreachable": "A node cannot be reached.",
+        TlsFailed = "tls_failed": "A node's certificate is not trusted, or it does not speak TLS.",
         NodeUnavailable = "node_unavailable": "ElastiCache calls a node not available.",
         NodesChanging = "nodes_changing": "The list of nodes changed during the proof, or is not whole yet.",
         AcceptsAnyPassword = "accepts_any_password": "A node still accepts any password.",
@@ -125,11 +128,59 @@ reasons! {
     }
 }
 
+reasons! {
+    /// Why the current password, which worked, does not log in on every node any more, or why that
+    /// cannot be told.
+    DriftCause {
+        Overwritten = "overwritten": "Every node refuses the current password and the previous one: somebody gave the user other passwords.",
+        PreviousAccepted = "previous_accepted": "Every node refuses the current password, and the previous one logs in: the user was put back, or the secret was edited.",
+        NodeOutOfStep = "node_out_of_step": "Some nodes accept the current password and others refuse it: the nodes do not agree.",
+        UserOff = "user_off": "The user was on when its password was last proved, and is switched off now.",
+        Passwordless = "passwordless": "The user takes no password any more, so any would be accepted.",
+        IamAuthentication = "iam_authentication": "The user logs in with IAM now.",
+        UserRenamed = "user_renamed": "The user of that id has another name now.",
+        UserDeleted = "user_deleted": "The user is gone, or is being deleted.",
+        NodeUnavailable = "node_unavailable": "ElastiCache calls a node not available, so it was not asked.",
+        Network = "network": "A node does not answer: no route, no connection, no name, or no answer in time.",
+        Tls = "tls": "A node answers, and no TLS connection to it comes about.",
+        AwsAccessLost = "aws_access_lost": "AWS denies rekeyd a call or the secret's key.",
+    }
+}
+
+impl DriftCause {
+    /// What a halt says of a user whose password worked before.
+    pub fn of_halt(reason: HaltReason) -> Option<Self> {
+        match reason {
+            HaltReason::UserPasswordless => Some(Self::Passwordless),
+            HaltReason::UserIsIam => Some(Self::IamAuthentication),
+            HaltReason::UsernameMismatch => Some(Self::UserRenamed),
+            _ => None,
+        }
+    }
+
+    /// What trouble that passes by itself says of it.
+    pub fn of_attention(reason: AttentionReason) -> Option<Self> {
+        match reason {
+            AttentionReason::NodeUnreachable => Some(Self::Network),
+            AttentionReason::TlsFailed => Some(Self::Tls),
+            AttentionReason::NodeUnavailable => Some(Self::NodeUnavailable),
+            AttentionReason::UserNotFound | AttentionReason::UserDeleting => Some(Self::UserDeleted),
+            AttentionReason::AccessDenied | AttentionReason::KmsUnavailable => Some(Self::AwsAccessLost),
+            _ => None,
+        }
+    }
+
+    /// Whether setting the user's passwords anew heals it.
+    pub fn heals_by_repair(self) -> bool {
+        matches!(self, Self::Overwritten | Self::PreviousAccepted | Self::NodeOutOfStep)
+    }
+}
+
 impl HaltReason {
     /// Whether an operator's word ends it. The others end when the observation changes, and a
     /// resume only looks again.
     pub fn may_be_passed(self) -> bool {
-        matches!(self, Self::RolledBack | Self::AttemptsExhausted)
+        matches!(self, Self::RolledBack | Self::AttemptsExhausted | Self::RepairsUndone)
     }
 }
 
@@ -141,6 +192,7 @@ impl WaitReason {
             Self::StatusUnsettled | Self::Settling | Self::StaleObservation => AttentionReason::StatusUnsettled,
             Self::NodeLagging => AttentionReason::NodeLagging,
             Self::NodeUnreachable => AttentionReason::NodeUnreachable,
+            Self::TlsFailed => AttentionReason::TlsFailed,
             Self::NodeUnavailable => AttentionReason::NodeUnavailable,
             Self::NodesChanging => AttentionReason::NodesChanging,
             Self::AcceptsAnyPassword => AttentionReason::AcceptsAnyPassword,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::policy::Endpoint;
+use crate::rotation::drift::{Drift, Repair};
 use crate::rotation::event::{Pause, Request};
 use crate::rotation::observation::Proof;
 use crate::rotation::reason::{AttentionReason, HaltReason, WaitReason};
@@ -200,6 +201,15 @@ pub struct Record {
     pub acknowledged: BTreeMap<HaltReason, String>,
     /// The operator's pause.
     pub pause: Option<Pause>,
+    /// Why the current password does not work any more, if so.
+    #[serde(default)]
+    pub drift: Option<Drift>,
+    /// The repair in progress.
+    #[serde(default)]
+    pub repair: Option<Repair>,
+    /// When drift was repaired, within the day before the last repair.
+    #[serde(default)]
+    pub repairs: Vec<Timestamp>,
 }
 
 impl Record {
@@ -224,6 +234,9 @@ impl Record {
             halt: None,
             acknowledged: BTreeMap::new(),
             pause: None,
+            drift: None,
+            repair: None,
+            repairs: Vec::new(),
         }
     }
 

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::rotation::observation::Proof;
+use crate::rotation::reason::DriftCause;
 use crate::rotation::step::Step;
 
 /// Where a secret stands.
@@ -81,6 +82,10 @@ pub struct SecretStatus {
     pub reason: Option<String>,
     /// The same in words, with what it is about and what to do.
     pub detail: Option<String>,
+    /// Why the password under AWSCURRENT, which worked, does not log in on every node any more, or why
+    /// that cannot be told.
+    #[serde(default)]
+    pub drift: Option<DriftCause>,
     /// What was last proved of the password under AWSCURRENT.
     pub proof: Option<Proof>,
     /// How many nodes accepted it.

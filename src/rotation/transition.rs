@@ -42,7 +42,13 @@ impl Record {
             | Event::Abandoned { .. } => return self.apply_rotation(at, event).ok_or(illegal),
             Event::SettlingStarted { step } => self.settle(*step, Some(at)).ok_or(illegal)?,
             Event::SettlingBroken { step } => self.settle(*step, None).ok_or(illegal)?,
+            Event::DriftFound { .. }
+            | Event::DriftEnded { .. }
+            | Event::RepairStarted { .. }
+            | Event::PasswordsRestored { .. }
+            | Event::Repaired { .. } => return self.apply_drift(at, event).ok_or(illegal),
             Event::Checked { version, proof, nodes } => {
+                self.drift_checked(*proof);
                 self.check = Some(Check {
                     version: version.clone(),
                     proof: *proof,
@@ -80,6 +86,9 @@ impl Record {
             }
             Event::HaltCleared => self.halt = None,
             Event::Acknowledged { reason, subject } => {
+                if *reason == HaltReason::RepairsUndone {
+                    self.repairs.clear();
+                }
                 self.acknowledged.insert(*reason, subject.clone());
             }
             Event::Paused(pause) => self.pause = Some(pause.clone()),
@@ -95,6 +104,7 @@ impl Record {
                 parent,
                 generation,
             } => {
+                self.repair = None;
                 self.rotation = Some(Rotation {
                     version: version.clone(),
                     parent: parent.clone(),
@@ -203,6 +213,8 @@ impl Record {
             at,
         });
         self.retirement = None;
+        self.drift = None;
+        self.repair = None;
         self.settled_at = Some(at);
         self.acknowledged.clear();
         self.never_set.clear();

@@ -38,6 +38,7 @@ pub(crate) fn status(name: &str) -> SecretStatus {
         step: None,
         reason: None,
         detail: None,
+        drift: None,
         proof: Some(Proof::Proven),
         nodes: Some(3),
         proved_at: Some(at(-60)),

@@ -18,6 +18,8 @@ mod check_command;
 mod command_line;
 mod crash;
 mod doubts;
+mod drift;
+mod drift_on_redis;
 mod half_discovery;
 mod halts;
 mod hostile_configuration;

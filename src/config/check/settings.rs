@@ -143,7 +143,7 @@ pub(super) fn check(from: &Sources<'_>, findings: &mut Findings) -> Settings {
         on_drift: read(
             from.text("on_drift", |raw| &raw.on_drift),
             OnDrift::Halt,
-            on_drift,
+            values::word(&[("halt", OnDrift::Halt), ("repair", OnDrift::Repair)]),
             findings,
         ),
         propagation_timeout: from.at_least_a_second(
@@ -232,15 +232,6 @@ fn max_attempts(from: &Sources<'_>, findings: &mut Findings) -> u32 {
         values::within(1, 1_000),
         findings,
     )
-}
-
-fn on_drift(text: String) -> Result<OnDrift, String> {
-    match text.as_str() {
-        "repair" => {
-            Err("\"repair\" is not supported yet: drift would be reported and left as it is; write \"halt\"".into())
-        }
-        _ => values::word(&[("halt", OnDrift::Halt)])(text),
-    }
 }
 
 fn password(from: &Sources<'_>, findings: &mut Findings) -> Option<PasswordSpec> {

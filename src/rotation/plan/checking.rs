@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::clock::{Timestamp, after};
+use crate::rotation::drift::heartbeat_of;
 use crate::rotation::event::Event;
 use crate::rotation::observation::{Credential, Proof, User};
 use crate::rotation::reason::{HaltReason, UnprovenReason, WaitReason};
@@ -21,18 +22,29 @@ impl Resting<'_> {
             .as_ref()
             .filter(|check| check.version == self.subject.current)
         else {
-            return self.context.now;
+            return self.first_check();
         };
         let heartbeat = self
             .context
             .drift_check
-            .map_or(never, |interval| after(check.at, interval));
+            .map_or(never, |interval| {
+                after(check.at, heartbeat_of(self.subject.arn, interval))
+            })
+            .max(self.context.checks_from);
         match check.proof {
             // What made it unprovable may pass at any time.
             Proof::Unproven(reason) if reason != UnprovenReason::ApiOnly => {
                 heartbeat.min(after(check.at, self.context.policy.retry.max))
             }
             _ => heartbeat,
+        }
+    }
+
+    /// One that was never checked, or has drifted, is checked as soon as may be.
+    fn first_check(&self) -> Timestamp {
+        match self.record.drift {
+            Some(_) => self.context.now,
+            None => self.context.now.max(self.context.checks_from),
         }
     }
 

@@ -18,6 +18,8 @@ pub(super) struct Tally {
     pub(super) refused: BTreeSet<Endpoint>,
     /// Nodes that should have answered, and did not; with the cause.
     pub(super) unreachable: Vec<(Endpoint, String)>,
+    /// Those of them with which no TLS connection came about.
+    pub(super) without_tls: BTreeSet<Endpoint>,
 }
 
 /// One round of logins with several credentials.
@@ -80,6 +82,10 @@ impl Round<'_> {
                     LoginAnswer::Accepted => drop(tally.accepted.insert(endpoint.clone())),
                     LoginAnswer::Refused => drop(tally.refused.insert(endpoint.clone())),
                     LoginAnswer::Unreachable(cause) => tally.unreachable.push((endpoint.clone(), cause.clone())),
+                    LoginAnswer::TlsFailed(cause) => {
+                        tally.unreachable.push((endpoint.clone(), cause.clone()));
+                        tally.without_tls.insert(endpoint.clone());
+                    }
                 }
             }
             if answers.is_empty() && !excepted.is_some_and(|nodes| nodes.contains(endpoint)) {
@@ -144,7 +150,11 @@ impl Round<'_> {
             1 => String::new(),
             count => format!(", and {} more", count - 1),
         };
-        Err(self.wait(WaitReason::NodeUnreachable, format!("{node}: {cause}{others}")))
+        let reason = match tally.without_tls.contains(node) {
+            true => WaitReason::TlsFailed,
+            false => WaitReason::NodeUnreachable,
+        };
+        Err(self.wait(reason, format!("{node}: {cause}{others}")))
     }
 
     /// Waits while ElastiCache calls a node not available.

@@ -7,10 +7,11 @@
 //! `secret` checks the secret and its documents, `user` the user, `evidence` weighs logins;
 //! `rotating` drives a pending password to AWSCURRENT, `retiring` removes the previous one,
 //! `resting` finds what is due, `beginning` begins it, `checking` looks after the current password,
-//! `facts` is what status shows.
+//! `drift` weighs what all of these found wrong with it, `facts` is what status shows.
 
 mod beginning;
 mod checking;
+mod drift;
 mod evidence;
 mod facts;
 mod resting;
@@ -34,6 +35,8 @@ use crate::rotation::step::Step;
 
 pub use facts::{Facts, facts};
 
+#[cfg(test)]
+mod drift_tests;
 #[cfg(test)]
 mod tests;
 
@@ -104,6 +107,8 @@ pub struct Context<'a> {
     pub hold: Option<&'a str>,
     /// How often a password is checked by a login when nothing else is to do.
     pub drift_check: Option<Duration>,
+    /// When the first check after the start may be made: see [`crate::rotation::drift`].
+    pub checks_from: Timestamp,
     /// How soon a secret that stands still is looked at again.
     pub recheck: Duration,
 }
@@ -170,6 +175,15 @@ pub enum Action {
         /// read again after the user was.
         unproven: bool,
     },
+    /// Give the user the current password again, which somebody took away.
+    Repair {
+        /// The user.
+        user_id: String,
+        /// The version under AWSCURRENT.
+        version: String,
+        /// The version under AWSPREVIOUS, if its password logs in.
+        previous: Option<String>,
+    },
     /// Remove AWSPENDING from a version that is given up.
     Abandon {
         /// The version.
@@ -185,6 +199,7 @@ impl Action {
             Self::SetSecret { .. } => Step::SetSecret,
             Self::FinishSecret { .. } => Step::FinishSecret,
             Self::Retire { .. } => Step::Retire,
+            Self::Repair { .. } => Step::Repair,
             Self::Abandon { .. } => Step::Abandon,
         }
     }
@@ -240,11 +255,16 @@ fn decide(observation: &Observation, record: &Record, context: &Context<'_>) -> 
     // Before the pause, because even a paused secret's document must be read: it claims its user.
     let subject = secret::examine(observation, context)?;
     paused(record, context)?;
-    rolled_back(&subject, record)?;
-    settle_record(&subject, record, context)?;
-    match pending(&subject)? {
-        Some((version, generation)) => rotating::decide(&subject, record, context, version, generation),
-        None => resting::decide(&subject, record, context),
+    let decision = proceed(&subject, record, context).unwrap_or_else(|decision| decision);
+    drift::judge(&subject, record, context, decision)
+}
+
+fn proceed(subject: &secret::Subject<'_>, record: &Record, context: &Context<'_>) -> Deliberation<Decision> {
+    rolled_back(subject, record)?;
+    settle_record(subject, record, context)?;
+    match pending(subject)? {
+        Some((version, generation)) => rotating::decide(subject, record, context, version, generation),
+        None => resting::decide(subject, record, context),
     }
 }
 
@@ -329,6 +349,9 @@ fn settle_record(subject: &secret::Subject<'_>, record: &Record, context: &Conte
         version: rotation.version.clone(),
     });
     if subject.current != rotation.parent {
+        if subject.pending == Some(rotation.version.as_str()) && subject.previous != subject.pending {
+            return Err(give_up(&rotation.version));
+        }
         return Err(abandoned);
     }
     // Listings lag: a version that we saw written is there, whether they show it or not.
@@ -361,6 +384,9 @@ fn pending<'a>(subject: &secret::Subject<'a>) -> Deliberation<Option<(&'a str, u
     if let Some(generation) = subject.generation_of(pending) {
         return Ok(Some((pending, generation)));
     }
+    if subject.is_overtaken(pending) {
+        return Err(give_up(pending));
+    }
     // Nothing could be done about a foreign AWSPENDING but to steal it, so no resume passes it.
     Err(Decision::Halt {
         reason: HaltReason::ForeignPending,
@@ -369,6 +395,14 @@ fn pending<'a>(subject: &secret::Subject<'a>) -> Deliberation<Option<(&'a str, u
             subject.current
         ),
         subject: pending.to_owned(),
+    })
+}
+
+/// Gives up a pending version of ours that another current version than its parent has overtaken. It can
+/// never be promoted, and its password leaves the user once the fence is over.
+fn give_up(version: &str) -> Decision {
+    Decision::Act(Action::Abandon {
+        version: version.to_owned(),
     })
 }
 

@@ -28,11 +28,6 @@ pub(super) struct Resting<'a> {
 
 /// Decides about a secret without a rotation under way.
 pub(super) fn decide(subject: &Subject<'_>, record: &Record, context: &Context<'_>) -> Deliberation<Decision> {
-    let request = record.standing_request(subject.current, subject.created());
-    let due_at = match (subject.document.password(), request) {
-        (None, _) | (_, Some(_)) => context.now,
-        (Some(_), None) => scheduled(context.policy, subject.created()),
-    };
     if subject.created().is_none() {
         // Listings lag: a version without a date was written just now, and is not due for that.
         return Err(Decision::Wait {
@@ -41,15 +36,13 @@ pub(super) fn decide(subject: &Subject<'_>, record: &Record, context: &Context<'
             step: Step::Observe,
         });
     }
-    let resting = Resting {
-        subject,
-        record,
-        context,
-        request,
-        due_at,
-    };
+    let resting = Resting::new(subject, record, context);
     if subject.document.password().is_none() {
         return resting.begin_first();
+    }
+    if record.drift.is_some() || record.repair.is_some() {
+        // Whatever is due rests on the current password.
+        resting.check()?;
     }
     match resting.outstanding()? {
         Some(previous) if resting.retirement_due() => {
@@ -93,6 +86,23 @@ pub(super) fn overlap_end(
     }
 }
 
+impl<'a> Resting<'a> {
+    pub(super) fn new(subject: &'a Subject<'a>, record: &'a Record, context: &'a Context<'a>) -> Self {
+        let request = record.standing_request(subject.current, subject.created());
+        let due_at = match (subject.document.password(), request) {
+            (None, _) | (_, Some(_)) => context.now,
+            (Some(_), None) => scheduled(context.policy, subject.created()),
+        };
+        Self {
+            subject,
+            record,
+            context,
+            request,
+            due_at,
+        }
+    }
+}
+
 impl Resting<'_> {
     fn due(&self) -> bool {
         self.due_at <= self.context.now
@@ -109,6 +119,9 @@ impl Resting<'_> {
         if self.subject.generation_of(previous).is_none() && !self.subject.given_up().is_empty() {
             // A child of the current version is made only while the user has one password. So if
             // it has two, the second is the child's: begin() finds that out.
+            return Ok(None);
+        }
+        if !self.subject.overtaken().is_empty() {
             return Ok(None);
         }
         let ours = self.subject.previous_is_ours();

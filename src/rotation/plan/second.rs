@@ -32,10 +32,12 @@ impl Resting<'_> {
         retiring::decide(self.subject, self.record, self.context, &version)
     }
 
-    /// Whoever saw a child of the current version pending may have sent its promotion, which must
+    /// Whoever saw a child of the current version pending, or of one that a person has replaced since,
+    /// may have sent its promotion, which must
     /// find its password on the user for as long as AWS would accept it.
     pub(super) fn await_fence_of(&self, version: &str) -> Deliberation<()> {
-        let child = self.subject.generation_of(version).is_some();
+        let child = self.subject.generation_of(version).is_some()
+            || self.subject.overtaken().iter().any(|other| other == version);
         match self.fence().filter(|until| child && *until > self.context.now) {
             None => Ok(()),
             Some(until) => Err(self.fenced(
@@ -58,7 +60,13 @@ impl Resting<'_> {
     }
 
     fn version_that_logs_in(&self) -> Deliberation<Option<String>> {
-        let candidates = self.candidates()?;
+        let mut candidates = Vec::new();
+        for version in self.subject.overtaken() {
+            if self.differs_from_current(&version)? {
+                candidates.push(version);
+            }
+        }
+        candidates.extend(self.candidates()?);
         if candidates.is_empty() {
             return Ok(None);
         }

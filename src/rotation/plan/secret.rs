@@ -62,6 +62,25 @@ impl<'a> Subject<'a> {
             .collect()
     }
 
+    /// Whether rekeyd made a version from one that is not current any more: somebody has put another
+    /// current version in its way.
+    pub(super) fn is_overtaken(&self, version: &str) -> bool {
+        let others = self.observation.secret.versions.keys();
+        let mut parents = others.filter(|id| *id != self.current && *id != version);
+        parents.any(|parent| generation_of(self.arn, parent, version).is_some())
+    }
+
+    /// The versions that were made from the previous one, and given up because a person replaced that.
+    pub(super) fn overtaken(&self) -> Vec<String> {
+        let Some(previous) = self.previous.filter(|_| !self.previous_is_ours()) else {
+            return Vec::new();
+        };
+        let versions = self.observation.secret.versions.iter();
+        let unlabelled = versions.filter(|(_, version)| version.stages.is_empty());
+        let made = Children::of(self.arn, previous).among(unlabelled.map(|(id, _)| id.as_str()));
+        made.into_iter().rev().map(|(_, id)| id.to_owned()).collect()
+    }
+
     /// The versions that were made from the current one, each with its generation.
     fn children(&self) -> Vec<(u32, &'a str)> {
         let others = self.observation.secret.versions.keys().map(String::as_str);

@@ -14,14 +14,14 @@ use crate::rotation::observation::{
 use crate::rotation::version::version_id;
 use crate::secret::{PasswordAlphabet, SecretDocument};
 
-const ARN: &str = "arn:aws:secretsmanager:us-east-1:123456789012:secret:s-abcdef";
+pub(super) const ARN: &str = "arn:aws:secretsmanager:us-east-1:123456789012:secret:s-abcdef";
 const USER: &str = "arn:aws:elasticache:us-east-1:123456789012:user:user1";
 
-fn now() -> Timestamp {
+pub(super) fn now() -> Timestamp {
     Timestamp::from_timestamp(1_800_000_000, 0).unwrap()
 }
 
-fn policy() -> Policy {
+pub(super) fn policy() -> Policy {
     Policy {
         name: "orders".to_owned(),
         place: "main".to_owned(),
@@ -61,7 +61,7 @@ fn document(password: &str) -> SecretDocument {
     .unwrap()
 }
 
-fn node(port: u16) -> Endpoint {
+pub(super) fn node(port: u16) -> Endpoint {
     Endpoint {
         host: "localhost".to_owned(),
         port,
@@ -69,7 +69,7 @@ fn node(port: u16) -> Endpoint {
 }
 
 /// A user with these passwords' number, on three nodes, and a secret with these versions and labels.
-fn observation(versions: &[(&str, &[&str])], password_count: u32) -> Observation {
+pub(super) fn observation(versions: &[(&str, &[&str])], password_count: u32) -> Observation {
     let version = |stages: &[&str]| Version {
         created: Some(now()),
         stages: stages.iter().map(|stage| (*stage).to_owned()).collect(),
@@ -122,14 +122,14 @@ fn observation(versions: &[(&str, &[&str])], password_count: u32) -> Observation
     observation
 }
 
-fn answers(observation: &mut Observation, version: &str, given: &[(u16, LoginAnswer)]) {
+pub(super) fn answers(observation: &mut Observation, version: &str, given: &[(u16, LoginAnswer)]) {
     let given = given.iter().map(|(port, answer)| (node(*port), vec![answer.clone()]));
     observation
         .logins
         .insert(Credential::Version(version.to_owned()), given.collect());
 }
 
-const ACCEPTED: [(u16, LoginAnswer); 3] = [
+pub(super) const ACCEPTED: [(u16, LoginAnswer); 3] = [
     (1, LoginAnswer::Accepted),
     (2, LoginAnswer::Accepted),
     (3, LoginAnswer::Accepted),
@@ -153,6 +153,7 @@ fn decide_at(observation: &Observation, record: &Record, now: Timestamp) -> Deci
             paused: false,
             hold: None,
             drift_check: None,
+            checks_from: now,
             recheck: Duration::from_secs(900),
         },
     )
