@@ -23,6 +23,7 @@ mod halts;
 mod hostile_configuration;
 mod hostile_requests;
 mod http_port;
+mod killed;
 mod kinds_of_caches;
 mod lifecycle;
 mod lost_replies;
