@@ -29,8 +29,8 @@ struct Terms {
     every_ms: i64,
 }
 
-const SIGNATURE_WINDOW: u64 = 2;
-const FENCE: &str = "\"3s\"";
+const SIGNATURE_WINDOW: u64 = 3;
+const FENCE: &str = "\"4s\"";
 
 const TERMS: [Terms; 3] = [
     Terms {
@@ -38,24 +38,24 @@ const TERMS: [Terms; 3] = [
         users: &["user1", "user2", "user3"],
         overlap: "\"1s\"",
         overlap_ms: 1_000,
-        every: "\"4s\"",
-        every_ms: 4_000,
+        every: "\"5s\"",
+        every_ms: 5_000,
     },
     Terms {
         policy: "stock",
         users: &["user4"],
         overlap: "\"2s\"",
         overlap_ms: 2_000,
-        every: "\"5s\"",
-        every_ms: 5_000,
+        every: "\"6s\"",
+        every_ms: 6_000,
     },
     Terms {
         policy: "sessions",
         users: &["user5", "user6"],
         overlap: "\"none\"",
         overlap_ms: 0,
-        every: "\"3s\"",
-        every_ms: 3_000,
+        every: "\"4s\"",
+        every_ms: 4_000,
     },
 ];
 
@@ -133,7 +133,7 @@ impl Run {
             .world
             .daemon(daemon)
             .default_key("fence", FENCE)
-            .default_key("write_deadline", "\"1s\"");
+            .default_key("write_deadline", "\"2s\"");
         for terms in &TERMS {
             let (every, overlap) = match resting {
                 true => ("\"1000d\"", "\"none\""),

@@ -67,7 +67,7 @@ impl<'a> Killer<'a> {
             if self.lives % STALLED_LIFE == 0 {
                 // Longer than write_deadline, and at times than AWS takes a signature.
                 daemon.stop();
-                sleep(self.span(1_100, 4_000)).await;
+                sleep(self.span(2_100, 5_000)).await;
                 daemon.go_on();
                 count(&self.blows.stalls);
                 sleep(self.span(20, 600)).await;
