@@ -114,7 +114,9 @@ fn set_up(connection: &Connection) -> rusqlite::Result<()> {
     // FULL, not NORMAL: a save that returned must outlive a power cut, because a request is
     // acknowledged and a write to AWS begins right after it.
     connection.pragma_update(None, "journal_mode", "wal")?;
-    connection.pragma_update(None, "synchronous", "full")
+    connection.pragma_update(None, "synchronous", "full")?;
+    // The first read opens the log, whose place is watched from then on.
+    connection.query_row("SELECT count(*) FROM heartbeat", (), |_| Ok(()))
 }
 
 impl Owned {
