@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the tests of crashes, lost replies and stalls over and over, for SECONDS=N (600 unless said
+# Runs the tests of crashes, kills, damaged stores, lost replies and stalls over and over, for SECONDS=N (600 unless said
 # otherwise), and stops at the first failure.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -8,7 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 span=${1:-600}
 [[ $span =~ ^[0-9]+$ ]] || { echo "soak: not a number of seconds: $span" >&2; exit 2; }
 ends=$(($(date +%s) + span))
-filters=(crash:: lost_replies:: stall::)
+filters=(crash:: damaged_stores:: killed:: lost_replies:: stall::)
 
 cargo test --locked --package rekeyd --test it --no-run </dev/null
 rounds=0

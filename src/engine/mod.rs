@@ -118,10 +118,10 @@ impl Engine {
     /// # Errors
     /// When the store cannot be read.
     pub async fn new(config: Config, adapters: Adapters) -> Result<Arc<Self>, crate::store::StoreError> {
-        let records = adapters.store.records().await?;
+        let (records, now) = (adapters.store.records().await?, adapters.clock.now());
         let records = records
             .into_iter()
-            .map(|record| (record.secret_arn.clone(), record))
+            .map(|record| (record.secret_arn.clone(), record.believed(now)))
             .collect();
         let most_in_flight = config.daemon.max_in_flight;
         let started = adapters.clock.monotonic();

@@ -2,6 +2,7 @@
 //! history, pauses and timings are lost, and nothing else (promise P8).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +13,9 @@ use crate::rotation::event::{Pause, Request};
 use crate::rotation::observation::Proof;
 use crate::rotation::reason::{AttentionReason, HaltReason, WaitReason};
 use crate::rotation::step::Step;
+
+/// By how much a clock may be set back before what was stored under the old time is not believed.
+const CLOCK_SET_BACK: Duration = Duration::from_secs(3_600);
 
 /// A rotation that has begun and has not promoted yet.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -238,6 +242,56 @@ impl Record {
             repair: None,
             repairs: Vec::new(),
         }
+    }
+
+    /// The record, if all that it says has happened by `now`. Otherwise the clock was set back by more than an
+    /// hour, or the record is damaged, and its dates could hold the secret back for years: then one that knows
+    /// no more than what operators asked for.
+    pub fn believed(self, now: Timestamp) -> Self {
+        let latest = crate::clock::after(now, CLOCK_SET_BACK);
+        if self.dates().all(|date| date <= latest) {
+            return self;
+        }
+        Self {
+            request: self.request.filter(|request| request.at <= latest),
+            pause: self.pause,
+            ..Self::new(self.secret_arn, now)
+        }
+    }
+
+    /// When something happened that it tells of.
+    fn dates(&self) -> impl Iterator<Item = Timestamp> {
+        let rotation = self.rotation.iter().flat_map(|rotation| {
+            let finishing = rotation.finishing.map(|finishing| finishing.at);
+            [
+                Some(rotation.started_at),
+                rotation.set_at,
+                rotation.settled_since,
+                finishing,
+            ]
+        });
+        let promotion = self.promotion.iter();
+        let promotion = promotion.flat_map(|promotion| [Some(promotion.at), promotion.started_at]);
+        let retirement = self.retirement.iter().flat_map(|retirement| {
+            [
+                Some(retirement.started_at),
+                retirement.removed_at,
+                retirement.settled_since,
+            ]
+        });
+        let others = [
+            Some(self.first_seen),
+            self.settled_at,
+            self.open_write,
+            self.doubtful_write,
+            self.retired.as_ref().map(|retired| retired.at),
+            self.check.as_ref().map(|check| check.at),
+            self.request.as_ref().map(|request| request.at),
+            self.waiting.as_ref().map(|waiting| waiting.since),
+            self.attention.as_ref().map(|attention| attention.since),
+            self.halt.as_ref().map(|halt| halt.since),
+        ];
+        rotation.chain(promotion).chain(retirement).chain(others).flatten()
     }
 
     /// The last request, if the version under AWSCURRENT has not served it.

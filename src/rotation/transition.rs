@@ -195,7 +195,8 @@ impl Record {
         // A request that came while the rotation was under way stands on, for the next one.
         let served = self
             .request
-            .take_if(|request| started_at.is_some_and(|started_at| request.at <= started_at));
+            // One from the future was made under another clock, and would stand for ever.
+            .take_if(|request| started_at.is_some_and(|started_at| request.at <= started_at || request.at > at));
         // Seen twice, it is still one promotion, at its first time.
         let known = self.promotion.take().filter(|promotion| promotion.version == version);
         self.promotion = Some(known.unwrap_or_else(|| Promotion {

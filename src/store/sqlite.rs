@@ -34,6 +34,7 @@ pub struct SqliteStore {
 struct Owned {
     connection: Mutex<Connection>,
     location: Location,
+    in_place: files::InPlace,
     _lock: File,
 }
 
@@ -53,16 +54,32 @@ impl SqliteStore {
         let lock = files::lock(path, &location)?;
         files::create_private(path, &location)?;
         let connection = connect(path).map_err(|error| location.failed("opening the database", &error))?;
-        schema::migrate(&connection, &location)?;
+        schema::migrate(&connection, path, &location)?;
         set_up(&connection).map_err(|error| location.failed("setting up the database", &error))?;
+        let in_place = files::InPlace::note(path);
         Ok(Self {
             owned: Arc::new(Owned {
                 connection: Mutex::new(connection),
                 location,
+                in_place,
                 _lock: lock,
             }),
             turn: Arc::new(tokio::sync::Semaphore::new(1)),
         })
+    }
+
+    /// Runs a database operation that must last, where it may block.
+    async fn write(
+        &self,
+        action: &'static str,
+        operation: impl FnOnce(&mut Connection) -> rusqlite::Result<()> + Send + 'static,
+    ) -> Result<(), StoreError> {
+        let owned = Arc::clone(&self.owned);
+        let written = move |connection: &mut Connection| match owned.in_place(action) {
+            Ok(()) => operation(connection).map(Ok),
+            missing => Ok(missing),
+        };
+        self.perform(action, written).await?
     }
 
     /// Runs a database operation where it may block.
@@ -97,7 +114,24 @@ fn set_up(connection: &Connection) -> rusqlite::Result<()> {
     // FULL, not NORMAL: a save that returned must outlive a power cut, because a request is
     // acknowledged and a write to AWS begins right after it.
     connection.pragma_update(None, "journal_mode", "wal")?;
-    connection.pragma_update(None, "synchronous", "full")
+    connection.pragma_update(None, "synchronous", "full")?;
+    // The first read opens the log, whose place is watched from then on.
+    connection.query_row("SELECT count(*) FROM heartbeat", (), |_| Ok(()))
+}
+
+impl Owned {
+    /// Whether what is written goes to where the next process will look for it.
+    fn in_place(&self, action: &'static str) -> Result<(), StoreError> {
+        let Some(missing) = self.in_place.missing() else {
+            return Ok(());
+        };
+        let cause = format!(
+            "{} was deleted or replaced while rekeyd runs; put it back, or restart rekeyd: what rotations need is \
+             rebuilt from AWS; history, pauses and timings are lost",
+            missing.display()
+        );
+        Err(self.location.refused(action, cause))
+    }
 }
 
 impl Location {
@@ -135,7 +169,7 @@ impl Store for SqliteStore {
         const ACTION: &str = "writing a record";
         let change = rows::Change::new(record, events)
             .map_err(|error| self.owned.location.refused(ACTION, error.to_string()))?;
-        self.perform(ACTION, move |connection| change.commit(connection)).await
+        self.write(ACTION, move |connection| change.commit(connection)).await
     }
 
     async fn history(&self, secret_arn: Option<&str>, limit: usize) -> Result<Vec<HistoryEntry>, StoreError> {
@@ -147,7 +181,7 @@ impl Store for SqliteStore {
     }
 
     async fn check(&self) -> Result<(), StoreError> {
-        self.perform("a small write", |connection| rows::beat(connection)).await
+        self.write("a small write", |connection| rows::beat(connection)).await
     }
 
     fn shared(&self) -> bool {

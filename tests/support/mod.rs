@@ -9,6 +9,7 @@ pub mod daemon;
 pub mod faults;
 pub mod gate;
 pub mod http;
+pub mod killing;
 pub mod mangles;
 pub mod mangling_proxy;
 pub mod nodes;

@@ -325,7 +325,8 @@ fn acknowledgeable(record: &Record, reason: HaltReason, detail: String, subject:
 fn settle_record(subject: &secret::Subject<'_>, record: &Record, context: &Context<'_>) -> Deliberation<()> {
     if let Some(retirement) = &record.retirement {
         let known = subject.observation.secret.versions.contains_key(&retirement.previous);
-        if retirement.version != subject.current || !known {
+        let of_itself = retirement.previous == subject.current;
+        if retirement.version != subject.current || !known || of_itself {
             return Err(Decision::Note(Event::RetirementDropped));
         }
     }

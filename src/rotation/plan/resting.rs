@@ -73,9 +73,12 @@ pub(super) fn overlap_end(
         .promotion
         .as_ref()
         .filter(|promotion| promotion.version == current);
-    // AWS keeps no date of a promotion. If ours is lost, the secret's last change is no earlier.
+    // AWS keeps no date of a promotion. If ours is lost, or from before the version was made, the
+    // secret's last change is no earlier.
+    let created = observation.secret.versions.get(current)?.created;
     let promoted_at = promotion
         .map(|promotion| promotion.at)
+        .filter(|at| created.is_none_or(|created| created <= *at))
         .or(observation.secret.last_changed)?;
     if promotion.is_some_and(|promotion| promotion.revoke_previous) {
         return Some(promoted_at);

@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Error, ErrorKind};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::Location;
@@ -89,9 +89,64 @@ pub(super) fn lock(path: &Path, location: &Location) -> Result<File, StoreError>
 }
 
 fn lock_path(path: &Path) -> PathBuf {
+    beside(path, ".lock")
+}
+
+/// The path of a file beside the database.
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
+    name.push(suffix);
     name.into()
+}
+
+/// The files that this process has open, as they were found: writes to a file that is deleted go on
+/// without an error, and are lost.
+pub(super) struct InPlace(Vec<(PathBuf, Identity)>);
+
+/// Device and inode.
+type Identity = (u64, u64);
+
+impl InPlace {
+    /// Notes the files of a database that is open, and of its lock.
+    pub(super) fn note(path: &Path) -> Self {
+        let paths = [path.to_owned(), beside(path, "-wal"), lock_path(path)];
+        let noted = paths.into_iter().filter_map(|path| {
+            let identity = identity(&path)?;
+            Some((path, identity))
+        });
+        Self(noted.collect())
+    }
+
+    /// The first that is no longer there, or is another.
+    pub(super) fn missing(&self) -> Option<&Path> {
+        let gone = |(path, noted): &&(PathBuf, Identity)| identity(path) != Some(*noted);
+        self.0.iter().find(gone).map(|(path, _)| path.as_path())
+    }
+}
+
+fn identity(path: &Path) -> Option<Identity> {
+    let metadata = std::fs::metadata(path).ok()?;
+    Some((metadata.dev(), metadata.ino()))
+}
+
+/// Makes an empty private file, in place of one that an interrupted process has left.
+pub(super) fn start_draft(draft: &Path, location: &Location) -> Result<(), StoreError> {
+    match std::fs::remove_file(draft) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(location.refused("removing an old draft", format!("{}: {error}", draft.display())))
+        }
+        _ => create_private(draft, location),
+    }
+}
+
+/// Gives a draft its last name, durably.
+pub(super) fn finish_draft(draft: &Path, kept: &Path) -> std::io::Result<()> {
+    File::open(draft)?.sync_all()?;
+    std::fs::rename(draft, kept)?;
+    match kept.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => File::open(folder)?.sync_all(),
+        _ => Ok(()),
+    }
 }
 
 /// Creates the file if there is none, and takes it from everybody else. SQLite gives the files that

@@ -66,7 +66,12 @@ pub(super) fn records(connection: &Connection) -> rusqlite::Result<Vec<Record>> 
     while let Some(row) = rows.next()? {
         let (secret_arn, json): (String, String) = (row.get(0)?, row.get(1)?);
         match serde_json::from_str::<Record>(&json) {
-            Ok(record) => records.push(record),
+            Ok(record) if record.secret_arn == secret_arn => records.push(record),
+            Ok(record) => tracing::warn!(
+                secret_arn,
+                names = record.secret_arn,
+                "a record in the store names another secret; what rotations need is rebuilt from AWS"
+            ),
             Err(error) => tracing::warn!(
                 secret_arn,
                 %error,

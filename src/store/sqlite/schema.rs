@@ -1,8 +1,10 @@
 //! The tables, and how older ones become today's.
 
+use std::path::Path;
+
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::Location;
+use super::{Location, files};
 use crate::store::StoreError;
 
 /// Marks the file as rekeyd's: "rkyd".
@@ -31,10 +33,20 @@ const MIGRATIONS: [&str; 1] = ["
     INSERT INTO heartbeat VALUES (1, 0);
 "];
 
-/// Brings the tables up to date, or refuses a file that this release must not touch.
-pub(super) fn migrate(connection: &Connection, location: &Location) -> Result<(), StoreError> {
+/// Brings the tables up to date, or refuses a file that this release must not touch. A file of an
+/// older release is first copied beside itself, for whoever wants to go back to that release.
+pub(super) fn migrate(connection: &Connection, path: &Path, location: &Location) -> Result<(), StoreError> {
+    migrate_by(&MIGRATIONS, connection, path, location)
+}
+
+fn migrate_by(
+    migrations: &[&str],
+    connection: &Connection,
+    path: &Path,
+    location: &Location,
+) -> Result<(), StoreError> {
     const ACTION: &str = "reading the schema";
-    let known = MIGRATIONS.len();
+    let known = migrations.len();
     let (found, ours, empty) = look(connection).map_err(|error| location.failed(ACTION, &error))?;
     if !ours && !empty {
         return Err(location.refused(
@@ -42,16 +54,18 @@ pub(super) fn migrate(connection: &Connection, location: &Location) -> Result<()
             "this database belongs to another program; name another file".to_owned(),
         ));
     }
-    match usize::try_from(found) {
-        Ok(version) if version <= known => {
-            apply(connection, version).map_err(|error| location.failed("migrating the schema", &error))
-        }
-        _ => Err(StoreError::Newer {
+    let version = usize::try_from(found)
+        .ok()
+        .filter(|version| *version <= known)
+        .ok_or_else(|| StoreError::Newer {
             location: location.0.clone(),
             found,
             known: i64::try_from(known).unwrap_or(i64::MAX),
-        }),
+        })?;
+    if (1..known).contains(&version) {
+        back_up(connection, path, version, location)?;
     }
+    apply(migrations, connection, version).map_err(|error| location.failed("migrating the schema", &error))
 }
 
 /// The schema's version, whether the file is rekeyd's, and whether it has no tables.
@@ -62,15 +76,35 @@ fn look(connection: &Connection) -> rusqlite::Result<(i64, bool, bool)> {
     Ok((version, application == APPLICATION_ID, tables == 0))
 }
 
-fn apply(connection: &Connection, from: usize) -> rusqlite::Result<()> {
-    if from == MIGRATIONS.len() {
+/// Writes the file, as the older release left it, to `FILE.schema-N.bak`.
+fn back_up(connection: &Connection, path: &Path, version: usize, location: &Location) -> Result<(), StoreError> {
+    const ACTION: &str = "copying the file before its schema is migrated";
+    let kept = files::beside(path, &format!(".schema-{version}.bak"));
+    let draft = files::beside(path, &format!(".schema-{version}.draft"));
+    files::start_draft(&draft, location)?;
+    connection
+        .execute("VACUUM INTO ?1", [draft.to_string_lossy()])
+        .map_err(|error| location.failed(ACTION, &error))?;
+    // Under its last name only when it is whole.
+    files::finish_draft(&draft, &kept).map_err(|error| location.refused(ACTION, error.to_string()))?;
+    tracing::info!(copy = %kept.display(), schema = version, "the store is migrated; this copy fits the release before");
+    Ok(())
+}
+
+/// All steps and the new version in one transaction: whatever interrupts it leaves the old schema.
+fn apply(migrations: &[&str], connection: &Connection, from: usize) -> rusqlite::Result<()> {
+    if from == migrations.len() {
         return Ok(());
     }
     let transaction = rusqlite::Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
-    for migration in &MIGRATIONS[from..] {
+    for migration in &migrations[from..] {
         transaction.execute_batch(migration)?;
     }
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-    transaction.pragma_update(None, "user_version", MIGRATIONS.len() as i64)?;
+    transaction.pragma_update(None, "user_version", migrations.len() as i64)?;
     transaction.commit()
 }
+
+#[cfg(test)]
+#[path = "schema_tests.rs"]
+mod tests;
