@@ -68,7 +68,11 @@ impl SecretView {
             region: account.region.clone(),
             name: secret.name.clone(),
             arn: secret.arn.clone(),
-            tags: secret.tags.iter().map(|tag| (tag.key.clone(), tag.value.clone())).collect(),
+            tags: secret
+                .tags
+                .iter()
+                .map(|tag| (tag.key.clone(), tag.value.clone()))
+                .collect(),
             deleted: secret.deleted,
             versions: versions.collect(),
         }
@@ -197,7 +201,9 @@ fn node_answers(account: &Account, node: &Node, serves: bool, (user, passwords):
         Owner::Serverless(name) => Some(name.clone()),
         Owner::ReplicationGroup(_) => None,
     };
-    let hidden_in = serverless_cache.as_ref().and_then(|name| account.cache.serverless.get(name));
+    let hidden_in = serverless_cache
+        .as_ref()
+        .and_then(|name| account.cache.serverless.get(name));
     NodeAnswers {
         node: node.id.clone(),
         host: node.host.clone(),

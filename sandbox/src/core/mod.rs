@@ -276,7 +276,9 @@ impl State {
         input: O,
     ) -> (Result<O::Output, ApiError>, bool) {
         let what = (O::SERVICE, O::NAME);
-        let footing = O::MUTATES.then(|| self.footing(now, ctx, what, input.resource())).flatten();
+        let footing = O::MUTATES
+            .then(|| self.footing(now, ctx, what, input.resource()))
+            .flatten();
         let mut env = self.env(now, &ctx.account, &ctx.region);
         let before = env.account.changes();
         let result = input.apply(&mut env);
@@ -336,7 +338,10 @@ impl State {
         let mut updates = Vec::new();
         for account in self.accounts.values_mut() {
             while let Some((at, event)) = account.take_due(now) {
-                let noted = self.trail.is_some().then(|| (event.clone(), trail::secret_of(account, &event)));
+                let noted = self
+                    .trail
+                    .is_some()
+                    .then(|| (event.clone(), trail::secret_of(account, &event)));
                 let mut env = Env {
                     account: &mut *account,
                     settings: &self.settings,

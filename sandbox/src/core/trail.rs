@@ -66,7 +66,12 @@ pub(crate) struct Footing {
 }
 
 impl Footing {
-    fn look(&self, account: &Account, now: DateTime<Utc>, modifying_lag_ms: u64) -> (Option<SecretView>, Option<UserView>) {
+    fn look(
+        &self,
+        account: &Account,
+        now: DateTime<Utc>,
+        modifying_lag_ms: u64,
+    ) -> (Option<SecretView>, Option<UserView>) {
         let Some(resource) = &self.happening.resource else {
             return (None, None);
         };
@@ -108,8 +113,14 @@ impl State {
                 signed_at: ctx.signed_at,
                 operation,
                 resource: resource.map(ToOwned::to_owned),
-                secret: Change { before: None, after: None },
-                user: Change { before: None, after: None },
+                secret: Change {
+                    before: None,
+                    after: None,
+                },
+                user: Change {
+                    before: None,
+                    after: None,
+                },
             },
             service,
         };
@@ -161,7 +172,10 @@ impl Trail {
             operation,
             resource: Some(name.clone()),
             secret,
-            user: Change { before: None, after: None },
+            user: Change {
+                before: None,
+                after: None,
+            },
         });
     }
 }
