@@ -17,6 +17,7 @@ mod changing_nodes;
 mod check_command;
 mod command_line;
 mod crash;
+mod crash_points;
 mod doubts;
 mod half_discovery;
 mod halts;

@@ -264,7 +264,12 @@ impl Replica {
         simulation.until(&what, at_most, probe, describe).await
     }
 
-    /// Asks for a rotation now.
+    /// Asks for a rotation now, and says whether it was acknowledged.
+    pub async fn ask(&self, secret: &str, options: RotateOptions) -> bool {
+        self.engine.rotate(&named(secret), options).await.is_ok()
+    }
+
+    /// Asks for a rotation now, and takes for granted that it is acknowledged.
     pub async fn rotate(&self, secret: &str, options: RotateOptions) {
         self.engine
             .rotate(&named(secret), options)
