@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use rekeyd::aws::PlacePorts;
-use rekeyd::engine::control::{Control, RotateOptions, Selector};
+use rekeyd::engine::control::{Control, ControlError, RotateOptions, Selector};
 use rekeyd::engine::{Adapters, Engine};
 use rekeyd::metrics::Metrics;
 use rekeyd::rotation::status::SecretStatus;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use super::auditor::Expectations;
 use super::chance::randomness;
 use super::clock::MachineClock;
 use super::faults::{CallFault, CrashPoint, SaveFault};
@@ -108,6 +109,8 @@ impl Machine {
         let config = self.config();
         let world = self.simulation.world.clone();
         let policies: Vec<String> = config.policies.keys().cloned().collect();
+        let expected = config.policies.values().map(|policy| Expectations::of(policy, REGION));
+        world.auditor().register(&self.name.to_uppercase(), expected.collect());
         let fate = Fate {
             stall: past_signatures(&world),
             ..std::mem::take(&mut self.fate)
@@ -264,17 +267,23 @@ impl Replica {
         simulation.until(&what, at_most, probe, describe).await
     }
 
-    /// Asks for a rotation now, and says whether it was acknowledged.
-    pub async fn ask(&self, secret: &str, options: RotateOptions) -> bool {
-        self.engine.rotate(&named(secret), options).await.is_ok()
+    /// Asks for a rotation now.
+    ///
+    /// # Errors
+    /// As an operator hears of them.
+    pub async fn ask(&self, secret: &str, options: RotateOptions) -> Result<(), ControlError> {
+        let world = &self.machine.simulation.world;
+        let now = world.sandbox.now();
+        world.auditor().requested(now, secret, options.revoke_previous);
+        self.engine.rotate(&named(secret), options).await?;
+        world.auditor().acknowledged(secret);
+        Ok(())
     }
 
     /// Asks for a rotation now, and takes for granted that it is acknowledged.
     pub async fn rotate(&self, secret: &str, options: RotateOptions) {
-        self.engine
-            .rotate(&named(secret), options)
-            .await
-            .unwrap_or_else(|error| panic!("{error}"));
+        let asked = self.ask(secret, options).await;
+        asked.unwrap_or_else(|error| panic!("{error}"));
     }
 }
 
