@@ -37,6 +37,7 @@ mod run_once;
 mod secrecy;
 mod shutdown;
 mod simulated;
+mod simulated_faults;
 mod stall;
 mod storage;
 mod strange_passwords;
