@@ -12,12 +12,14 @@
 mod support;
 
 mod admin_socket;
+mod auditor;
 mod aws_guide;
 mod changing_nodes;
 mod check_command;
 mod command_line;
 mod crash;
 mod damaged_stores;
+mod crash_points;
 mod doubts;
 mod drift;
 mod drift_on_redis;
@@ -42,6 +44,7 @@ mod run_once;
 mod secrecy;
 mod shutdown;
 mod simulated;
+mod simulated_faults;
 mod stall;
 mod storage;
 mod stored_json;
