@@ -105,7 +105,6 @@ fn a_user_that_was_deleted_or_turned_to_iam_or_to_no_password_is_named_so() {
     };
     simulate(1, lifelike(), async |sim| {
         let (replica, secret) = checked(&sim, "repair").await;
-        sim.world.auditor().excuse("user1");
         sim.call(iam()).await;
         let passwordless = has_drifted(DriftCause::Passwordless);
         let status = replica.until(&secret, "passwordless", MINUTES(370), passwordless).await;
@@ -122,7 +121,6 @@ fn a_user_that_was_deleted_or_turned_to_iam_or_to_no_password_is_named_so() {
     });
     simulate(1, lifelike(), async |sim| {
         let (replica, secret) = checked(&sim, "repair").await;
-        sim.world.auditor().excuse("user1");
         sim.call(DeleteUser {
             user_id: "user1".to_owned(),
         })
