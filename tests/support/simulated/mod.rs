@@ -29,6 +29,7 @@ use std::time::Duration;
 
 pub use super::daemon::Policy;
 pub use auditor::Expectations;
+pub use clock::MachineClock;
 pub use faults::{CallFault, CallFaultKind, CrashPoint, DiskTrouble, SaveFault, SaveFaultKind};
 pub use footprint::Footprint;
 pub use login::Refusals;
