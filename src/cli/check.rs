@@ -168,7 +168,12 @@ fn explain_rotation(text: &mut String, policy: &Policy) {
         canary => format!("canary: {canary} of the due secrets first, the others after its proof"),
     };
     let most = most_in_trouble(policy.max_attention);
-    line(text, 2, "blast radius", &format!("{canary}; nothing new beyond {most} in trouble"));
+    line(
+        text,
+        2,
+        "blast radius",
+        &format!("{canary}; nothing new beyond {most} in trouble"),
+    );
 }
 
 fn most_in_trouble(most: MaxAttention) -> String {

@@ -76,11 +76,15 @@ impl BlastRadius {
             return;
         }
         let too_many = self.too_many();
-        self.in_trouble = (self.in_trouble + usize::from(member.in_trouble)).saturating_sub(usize::from(before.in_trouble));
+        self.in_trouble =
+            (self.in_trouble + usize::from(member.in_trouble)).saturating_sub(usize::from(before.in_trouble));
         if let Some((at, first_only)) = before.proof {
             self.proofs[usize::from(first_only)].remove(&(at, key.to_owned()));
         }
-        let (under_way, proof) = (member.under_way, member.proof.filter(|proof| before.proof != Some(*proof)));
+        let (under_way, proof) = (
+            member.under_way,
+            member.proof.filter(|proof| before.proof != Some(*proof)),
+        );
         if before.due_at != member.due_at && self.waiting.holds(key) {
             self.waiting.put(key, member.due_at);
         }
@@ -119,7 +123,14 @@ impl BlastRadius {
     /// from now on, so that of two that are looked at together the first goes first.
     pub(super) fn drive_begins(&mut self, key: &str, now: Timestamp) {
         let due = self.members.get(key).filter(|member| !member.under_way);
-        let due = due.and_then(|member| member.due_at).filter(|due| *due <= now);
+        if due.and_then(|member| member.due_at).is_some_and(|due| due <= now) {
+            self.stand_in_row(key);
+        }
+    }
+
+    /// Notes that something else holds a secret back: it keeps its turn meanwhile.
+    pub(super) fn stand_in_row(&mut self, key: &str) {
+        let due = self.members.get(key).and_then(|member| member.due_at);
         if self.canary > 0 && due.is_some() && !self.proved_for(key) {
             self.waiting.put(key, due);
         }
@@ -173,7 +184,10 @@ impl BlastRadius {
 
     /// The secret that the others wait for: one that goes first, or else the first in the row.
     pub(super) fn goes_first(&self) -> Option<&str> {
-        self.canaries.first().map(String::as_str).or_else(|| self.waiting.iter().next())
+        self.canaries
+            .first()
+            .map(String::as_str)
+            .or_else(|| self.waiting.iter().next())
     }
 
     /// Whether secrets wait for one that goes first.
@@ -234,10 +248,7 @@ impl BlastRadius {
             return;
         }
         for key in std::mem::take(&mut self.stopped) {
-            let due = self.members.get(&key).and_then(|member| member.due_at);
-            if self.canary > 0 && !self.proved_for(&key) {
-                self.waiting.put(&key, due);
-            }
+            self.stand_in_row(&key);
             self.released.push(key);
         }
     }

@@ -226,10 +226,10 @@ impl Engine {
     fn decide(&self, key: &str, policy: &Policy, observation: &Observation, record: &Record) -> Decision {
         let mut state = self.state();
         let now = self.clock.now();
-        if let Some(entry) = state.entries.get_mut(key) {
-            entry.dues = dues(observation, record, policy);
+        if let (Some(entry), Some(dues)) = (state.entries.get_mut(key), dues(observation, record, policy)) {
+            entry.dues = dues;
+            self.member_changed(&mut state, key);
         }
-        self.member_changed(&mut state, key);
         let asking = Hold {
             why: ASKING,
             until: now,

@@ -31,12 +31,17 @@ impl Engine {
     ///
     /// A request with `--now` waits for room only.
     pub(super) fn take_place(&self, state: &mut State, key: &str, policy: &Policy, urgent: bool) -> Option<HeldBy> {
-        if !urgent && self.survey_hold(state, policy).is_some() {
-            return Some(HeldBy::Survey);
-        }
+        let surveyed = urgent || self.survey_hold(state, policy).is_none();
         let has_room = state.beginning.contains(key) || state.entries.get(key).is_some_and(Entry::in_flight);
-        if !has_room && state.room() == 0 {
-            return Some(HeldBy::MaxInFlight);
+        let held = match (surveyed, has_room || state.room() > 0) {
+            (false, _) => Some(HeldBy::Survey),
+            (true, false) => Some(HeldBy::MaxInFlight),
+            (true, true) => None,
+        };
+        if held.is_some() {
+            let radius = state.blast_radii.get_mut(&policy.name);
+            radius.into_iter().for_each(|radius| radius.stand_in_row(key));
+            return held;
         }
         if let Some(reason) = state
             .blast_radii
@@ -70,7 +75,9 @@ impl Engine {
     /// Tells the other secrets of its policy how one stands now.
     pub(super) fn member_changed(&self, state: &mut State, key: &str) {
         let Some(entry) = state.entries.get(key) else { return };
-        let Some(policy) = self.policy(&entry.policy) else { return };
+        let Some(policy) = self.policy(&entry.policy) else {
+            return;
+        };
         let member = member(entry, policy);
         let Some(radius) = state.blast_radii.get_mut(&policy.name) else {
             return;
@@ -175,7 +182,10 @@ impl State {
 
     /// Lets secrets look again that waited until every one was read.
     pub(super) fn release_surveyed(&mut self) {
-        let held = self.entries.iter().filter(|(_, entry)| entry.sight.held == Some(HeldBy::Survey));
+        let held = self
+            .entries
+            .iter()
+            .filter(|(_, entry)| entry.sight.held == Some(HeldBy::Survey));
         let held: Vec<String> = held.map(|(key, _)| key.clone()).collect();
         held.iter().for_each(|key| self.wake(key));
     }

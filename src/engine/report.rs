@@ -14,7 +14,11 @@ impl Engine {
     /// Every secret, in the order of policies and names; those that could not be looked up too.
     pub(super) fn report(&self) -> Vec<SecretStatus> {
         let state = self.state();
-        let mut all: Vec<SecretStatus> = state.entries.values().map(|entry| self.entry_status(&state, entry)).collect();
+        let mut all: Vec<SecretStatus> = state
+            .entries
+            .values()
+            .map(|entry| self.entry_status(&state, entry))
+            .collect();
         all.extend(self.unresolved(&state));
         all.sort_by(|a, b| (&a.policy, &a.secret).cmp(&(&b.policy, &b.secret)));
         all
@@ -76,7 +80,9 @@ impl Engine {
         let (record, sight, facts) = (&entry.record, &entry.sight, &entry.sight.facts);
         let standing = standing(entry);
         // What it waits for has gone on since it last looked.
-        let held = sight.held.filter(|held| matches!(held, HeldBy::Policy(_)) && standing.phase == Phase::Due);
+        let held = sight
+            .held
+            .filter(|held| matches!(held, HeldBy::Policy(_)) && standing.phase == Phase::Due);
         let held = held.zip(self.policy(&entry.policy));
         let detail = held.map(|(by, policy)| self.words_of(state, policy, by));
         let check = record.check.as_ref().filter(|check| {

@@ -58,7 +58,13 @@ mod tests {
     fn who_is_due_first_stands_first_and_once() {
         let at = |seconds| Timestamp::from_timestamp(seconds, 0);
         let mut row = Row::default();
-        for (key, due) in [("b", at(5)), ("unknown", None), ("a", at(5)), ("c", at(9)), ("c", at(1))] {
+        for (key, due) in [
+            ("b", at(5)),
+            ("unknown", None),
+            ("a", at(5)),
+            ("c", at(9)),
+            ("c", at(1)),
+        ] {
             row.put(key, due);
         }
         assert_eq!(row.iter().collect::<Vec<_>>(), ["c", "a", "b", "unknown"]);

@@ -13,11 +13,13 @@ mod support;
 
 mod admin_socket;
 mod aws_guide;
+mod canary;
 mod changing_nodes;
 mod check_command;
 mod command_line;
 mod crash;
 mod doubts;
+mod fleet_simulated;
 mod half_discovery;
 mod halts;
 mod hostile_configuration;

@@ -63,7 +63,9 @@ pub(super) fn max_attention(most: RawMost) -> Result<MaxAttention, String> {
             .map(MaxAttention::Secrets)
             .map_err(|error| format!("{error} secrets, or a share like \"5%\"")),
         RawMost::Share(text) => {
-            let percent = text.strip_suffix('%').filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()));
+            let percent = text
+                .strip_suffix('%')
+                .filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()));
             let percent = percent.and_then(|digits| digits.parse().ok());
             percent
                 .filter(|percent| (1..=100).contains(percent))

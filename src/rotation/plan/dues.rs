@@ -13,7 +13,7 @@ use super::resting::scheduled;
 /// What an observation tells of a secret's turn.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Dues {
-    /// Since when, or from when on, it is due; unknown before its document was read.
+    /// Since when, or from when on, it is due; unknown while its version has no date.
     pub due_at: Option<Timestamp>,
     /// Whether it has no password yet.
     pub first_password: bool,
@@ -23,15 +23,13 @@ pub struct Dues {
     pub made: Option<(String, Timestamp)>,
 }
 
-/// Where a secret stands, as far as the observation tells.
-pub fn dues(observation: &Observation, record: &Record, policy: &Policy) -> Dues {
+/// Where a secret stands; nothing before its current document was read.
+pub fn dues(observation: &Observation, record: &Record, policy: &Policy) -> Option<Dues> {
     let secret = &observation.secret;
-    let Some(current) = secret.holder(AWSCURRENT) else {
-        return Dues::default();
-    };
+    let current = secret.holder(AWSCURRENT)?;
     let created = secret.versions.get(current).and_then(|version| version.created);
-    let document = observation.values.get(current).and_then(|value| value.as_ref().ok());
-    let first_password = document.is_some_and(|document| document.password().is_none());
+    let document = observation.values.get(current)?.as_ref().ok()?;
+    let first_password = document.password().is_none();
     let by_date = match first_password {
         true => created,
         false => created.map(|created| scheduled(policy, Some(created))),
@@ -42,12 +40,12 @@ pub fn dues(observation: &Observation, record: &Record, policy: &Policy) -> Dues
     let others = secret.versions.keys().map(String::as_str);
     let others = others.filter(|id| *id != current && Some(*id) != previous);
     let ours = previous.is_some_and(|previous| generation_of(&secret.arn, previous, current).is_some());
-    Dues {
-        due_at: document.and(by_date.into_iter().chain(requested).min()),
+    Some(Dues {
+        due_at: by_date.into_iter().chain(requested).min(),
         first_password,
         tried: !Children::of(&secret.arn, current).among(others).is_empty(),
         made: created.filter(|_| ours).map(|created| (current.to_owned(), created)),
-    }
+    })
 }
 
 /// When the password under AWSCURRENT was promoted, if by rekeyd and with proof as good as the
@@ -55,7 +53,11 @@ pub fn dues(observation: &Observation, record: &Record, policy: &Policy) -> Dues
 /// no nodes, so that nothing was learnt about those of others.
 ///
 /// AWS keeps no date of a promotion. If the record's is lost, the version's own is no later.
-pub fn proof_of_wave(record: &Record, made: Option<&(String, Timestamp)>, policy: &Policy) -> Option<(Timestamp, bool)> {
+pub fn proof_of_wave(
+    record: &Record,
+    made: Option<&(String, Timestamp)>,
+    policy: &Policy,
+) -> Option<(Timestamp, bool)> {
     let check = record.check.as_ref()?;
     let first_only = match check.proof {
         Proof::Proven | Proof::EndpointProven => false,
@@ -63,7 +65,10 @@ pub fn proof_of_wave(record: &Record, made: Option<&(String, Timestamp)>, policy
         Proof::Unproven(UnprovenReason::UserOff | UnprovenReason::NoEndpoints) => true,
         Proof::Unproven(UnprovenReason::NodeUnavailable | UnprovenReason::ApiOnly) => return None,
     };
-    let promotion = record.promotion.as_ref().map(|promotion| (&promotion.version, promotion.at));
+    let promotion = record
+        .promotion
+        .as_ref()
+        .map(|promotion| (&promotion.version, promotion.at));
     let made = made.map(|(version, at)| (version, *at));
     let mut known = promotion.into_iter().chain(made);
     known

@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::*;
 use crate::clock::after;
 use crate::policy::{
-    Endpoint, FirstPassword, MaxAttention, OnDrift, Overlap, PasswordSpec, Retry, Schedule, Selection, Tls, UserPattern, Verify,
+    Endpoint, FirstPassword, MaxAttention, OnDrift, Overlap, PasswordSpec, Retry, Schedule, Selection, Tls,
+    UserPattern, Verify,
 };
 use crate::rotation::observation::{
     Authentication, LoginAnswer, Node, NodeKind, SecretState, Taken, Topology, User, UserSight, UserStatus, Version,

@@ -13,6 +13,7 @@ mod auditor;
 mod chance;
 mod clock;
 mod errors;
+mod fleet;
 mod footprint;
 mod login;
 mod operator;
@@ -27,6 +28,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 pub use super::daemon::Policy;
+pub use fleet::FLEET_PASSWORD;
 pub use footprint::Footprint;
 pub use login::Refusals;
 pub use process::CrashPoint;
