@@ -130,7 +130,7 @@ fn a_node_that_is_down_while_it_is_called_available_stops_every_rotation() {
 fn all_who_fall_due_at_one_moment_wait_for_the_first_of_them() {
     simulate(1, lifelike(), async |sim| {
         let users = sim.fleet(40).await;
-        let replica = sim.replica("rekeyd", policy(&users).with("schedule", "\"2h\"")).await;
+        let _replica = sim.replica("rekeyd", policy(&users).with("schedule", "\"2h\"")).await;
         sim.run_for(HOUR).await;
         assert_eq!(sim.begun(), 0);
         let mut most = 0;
