@@ -19,7 +19,7 @@ use self::shown::Memory;
 use crate::clock::{Timestamp, between};
 use crate::rotation::event::Event;
 use crate::rotation::observation::{LoginAnswer, Proof};
-use crate::rotation::reason::DriftCause;
+use crate::rotation::reason::{DriftCause, HoldReason};
 use crate::rotation::state::Record;
 use crate::rotation::status::SecretStatus;
 use crate::rotation::step::Step;
@@ -165,6 +165,7 @@ impl Metrics {
     /// next [`show`](Self::show); their counters stay.
     pub fn policies(&self, names: &[String]) {
         for policy in names {
+            self.policy_held(policy, &[]);
             self.families.work.rotation_duration.touch(&[policy]);
             self.families.work.repairs.add(&[policy], 0);
             for cause in DriftCause::ALL {
@@ -260,6 +261,14 @@ impl Metrics {
     /// Notes whether this process owns its work: always, on a store of its own.
     pub fn lease_held(&self, held: bool) {
         self.families.process.lease_held.set(&[], f64::from(u8::from(held)));
+    }
+
+    /// Says why a policy's due secrets do not begin.
+    pub fn policy_held(&self, policy: &str, reasons: &[HoldReason]) {
+        for reason in HoldReason::ALL {
+            let held = f64::from(u8::from(reasons.contains(reason)));
+            self.families.shown.held.set(&[policy, reason.label()], held);
+        }
     }
 
     /// Replaces the gauges that are computed from status.

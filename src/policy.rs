@@ -134,6 +134,28 @@ pub struct Selection {
     pub tags: BTreeMap<String, String>,
 }
 
+/// How many of a policy's secrets may be in trouble before it starts nothing new.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum MaxAttention {
+    /// Of a hundred; rounded up, so that one always may.
+    Percent(u32),
+    /// So many, however many there are.
+    Secrets(usize),
+}
+
+impl MaxAttention {
+    /// How many of `secrets` may be.
+    pub fn of(self, secrets: usize) -> usize {
+        match self {
+            Self::Percent(percent) => {
+                let share = secrets.saturating_mul(usize::try_from(percent).unwrap_or(usize::MAX));
+                share.div_ceil(100).max(1)
+            }
+            Self::Secrets(number) => number,
+        }
+    }
+}
+
 /// Which certificates the nodes' are checked against.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Tls {
@@ -184,6 +206,10 @@ pub struct Policy {
     pub endpoints: Vec<Endpoint>,
     /// Which certificates nodes are checked against.
     pub tls: Tls,
+    /// How many of its due secrets go first, while the others wait for the proof; 0 lets all go.
+    pub canary: usize,
+    /// Beyond how many secrets in trouble it starts nothing new.
+    pub max_attention: MaxAttention,
     /// Whether its rotations are switched off.
     pub paused: bool,
 }

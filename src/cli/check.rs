@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::clock::Timestamp;
 use crate::config::{Config, Daemon, Loaded, StateLocation, duration};
-use crate::policy::{FirstPassword, OnDrift, Overlap, Place, Policy, Schedule, Verify};
+use crate::policy::{FirstPassword, MaxAttention, OnDrift, Overlap, Place, Policy, Schedule, Verify};
 use crate::schedule;
 
 /// How many dates are shown of each policy.
@@ -163,6 +163,24 @@ fn explain_rotation(text: &mut String, policy: &Policy) {
         "fence",
         &format!("{fence} between a change and the next scheduled rotation"),
     );
+    let canary = match policy.canary {
+        0 => "no canary: all due secrets go at once".to_owned(),
+        canary => format!("canary: {canary} of the due secrets first, the others after its proof"),
+    };
+    let most = most_in_trouble(policy.max_attention);
+    line(
+        text,
+        2,
+        "blast radius",
+        &format!("{canary}; nothing new beyond {most} in trouble"),
+    );
+}
+
+fn most_in_trouble(most: MaxAttention) -> String {
+    match most {
+        MaxAttention::Percent(percent) => format!("{percent}%"),
+        MaxAttention::Secrets(number) => number.to_string(),
+    }
 }
 
 fn explain_selection(text: &mut String, policy: &Policy) {
@@ -325,6 +343,8 @@ fn policy_json(policy: &Policy, now: Timestamp) -> Value {
         "write_deadline": duration::format(policy.write_deadline),
         "endpoints": endpoints,
         "tls": { "ca_file": policy.tls.ca_file.as_ref().map(|file| file.display().to_string()) },
+        "canary": policy.canary,
+        "max_attention": most_in_trouble(policy.max_attention),
         "paused": policy.paused,
         "if_rotated_now": dates,
     })

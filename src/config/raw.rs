@@ -104,6 +104,8 @@ pub(super) struct RawPolicy {
     pub(super) write_deadline: Option<String>,
     pub(super) endpoints: Option<Vec<String>>,
     pub(super) tls: Option<Table<RawTls>>,
+    pub(super) canary: Option<i64>,
+    pub(super) max_attention: Option<RawMost>,
     pub(super) paused: Option<bool>,
     timezone: NotYet,
     window: NotYet,
@@ -111,8 +113,6 @@ pub(super) struct RawPolicy {
     together: NotYet,
     never_within: NotYet,
     max_versions_per_day: NotYet,
-    canary: NotYet,
-    max_attention: NotYet,
 }
 
 impl RawPolicy {
@@ -129,12 +129,6 @@ impl RawPolicy {
                 "max_versions_per_day",
                 self.max_versions_per_day,
                 "versions would not be counted",
-            ),
-            ("canary", self.canary, "all due secrets would go at once"),
-            (
-                "max_attention",
-                self.max_attention,
-                "a policy in trouble would start more rotations",
             ),
         ]
         .into_iter()
@@ -165,6 +159,35 @@ pub(super) struct RawRetry {
     pub(super) initial: Option<String>,
     pub(super) max: Option<String>,
     pub(super) jitter: Option<f64>,
+}
+
+/// `max_attention`: a share or a number.
+#[derive(Clone, Debug)]
+pub(super) enum RawMost {
+    Share(String),
+    Number(i64),
+}
+
+impl<'de> Deserialize<'de> for RawMost {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ShareOrNumber;
+        impl Visitor<'_> for ShareOrNumber {
+            type Value = RawMost;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a share like \"5%\" or a number of secrets")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, share: &str) -> Result<RawMost, E> {
+                Ok(RawMost::Share(share.to_owned()))
+            }
+
+            fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<RawMost, E> {
+                Ok(RawMost::Number(number))
+            }
+        }
+        deserializer.deserialize_any(ShareOrNumber)
+    }
 }
 
 /// `tls`.

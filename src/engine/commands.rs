@@ -9,7 +9,7 @@ use crate::rotation::event::{Event, Pause, Request};
 use crate::rotation::status::SecretStatus;
 use crate::store::HistoryEntry;
 
-use super::control::{Accepted, Control, ControlError, PolicyStatus, Readiness, RotateOptions, Selector};
+use super::control::{Accepted, Control, ControlError, PolicyHold, PolicyStatus, Readiness, RotateOptions, Selector};
 use super::{Engine, TICK_STALL};
 
 impl Engine {
@@ -90,6 +90,14 @@ impl Control for Engine {
                 schedule: crate::schedule::describe(&policy.schedule),
                 secrets: count(&policy.name),
                 paused: policy.paused || self.config.daemon.paused,
+                held: state
+                    .policy_holds(&policy.name)
+                    .into_iter()
+                    .map(|reason| PolicyHold {
+                        reason,
+                        detail: format!("waits {}", state.words_of_policy(&policy.name, reason)),
+                    })
+                    .collect(),
             })
             .collect()
     }
@@ -101,6 +109,10 @@ impl Control for Engine {
             .map(|policy| policy.name.clone())
             .collect();
         self.metrics.show(&self.report(), &paused, self.clock.now());
+        let state = self.state();
+        for policy in self.config.policies.keys() {
+            self.metrics.policy_held(policy, &state.policy_holds(policy));
+        }
     }
 
     async fn readiness(&self) -> Readiness {

@@ -16,6 +16,7 @@ use crate::store::StoreError;
 
 use super::Engine;
 use super::executor::Ending;
+use super::holds::HeldBy;
 use super::queue::Wake;
 
 /// After how many failed attempts in a row a person should look, although retries go on.
@@ -63,8 +64,10 @@ impl Engine {
                 Ok(self.pause(record.halted_pause(self.clock.now(), discovery, heartbeat)))
             }
             Ending::Decision(Decision::Rest { until, phase, detail }) => {
-                self.halt_over(key, &record).await?;
-                self.trouble_over(key, &record).await?;
+                if !self.is_unexamined(key, &record) {
+                    self.halt_over(key, &record).await?;
+                    self.trouble_over(key, &record).await?;
+                }
                 self.settle_sight(key, Some(phase), None, detail);
                 self.rests_until(key, until);
                 Ok(Wake::At(until))
@@ -223,6 +226,13 @@ impl Engine {
         Ok(())
     }
 
+    /// Whether it was held back before anything showed if its trouble is over.
+    fn is_unexamined(&self, key: &str, record: &Record) -> bool {
+        let state = self.state();
+        let held = state.entries.get(key).and_then(|entry| entry.sight.held);
+        held == Some(HeldBy::Survey) && (record.halt.is_some() || record.attention.is_some())
+    }
+
     pub(super) async fn halt_over(&self, key: &str, record: &Record) -> Result<(), StoreError> {
         if record.halt.is_some() {
             self.record(key, Event::HaltCleared).await?;
@@ -248,7 +258,8 @@ impl Engine {
     }
 
     fn settle_sight(&self, key: &str, phase: Option<Phase>, step: Option<Step>, detail: Option<String>) {
-        if let Some(entry) = self.state().entries.get_mut(key) {
+        let mut state = self.state();
+        if let Some(entry) = state.entries.get_mut(key) {
             if let Some(facts) = entry.new_facts.take() {
                 entry.sight.facts = facts;
             }
@@ -258,6 +269,7 @@ impl Engine {
             entry.sight.resting_until = None;
             entry.sight.fault = None;
         }
+        self.member_changed(&mut state, key);
     }
 
     fn rests_until(&self, key: &str, until: Timestamp) {
@@ -273,6 +285,7 @@ impl Engine {
             entry.looks = entry.looks.saturating_add(1);
         }
         let looks = state.entries.get(key).map_or(1, |entry| entry.looks);
+        self.member_changed(&mut state, key);
         drop(state);
         self.pause(policy.retry.delay(looks, self.chance()))
     }

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
+use crate::rotation::reason::HoldReason;
 use crate::rotation::status::SecretStatus;
 use crate::store::{HistoryEntry, StoreError};
 
@@ -81,6 +82,18 @@ pub struct PolicyStatus {
     pub secrets: usize,
     /// Whether it is paused.
     pub paused: bool,
+    /// Why its due secrets do not begin; empty when they do.
+    #[serde(default)]
+    pub held: Vec<PolicyHold>,
+}
+
+/// What holds a policy's due secrets back.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct PolicyHold {
+    /// Why.
+    pub reason: HoldReason,
+    /// On what, in words.
+    pub detail: String,
 }
 
 /// Whether the daemon can do its work, AWS aside.

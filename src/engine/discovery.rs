@@ -114,7 +114,7 @@ impl Engine {
         state.discovered = true;
         self.survey(&mut state, &not_stored);
         if state.unread == 0 {
-            state.release_held(usize::MAX);
+            state.release_surveyed();
         }
         drop(state);
         self.wake.notify_one();
@@ -183,6 +183,7 @@ impl Engine {
         state.in_flight += usize::from(entry.in_flight());
         state.entries.insert(secret.arn.clone(), entry);
         state.queue.set(&secret.arn, wake);
+        self.member_changed(&mut state, &secret.arn);
         tracing::debug!(secret = secret.name, policy = policy.name, "secret found");
         true
     }
@@ -227,7 +228,8 @@ impl State {
         self.claims.release(key);
         self.looked(key, true);
         if let Some(entry) = self.entries.remove(key) {
-            self.count_in_flight(entry.in_flight(), false);
+            self.count_in_flight(key, entry.in_flight(), false);
+            self.leaves(key, &entry.policy);
             tracing::info!(
                 secret = entry.secret.name,
                 policy = entry.policy,

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use crate::aws::ListedSecret;
-use crate::rotation::plan::Facts;
+use crate::rotation::plan::{Dues, Facts};
 use crate::rotation::reason::AttentionReason;
 use crate::rotation::state::Record;
 use crate::rotation::status::Phase;
 use crate::rotation::step::Step;
+
+use super::holds::HeldBy;
 
 /// One secret, as the running engine knows it.
 pub(super) struct Entry {
@@ -24,6 +26,8 @@ pub(super) struct Entry {
     pub(super) sight: Sight,
     /// What the drive under way has seen; shown when its outcome is, so that both fit together.
     pub(super) new_facts: Option<Facts>,
+    /// Its turn among the secrets of its policy, as last seen.
+    pub(super) dues: Dues,
     /// Whether a drive is under way.
     pub(super) driven: bool,
     /// Whether somebody woke it during the drive.
@@ -50,8 +54,8 @@ pub(super) struct Sight {
     pub(super) resting_until: Option<crate::clock::Timestamp>,
     /// What holds it there, in words.
     pub(super) detail: Option<String>,
-    /// Whether something held a rotation back that was perhaps due.
-    pub(super) held: bool,
+    /// What held a rotation back that was perhaps due.
+    pub(super) held: Option<HeldBy>,
     /// What went wrong within rekeyd itself, and is in no record.
     pub(super) fault: Option<(AttentionReason, String)>,
 }
@@ -65,6 +69,7 @@ impl Entry {
             journal: Arc::default(),
             sight: Sight::default(),
             new_facts: None,
+            dues: Dues::default(),
             driven: false,
             woken: false,
             looks: 0,

@@ -8,13 +8,14 @@ use crate::metrics::StepOutcome;
 use crate::policy::Policy;
 use crate::rotation::drift::check_after_start;
 use crate::rotation::observation::{AWSCURRENT, Observation};
-use crate::rotation::plan::{Context, Decision, Facts, facts, plan};
+use crate::rotation::plan::{Context, Decision, Facts, Hold, dues, facts, plan};
 use crate::rotation::reason::WaitReason;
 use crate::rotation::state::Record;
 use crate::rotation::step::Step;
 use crate::store::StoreError;
 
 use super::Engine;
+use super::holds::HeldBy;
 use super::queue::Wake;
 use super::steps::{Stage, StepError, Stepped};
 
@@ -67,13 +68,15 @@ impl Engine {
         let Some(entry) = state.entries.get_mut(key) else {
             return;
         };
-        entry.driven = false;
         let wake = if std::mem::take(&mut entry.woken) {
+            entry.sight.held = None;
+            entry.sight.resting_until = None;
             Wake::Past(Duration::ZERO)
         } else {
             wake
         };
         state.queue.set(key, wake);
+        state.drive_ends(key);
         let unread = unread && !state.claims.knows(key) && !self.survey_is_over(&policy);
         state.looked(key, !unread);
     }
@@ -221,28 +224,34 @@ impl Engine {
         }
     }
 
-    /// Asks for a decision, and keeps what status shows of the observation.
+    /// Asks for a decision, and keeps what status shows of the observation. A secret that would begin
+    /// asks for its place under the same lock, so that no two take the same one.
     fn decide(&self, key: &str, policy: &Policy, observation: &Observation, record: &Record) -> Decision {
         let mut state = self.state();
-        let hold = self.hold(&state, key, policy, urgent(observation, record));
         let now = self.clock.now();
-        let context = Context {
-            policy,
-            region: self.config.places.get(&policy.place).map_or("", |place| &place.region),
-            now,
-            claims: &state.claims,
-            shared_store: self.store.shared(),
-            paused: self.config.daemon.paused || policy.paused,
-            hold: hold.as_deref(),
-            drift_check: self.config.daemon.drift_check_interval,
-            checks_from: self.checks_from(now, key, state.entries.len()),
-            recheck: self.config.daemon.discovery_interval,
+        if let (Some(entry), Some(dues)) = (state.entries.get_mut(key), dues(observation, record, policy)) {
+            entry.dues = dues;
+            self.member_changed(&mut state, key);
+        }
+        let asking = Hold {
+            why: ASKING,
+            until: now,
+            after_examination: false,
         };
-        let decision = plan(observation, record, &context);
-        let facts = facts(observation, record, &context);
+        let would = plan(observation, record, &self.context(&state, key, policy, now, Some(asking)));
+        let (decision, held) = if rests_for(&would, ASKING) {
+            let held = self.take_place(&mut state, key, policy, urgent(observation, record));
+            let why = held.map(|by| self.words_of(&state, policy, by)).unwrap_or_default();
+            let hold = held.map(|by| self.hold(by, &why, policy, record));
+            let decision = plan(observation, record, &self.context(&state, key, policy, now, hold));
+            let held = held.filter(|_| rests_for(&decision, &why));
+            (decision, held)
+        } else {
+            (would, None)
+        };
+        let facts = facts(observation, record, &self.context(&state, key, policy, now, None));
+        state.note_hold(key, held);
         if let Some(entry) = state.entries.get_mut(key) {
-            entry.sight.held =
-                matches!(&decision, Decision::Rest { detail: Some(told), .. } if Some(told) == hold.as_ref());
             // Not every look needs the user; what an earlier one saw of it stands.
             let seen_before = entry.new_facts.as_ref().and_then(|facts| facts.password_count);
             let password_count = facts
@@ -263,18 +272,49 @@ impl Engine {
         after(now, check_after_start(key, secrets).saturating_sub(passed))
     }
 
-    /// Why no rotation of this secret may begin just now.
-    fn hold(&self, state: &super::State, key: &str, policy: &Policy, urgent: bool) -> Option<String> {
-        let survey = || self.survey_hold(state, policy).filter(|_| !urgent);
-        survey().or_else(|| self.in_flight_hold(state, key))
+    fn context<'a>(
+        &'a self,
+        state: &'a super::State,
+        key: &str,
+        policy: &'a Policy,
+        now: Timestamp,
+        hold: Option<Hold<'a>>,
+    ) -> Context<'a> {
+        Context {
+            policy,
+            region: self.config.places.get(&policy.place).map_or("", |place| &place.region),
+            now,
+            claims: &state.claims,
+            shared_store: self.store.shared(),
+            paused: self.config.daemon.paused || policy.paused,
+            hold,
+            drift_check: self.config.daemon.drift_check_interval,
+            checks_from: self.checks_from(now, key, state.entries.len()),
+            recheck: self.config.daemon.discovery_interval,
+        }
     }
 
-    fn in_flight_hold(&self, state: &super::State, key: &str) -> Option<String> {
-        let most = self.config.daemon.max_in_flight;
-        let already = state.entries.get(key).is_some_and(super::entry::Entry::in_flight);
-        (!already && state.in_flight >= most)
-            .then(|| format!("due, and waits for one of the {most} under way (max_in_flight)"))
+    fn hold<'a>(&self, by: HeldBy, why: &'a str, policy: &Policy, record: &Record) -> Hold<'a> {
+        let in_trouble = record.halt.is_some() || record.attention.is_some();
+        let again = match by {
+            HeldBy::Survey | HeldBy::MaxInFlight => policy.retry.max,
+            HeldBy::Policy(_) => self.config.daemon.discovery_interval.max(policy.retry.max),
+        };
+        Hold {
+            why,
+            // Whatever ends the hold wakes the secret; this is for the case that it does not.
+            until: after(self.clock.now(), again),
+            // Before every secret is known, examining one is not safe.
+            after_examination: in_trouble && by != HeldBy::Survey,
+        }
     }
+}
+
+/// What a secret is told that would begin, until it is known whether it may.
+const ASKING: &str = "due";
+
+fn rests_for(decision: &Decision, why: &str) -> bool {
+    matches!(decision, Decision::Rest { detail: Some(told), .. } if told == why)
 }
 
 /// Whether an operator asked for a rotation with `--now`, and has not got it yet.

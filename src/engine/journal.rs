@@ -45,7 +45,11 @@ impl Engine {
                 let was_in_flight = entry.in_flight();
                 entry.record = after;
                 let in_flight = entry.in_flight();
-                state.count_in_flight(was_in_flight, in_flight);
+                if matches!(event, Event::Promoted { .. }) {
+                    entry.dues.tried = false;
+                }
+                state.count_in_flight(key, was_in_flight, in_flight);
+                self.member_changed(&mut state, key);
             }
         }
         self.metrics.event(&policy, &before, &event, at);

@@ -6,12 +6,14 @@
 //! into the queue: a parked rotation is a row there, not a task. Tick, start-up, discovery and
 //! operators all *wake* a secret, which means no more than setting its date to now.
 
+mod blast_radius;
 mod commands;
 mod conclude;
 pub mod control;
 mod discovery;
 mod entry;
 mod executor;
+mod holds;
 mod journal;
 mod log;
 mod logins;
@@ -19,6 +21,7 @@ mod observe;
 pub mod queue;
 mod repair;
 mod report;
+mod row;
 mod settle;
 mod steps;
 mod survey;
@@ -45,8 +48,10 @@ use crate::store::Store;
 
 pub use settle::Settled;
 
+use blast_radius::BlastRadius;
 use entry::Entry;
 use queue::{Queue, Wake};
+use row::Row;
 
 /// How many secrets are driven at once. Those that wait for AWS do not count: this bounds the
 /// looks and steps under way, so that none of them grows stale in a queue of its own making.
@@ -110,6 +115,12 @@ struct State {
     in_flight: usize,
     /// How many may be.
     most_in_flight: usize,
+    /// Secrets that were told to begin, and have not stored that yet.
+    beginning: BTreeSet<String>,
+    /// Secrets that wait for one that is under way to end.
+    no_room: Row,
+    /// How much of each policy may go wrong at once.
+    blast_radii: BTreeMap<String, BlastRadius>,
 }
 
 impl Engine {
@@ -125,6 +136,13 @@ impl Engine {
             .collect();
         let most_in_flight = config.daemon.max_in_flight;
         let started = adapters.clock.monotonic();
+        let policies = config.policies.values();
+        let blast_radii = policies
+            .map(|policy| {
+                let radius = BlastRadius::new(policy.canary, policy.max_attention);
+                (policy.name.clone(), radius)
+            })
+            .collect();
         Ok(Arc::new(Self {
             config,
             places: adapters.places,
@@ -136,6 +154,7 @@ impl Engine {
             state: Mutex::new(State {
                 records,
                 most_in_flight,
+                blast_radii,
                 ..State::default()
             }),
             wake: Notify::new(),
@@ -206,9 +225,7 @@ impl Engine {
                 let Some(key) = state.queue.pop(now, monotonic) else {
                     return;
                 };
-                if let Some(entry) = state.entries.get_mut(&key) {
-                    entry.driven = true;
-                }
+                state.drive_begins(&key, now);
                 key
             };
             let (engine, driver, driven) = (self.clone(), self.clone(), key.clone());
@@ -229,7 +246,6 @@ impl Engine {
         let Some(entry) = state.entries.get_mut(key) else {
             return;
         };
-        entry.driven = false;
         let what = "looking at this secret failed badly";
         entry.sight.fault = Some((AttentionReason::InternalError, what.to_owned()));
         tracing::error!(secret = entry.secret.name, "{what}: please report this");
@@ -238,6 +254,9 @@ impl Engine {
             .policies
             .get(&entry.policy)
             .map_or(TICK_STALL, |policy| policy.retry.max);
+        entry.woken = false;
+        state.drive_ends(key);
+        self.member_changed(&mut state, key);
         let wake = Wake::Past(self.clock.monotonic().saturating_add(pause));
         state.queue.set(key, wake);
         state.looked(key, true);
@@ -287,34 +306,7 @@ impl State {
         if read && std::mem::take(&mut entry.awaited) {
             self.unread = self.unread.saturating_sub(1);
             if self.unread == 0 {
-                self.release_held(usize::MAX);
-            }
-        }
-    }
-
-    /// Keeps count of what is under way. Each that ends makes room for one that waits.
-    fn count_in_flight(&mut self, before: bool, after: bool) {
-        match (before, after) {
-            (false, true) => self.in_flight += 1,
-            (true, false) => {
-                self.in_flight = self.in_flight.saturating_sub(1);
-                self.release_held(self.most_in_flight.saturating_sub(self.in_flight));
-            }
-            _ => {}
-        }
-    }
-
-    /// Lets secrets look again that were held back.
-    fn release_held(&mut self, most: usize) {
-        let held = self.entries.iter_mut().filter(|(_, entry)| entry.sight.held);
-        for (key, entry) in held.take(most) {
-            entry.sight.held = false;
-            // It is due, and no longer rests.
-            entry.sight.resting_until = None;
-            if entry.driven {
-                entry.woken = true;
-            } else {
-                self.queue.set(key, Wake::Past(Duration::ZERO));
+                self.release_surveyed();
             }
         }
     }

@@ -9,13 +9,18 @@ use crate::rotation::status::{Phase, SecretStatus};
 use crate::rotation::step::Step;
 
 use super::entry::Entry;
+use super::holds::HeldBy;
 use super::{Engine, State};
 
 impl Engine {
     /// Every secret, in the order of policies and names; those that could not be looked up too.
     pub(super) fn report(&self) -> Vec<SecretStatus> {
         let state = self.state();
-        let mut all: Vec<SecretStatus> = state.entries.values().map(|entry| self.entry_status(entry)).collect();
+        let mut all: Vec<SecretStatus> = state
+            .entries
+            .values()
+            .map(|entry| self.entry_status(&state, entry))
+            .collect();
         all.extend(self.unresolved(&state));
         all.sort_by(|a, b| (&a.policy, &a.secret).cmp(&(&b.policy, &b.secret)));
         all
@@ -74,9 +79,15 @@ impl Engine {
         }
     }
 
-    fn entry_status(&self, entry: &Entry) -> SecretStatus {
+    fn entry_status(&self, state: &State, entry: &Entry) -> SecretStatus {
         let (record, sight, facts) = (&entry.record, &entry.sight, &entry.sight.facts);
         let standing = standing(entry);
+        // What it waits for has gone on since it last looked.
+        let held = sight
+            .held
+            .filter(|held| matches!(held, HeldBy::Policy(_)) && standing.phase == Phase::Due);
+        let held = held.zip(self.policy(&entry.policy));
+        let detail = held.map(|(by, policy)| self.words_of(state, policy, by));
         let check = record.check.as_ref().filter(|check| {
             facts
                 .current_version
@@ -89,7 +100,7 @@ impl Engine {
             phase: standing.phase,
             step: step(record).filter(|_| sight.looked).or(sight.step),
             reason: standing.reason,
-            detail: standing.detail,
+            detail: detail.or(standing.detail),
             since: standing.since,
             drift: drift(entry),
             proof: check.map(|check| check.proof),
@@ -114,15 +125,15 @@ impl Engine {
 }
 
 /// Where a secret stands, and why.
-struct Standing {
-    phase: Phase,
+pub(super) struct Standing {
+    pub(super) phase: Phase,
     reason: Option<String>,
-    detail: Option<String>,
+    pub(super) detail: Option<String>,
     since: Option<Timestamp>,
 }
 
 /// The most urgent of what is known wins.
-fn standing(entry: &Entry) -> Standing {
+pub(super) fn standing(entry: &Entry) -> Standing {
     let (record, sight) = (&entry.record, &entry.sight);
     if let Some((reason, detail)) = &sight.fault {
         return Standing {

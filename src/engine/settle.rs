@@ -6,6 +6,7 @@ use crate::aws::AwsError;
 use crate::rotation::status::Phase;
 
 use super::Engine;
+use super::holds::HeldBy;
 
 /// How often the state is looked at.
 const EVERY: Duration = Duration::from_millis(100);
@@ -42,7 +43,9 @@ impl Engine {
                     Some(Phase::Paused | Phase::Halted) => true,
                     _ if entry.in_flight() => false,
                     Some(Phase::Idle | Phase::Overlap) => true,
-                    Some(Phase::Due) if entry.sight.held => false,
+                    // What they wait for is judged by itself; when that ends, they are not held any more.
+                    Some(Phase::Due) if matches!(entry.sight.held, Some(HeldBy::Policy(_))) => true,
+                    Some(Phase::Due) if entry.sight.held.is_some() => false,
                     Some(Phase::Due) => entry.sight.resting_until.is_some_and(|until| until - now > SOON),
                     _ => false,
                 };

@@ -156,6 +156,7 @@ pub(super) struct Shown {
     pub(super) unproven: Gauge,
     pub(super) retirement_overdue: Gauge,
     pub(super) paused: Gauge,
+    pub(super) held: Gauge,
 }
 
 impl Shown {
@@ -198,6 +199,12 @@ impl Shown {
                 "Secrets whose previous password still works more than an hour after its overlap.",
             ),
             paused: of_policy("policy_paused", "1 while the policy is paused."),
+            held: gauge(
+                "policy_held",
+                &["policy", "reason"],
+                "1 while the policy's due secrets do not begin: because a canary has no proof yet, or because more \
+                 secrets are in trouble than max_attention allows.",
+            ),
         }
     }
 }

@@ -176,6 +176,14 @@ impl DriftCause {
     }
 }
 
+reasons! {
+    /// Why a policy's due secrets do not begin.
+    HoldReason {
+        Canary = "canary": "They wait for the proof of the one that goes first.",
+        MaxAttention = "max_attention": "More of the policy's secrets are in trouble than `max_attention` allows.",
+    }
+}
+
 impl HaltReason {
     /// Whether an operator's word ends it. The others end when the observation changes, and a
     /// resume only looks again.

@@ -31,14 +31,22 @@ pub(super) fn render(readiness: &Readiness, policies: &[PolicyStatus], secrets: 
             ),
         ),
     }
-    let header = ["Policy", "Place", "Schedule", "Secrets", "Paused"];
+    let header = ["Policy", "Place", "Schedule", "Secrets", "Paused", "Held"];
     table(&mut page, "Policies", &header, policies, |policy, page| {
         let paused = if policy.paused { "yes" } else { "" };
         let count = policy.secrets.to_string();
+        let held: Vec<&str> = policy.held.iter().map(|hold| hold.detail.as_str()).collect();
         cells(
             page,
             "",
-            &[&policy.policy, &policy.place, &policy.schedule, &count, paused],
+            &[
+                &policy.policy,
+                &policy.place,
+                &policy.schedule,
+                &count,
+                paused,
+                &held.join("; "),
+            ],
         );
     });
     let header = ["Secret", "Policy", "Phase", "Proof", "Last rotation", "Next", "Detail"];

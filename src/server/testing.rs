@@ -149,6 +149,7 @@ impl Control for FakeControl {
             schedule: "30d".to_owned(),
             secrets: self.know().secrets.len(),
             paused: false,
+            held: Vec::new(),
         }]
     }
 

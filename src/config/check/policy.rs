@@ -75,6 +75,8 @@ impl Parts<'_> {
             write_deadline: settings.write_deadline,
             endpoints: settings.endpoints,
             tls: settings.tls,
+            canary: settings.canary,
+            max_attention: settings.max_attention,
             paused: settings.paused,
         }
     }

@@ -8,7 +8,7 @@ use super::{Given, not_yet, read, read_optional, values};
 use crate::config::duration;
 use crate::config::raw::{RawPassword, RawPolicy, RawRetry, Table};
 use crate::config::source::{Findings, KeyPath};
-use crate::policy::{Endpoint, FirstPassword, OnDrift, Overlap, PasswordSpec, Retry, Tls, Verify};
+use crate::policy::{Endpoint, FirstPassword, MaxAttention, OnDrift, Overlap, PasswordSpec, Retry, Tls, Verify};
 use crate::secret::{MAX_PASSWORD_LENGTH, MIN_PASSWORD_LENGTH, PasswordAlphabet};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -99,6 +99,8 @@ pub(super) struct Settings {
     pub(super) write_deadline: Duration,
     pub(super) endpoints: Vec<Endpoint>,
     pub(super) tls: Tls,
+    pub(super) canary: usize,
+    pub(super) max_attention: MaxAttention,
     pub(super) paused: bool,
 }
 
@@ -162,6 +164,18 @@ pub(super) fn check(from: &Sources<'_>, findings: &mut Findings) -> Settings {
         tls: Tls {
             ca_file: ca_file(from, findings),
         },
+        canary: read(
+            from.given(&["canary"], |raw| raw.canary),
+            1,
+            values::within(0, 1_000_000),
+            findings,
+        ),
+        max_attention: read(
+            from.given(&["max_attention"], |raw| raw.max_attention.clone()),
+            MaxAttention::Percent(5),
+            values::max_attention,
+            findings,
+        ),
         paused: flag(from, "paused", |raw| raw.paused),
     };
     check_together(from, &settings, findings);

@@ -4,8 +4,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::config::raw::RawMost;
 use crate::config::{StateLocation, duration};
-use crate::policy::{Endpoint, Overlap, UserPattern};
+use crate::policy::{Endpoint, MaxAttention, Overlap, UserPattern};
 
 /// The longest path that the kernel takes for a Unix socket, without the closing zero.
 const LONGEST_SOCKET_PATH: usize = 107;
@@ -52,6 +53,25 @@ pub(super) fn within<T: TryFrom<i64>>(least: i64, most: i64) -> impl Fn(i64) -> 
             return Err(refusal());
         };
         T::try_from(number).map_err(|_| refusal())
+    }
+}
+
+/// A share from 1% to 100%, or a number of secrets. At least one may always be in trouble.
+pub(super) fn max_attention(most: RawMost) -> Result<MaxAttention, String> {
+    match most {
+        RawMost::Number(number) => within(1, 1_000_000)(number)
+            .map(MaxAttention::Secrets)
+            .map_err(|error| format!("{error} secrets, or a share like \"5%\"")),
+        RawMost::Share(text) => {
+            let percent = text
+                .strip_suffix('%')
+                .filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()));
+            let percent = percent.and_then(|digits| digits.parse().ok());
+            percent
+                .filter(|percent| (1..=100).contains(percent))
+                .map(MaxAttention::Percent)
+                .ok_or_else(|| format!("`{text}` is no share: \"1%\" to \"100%\", or a number of secrets"))
+        }
     }
 }
 

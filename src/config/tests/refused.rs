@@ -40,9 +40,7 @@ fn keys_that_this_release_would_ignore_are_refused() {
         "together = \"pair\"",
         "never_within = \"10m\"",
         "max_versions_per_day = 4",
-        "canary = 1",
-        "max_attention = \"5%\"",
-        "max_attention = 99999999999999999999999",
+        "max_versions_per_day = 99999999999999999999999",
     ] {
         let column = key.find("= ").unwrap() + 3;
         if !key.contains("999") {
@@ -94,6 +92,14 @@ fn bad_values_of_a_policy_are_refused_where_they_stand() {
         ("endpoints = [\"a\"]", "9:14", "no port"),
         ("endpoints = [\"a:0\"]", "9:14", "1 to 65535"),
         ("endpoints = [\"::1:6379\"]", "9:14", "no endpoint"),
+        ("canary = -1", "9:10", "0 to 1000000"),
+        ("canary = \"one\"", "9:10", "invalid type"),
+        ("max_attention = \"0%\"", "9:17", "\"1%\" to \"100%\""),
+        ("max_attention = \"101%\"", "9:17", "\"1%\" to \"100%\""),
+        ("max_attention = \"+5%\"", "9:17", "\"1%\" to \"100%\""),
+        ("max_attention = \"5\"", "9:17", "a number of secrets"),
+        ("max_attention = 0", "9:17", "1 to 1000000 secrets"),
+        ("max_attention = 0.05", "9:17", "a share like \"5%\" or a number"),
         ("tls.ca_file = \"\"", "9:15", "empty"),
         ("select = {}", "9:1", "every secret"),
         ("select = { name_prefix = \"\" }", "9:26", "every secret"),

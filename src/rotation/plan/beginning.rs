@@ -56,16 +56,18 @@ impl Resting<'_> {
                 "due, and waits for the fence, lest an earlier write arrives late; `rotate --now` does not wait",
             ));
         }
-        if let Some(hold) = self.context.hold {
-            // Whatever ends the hold wakes the secret; this is for the case that it does not.
-            let until = after(self.context.now, self.context.policy.retry.max);
-            return Err(Decision::Rest {
-                until,
+        self.held_back(false)
+    }
+
+    fn held_back(&self, examined: bool) -> Deliberation<()> {
+        let hold = self.context.hold.filter(|hold| hold.after_examination == examined);
+        hold.map_or(Ok(()), |hold| {
+            Err(Decision::Rest {
+                until: hold.until,
                 phase: Phase::Due,
-                detail: Some(hold.to_owned()),
-            });
-        }
-        Ok(())
+                detail: Some(hold.why.to_owned()),
+            })
+        })
     }
 
     pub(super) fn fenced(&self, until: Timestamp, why: &str) -> Decision {
@@ -131,6 +133,7 @@ impl Resting<'_> {
     }
 
     fn create(&self) -> Deliberation<Decision> {
+        self.held_back(true)?;
         let Some((generation, version)) = self.subject.next_version() else {
             return Err(self.halt(HaltReason::AttemptsExhausted, "no version id is left".to_owned()));
         };

@@ -7,11 +7,13 @@
 //! `secret` checks the secret and its documents, `user` the user, `evidence` weighs logins;
 //! `rotating` drives a pending password to AWSCURRENT, `retiring` removes the previous one,
 //! `resting` finds what is due, `beginning` begins it, `checking` looks after the current password,
-//! `drift` weighs what all of these found wrong with it, `facts` is what status shows.
+//! `drift` weighs what all of these found wrong with it, `dues` where the secret stands among the others
+//! of its policy, `facts` what status shows.
 
 mod beginning;
 mod checking;
 mod drift;
+mod dues;
 mod evidence;
 mod facts;
 mod resting;
@@ -33,6 +35,7 @@ use crate::rotation::state::Record;
 use crate::rotation::status::Phase;
 use crate::rotation::step::Step;
 
+pub use dues::{Dues, dues, proof_of_wave};
 pub use facts::{Facts, facts};
 
 #[cfg(test)]
@@ -89,6 +92,18 @@ impl Claims {
     }
 }
 
+/// Why no rotation may begin just now.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Hold<'a> {
+    /// In words.
+    pub why: &'a str,
+    /// When to ask again, in case that its end wakes nobody.
+    pub until: Timestamp,
+    /// Whether everything is examined first that a rotation examines before it changes anything. So
+    /// a halt stands, or ends, on its own grounds.
+    pub after_examination: bool,
+}
+
 /// What a decision rests on, beside the observation and the record.
 pub struct Context<'a> {
     /// The secret's policy.
@@ -104,7 +119,7 @@ pub struct Context<'a> {
     /// Whether the daemon or the policy is paused.
     pub paused: bool,
     /// Why no rotation may be begun just now, if so; one under way goes on.
-    pub hold: Option<&'a str>,
+    pub hold: Option<Hold<'a>>,
     /// How often a password is checked by a login when nothing else is to do.
     pub drift_check: Option<Duration>,
     /// When the first check after the start may be made: see [`crate::rotation::drift`].

@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::*;
 use crate::clock::after;
 use crate::policy::{
-    Endpoint, FirstPassword, OnDrift, Overlap, PasswordSpec, Retry, Schedule, Selection, Tls, UserPattern, Verify,
+    Endpoint, FirstPassword, MaxAttention, OnDrift, Overlap, PasswordSpec, Retry, Schedule, Selection, Tls,
+    UserPattern, Verify,
 };
 use crate::rotation::observation::{
     Authentication, LoginAnswer, Node, NodeKind, SecretState, Taken, Topology, User, UserSight, UserStatus, Version,
@@ -50,6 +51,8 @@ pub(super) fn policy() -> Policy {
         write_deadline: Duration::from_secs(10),
         endpoints: Vec::new(),
         tls: Tls::default(),
+        canary: 1,
+        max_attention: MaxAttention::Percent(5),
         paused: false,
     }
 }

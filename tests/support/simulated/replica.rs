@@ -34,6 +34,7 @@ pub struct Machine {
     clock: Arc<MachineClock>,
     disk: Disk,
     policies: Vec<(String, String)>,
+    daemon: String,
     /// How many processes it has had: chance differs from one to the next.
     lives: u64,
     /// What is to befall the next one.
@@ -48,6 +49,7 @@ impl Machine {
             clock: Arc::new(MachineClock::new(simulation.world.time.clone(), TimeDelta::zero())),
             disk: Disk::empty(),
             policies: Vec::new(),
+            daemon: String::new(),
             lives: 0,
             fate: Fate::default(),
         }
@@ -55,6 +57,13 @@ impl Machine {
 
     pub fn policy(mut self, policy: Policy) -> Self {
         self.policies.push((policy.name, policy.keys));
+        self
+    }
+
+    /// Adds a line of `[daemon]`.
+    pub fn daemon(mut self, line: &str) -> Self {
+        self.daemon += line;
+        self.daemon.push('\n');
         self
     }
 
@@ -91,7 +100,8 @@ impl Machine {
     fn config(&self) -> rekeyd::config::Config {
         let mut text = format!(
             "[daemon]\nadmin_socket = \"/nowhere/admin.sock\"\nstate = \"sqlite:/nowhere/state.db\"\n\
-             [aws.main]\nregion = {REGION:?}\n"
+             {}[aws.main]\nregion = {REGION:?}\n",
+            self.daemon
         );
         for (name, keys) in &self.policies {
             let _ = writeln!(text, "[policy.{name}]\naws = \"main\"\n{keys}");
@@ -142,7 +152,7 @@ impl Machine {
             store: store.clone(),
             clock: self.clock.clone(),
             randomness: randomness(world.seed, &life),
-            metrics,
+            metrics: metrics.clone(),
         };
         let engine = Engine::new(config, adapters)
             .await
@@ -157,6 +167,7 @@ impl Machine {
         Replica {
             machine: self,
             engine,
+            metrics,
             process,
             store,
             stop: Some(stop),
@@ -183,6 +194,7 @@ async fn tick(engine: Arc<Engine>, every: Duration) {
 pub struct Replica {
     machine: Machine,
     pub engine: Arc<Engine>,
+    metrics: Arc<Metrics>,
     process: Arc<Process>,
     store: Arc<OpenStore>,
     stop: Option<oneshot::Sender<()>>,
@@ -254,6 +266,12 @@ impl Replica {
         }
         (&mut self.run).await.expect("the engine does not panic");
         self.machine.clone()
+    }
+
+    /// Its metrics, as a scrape shows them.
+    pub fn metrics(&self) -> String {
+        self.engine.refresh_gauges();
+        self.metrics.render()
     }
 
     /// What it says about a secret, once it knows it.

@@ -1,0 +1,264 @@
+//! What holds a due secret back although nothing is wrong with it, and how it hears that this is
+//! over.
+
+use std::time::Duration;
+
+use crate::clock::Timestamp;
+use crate::policy::Policy;
+use crate::rotation::plan::proof_of_wave;
+use crate::rotation::reason::HoldReason;
+
+use super::blast_radius::Member;
+use super::entry::Entry;
+use super::queue::Wake;
+use super::report::standing;
+use super::{Engine, State};
+
+/// What holds a secret back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum HeldBy {
+    /// Not every secret was read yet.
+    Survey,
+    /// As many as may be are under way.
+    MaxInFlight,
+    /// The other secrets of its policy.
+    Policy(HoldReason),
+}
+
+impl Engine {
+    /// What keeps a secret from beginning. If nothing does, it has its place until the end of the
+    /// drive, and keeps it if it has begun by then.
+    ///
+    /// A request with `--now` waits for room only.
+    pub(super) fn take_place(&self, state: &mut State, key: &str, policy: &Policy, urgent: bool) -> Option<HeldBy> {
+        let surveyed = urgent || self.survey_hold(state, policy).is_none();
+        let has_room = state.beginning.contains(key) || state.entries.get(key).is_some_and(Entry::in_flight);
+        let held = match (surveyed, has_room || state.room() > 0) {
+            (false, _) => Some(HeldBy::Survey),
+            (true, false) => Some(HeldBy::MaxInFlight),
+            (true, true) => None,
+        };
+        if held.is_some() {
+            let radius = state.blast_radii.get_mut(&policy.name);
+            radius.into_iter().for_each(|radius| radius.stand_in_row(key));
+            return held;
+        }
+        if let Some(reason) = state
+            .blast_radii
+            .get_mut(&policy.name)
+            .filter(|_| !urgent)
+            .and_then(|radius| radius.ask(key))
+        {
+            state.wake_released(&policy.name);
+            return Some(HeldBy::Policy(reason));
+        }
+        state.beginning.insert(key.to_owned());
+        state.wake_released(&policy.name);
+        None
+    }
+
+    /// What holds a secret of this policy back, in words.
+    pub(super) fn words_of(&self, state: &State, policy: &Policy, by: HeldBy) -> String {
+        match by {
+            HeldBy::Survey => self.survey_hold(state, policy).unwrap_or_default(),
+            HeldBy::MaxInFlight => format!(
+                "due, and waits for one of the {} under way (max_in_flight)",
+                state.most_in_flight
+            ),
+            HeldBy::Policy(reason) => {
+                let why = state.words_of_policy(&policy.name, reason);
+                format!("due, and waits {why}; `rotate --now` does not wait")
+            }
+        }
+    }
+
+    /// Tells the other secrets of its policy how one stands now.
+    pub(super) fn member_changed(&self, state: &mut State, key: &str) {
+        let Some(entry) = state.entries.get(key) else { return };
+        let Some(policy) = self.policy(&entry.policy) else {
+            return;
+        };
+        let member = member(entry, policy);
+        let Some(radius) = state.blast_radii.get_mut(&policy.name) else {
+            return;
+        };
+        let before = radius.too_many();
+        radius.set(key, member);
+        let (after, (in_trouble, most, all)) = (radius.too_many(), radius.trouble());
+        let policy = &policy.name;
+        match (before, after) {
+            (false, true) => tracing::warn!(
+                policy,
+                in_trouble,
+                most,
+                all,
+                "too many of the policy's secrets are in trouble: it starts nothing new (max_attention)"
+            ),
+            (true, false) => tracing::info!(
+                policy,
+                in_trouble,
+                most,
+                all,
+                "the policy starts rotations again (max_attention)"
+            ),
+            _ => {}
+        }
+        state.wake_released(policy);
+    }
+}
+
+/// What the others of its policy need to know of a secret.
+fn member(entry: &Entry, policy: &Policy) -> Member {
+    let (record, dues) = (&entry.record, &entry.dues);
+    Member {
+        due_at: dues.due_at,
+        first_seen: record.first_seen,
+        first_password: dues.first_password,
+        under_way: record.rotation.is_some() || dues.tried,
+        in_trouble: entry.sight.fault.is_some() || record.halt.is_some() || record.attention.is_some(),
+        proof: proof_of_wave(record, dues.made.as_ref(), policy),
+    }
+}
+
+impl State {
+    /// A secret is about to be looked at.
+    pub(super) fn drive_begins(&mut self, key: &str, now: Timestamp) {
+        let Some(entry) = self.entries.get_mut(key) else { return };
+        entry.driven = true;
+        entry.sight.held = None;
+        let radius = self.blast_radii.get_mut(&entry.policy);
+        radius.into_iter().for_each(|radius| radius.drive_begins(key, now));
+        self.no_room.take(key);
+    }
+
+    /// A look at a secret is over: places that it took and did not need are free again.
+    pub(super) fn drive_ends(&mut self, key: &str) {
+        let Some(entry) = self.entries.get_mut(key) else { return };
+        entry.driven = false;
+        let (policy, held) = (entry.policy.clone(), entry.sight.held);
+        if let Some(radius) = self.blast_radii.get_mut(&policy) {
+            radius.drive_ended(key, held.is_some());
+        }
+        if self.beginning.remove(key) {
+            self.release_room();
+        }
+        self.wake_released(&policy);
+    }
+
+    /// Keeps what a decision says of a hold.
+    pub(super) fn note_hold(&mut self, key: &str, held: Option<HeldBy>) {
+        let Some(entry) = self.entries.get_mut(key) else { return };
+        entry.sight.held = held;
+        match held {
+            Some(HeldBy::MaxInFlight) => self.no_room.put(key, entry.dues.due_at),
+            _ => drop(self.no_room.take(key)),
+        }
+    }
+
+    /// A secret leaves its policy.
+    pub(super) fn leaves(&mut self, key: &str, policy: &str) {
+        self.no_room.take(key);
+        self.beginning.remove(key);
+        if let Some(radius) = self.blast_radii.get_mut(policy) {
+            radius.remove(key);
+        }
+        self.wake_released(policy);
+    }
+
+    /// Keeps count of what is under way. Each that ends makes room for one that waits.
+    pub(super) fn count_in_flight(&mut self, key: &str, before: bool, after: bool) {
+        match (before, after) {
+            (false, true) => {
+                self.in_flight += 1;
+                self.beginning.remove(key);
+            }
+            (true, false) => {
+                self.in_flight = self.in_flight.saturating_sub(1);
+                self.release_room();
+            }
+            _ => {}
+        }
+    }
+
+    /// Lets secrets look again that waited until every one was read.
+    pub(super) fn release_surveyed(&mut self) {
+        let held = self
+            .entries
+            .iter()
+            .filter(|(_, entry)| entry.sight.held == Some(HeldBy::Survey));
+        let held: Vec<String> = held.map(|(key, _)| key.clone()).collect();
+        held.iter().for_each(|key| self.wake(key));
+    }
+
+    /// What holds a policy's due secrets back, in words that follow "waits".
+    pub(super) fn words_of_policy(&self, policy: &str, reason: HoldReason) -> String {
+        let Some(radius) = self.blast_radii.get(policy) else {
+            return String::new();
+        };
+        match reason {
+            HoldReason::Canary => {
+                let first = radius.goes_first().and_then(|key| self.entries.get(key));
+                let first = first.map_or_else(|| "another secret".to_owned(), told_of);
+                format!("for the proof of {first}, which goes first (canary)")
+            }
+            HoldReason::MaxAttention => {
+                let (in_trouble, most, all) = radius.trouble();
+                format!(
+                    "until fewer of the policy's {all} secrets are in trouble: {in_trouble} are halted or need \
+                     attention, {most} may (max_attention)"
+                )
+            }
+        }
+    }
+
+    /// Why a policy starts nothing new, if so.
+    pub(super) fn policy_holds(&self, policy: &str) -> Vec<HoldReason> {
+        let Some(radius) = self.blast_radii.get(policy) else {
+            return Vec::new();
+        };
+        let canary = radius.waits().then_some(HoldReason::Canary);
+        let max_attention = radius.too_many().then_some(HoldReason::MaxAttention);
+        canary.into_iter().chain(max_attention).collect()
+    }
+
+    /// How many more may begin.
+    fn room(&self) -> usize {
+        self.most_in_flight
+            .saturating_sub(self.in_flight)
+            .saturating_sub(self.beginning.len())
+    }
+
+    fn release_room(&mut self) {
+        let next: Vec<String> = self.no_room.iter().take(self.room()).map(str::to_owned).collect();
+        for key in next {
+            self.no_room.take(&key);
+            self.wake(&key);
+        }
+    }
+
+    /// Lets those look again whom the others of their policy do not hold back any more.
+    fn wake_released(&mut self, policy: &str) {
+        let released = self.blast_radii.get_mut(policy).map(|radius| radius.take_released());
+        released.unwrap_or_default().iter().for_each(|key| self.wake(key));
+    }
+
+    /// Lets a secret look again that was held back.
+    fn wake(&mut self, key: &str) {
+        let Some(entry) = self.entries.get_mut(key) else { return };
+        entry.sight.held = None;
+        // It is due, and no longer rests.
+        entry.sight.resting_until = None;
+        if entry.driven {
+            entry.woken = true;
+        } else {
+            self.queue.set(key, Wake::Past(Duration::ZERO));
+        }
+    }
+}
+
+/// A secret by its name, and where it stands.
+fn told_of(entry: &Entry) -> String {
+    let standing = standing(entry);
+    let told = standing.detail.map_or_else(String::new, |detail| format!(": {detail}"));
+    format!("{} ({}{told})", entry.secret.name, standing.phase.label())
+}

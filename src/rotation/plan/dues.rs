@@ -1,0 +1,77 @@
+//! Where a secret stands among the others of its policy: since when it is due, and whether what it
+//! shows is proof for them.
+
+use crate::clock::Timestamp;
+use crate::policy::{Policy, Verify};
+use crate::rotation::observation::{AWSCURRENT, AWSPREVIOUS, Observation, Proof};
+use crate::rotation::reason::UnprovenReason;
+use crate::rotation::state::Record;
+use crate::rotation::version::{Children, generation_of};
+
+use super::resting::scheduled;
+
+/// What an observation tells of a secret's turn.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Dues {
+    /// Since when, or from when on, it is due; unknown while its version has no date.
+    pub due_at: Option<Timestamp>,
+    /// Whether it has no password yet.
+    pub first_password: bool,
+    /// Whether a rotation away from the current version was tried: it is under way or was given up.
+    pub tried: bool,
+    /// The current version and its date, if rekeyd made it from the previous one.
+    pub made: Option<(String, Timestamp)>,
+}
+
+/// Where a secret stands; nothing before its current document was read.
+pub fn dues(observation: &Observation, record: &Record, policy: &Policy) -> Option<Dues> {
+    let secret = &observation.secret;
+    let current = secret.holder(AWSCURRENT)?;
+    let created = secret.versions.get(current).and_then(|version| version.created);
+    let document = observation.values.get(current)?.as_ref().ok()?;
+    let first_password = document.password().is_none();
+    let by_date = match first_password {
+        true => created,
+        false => created.map(|created| scheduled(policy, Some(created))),
+    };
+    let requested = record.standing_request(current, created).map(|request| request.at);
+    let previous = secret.holder(AWSPREVIOUS);
+    // One that was current before was no try that failed: a person rolled back.
+    let others = secret.versions.keys().map(String::as_str);
+    let others = others.filter(|id| *id != current && Some(*id) != previous);
+    let ours = previous.is_some_and(|previous| generation_of(&secret.arn, previous, current).is_some());
+    Some(Dues {
+        due_at: by_date.into_iter().chain(requested).min(),
+        first_password,
+        tried: !Children::of(&secret.arn, current).among(others).is_empty(),
+        made: created.filter(|_| ours).map(|created| (current.to_owned(), created)),
+    })
+}
+
+/// When the password under AWSCURRENT was promoted, if by rekeyd and with proof as good as the
+/// policy can give. `true` if that proof holds for first passwords only: the user was off, or has
+/// no nodes, so that nothing was learnt about those of others.
+///
+/// AWS keeps no date of a promotion. If the record's is lost, the version's own is no later.
+pub fn proof_of_wave(
+    record: &Record,
+    made: Option<&(String, Timestamp)>,
+    policy: &Policy,
+) -> Option<(Timestamp, bool)> {
+    let check = record.check.as_ref()?;
+    let first_only = match check.proof {
+        Proof::Proven | Proof::EndpointProven => false,
+        Proof::Unproven(_) if policy.verify == Verify::ApiOnly => false,
+        Proof::Unproven(UnprovenReason::UserOff | UnprovenReason::NoEndpoints) => true,
+        Proof::Unproven(UnprovenReason::NodeUnavailable | UnprovenReason::ApiOnly) => return None,
+    };
+    let promotion = record
+        .promotion
+        .as_ref()
+        .map(|promotion| (&promotion.version, promotion.at));
+    let made = made.map(|(version, at)| (version, *at));
+    let mut known = promotion.into_iter().chain(made);
+    known
+        .find(|(version, _)| **version == check.version)
+        .map(|(_, at)| (at, first_only))
+}

@@ -1,0 +1,193 @@
+//! Many users at once: beside another replica, behind a long `modifying`, and more than may go at once.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use rekeyd::engine::control::Control;
+use rekeyd::rotation::observation::Proof;
+use rekeyd::rotation::status::{Phase, SecretStatus};
+use rekeyd::rotation::version::version_id;
+use rekeyd_sandbox::{Delay, NodeChange, Settings};
+
+use crate::support::simulated::{FLEET_PASSWORD, Policy, Replica, Simulation, lifelike, simulate};
+use crate::support::world::secret_name;
+
+const PATIENCE: Duration = Duration::from_secs(12 * 3_600);
+const MINUTE: Duration = Duration::from_secs(60);
+
+fn policy(users: &[String]) -> Policy {
+    let users: Vec<&str> = users.iter().map(String::as_str).collect();
+    Policy::new("orders", &users)
+        .with("overlap", "\"30m\"")
+        .with("schedule", "\"30d\"")
+}
+
+async fn overdue_fleet(sim: &Simulation, count: usize) -> Vec<String> {
+    let users = sim.fleet(count).await;
+    sim.run_for(Duration::from_secs(40 * 86_400)).await;
+    users
+}
+
+fn retired(status: &SecretStatus) -> bool {
+    status.retired_proof == Some(Proof::Proven) && status.phase == Phase::Idle
+}
+
+async fn until_all_retired(sim: &Simulation, replica: &Replica, count: usize) {
+    let done = || {
+        let all = replica.engine.secrets();
+        all.iter().filter(|status| retired(status)).count()
+    };
+    let probe = || (done() == count).then_some(());
+    let describe = || {
+        let other = replica.engine.secrets().into_iter().find(|status| !retired(status));
+        format!("{} of {count}; {other:#?}", done())
+    };
+    sim.until("all are rotated and retired", PATIENCE, probe, describe)
+        .await;
+}
+
+/// Each secret has one new version, derived from its first, whose password works and the old one's
+/// does not.
+fn each_is_rotated_once(sim: &Simulation, users: &[String]) {
+    let mut new = BTreeSet::new();
+    for user in users {
+        let secret = sim.secret(&secret_name(user));
+        let first = secret.holder("AWSPREVIOUS").expect("a previous version").id.clone();
+        let second = secret.holder("AWSCURRENT").expect("a current version").id.clone();
+        assert_eq!(secret.versions.len(), 2, "{user}");
+        assert_eq!(second, version_id(&secret.arn, &first, 0), "{user}");
+        new.insert(second);
+    }
+    assert_eq!(new.len(), users.len());
+    for user in [&users[0], &users[users.len() - 1]] {
+        let password = sim.password(&secret_name(user), "AWSCURRENT").unwrap();
+        let (accepted, all) = sim.logins(user, &password);
+        assert!(accepted >= 1, "{user} on {accepted} of {all}");
+        assert_eq!(sim.logins(user, FLEET_PASSWORD).0, 0, "{user}");
+    }
+}
+
+#[test]
+fn two_replicas_without_a_lease_rotate_each_of_a_hundred_users_once() {
+    for (canary, count) in [("1", 100), ("0", 30)] {
+        simulate(1, lifelike(), async |sim| {
+            let users = overdue_fleet(&sim, count).await;
+            let policy = || policy(&users).with("canary", canary);
+            let (one, other) = (sim.replica("one", policy()).await, sim.replica("other", policy()).await);
+            until_all_retired(&sim, &one, count).await;
+            until_all_retired(&sim, &other, count).await;
+            each_is_rotated_once(&sim, &users);
+        });
+    }
+}
+
+#[test]
+fn two_replicas_that_die_and_whose_clocks_differ_rotate_each_user_once() {
+    simulate(1, lifelike(), async |sim| {
+        let users = overdue_fleet(&sim, 40).await;
+        let policy = || policy(&users);
+        let mut one = sim.replica("one", policy()).await;
+        let mut other = sim.replica("other", policy()).await;
+        other.clock().step(TimeDelta::minutes(4));
+        for seconds in [20, 45, 65, 90, 100, 240] {
+            sim.run_for(Duration::from_secs(seconds)).await;
+            one = one.crash().start().await;
+            sim.run_for(Duration::from_secs(7)).await;
+            other = other.crash().start().await;
+        }
+        until_all_retired(&sim, &one, 40).await;
+        until_all_retired(&sim, &other, 40).await;
+        each_is_rotated_once(&sim, &users);
+    });
+}
+
+/// Lets every change of the users of this cache take so long, and ElastiCache say `modifying` all
+/// the while.
+fn slow_down(sim: &Simulation, cache: &str, minutes: u64) {
+    for node in ["001", "002"] {
+        let change = NodeChange {
+            propagation_ms: Some(Some(Delay::Ms(minutes * 60_000))),
+            ..NodeChange::default()
+        };
+        sim.change_node(&format!("{cache}-{node}"), &change);
+    }
+}
+
+#[test]
+fn users_that_hang_in_modifying_for_twenty_minutes_hold_nothing_and_nobody_up() {
+    let settings = Settings {
+        stuck_nodes_hold_modifying: true,
+        modifying_max_ms: 3_600_000,
+        ..lifelike()
+    };
+    simulate(1, settings, async |sim| {
+        let users = overdue_fleet(&sim, 169).await;
+        let (hanging, others) = users.split_at(99);
+        slow_down(&sim, "fleet0", 20);
+        let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+        let before = tasks();
+        let machine = sim.machine("rekeyd").policy(policy(hanging).with("canary", "0"));
+        let mut hundred = policy(others).with("canary", "0");
+        hundred.name = "others".to_owned();
+        let replica = machine.policy(hundred).start().await;
+        sim.run_for(5 * MINUTE).await;
+        let phase_of = |users: &[String], phase: Phase| {
+            let all = replica.engine.secrets();
+            let of = |status: &&SecretStatus| users.iter().any(|user| secret_name(user) == status.secret);
+            all.iter().filter(of).filter(|status| status.phase == phase).count()
+        };
+        assert_eq!(
+            (phase_of(hanging, Phase::Rotating), phase_of(others, Phase::Overlap)),
+            (99, 70),
+            "more wait than are looked at at once, and more than that have gone past them"
+        );
+        assert_eq!(in_flight(&replica), 99.0);
+        let (calls, mut fewest_tasks) = (sim.footprint().total(), usize::MAX);
+        for _ in 0..100 {
+            sim.run_for(Duration::from_secs(6)).await;
+            fewest_tasks = fewest_tasks.min(tasks().saturating_sub(before));
+        }
+        let each = (sim.footprint().total() - calls) as f64 / 10.0 / 99.0;
+        println!("{each:.1} calls a minute for each that waits, {fewest_tasks} tasks between their looks");
+        assert_eq!(phase_of(hanging, Phase::Rotating), 99, "still modifying");
+        assert!(each < 25.0, "{each} calls a minute for each");
+        assert!(fewest_tasks < 10, "{fewest_tasks} tasks: one for each that waits?");
+        let promoted = || (phase_of(hanging, Phase::Rotating) == 0).then_some(());
+        sim.until("they are promoted", PATIENCE, promoted, || replica.metrics())
+            .await;
+        assert!(sim.versions().values().all(|versions| *versions == 2));
+    });
+}
+
+fn in_flight(replica: &Replica) -> f64 {
+    let metrics = replica.metrics();
+    let line = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix("rekeyd_rotations_in_flight "));
+    line.expect("the gauge").parse().expect("a number")
+}
+
+#[test]
+fn many_that_are_due_at_once_never_exceed_max_in_flight() {
+    simulate(1, lifelike(), async |sim| {
+        let users = overdue_fleet(&sim, 99).await;
+        let machine = sim
+            .machine("rekeyd")
+            .policy(policy(&users))
+            .daemon("max_in_flight = 20");
+        let replica = machine.start().await;
+        // Retirements count, too, and are never held back: only what begins is.
+        let mut most = 0;
+        for _ in 0..3_600 {
+            sim.run_for(Duration::from_secs(5)).await;
+            let all = replica.engine.secrets();
+            most = most.max(all.iter().filter(|status| status.phase == Phase::Rotating).count());
+            if all.iter().all(retired) {
+                break;
+            }
+        }
+        assert_eq!(most, 20);
+        each_is_rotated_once(&sim, &users);
+    });
+}

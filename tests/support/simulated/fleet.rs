@@ -1,0 +1,78 @@
+//! Many users at once.
+
+use std::collections::BTreeMap;
+
+use rekeyd_sandbox::elasticache as ec;
+
+use super::Simulation;
+use crate::support::world::{document, document_with, secret_name};
+
+/// How many users share a group and its cache; with `default` they are as many as AWS allows.
+const GROUP_OF: usize = 99;
+
+/// The password that the users of a fleet begin with.
+pub const FLEET_PASSWORD: &str = "the-first-password-1";
+
+impl Simulation {
+    /// So many users in use, each with a secret, in groups with a cache each: `fleet0` of
+    /// two nodes, `fleet1` and so on of one, since every node costs the auditor time. Gives the users.
+    pub async fn fleet(&self, count: usize) -> Vec<String> {
+        let users = names(count);
+        for user in &users {
+            self.create_user(user, FLEET_PASSWORD).await;
+            self.create_secret(&secret_name(user), &document_with(user, FLEET_PASSWORD))
+                .await;
+        }
+        self.caches(&users).await;
+        users
+    }
+
+    /// So many users as the AWS guide makes them, each with a secret without password.
+    pub async fn inactive_fleet(&self, count: usize) -> Vec<String> {
+        let users = names(count);
+        for user in &users {
+            self.create_inactive_user(user).await;
+            self.create_secret(&secret_name(user), &document(user)).await;
+        }
+        self.caches(&users).await;
+        users
+    }
+
+    async fn caches(&self, users: &[String]) {
+        for (number, members) in users.chunks(GROUP_OF).enumerate() {
+            let name = format!("fleet{number}");
+            let members = std::iter::once("default".to_owned()).chain(members.iter().cloned());
+            self.call(ec::CreateUserGroup {
+                user_group_id: name.clone(),
+                engine: "redis".to_owned(),
+                user_ids: Some(members.collect()),
+                ..ec::CreateUserGroup::default()
+            })
+            .await;
+            self.call(ec::CreateReplicationGroup {
+                replication_group_id: name.clone(),
+                replication_group_description: "for tests".to_owned(),
+                num_cache_clusters: Some(if number == 0 { 2 } else { 1 }),
+                transit_encryption_enabled: Some(true),
+                user_group_ids: Some(vec![name]),
+                ..ec::CreateReplicationGroup::default()
+            })
+            .await;
+        }
+    }
+
+    /// How many versions each secret has, by its name.
+    pub fn versions(&self) -> BTreeMap<String, usize> {
+        let secrets = self.world.sandbox.secrets().into_iter();
+        secrets.map(|secret| (secret.name, secret.versions.len())).collect()
+    }
+
+    /// How many secrets have more than their first version.
+    pub fn begun(&self) -> usize {
+        self.versions().values().filter(|versions| **versions > 1).count()
+    }
+}
+
+fn names(count: usize) -> Vec<String> {
+    (0..count).map(|number| format!("user{number:04}")).collect()
+}
