@@ -18,6 +18,7 @@ mod logins;
 mod observe;
 pub mod queue;
 mod report;
+mod rollback;
 mod settle;
 mod steps;
 mod survey;

@@ -1,4 +1,4 @@
-//! Steps: the six ways in which rekeyd changes the world. Each stores its intent first, makes one
+//! Steps: the seven ways in which rekeyd changes the world. Each stores its intent first, makes one
 //! call dated with its observation, and stores the outcome.
 
 use secrecy::ExposeSecret;
@@ -84,6 +84,12 @@ impl Engine {
                 }
                 self.retire(&stage, &user_id, version, previous).await
             }
+            Action::RollBack {
+                version,
+                previous,
+                proof,
+                nodes,
+            } => self.roll_back(&stage, version, previous, (proof, nodes)).await,
             Action::Abandon { version } => {
                 self.still_fresh(&stage)?;
                 let (secret, signed_at) = (&stage.observation.secret, stage.observation.taken.wall);
@@ -99,7 +105,7 @@ impl Engine {
     }
 
     /// A write rests on what was seen; when that is too old, the world may have moved on.
-    fn still_fresh(&self, stage: &Stage<'_>) -> Result<(), StepError> {
+    pub(super) fn still_fresh(&self, stage: &Stage<'_>) -> Result<(), StepError> {
         let taken = stage.observation.taken;
         let by_monotonic = self.clock.monotonic().saturating_sub(taken.monotonic);
         // A suspended machine's monotonic clock stands still, its wall clock does not.
@@ -112,7 +118,7 @@ impl Engine {
 
     /// Where only the number of passwords speaks, it must have been read while the labels were
     /// what they are: another replica may have begun a rotation between the two reads.
-    async fn labels_unchanged(&self, stage: &Stage<'_>) -> Result<(), StepError> {
+    pub(super) async fn labels_unchanged(&self, stage: &Stage<'_>) -> Result<(), StepError> {
         let seen = &stage.observation.secret;
         let now = stage.ports.secrets.secret(&seen.arn).await?;
         if now.versions == seen.versions {
@@ -152,7 +158,7 @@ impl Engine {
     }
 
     /// Remembers that a write was refused: it will not arrive late.
-    async fn note_refusal(&self, key: &str, written: &Result<(), AwsError>) -> Result<(), StepError> {
+    pub(super) async fn note_refusal(&self, key: &str, written: &Result<(), AwsError>) -> Result<(), StepError> {
         if written
             .as_ref()
             .is_err_and(|error| error.class != ErrorClass::Unavailable)

@@ -2,14 +2,17 @@
 //! out.
 //!
 //! [`observation`] is the input, [`plan`] the decision, [`event`] what came of it, [`state`] what
-//! is remembered, and [`transition`] how the one changes the other. [`version`] derives version ids, [`retry`] the pauses, [`reason`] names every
-//! way to stand still.
+//! is remembered, and [`transition`] how the one changes the other; [`revocation`] and [`rollback`] are what
+//! operators may set in train beside a rotation. [`version`] derives version ids, [`retry`] the pauses,
+//! [`reason`] names every way to stand still.
 
 pub mod event;
 pub mod observation;
 pub mod plan;
 pub mod reason;
 pub mod retry;
+pub mod revocation;
+pub mod rollback;
 pub mod state;
 pub mod status;
 pub mod step;

@@ -10,6 +10,8 @@ use crate::policy::Endpoint;
 use crate::rotation::event::{Pause, Request};
 use crate::rotation::observation::Proof;
 use crate::rotation::reason::{AttentionReason, HaltReason, WaitReason};
+use crate::rotation::revocation::Revocation;
+use crate::rotation::rollback::Rollback;
 use crate::rotation::step::Step;
 
 /// A rotation that has begun and has not promoted yet.
@@ -21,8 +23,11 @@ pub struct Rotation {
     pub parent: String,
     /// Which try this is.
     pub generation: u32,
-    /// When it began.
+    /// When it began, or was found.
     pub started_at: Timestamp,
+    /// Whether it was found under way, so that nobody knows when it began.
+    #[serde(default)]
+    pub found: bool,
     /// Whether this record saw the new version written, and so knows all that followed.
     pub created: bool,
     /// Whether setting the new password was ever tried.
@@ -61,6 +66,9 @@ pub struct Promotion {
     pub started_at: Option<Timestamp>,
     /// Whether the operator asked to retire the previous password without an overlap.
     pub revoke_previous: bool,
+    /// Whether another process promoted it, at a time that is not known.
+    #[serde(default)]
+    pub by_another: bool,
 }
 
 /// A retirement that has begun and is not proved yet.
@@ -95,6 +103,9 @@ pub struct Retired {
     pub at: Timestamp,
     /// Whether logins proved it.
     pub proof: Proof,
+    /// How many nodes refused it.
+    #[serde(default)]
+    pub nodes: usize,
 }
 
 /// What was last proved of the password under AWSCURRENT.
@@ -187,6 +198,12 @@ pub struct Record {
     pub doubtful_write: Option<Timestamp>,
     /// The last rotation that an operator asked for.
     pub request: Option<Request>,
+    /// The last revocation that an operator asked for.
+    #[serde(default)]
+    pub revocation: Option<Revocation>,
+    /// The last rollback that an operator asked for.
+    #[serde(default)]
+    pub rollback: Option<Rollback>,
     /// What it waits for.
     pub waiting: Option<Waiting>,
     /// Failed calls in a row.
@@ -218,6 +235,8 @@ impl Record {
             open_write: None,
             doubtful_write: None,
             request: None,
+            revocation: None,
+            rollback: None,
             waiting: None,
             failure: None,
             attention: None,

@@ -26,11 +26,14 @@ pub enum Step {
     /// Giving up a pending password, so that another can be tried.
     #[serde(rename = "abandon")]
     Abandon,
+    /// Moving AWSCURRENT back to the previous version, because an operator asked for it.
+    #[serde(rename = "rollback")]
+    Rollback,
 }
 
 impl Step {
     /// Every step, in order.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Observe,
         Self::CreateSecret,
         Self::SetSecret,
@@ -38,6 +41,7 @@ impl Step {
         Self::FinishSecret,
         Self::Retire,
         Self::Abandon,
+        Self::Rollback,
     ];
 
     /// Its name in logs and metrics.
@@ -50,6 +54,7 @@ impl Step {
             Self::FinishSecret => "finishSecret",
             Self::Retire => "retire",
             Self::Abandon => "abandon",
+            Self::Rollback => "rollback",
         }
     }
 }

@@ -7,7 +7,7 @@
 //! `secret` checks the secret and its documents, `user` the user, `evidence` weighs logins;
 //! `rotating` drives a pending password to AWSCURRENT, `retiring` removes the previous one,
 //! `resting` finds what is due, `beginning` begins it, `checking` looks after the current password,
-//! `facts` is what status shows.
+//! `revoking` ends a revocation, `rollback` moves AWSCURRENT back, `facts` is what status shows.
 
 mod beginning;
 mod checking;
@@ -15,6 +15,8 @@ mod evidence;
 mod facts;
 mod resting;
 mod retiring;
+mod revoking;
+mod rollback;
 mod rotating;
 mod second;
 mod secret;
@@ -28,6 +30,7 @@ use crate::policy::{Endpoint, Policy};
 use crate::rotation::event::Event;
 use crate::rotation::observation::{Credential, Observation, Proof, VersionValue};
 use crate::rotation::reason::{HaltReason, WaitReason};
+use crate::rotation::rollback::{Rollback, RollbackOutcome};
 use crate::rotation::state::Record;
 use crate::rotation::status::Phase;
 use crate::rotation::step::Step;
@@ -175,6 +178,17 @@ pub enum Action {
         /// The version.
         version: String,
     },
+    /// Move AWSCURRENT back, because an operator asked for it.
+    RollBack {
+        /// From this version.
+        version: String,
+        /// To this one, which the other was made from.
+        previous: String,
+        /// What proves its password.
+        proof: Proof,
+        /// How many nodes accepted it.
+        nodes: usize,
+    },
 }
 
 impl Action {
@@ -186,6 +200,7 @@ impl Action {
             Self::FinishSecret { .. } => Step::FinishSecret,
             Self::Retire { .. } => Step::Retire,
             Self::Abandon { .. } => Step::Abandon,
+            Self::RollBack { .. } => Step::Rollback,
         }
     }
 }
@@ -233,13 +248,18 @@ type Deliberation<T> = Result<T, Decision>;
 
 /// Decides what to do next about one secret.
 pub fn plan(observation: &Observation, record: &Record, context: &Context<'_>) -> Decision {
-    decide(observation, record, context).unwrap_or_else(|decision| decision)
+    match record.open_rollback() {
+        // An operator's order about this secret: a pause does not hold it.
+        Some(rollback) => rollback::decide(observation, record, context, rollback),
+        None => decide(observation, record, context).unwrap_or_else(|decision| decision),
+    }
 }
 
 fn decide(observation: &Observation, record: &Record, context: &Context<'_>) -> Deliberation<Decision> {
     // Before the pause, because even a paused secret's document must be read: it claims its user.
     let subject = secret::examine(observation, context)?;
     paused(record, context)?;
+    await_rollback_in_sight(&subject, record, context)?;
     rolled_back(&subject, record)?;
     settle_record(&subject, record, context)?;
     match pending(&subject)? {
@@ -270,6 +290,25 @@ fn paused(record: &Record, context: &Context<'_>) -> Deliberation<()> {
     })
 }
 
+/// Labels are read later than they are written: we moved AWSCURRENT away from there a moment ago.
+fn await_rollback_in_sight(subject: &secret::Subject<'_>, record: &Record, context: &Context<'_>) -> Deliberation<()> {
+    let rollback = record
+        .rollback
+        .as_ref()
+        .filter(|rollback| rollback.version == subject.current);
+    let Some(RollbackOutcome::RolledBack { at }) = rollback.and_then(|rollback| rollback.outcome.as_ref()) else {
+        return Ok(());
+    };
+    if between(*at, context.now) >= context.policy.settle {
+        return Ok(());
+    }
+    Err(Decision::Wait {
+        reason: WaitReason::StatusUnsettled,
+        detail: format!("version {} still carries AWSCURRENT", subject.current),
+        step: Step::Rollback,
+    })
+}
+
 /// Our version under AWSPREVIOUS, made from the one under AWSCURRENT: a person rolled back.
 fn rolled_back(subject: &secret::Subject<'_>, record: &Record) -> Deliberation<()> {
     let Some(previous) = subject
@@ -278,11 +317,16 @@ fn rolled_back(subject: &secret::Subject<'_>, record: &Record) -> Deliberation<(
     else {
         return Ok(());
     };
+    let through_us = |rollback: &Rollback| rollback.is_done() && rollback.version == previous;
+    let who = match record.rollback.as_ref().is_some_and(through_us) {
+        true => "rolled back by an operator through rekeyd: ",
+        false => "",
+    };
     acknowledgeable(
         record,
         HaltReason::RolledBack,
         format!(
-            "AWSCURRENT is back on version {}, AWSPREVIOUS on {previous}",
+            "{who}AWSCURRENT is back on version {}, AWSPREVIOUS on {previous}",
             subject.current
         ),
         previous.to_owned(),
