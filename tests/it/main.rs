@@ -12,11 +12,13 @@
 mod support;
 
 mod admin_socket;
+mod auditor;
 mod aws_guide;
 mod changing_nodes;
 mod check_command;
 mod command_line;
 mod crash;
+mod crash_points;
 mod doubts;
 mod half_discovery;
 mod halts;
@@ -37,6 +39,7 @@ mod run_once;
 mod secrecy;
 mod shutdown;
 mod simulated;
+mod simulated_faults;
 mod stall;
 mod storage;
 mod strange_passwords;

@@ -41,7 +41,10 @@ impl NodeLogin {
         let Some(id) = world.sandbox.node_at(&node.host, node.port) else {
             return LoginAnswer::Unreachable("the host name does not resolve".to_owned());
         };
-        let answer = match world.sandbox.node_accepts(&id, username, password.expose()) {
+        let answer = world.sandbox.node_accepts(&id, username, password.expose());
+        let now = world.sandbox.now();
+        world.auditor().logged_in(now, username, &id, password.expose(), answer);
+        let answer = match answer {
             NodeAnswer::Ok => LoginAnswer::Accepted,
             NodeAnswer::WrongPass => {
                 *self.refused().entry((username.to_owned(), id)).or_default() += 1;
@@ -61,13 +64,13 @@ impl NodeLogin {
 #[async_trait]
 impl Login for NodeLogin {
     async fn login(&self, node: &Endpoint, _tls: &Tls, username: &str, password: &Password) -> LoginAnswer {
-        self.wire.process.alive().await;
+        self.wire.process.running().await;
         let _turn = self.turns.acquire().await;
         let attempt = self.attempt(node, username, password);
         let answer = timeout(DEFAULT_DEADLINE, attempt)
             .await
             .unwrap_or_else(|_| LoginAnswer::Unreachable("timeout".to_owned()));
-        self.wire.process.alive().await;
+        self.wire.process.running().await;
         self.wire.metrics.login(&answer);
         answer
     }

@@ -7,12 +7,13 @@
 //! ```
 //!
 //! The same seed gives the same run, to the millisecond and the password. Several replicas may share
-//! a world; each may die at any request, any write of its store, or any moment.
+//! a world; each may die, stall or be refused at any call, any write of its store, or any moment.
 
 mod auditor;
 mod chance;
 mod clock;
 mod errors;
+mod faults;
 mod footprint;
 mod login;
 mod operator;
@@ -27,9 +28,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 pub use super::daemon::Policy;
+pub use auditor::Expectations;
+pub use clock::MachineClock;
+pub use faults::{CallFault, CallFaultKind, CrashPoint, DiskTrouble, SaveFault, SaveFaultKind};
 pub use footprint::Footprint;
 pub use login::Refusals;
-pub use process::CrashPoint;
+pub use process::Deed;
 pub use replica::{Machine, Replica};
 pub use store::Disk;
 pub use world::World;
@@ -81,6 +85,12 @@ impl Simulation {
         }
     }
 
+    /// The same with a scheduler that ticks so often, which bounds how late what is due by date begins.
+    pub fn ticking(mut self, every: Duration) -> Self {
+        self.tick = every;
+        self
+    }
+
     /// A machine for a replica of that name.
     pub fn machine(&self, name: &str) -> Machine {
         Machine::new(self, name)
@@ -118,6 +128,14 @@ impl Simulation {
             let pause = (waited / 60).clamp(Duration::from_secs(1), Duration::from_secs(30));
             self.run_for(pause).await;
         }
+    }
+
+    /// Lets the auditor look for what is left undone, in all secrets but those of these names. Whatever was due
+    /// less than `allowance` ago may still be on its way.
+    pub fn audit_end(&self, exempt: &[&str], allowance: Duration) {
+        self.world.catch_up();
+        let allowance = chrono::TimeDelta::from_std(allowance).expect("a span");
+        self.world.auditor().at_end(&self.world.sandbox, exempt, allowance);
     }
 
     /// Asserts that the auditor found nothing.

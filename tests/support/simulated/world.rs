@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use rekeyd::aws::{AwsResult, CALL_TIMEOUT};
 use rekeyd::metrics::Metrics;
 use rekeyd_sandbox::{CallContext, CallError, Operation, Sandbox};
@@ -15,10 +15,14 @@ use super::auditor::Auditor;
 use super::chance::Chance;
 use super::clock::{MachineClock, TrueTime};
 use super::errors::{Broken, aws_error};
-use super::process::Process;
+use super::faults::CallFaultKind;
+use super::process::{Begun, Process};
 
 /// How long a request or an answer travels.
 const TRAVEL: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(30));
+
+/// Between a look at the nodes and what is written down of it, less than this passes.
+pub const LOOK: TimeDelta = TimeDelta::seconds(20);
 
 /// What happened in a replica, as it stored it.
 pub struct JournalEntry {
@@ -26,6 +30,13 @@ pub struct JournalEntry {
     pub replica: String,
     pub secret_arn: String,
     pub event: rekeyd::rotation::event::Event,
+}
+
+/// What befell a replica.
+#[derive(Clone)]
+pub struct Mishap {
+    pub at: DateTime<Utc>,
+    pub what: String,
 }
 
 /// The shared world.
@@ -36,6 +47,7 @@ pub struct World {
     network: Chance,
     auditor: Mutex<Auditor>,
     journal: Mutex<Vec<JournalEntry>>,
+    mishaps: Mutex<Vec<Mishap>>,
     /// Rings when the sandbox's next event may be another than before.
     touched: Notify,
 }
@@ -45,13 +57,15 @@ impl World {
         let time = TrueTime::new();
         let world = Arc::new(Self {
             sandbox: Sandbox::new(time.clone(), seed, settings),
+            auditor: Mutex::new(Auditor::new(time.clone())),
             time,
             seed,
             network: Chance::new(seed, "network"),
-            auditor: Mutex::default(),
             journal: Mutex::default(),
+            mishaps: Mutex::default(),
             touched: Notify::new(),
         });
+        world.sandbox.follow();
         tokio::spawn(world.clone().let_events_happen());
         world
     }
@@ -103,17 +117,48 @@ impl World {
         self.journal.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Notes what befalls a replica just now.
+    pub fn note_mishap(&self, what: String) {
+        let at = rekeyd_sandbox::Clock::now(&self.time);
+        self.mishaps
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(Mishap { at, what });
+    }
+
+    /// What has befallen replicas so far.
+    pub fn mishaps(&self) -> Vec<Mishap> {
+        self.mishaps.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// A call that arrives now.
     ///
     /// # Errors
     /// Whatever the sandbox answers.
     pub async fn process<O: Operation>(&self, context: &CallContext, input: O) -> Result<O::Output, CallError> {
         self.catch_up();
-        let result = self.sandbox.call(context, input).await;
-        if O::MUTATES {
-            self.changed();
+        if !O::MUTATES {
+            let who = (context.access_key.as_str(), context.region.as_str());
+            let what = (O::SERVICE, O::NAME);
+            self.auditor().has_read(self.sandbox.now(), who, what, input.resource());
+            return self.sandbox.call(context, input).await;
         }
-        result
+        let mut call = std::pin::pin!(self.sandbox.call(context, input));
+        // A call whose reply is held has been applied long before it returns.
+        let at_once = tokio::select! {
+            biased;
+            result = &mut call => Some(result),
+            () = std::future::ready(()) => None,
+        };
+        self.changed();
+        match at_once {
+            Some(result) => result,
+            None => {
+                let result = call.await;
+                self.changed();
+                result
+            }
+        }
     }
 
     /// How long the next message travels.
@@ -149,19 +194,15 @@ impl Wire {
     /// # Errors
     /// As the SDK adapters report them.
     pub async fn send<O: Operation>(&self, resource: &str, input: O, signed_at: DateTime<Utc>) -> AwsResult<O::Output> {
-        self.process.alive().await;
-        let number = O::MUTATES.then(|| self.process.sends());
-        self.process.alive().await;
+        self.process.running().await;
+        let call = self.begins::<O>();
+        self.process.running().await;
         let began = rekeyd::clock::Clock::monotonic(&*self.clock);
         let context = CallContext::new(&self.access_key, &self.region).signed_at(signed_at);
         let (wire, there, back) = (self.clone(), self.world.travel(), self.world.travel());
         let on_its_way = tokio::spawn(async move {
             sleep(there).await;
-            let result = wire.world.process(&context, input).await;
-            if let Some(number) = number {
-                wire.process.carried_out(number);
-            }
-            match result {
+            match wire.arrives(&call, &context, input).await {
                 Err(CallError::Hang) => std::future::pending().await,
                 result => {
                     sleep(back).await;
@@ -173,11 +214,40 @@ impl Wire {
             Ok(answered) => answered.expect("the sandbox does not panic").map_err(Broken::Call),
             Err(_) => Err(Broken::Timeout),
         };
-        self.process.alive().await;
+        self.process.answered(&call);
+        self.process.running().await;
         let result = result.map_err(|broken| aws_error(O::NAME, resource, &broken));
         let outcome = result.as_ref().err().map_or("ok", |error| error.class.label());
         let took = rekeyd::clock::Clock::monotonic(&*self.clock).saturating_sub(began);
         self.metrics.aws_request(O::SERVICE.name(), O::NAME, outcome, took);
         result
+    }
+
+    fn begins<O: Operation>(&self) -> Begun<CallFaultKind> {
+        let call = self.process.calls(O::NAME, O::MUTATES);
+        if let Some(fault) = call.fault {
+            let (replica, number) = (&self.access_key, call.number);
+            let what = format!("{replica}: its call {number}, {}, meets {fault:?}", O::NAME);
+            self.world.note_mishap(what);
+        }
+        call
+    }
+
+    /// What a call comes to that arrives now.
+    async fn arrives<O: Operation>(
+        &self,
+        call: &Begun<CallFaultKind>,
+        context: &CallContext,
+        input: O,
+    ) -> Result<O::Output, CallError> {
+        if let Some(obstacle) = call.fault.and_then(CallFaultKind::obstacle::<O>) {
+            return Err(obstacle);
+        }
+        let result = self.world.process(context, input).await;
+        self.process.carried_out(call);
+        match call.fault {
+            Some(fault) => fault.answer(result),
+            None => result,
+        }
     }
 }
