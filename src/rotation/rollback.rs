@@ -51,6 +51,15 @@ pub struct RollbackStart {
     pub nodes: usize,
 }
 
+/// The last move of AWSCURRENT back to a previous version.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct MovedBack {
+    /// The version that AWSCURRENT left.
+    pub version: String,
+    /// When that was seen.
+    pub at: Timestamp,
+}
+
 /// How a rollback ended.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "result")]
@@ -129,6 +138,10 @@ impl Record {
                 let rollback = self.rollback.as_mut().filter(|rollback| rollback.version == *version)?;
                 rollback.outcome = Some(RollbackOutcome::RolledBack { at });
                 let started = rollback.started.clone()?;
+                self.moved_back = Some(MovedBack {
+                    version: version.clone(),
+                    at,
+                });
                 self.current_is_back(at, started);
             }
             Event::RollbackRefused { reason, detail } => {

@@ -11,7 +11,7 @@ use crate::rotation::event::{Pause, Request};
 use crate::rotation::observation::Proof;
 use crate::rotation::reason::{AttentionReason, HaltReason, WaitReason};
 use crate::rotation::revocation::Revocation;
-use crate::rotation::rollback::Rollback;
+use crate::rotation::rollback::{MovedBack, Rollback};
 use crate::rotation::step::Step;
 
 /// A rotation that has begun and has not promoted yet.
@@ -204,6 +204,9 @@ pub struct Record {
     /// The last rollback that an operator asked for.
     #[serde(default)]
     pub rollback: Option<Rollback>,
+    /// The last one that was made, whatever was asked for since.
+    #[serde(default)]
+    pub moved_back: Option<MovedBack>,
     /// What it waits for.
     pub waiting: Option<Waiting>,
     /// Failed calls in a row.
@@ -237,6 +240,7 @@ impl Record {
             request: None,
             revocation: None,
             rollback: None,
+            moved_back: None,
             waiting: None,
             failure: None,
             attention: None,

@@ -30,7 +30,7 @@ use crate::policy::{Endpoint, Policy};
 use crate::rotation::event::Event;
 use crate::rotation::observation::{Credential, Observation, Proof, VersionValue};
 use crate::rotation::reason::{HaltReason, WaitReason};
-use crate::rotation::rollback::{Rollback, RollbackOutcome};
+use crate::rotation::rollback::MovedBack;
 use crate::rotation::state::Record;
 use crate::rotation::status::Phase;
 use crate::rotation::step::Step;
@@ -292,14 +292,10 @@ fn paused(record: &Record, context: &Context<'_>) -> Deliberation<()> {
 
 /// Labels are read later than they are written: we moved AWSCURRENT away from there a moment ago.
 fn await_rollback_in_sight(subject: &secret::Subject<'_>, record: &Record, context: &Context<'_>) -> Deliberation<()> {
-    let rollback = record
-        .rollback
-        .as_ref()
-        .filter(|rollback| rollback.version == subject.current);
-    let Some(RollbackOutcome::RolledBack { at }) = rollback.and_then(|rollback| rollback.outcome.as_ref()) else {
-        return Ok(());
-    };
-    if between(*at, context.now) >= context.policy.settle {
+    let moved = record.moved_back.as_ref();
+    let just_left =
+        |moved: &&MovedBack| moved.version == subject.current && between(moved.at, context.now) < context.policy.settle;
+    if moved.filter(just_left).is_none() {
         return Ok(());
     }
     Err(Decision::Wait {
@@ -317,8 +313,8 @@ fn rolled_back(subject: &secret::Subject<'_>, record: &Record) -> Deliberation<(
     else {
         return Ok(());
     };
-    let through_us = |rollback: &Rollback| rollback.is_done() && rollback.version == previous;
-    let who = match record.rollback.as_ref().is_some_and(through_us) {
+    let through_us = |moved: &MovedBack| moved.version == previous;
+    let who = match record.moved_back.as_ref().is_some_and(through_us) {
         true => "rolled back by an operator through rekeyd: ",
         false => "",
     };
