@@ -66,9 +66,9 @@ pub struct Promotion {
     pub started_at: Option<Timestamp>,
     /// Whether the operator asked to retire the previous password without an overlap.
     pub revoke_previous: bool,
-    /// Whether another process promoted it, at a time that is not known.
+    /// When we asked for it, if we did: it is no older than that, whenever it was seen.
     #[serde(default)]
-    pub by_another: bool,
+    pub sent_at: Option<Timestamp>,
 }
 
 /// A retirement that has begun and is not proved yet.

@@ -212,6 +212,7 @@ impl Record {
     fn promote(&mut self, at: Timestamp, version: &str, previous: &str, proof: Option<Proof>, nodes: usize) {
         let rotation = self.rotation.take().filter(|rotation| rotation.version == version);
         let started_at = rotation.as_ref().map(|rotation| rotation.started_at);
+        let finishing = rotation.as_ref().and_then(|rotation| rotation.finishing);
         let serves = |request: &mut Request| {
             rotation
                 .as_ref()
@@ -231,7 +232,7 @@ impl Record {
             at,
             started_at,
             revoke_previous: self.revoking() || served.is_some_and(|request| request.revoke_previous),
-            by_another: proof.is_none(),
+            sent_at: finishing.filter(|_| proof.is_some()).map(|finishing| finishing.at),
         }));
         self.open_write = None;
         self.check = proof.map(|proof| Check {

@@ -191,8 +191,8 @@ impl<'a> RollingBack<'a> {
         let policy = self.context.policy;
         let made_at = self.subject.created();
         let promotion = self.record.promotion.as_ref();
-        let ours = promotion.filter(|promotion| promotion.version == self.subject.current && !promotion.by_another);
-        let promoted_at = ours.map(|promotion| promotion.at).or(made_at);
+        let of_current = promotion.filter(|promotion| promotion.version == self.subject.current);
+        let promoted_at = of_current.and_then(|promotion| promotion.sent_at).or(made_at);
         match (policy.overlap, promoted_at) {
             (Overlap::For(span), Some(at)) => after(at, span),
             (Overlap::UntilNextRotation, Some(_)) => scheduled(policy, made_at),

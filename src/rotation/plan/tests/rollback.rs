@@ -20,12 +20,24 @@ fn overlapping() -> Overlapping {
     let labels: [(&str, &[&str]); 2] = [(&current, &["AWSCURRENT"]), ("a", &["AWSPREVIOUS"])];
     let mut observation = observation(&labels, 2);
     answers(&mut observation, "a", &ACCEPTED);
-    let events = vec![Event::Promoted {
-        version: current.clone(),
-        previous: "a".to_owned(),
-        proof: Some(Proof::Proven),
-        nodes: 3,
-    }];
+    let events = vec![
+        Event::RotationStarted {
+            version: current.clone(),
+            parent: "a".to_owned(),
+            generation: 0,
+        },
+        Event::FinishStarted {
+            version: current.clone(),
+            proof: Proof::Proven,
+            nodes: 3,
+        },
+        Event::Promoted {
+            version: current.clone(),
+            previous: "a".to_owned(),
+            proof: Some(Proof::Proven),
+            nodes: 3,
+        },
+    ];
     Overlapping {
         current,
         observation,
