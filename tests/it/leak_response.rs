@@ -194,7 +194,8 @@ fn what_is_measured_survives_the_process_and_is_lost_with_its_store() {
             let leak = leak(&sim, "\"24h\"").await;
             leak.replica.rotate(&leak.secret, LEAK).await;
             let second = leak.after(&leak.first);
-            leak.until("promoted", promoted_to(&second)).await;
+            leak.until("under way", |status| status.pending_version.is_some()).await;
+            sim.run_for(Duration::from_secs(10)).await;
             let Leak { replica, secret, .. } = leak;
             let asked_at = replica.status(&secret).unwrap().revocation.unwrap().asked_at;
             let machine = replica.crash();
