@@ -65,16 +65,19 @@ pub enum RotationOutcome {
     Abandoned,
     /// It halted on the way. One that is resumed is counted again when it ends.
     Halted,
+    /// AWSCURRENT moved back, because an operator asked for it.
+    RolledBack,
 }
 
 impl RotationOutcome {
     /// Every outcome.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Promoted,
         Self::PromotedEndpointProven,
         Self::PromotedUnproven,
         Self::Abandoned,
         Self::Halted,
+        Self::RolledBack,
     ];
 
     /// Its name in metrics.
@@ -85,6 +88,7 @@ impl RotationOutcome {
             Self::PromotedUnproven => "promoted_unproven",
             Self::Abandoned => "abandoned",
             Self::Halted => "halted",
+            Self::RolledBack => "rolled_back",
         }
     }
 
@@ -103,6 +107,7 @@ impl RotationOutcome {
                 ..
             } => Some(Self::Promoted),
             Event::Abandoned { .. } => Some(Self::Abandoned),
+            Event::RolledBack { .. } => Some(Self::RolledBack),
             // A halt that is only worded anew, and one that no rotation met, are no outcome.
             Event::Halted { reason, .. } => {
                 let new = record.halt.as_ref().is_none_or(|halt| halt.reason != *reason);

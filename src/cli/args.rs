@@ -92,6 +92,8 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// During the overlap, move AWSCURRENT back to the previous version of a secret.
+    Rollback(RollbackArgs),
     /// Ask the daemon whether it is alive, for a container's health check.
     Healthcheck {
         /// Ask for readiness as well.
@@ -103,26 +105,62 @@ pub enum Command {
     },
 }
 
+/// `rekeyd rollback`.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+The previous password must log in on every node. Both passwords go on working afterwards; the secret
+halts (rolled_back) until `rekeyd resume SECRET`, which rotates on from there.
+
+Exit codes: 0 rolled back, 1 not in time, 13 refused; nothing was changed then.
+
+Examples:
+  rekeyd rollback production/ec/user1
+  rekeyd rollback production/ec/user1 --timeout 5m --json")]
+pub struct RollbackArgs {
+    /// A name or ARN.
+    pub secret: String,
+    /// Give up after this time; propagation_timeout at most, which is what it is if left out.
+    #[arg(long, value_name = "TIME", value_parser = span)]
+    pub timeout: Option<Duration>,
+    /// Roll back although less than the fence is left of the overlap, or a write was never answered.
+    /// Only if no other rekeyd may be at work.
+    #[arg(long)]
+    pub now: bool,
+    /// As JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `rekeyd rotate`.
 #[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Exit codes with --wait or --revoke-previous: 0 all done, 3 done in part, 1 none done.
+
+Examples:
+  rekeyd rotate production/ec/user1 --wait
+  rekeyd rotate --policy orders --revoke-previous
+  rekeyd rotate --all --revoke-previous --timeout 1h --json")]
+#[command(group(clap::ArgGroup::new("waiting").args(["wait", "revoke_previous"]).multiple(true)))]
 pub struct RotateArgs {
     /// Which secrets.
     #[command(flatten)]
     pub selection: Selection,
-    /// Wait until each secret has a new password that was proved, or shown to be unprovable; with
-    /// --revoke-previous, until the previous one is gone as well.
+    /// Wait until each secret has a new password that was proved, or shown to be unprovable.
     #[arg(long)]
     pub wait: bool,
     /// How long to wait.
-    #[arg(long, value_name = "TIME", default_value = "30m", value_parser = span, requires = "wait")]
+    #[arg(long, value_name = "TIME", default_value = "30m", value_parser = span, requires = "waiting")]
     pub timeout: Duration,
     /// Do not wait for the fence after the last change. Only if no other rekeyd may be at work.
     #[arg(long)]
     pub now: bool,
-    /// After a leak: retire the previous password at once. Clients that still use it are refused;
-    /// connections that are open stay open.
+    /// After a leak: let every password that is valid now die at once, and wait until each is proved
+    /// dead. Clients that still use one are refused; connections that are open stay open.
     #[arg(long)]
     pub revoke_previous: bool,
+    /// Do not wait for what --revoke-previous does.
+    #[arg(long, requires = "revoke_previous", conflicts_with = "wait")]
+    pub no_wait: bool,
     /// As JSON.
     #[arg(long)]
     pub json: bool,

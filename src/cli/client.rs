@@ -15,7 +15,9 @@ use tokio::net::UnixStream;
 use crate::cli::exit::Exit;
 use crate::engine::control::{Accepted, RotateOptions, Selector};
 use crate::rotation::status::SecretStatus;
-use crate::server::wire::{AcceptedReply, ErrorReply, PauseRequest, RotateRequest, RotationsReply, SecretsReply};
+use crate::server::wire::{
+    AcceptedReply, ErrorReply, PauseRequest, RollbackBody, RotateRequest, RotationsReply, SecretsReply,
+};
 use crate::store::HistoryEntry;
 
 /// Longer than the daemon gives itself, so that its own words arrive.
@@ -127,6 +129,14 @@ impl Client {
             reason,
         };
         self.post("/api/v1/pause", &request).await
+    }
+
+    /// Asks for a rollback.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub async fn rollback(&self, request: &RollbackBody) -> Result<Vec<Accepted>, ClientError> {
+        self.post("/api/v1/rollback", request).await
     }
 
     /// Ends pauses, and passes over halts.

@@ -5,6 +5,8 @@ pub mod check;
 pub mod client;
 pub mod exit;
 mod health;
+mod revoke;
+mod rollback;
 mod rotate;
 mod run;
 mod show;
@@ -184,6 +186,7 @@ pub async fn execute(cli: Cli, session: &Session) -> Result<Reply, CliError> {
             show::history(&client()?, secret.as_deref(), limit, json, session).await
         }
         Command::Rotate(args) => rotate::rotate(&client()?, args, session).await,
+        Command::Rollback(args) => rollback::rollback(&client()?, args, session).await,
         Command::Pause {
             selection,
             span,

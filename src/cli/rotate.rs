@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::cli::args::RotateArgs;
 use crate::cli::client::Client;
 use crate::cli::exit::Exit;
+use crate::cli::revoke;
 use crate::cli::show::pretty;
 use crate::cli::text::{Cell, Tone, table};
 use crate::cli::wait::{Standing, Watched, wait};
@@ -21,11 +22,12 @@ pub(super) async fn rotate(client: &Client, args: RotateArgs, session: &Session)
         revoke_previous: args.revoke_previous,
     };
     let accepted = client.rotate(args.selection.into(), options).await?;
-    if !args.wait {
+    if args.revoke_previous && args.no_wait || !(args.wait || args.revoke_previous) {
         return acknowledge(&accepted, "will be rotated", args.json, session);
     }
     let watched = wait(client, accepted, args.revoke_previous, args.timeout, session).await?;
     let text = match args.json {
+        _ if args.revoke_previous => revoke::report(&watched, args.json, session)?,
         true => pretty(&Results {
             secrets: watched.iter().map(Outcome::of).collect(),
         })?,

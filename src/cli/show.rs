@@ -2,9 +2,12 @@
 
 use crate::cli::client::Client;
 use crate::cli::exit::Exit;
+use crate::cli::revoke::death;
 use crate::cli::text::{Cell, clean, proof, table, time, time_and_distance};
 use crate::cli::{CliError, Reply, Session};
 use crate::clock::Timestamp;
+use crate::rotation::revocation::Revocation;
+use crate::rotation::rollback::{Rollback, RollbackOutcome};
 use crate::rotation::status::{Phase, SecretStatus};
 use crate::server::wire::{RotationsReply, SecretsReply};
 use crate::store::HistoryEntry;
@@ -99,6 +102,8 @@ fn view(secret: &SecretStatus, now: Timestamp) -> String {
         ("previous password", previous),
         ("overlap until", when(secret.overlap_until)),
         ("retired at", when(secret.retired_at)),
+        ("revocation", secret.revocation.as_ref().map(revocation)),
+        ("rollback", secret.rollback.as_ref().map(rollback)),
         ("retired proof", secret.retired_proof.map(|level| proof(Some(level)))),
         (
             "failed attempts",
@@ -110,6 +115,30 @@ fn view(secret: &SecretStatus, now: Timestamp) -> String {
         .into_iter()
         .filter_map(|(name, value)| value.map(|value| format!("{name:18}{}\n", clean(&value))))
         .collect()
+}
+
+/// How far a revocation has come.
+fn revocation(revocation: &Revocation) -> String {
+    let dead: Vec<_> = revocation
+        .dead
+        .iter()
+        .map(|dead| format!("; {}", death(revocation, dead)))
+        .collect();
+    let state = if revocation.is_open() { "under way" } else { "done" };
+    let asked = revocation.asked_at.format("%Y-%m-%d %H:%M:%SZ");
+    format!("asked for at {asked}, {state}{}", dead.concat())
+}
+
+/// How far a rollback has come.
+fn rollback(rollback: &Rollback) -> String {
+    let asked = rollback.asked_at.format("%Y-%m-%d %H:%M:%SZ");
+    let came = match &rollback.outcome {
+        None => format!("under way, until {} at most", rollback.until.format("%H:%M:%SZ")),
+        Some(RollbackOutcome::RolledBack { at }) => format!("done at {}", at.format("%H:%M:%SZ")),
+        Some(RollbackOutcome::Refused { reason, detail, .. }) => format!("refused: {reason}: {detail}"),
+        Some(RollbackOutcome::Expired { .. }) => "not begun in time, and given up".to_owned(),
+    };
+    format!("of version {}, asked for at {asked}, {came}", rollback.version)
 }
 
 /// What happened.

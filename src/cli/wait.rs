@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use crate::cli::Session;
 use crate::cli::client::{Client, ClientError};
+use crate::cli::revoke::death;
 use crate::cli::show::told;
 use crate::cli::text::clean;
 use crate::engine::control::Accepted;
 use crate::rotation::reason::HaltReason;
+use crate::rotation::revocation::Revocation;
 use crate::rotation::status::{Phase, SecretStatus};
 
 /// Between two looks: short for a person who waits, cheap for the daemon.
@@ -30,6 +32,9 @@ const LOOKS_AT_PAUSE: u32 = 5;
 
 /// A secret that is not shown may come back: a daemon that has just started has yet to find it.
 const LOOKS_AT_ABSENCE: u32 = 30;
+
+/// A daemon whose store was lost knows nothing of the request; one whose looks lag does, a little later.
+const LOOKS_AT_LOSS: u32 = 10;
 
 /// How far a rotation has come.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -60,6 +65,8 @@ pub(super) struct Watched {
     pub(super) standing: Standing,
     /// How many looks in a row showed it in this phase.
     looks: u32,
+    /// How many looks in a row showed nothing of the request.
+    losses: u32,
 }
 
 impl Watched {
@@ -69,6 +76,7 @@ impl Watched {
             status: None,
             standing: Standing::Waiting,
             looks: 0,
+            losses: 0,
         }
     }
 
@@ -90,6 +98,11 @@ impl Watched {
         let changed = phase(&self.status) != phase(&status);
         self.looks = if changed { 1 } else { self.looks.saturating_add(1) };
         self.status = status;
+        self.losses = if self.seems_lost(revoke_previous) {
+            self.losses.saturating_add(1)
+        } else {
+            0
+        };
         self.standing = self.judge(revoke_previous);
         changed
     }
@@ -101,9 +114,13 @@ impl Watched {
                 false => Standing::Failed("no policy covers it any more".to_owned()),
             };
         };
+        if self.losses >= LOOKS_AT_LOSS {
+            let lost = "the daemon knows nothing of the request any more: was its store lost? Ask again";
+            return Standing::Failed(lost.to_owned());
+        }
         let halted = status.phase == Phase::Halted && self.looks >= LOOKS_AT_HALT;
         let paused = status.phase == Phase::Paused && self.looks >= LOOKS_AT_PAUSE;
-        if self.rotated(status) && (!revoke_previous || self.previous_gone(status)) {
+        if self.is_done(status, revoke_previous) {
             Standing::Done
         } else if halted || paused {
             let phase = status.phase.label();
@@ -111,6 +128,35 @@ impl Watched {
         } else {
             Standing::Waiting
         }
+    }
+
+    /// The revocation that was asked for, or a later one, which does what it does and more.
+    pub(super) fn revocation(&self) -> Option<&Revocation> {
+        let revocation = self.status.as_ref()?.revocation.as_ref()?;
+        let asked_at = self.accepted.requested_at?;
+        (revocation.asked_at >= asked_at).then_some(revocation)
+    }
+
+    fn is_done(&self, status: &SecretStatus, revoke_previous: bool) -> bool {
+        match (revoke_previous, self.accepted.requested_at) {
+            (true, Some(_)) => self.revocation().is_some_and(|revocation| !revocation.is_open()),
+            // A daemon of an earlier release.
+            (true, None) => self.rotated(status) && self.previous_gone(status),
+            (false, _) => self.rotated(status),
+        }
+    }
+
+    /// Whether the daemon looks as if it had never heard of the request.
+    fn seems_lost(&self, revoke_previous: bool) -> bool {
+        let (Some(status), Some(_)) = (&self.status, self.accepted.requested_at) else {
+            return false;
+        };
+        if revoke_previous {
+            return self.revocation().is_none();
+        }
+        let at_rest = matches!(status.phase, Phase::Idle | Phase::Overlap) && status.attempts == 0;
+        let as_before = status.current_version.is_some() && status.current_version == self.accepted.current_version;
+        at_rest && as_before && !status.requested
     }
 
     fn rotated(&self, status: &SecretStatus) -> bool {
@@ -137,7 +183,7 @@ fn way_out(status: &SecretStatus) -> &'static str {
     match status.phase {
         Phase::Halted if passable => "`rekeyd resume` passes over it",
         Phase::Halted => "it goes on when that is mended; `rekeyd resume` looks again at once",
-        _ => "`rekeyd resume` ends it",
+        _ => "what was asked for is held, and begins when `rekeyd resume` ends it",
     }
 }
 
@@ -198,7 +244,15 @@ async fn look(
     {
         let of_it = |status: &&SecretStatus| status.arn.as_deref() == Some(watched.accepted.arn.as_str());
         let status = seen.iter().find(of_it).cloned();
-        if watched.see(status, revoke_previous) || watched.standing != Standing::Waiting {
+        let dead = watched.revocation().map_or(0, |revocation| revocation.dead.len());
+        let changed = watched.see(status, revoke_previous);
+        if let Some(revocation) = watched.revocation() {
+            for dead in revocation.dead.iter().skip(dead) {
+                let line = format!("{}: {}", watched.accepted.secret, death(revocation, dead));
+                session.tell(&clean(&line));
+            }
+        }
+        if changed || watched.standing != Standing::Waiting {
             let line = format!(
                 "{}: {}: {}",
                 watched.accepted.secret,

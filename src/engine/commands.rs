@@ -9,12 +9,14 @@ use crate::rotation::event::{Event, Pause, Request};
 use crate::rotation::status::SecretStatus;
 use crate::store::HistoryEntry;
 
-use super::control::{Accepted, Control, ControlError, PolicyHold, PolicyStatus, Readiness, RotateOptions, Selector};
+use super::control::{
+    Accepted, Control, ControlError, PolicyHold, PolicyStatus, Readiness, RollbackOptions, RotateOptions, Selector,
+};
 use super::{Engine, TICK_STALL};
 
 impl Engine {
     /// The keys of the selected secrets, each with what is acknowledged about it.
-    fn select(&self, selector: &Selector) -> Result<Vec<(String, Accepted)>, ControlError> {
+    pub(super) fn select(&self, selector: &Selector) -> Result<Vec<(String, Accepted)>, ControlError> {
         if selector.secrets.is_empty() && selector.policy.is_none() && !selector.all {
             return Err(ControlError::EmptySelector);
         }
@@ -56,6 +58,7 @@ impl Engine {
                         secret,
                         arn,
                         current_version,
+                        requested_at: None,
                     },
                 )
             })
@@ -152,10 +155,13 @@ impl Control for Engine {
     }
 
     async fn rotate(&self, selector: &Selector, options: RotateOptions) -> Result<Vec<Accepted>, ControlError> {
-        let chosen = self.select(selector)?;
-        for (key, accepted) in &chosen {
+        // One time for all: that of the command.
+        let at = self.clock.now();
+        let mut chosen = self.select(selector)?;
+        for (key, accepted) in &mut chosen {
+            accepted.requested_at = Some(at);
             let request = Request {
-                at: self.clock.now(),
+                at,
                 over: accepted.current_version.clone(),
                 now: options.now,
                 revoke_previous: options.revoke_previous,
@@ -186,6 +192,10 @@ impl Control for Engine {
             self.wake_secret(key);
         }
         Ok(chosen.into_iter().map(|(_, accepted)| accepted).collect())
+    }
+
+    async fn rollback(&self, secret: &str, options: RollbackOptions) -> Result<Accepted, ControlError> {
+        self.request_rollback(secret, options).await
     }
 
     async fn resume(&self, selector: &Selector) -> Result<Vec<Accepted>, ControlError> {

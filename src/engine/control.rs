@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
+use crate::clock::Timestamp;
 use crate::rotation::reason::HoldReason;
 use crate::rotation::status::SecretStatus;
 use crate::store::{HistoryEntry, StoreError};
@@ -32,6 +33,16 @@ pub struct RotateOptions {
     pub revoke_previous: bool,
 }
 
+/// How a rollback is done.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RollbackOptions {
+    /// Without waiting for writes that may still be on their way, and whatever is left of the overlap.
+    pub now: bool,
+    /// How long it may take to begin, in seconds; the policy's `propagation_timeout` at most.
+    pub timeout_seconds: Option<u64>,
+}
+
 /// A secret that a command was accepted for.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Accepted {
@@ -42,6 +53,9 @@ pub struct Accepted {
     /// The version under AWSCURRENT when the command was accepted: a rotation is over when
     /// another one carries it.
     pub current_version: Option<String>,
+    /// When a rotation or rollback was asked for, by the daemon's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requested_at: Option<Timestamp>,
 }
 
 /// A command that was not accepted.
@@ -64,6 +78,12 @@ pub enum ControlError {
     /// The selector is empty.
     #[error("name secrets, a policy, or all")]
     EmptySelector,
+    /// Several secrets have that name.
+    #[error("several secrets are called {0:?}; name one by its ARN")]
+    Ambiguous(String),
+    /// A secret that was not looked at since the start.
+    #[error("{0} was not looked at yet since the daemon started; ask again in a moment")]
+    NotLookedAt(String),
     /// The store failed, so the command would not survive a restart.
     #[error("the command was not stored, so it was not accepted: {0}")]
     Store(#[from] StoreError),
@@ -133,6 +153,10 @@ pub trait Control: Send + Sync {
         span: Option<Duration>,
         reason: Option<String>,
     ) -> Result<Vec<Accepted>, ControlError>;
+
+    /// Asks for AWSCURRENT to go back to the previous version of one secret, by name or ARN. Stored
+    /// before it returns.
+    async fn rollback(&self, secret: &str, options: RollbackOptions) -> Result<Accepted, ControlError>;
 
     /// Ends pauses and passes over halts. Stored before it returns.
     async fn resume(&self, selector: &Selector) -> Result<Vec<Accepted>, ControlError>;

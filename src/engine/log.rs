@@ -19,6 +19,16 @@ fn waited_for(event: &Event) -> String {
 
 fn warn(secret: &str, policy: &str, event: &Event) -> bool {
     let (event, reason, told) = match event {
+        Event::RollbackRefused { reason, detail } => (
+            event.label(),
+            reason.label(),
+            format!("{} ({detail})", reason.meaning()),
+        ),
+        Event::RollbackExpired => (
+            event.label(),
+            "expired",
+            "AWSCURRENT was not moved back in time, and will not be".to_owned(),
+        ),
         Event::Halted { reason, detail, .. } => (
             event.label(),
             reason.label(),
@@ -70,6 +80,11 @@ fn inform_of_new_password(secret: &str, policy: &str, event: &Event) -> bool {
     let name = event.label();
     match event {
         Event::RotationStarted {
+            version,
+            parent,
+            generation,
+        }
+        | Event::RotationFound {
             version,
             parent,
             generation,
@@ -125,7 +140,9 @@ fn inform_of_proof(secret: &str, policy: &str, event: &Event) -> bool {
             let proof = proof.label();
             tracing::info!(secret, policy, event = name, version, proof, nodes, "drift repaired");
         }
-        Event::Retired { previous, proof, .. } => {
+        Event::Retired {
+            previous, proof, nodes, ..
+        } => {
             let proof = proof.label();
             tracing::info!(
                 secret,
@@ -133,7 +150,37 @@ fn inform_of_proof(secret: &str, policy: &str, event: &Event) -> bool {
                 event = name,
                 previous,
                 proof,
+                nodes,
                 "previous password removed"
+            );
+        }
+        Event::RevocationEnded { seconds, dead, .. } => {
+            let passwords = dead.len();
+            tracing::info!(
+                secret,
+                policy,
+                event = name,
+                seconds,
+                passwords,
+                "every password that was valid when the revocation was asked for is dead"
+            );
+        }
+        Event::RollbackStarted {
+            version,
+            previous,
+            proof,
+            nodes,
+        } => {
+            let proof = proof.label();
+            tracing::info!(
+                secret,
+                policy,
+                event = name,
+                version,
+                previous,
+                proof,
+                nodes,
+                "AWSCURRENT moves back"
             );
         }
         _ => return false,
@@ -158,6 +205,8 @@ fn inform_by_name(secret: &str, policy: &str, event: &Event) -> bool {
         | Event::AttentionCleared
         | Event::HaltCleared
         | Event::Acknowledged { .. }
+        | Event::RollbackRequested(_)
+        | Event::RolledBack { .. }
         | Event::Paused(_)
         | Event::Resumed => tracing::info!(secret, policy, event = name, "{}", name.replace('_', " ")),
         _ => return false,

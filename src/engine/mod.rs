@@ -21,6 +21,7 @@ mod observe;
 pub mod queue;
 mod repair;
 mod report;
+mod rollback;
 mod row;
 mod settle;
 mod steps;

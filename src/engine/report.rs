@@ -73,6 +73,8 @@ impl Engine {
             retired_version: None,
             retired_proof: None,
             requested: false,
+            revocation: None,
+            rollback: None,
             attempts: 0,
             next_attempt_at: None,
             since: None,
@@ -116,12 +118,22 @@ impl Engine {
             retired_at: record.retired.as_ref().map(|retired| retired.at),
             retired_version: record.retired.as_ref().map(|retired| retired.previous.clone()),
             retired_proof: record.retired.as_ref().map(|retired| retired.proof),
-            requested: facts.requested || (!sight.looked && record.request.is_some()),
+            requested: facts.requested || requested_since(entry),
+            revocation: record.revocation.clone(),
+            rollback: record.rollback.clone(),
             attempts: record.failure.as_ref().map_or(0, |failure| failure.attempts),
             next_attempt_at: record.failure.as_ref().map(|failure| failure.next_attempt_at),
             ..self.blank(&entry.policy, &entry.secret.name)
         }
     }
+}
+
+/// Whether a rotation was asked for since the last look.
+fn requested_since(entry: &Entry) -> bool {
+    let Some(request) = &entry.record.request else {
+        return false;
+    };
+    !entry.sight.looked || (request.over.is_some() && request.over == entry.sight.facts.current_version)
 }
 
 /// Where a secret stands, and why.

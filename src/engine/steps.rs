@@ -89,6 +89,12 @@ impl Engine {
                 version,
                 previous,
             } => self.repair(&stage, &user_id, version, previous).await,
+            Action::RollBack {
+                version,
+                previous,
+                proof,
+                nodes,
+            } => self.roll_back(&stage, version, previous, (proof, nodes)).await,
             Action::Abandon { version } => {
                 self.still_fresh(&stage)?;
                 let (secret, signed_at) = (&stage.observation.secret, stage.observation.taken.wall);
@@ -104,7 +110,7 @@ impl Engine {
     }
 
     /// A write rests on what was seen; when that is too old, the world may have moved on.
-    fn still_fresh(&self, stage: &Stage<'_>) -> Result<(), StepError> {
+    pub(super) fn still_fresh(&self, stage: &Stage<'_>) -> Result<(), StepError> {
         let taken = stage.observation.taken;
         let by_monotonic = self.clock.monotonic().saturating_sub(taken.monotonic);
         // A suspended machine's monotonic clock stands still, its wall clock does not.
@@ -157,7 +163,7 @@ impl Engine {
     }
 
     /// Remembers that a write was refused: it will not arrive late.
-    async fn note_refusal(&self, key: &str, written: &Result<(), AwsError>) -> Result<(), StepError> {
+    pub(super) async fn note_refusal(&self, key: &str, written: &Result<(), AwsError>) -> Result<(), StepError> {
         if written
             .as_ref()
             .is_err_and(|error| error.class != ErrorClass::Unavailable)

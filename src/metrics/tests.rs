@@ -37,6 +37,8 @@ fn status(name: &str, phase: Phase, reason: Option<&str>) -> SecretStatus {
         retired_version: None,
         retired_proof: None,
         requested: false,
+        revocation: None,
+        rollback: None,
         attempts: 0,
         next_attempt_at: None,
         since: None,

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Timestamp;
 use crate::policy::Endpoint;
 use crate::rotation::observation::Proof;
-use crate::rotation::reason::{AttentionReason, DriftCause, HaltReason, WaitReason};
+use crate::rotation::reason::{AttentionReason, DriftCause, HaltReason, RollbackRefusal, WaitReason};
+use crate::rotation::revocation::DeadPassword;
+use crate::rotation::rollback::RollbackRequest;
 use crate::rotation::step::Step;
 
 /// Something that happened to a secret, or is about to: intents are stored before the call they
@@ -17,8 +19,18 @@ use crate::rotation::step::Step;
 pub enum Event {
     /// An operator asked for a rotation.
     Requested(Request),
-    /// A rotation begins, or one that an earlier process began was found.
+    /// A rotation begins.
     RotationStarted {
+        /// The version that it will promote.
+        version: String,
+        /// The version that it replaces.
+        parent: String,
+        /// Which try this is.
+        generation: u32,
+    },
+    /// A rotation was found under way that this record knows nothing of: another replica began it, or
+    /// an earlier process whose store was lost.
+    RotationFound {
         /// The version that it will promote.
         version: String,
         /// The version that it replaces.
@@ -106,6 +118,9 @@ pub enum Event {
         previous: String,
         /// Whether every node refused it in a login.
         proof: Proof,
+        /// How many nodes refused it.
+        #[serde(default)]
+        nodes: usize,
     },
     /// The current password, which worked, does not work any more.
     DriftFound {
@@ -146,6 +161,44 @@ pub enum Event {
         /// How many nodes accepted it.
         nodes: usize,
     },
+    /// Every password that was valid when an operator asked for a revocation is gone.
+    RevocationEnded {
+        /// When it was asked for.
+        asked_at: Timestamp,
+        /// How long it took until the last of them was proved dead.
+        seconds: f64,
+        /// The passwords that went.
+        dead: Vec<DeadPassword>,
+    },
+    /// An operator asked for a rollback.
+    RollbackRequested(RollbackRequest),
+    /// AWSCURRENT is about to move back to the previous version.
+    RollbackStarted {
+        /// The version that it leaves.
+        version: String,
+        /// The version that it goes back to.
+        previous: String,
+        /// What proves that version's password.
+        proof: Proof,
+        /// How many nodes accepted it.
+        nodes: usize,
+    },
+    /// AWSCURRENT moved back.
+    RolledBack {
+        /// The version that it left.
+        version: String,
+        /// The version that carries it again.
+        previous: String,
+    },
+    /// The rollback would not have been safe, or made no sense.
+    RollbackRefused {
+        /// Why.
+        reason: RollbackRefusal,
+        /// What was seen, and what to do.
+        detail: String,
+    },
+    /// The rollback's time was over before it could begin.
+    RollbackExpired,
     /// The pending password is given up: AWSPENDING is about to be removed.
     AbandonStarted {
         /// The version that holds it.
@@ -219,7 +272,7 @@ pub struct Request {
     pub over: Option<String>,
     /// Whether the fence is not waited for.
     pub now: bool,
-    /// Whether the previous password is retired without waiting for the overlap.
+    /// Whether every password that is valid now is to die, without waiting for any overlap.
     pub revoke_previous: bool,
 }
 
@@ -238,6 +291,7 @@ impl Event {
         match self {
             Self::Requested(_) => "requested",
             Self::RotationStarted { .. } => "rotation_started",
+            Self::RotationFound { .. } => "rotation_found",
             Self::PasswordCreated { .. } => "password_created",
             Self::WriteStarted => "write_started",
             Self::WriteRefused => "write_refused",
@@ -257,6 +311,12 @@ impl Event {
             Self::RepairStarted { .. } => "repair_started",
             Self::PasswordsRestored { .. } => "passwords_restored",
             Self::Repaired { .. } => "repaired",
+            Self::RevocationEnded { .. } => "revocation_ended",
+            Self::RollbackRequested(_) => "rollback_requested",
+            Self::RollbackStarted { .. } => "rollback_started",
+            Self::RolledBack { .. } => "rolled_back",
+            Self::RollbackRefused { .. } => "rollback_refused",
+            Self::RollbackExpired => "rollback_expired",
             Self::AbandonStarted { .. } => "abandon_started",
             Self::Abandoned { .. } => "abandoned",
             Self::Waiting { .. } => "waiting",

@@ -3,8 +3,9 @@
 //!
 //! [`observation`] is the input, [`plan`] the decision, [`event`] what came of it, [`state`] what
 //! is remembered, and [`transition`] how the one changes the other. [`drift`] is what becomes of a current
-//! password that somebody else changed. [`version`] derives version ids, [`retry`] the pauses, [`reason`] names every
-//! way to stand still.
+//! password that somebody else changed; [`revocation`] and [`rollback`] are what operators may set in train
+//! beside a rotation. [`version`] derives version ids, [`retry`] the pauses, [`reason`] names every way to
+//! stand still.
 
 pub mod drift;
 pub mod event;
@@ -12,6 +13,8 @@ pub mod observation;
 pub mod plan;
 pub mod reason;
 pub mod retry;
+pub mod revocation;
+pub mod rollback;
 pub mod state;
 pub mod status;
 pub mod step;

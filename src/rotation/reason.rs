@@ -111,6 +111,25 @@ reasons! {
 }
 
 reasons! {
+    /// Why AWSCURRENT is not moved back although an operator asked for it.
+    RollbackRefusal {
+        NothingPrevious = "nothing_previous": "No version carries AWSPREVIOUS: there is nothing to go back to.",
+        NotDerived = "not_derived": "rekeyd did not make the current version from the previous one, so it does not know what the one replaced.",
+        AlreadyRolledBack = "already_rolled_back": "AWSCURRENT is back already; `rekeyd resume` rotates on from there.",
+        MovedOn = "moved_on": "AWSCURRENT is on another version than when the rollback was asked for; look at `rekeyd status`, and ask again.",
+        PreviousUnusable = "previous_unusable": "The previous version is no document with a password for the same user.",
+        RotationPending = "rotation_pending": "A rotation is under way; wait until it is promoted.",
+        RetirementBegun = "retirement_begun": "The previous password is being removed, or is gone: rotate instead.",
+        RevocationOpen = "revocation_open": "`--revoke-previous` was asked for: the previous password is to die, and must not become current.",
+        OverlapEnding = "overlap_ending": "Less than the fence is left of the overlap, so another rekeyd may be about to remove the previous password. `--now` passes over it, if no other is at work.",
+        WriteInDoubt = "write_in_doubt": "A write was sent and never answered, and may still remove the previous password. Wait for the fence, or pass over it with `--now`.",
+        PreviousRefused = "previous_refused": "A node refuses the previous password: its clients would be locked out.",
+        PasswordCount = "password_count": "The user does not have the two passwords of an overlap.",
+        Halted = "halted": "The secret or its user cannot be worked on; the halt's own reason is in the detail.",
+    }
+}
+
+reasons! {
     /// What a rotation in progress waits for.
     WaitReason {
         Modifying = "modifying": "The user is being modified.",

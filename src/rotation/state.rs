@@ -12,6 +12,8 @@ use crate::rotation::drift::{Drift, Repair};
 use crate::rotation::event::{Pause, Request};
 use crate::rotation::observation::Proof;
 use crate::rotation::reason::{AttentionReason, HaltReason, WaitReason};
+use crate::rotation::revocation::Revocation;
+use crate::rotation::rollback::{MovedBack, Rollback};
 use crate::rotation::step::Step;
 
 /// By how much a clock may be set back before what was stored under the old time is not believed.
@@ -26,8 +28,11 @@ pub struct Rotation {
     pub parent: String,
     /// Which try this is.
     pub generation: u32,
-    /// When it began.
+    /// When it began, or was found.
     pub started_at: Timestamp,
+    /// Whether it was found under way, so that nobody knows when it began.
+    #[serde(default)]
+    pub found: bool,
     /// Whether this record saw the new version written, and so knows all that followed.
     pub created: bool,
     /// Whether setting the new password was ever tried.
@@ -66,6 +71,9 @@ pub struct Promotion {
     pub started_at: Option<Timestamp>,
     /// Whether the operator asked to retire the previous password without an overlap.
     pub revoke_previous: bool,
+    /// When we asked for it, if we did: it is no older than that, whenever it was seen.
+    #[serde(default)]
+    pub sent_at: Option<Timestamp>,
 }
 
 /// A retirement that has begun and is not proved yet.
@@ -100,6 +108,9 @@ pub struct Retired {
     pub at: Timestamp,
     /// Whether logins proved it.
     pub proof: Proof,
+    /// How many nodes refused it.
+    #[serde(default)]
+    pub nodes: usize,
 }
 
 /// What was last proved of the password under AWSCURRENT.
@@ -192,6 +203,15 @@ pub struct Record {
     pub doubtful_write: Option<Timestamp>,
     /// The last rotation that an operator asked for.
     pub request: Option<Request>,
+    /// The last revocation that an operator asked for.
+    #[serde(default)]
+    pub revocation: Option<Revocation>,
+    /// The last rollback that an operator asked for.
+    #[serde(default)]
+    pub rollback: Option<Rollback>,
+    /// The last one that was made, whatever was asked for since.
+    #[serde(default)]
+    pub moved_back: Option<MovedBack>,
     /// What it waits for.
     pub waiting: Option<Waiting>,
     /// Failed calls in a row.
@@ -232,6 +252,9 @@ impl Record {
             open_write: None,
             doubtful_write: None,
             request: None,
+            revocation: None,
+            rollback: None,
+            moved_back: None,
             waiting: None,
             failure: None,
             attention: None,

@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Timestamp;
 use crate::rotation::observation::Proof;
 use crate::rotation::reason::DriftCause;
+use crate::rotation::revocation::Revocation;
+use crate::rotation::rollback::Rollback;
 use crate::rotation::step::Step;
 
 /// Where a secret stands.
@@ -112,6 +114,12 @@ pub struct SecretStatus {
     pub retired_proof: Option<Proof>,
     /// Whether a requested rotation has not happened yet.
     pub requested: bool,
+    /// The last revocation of passwords that an operator asked for, and how long each took to die.
+    #[serde(default)]
+    pub revocation: Option<Revocation>,
+    /// The last rollback that an operator asked for, and what came of it.
+    #[serde(default)]
+    pub rollback: Option<Rollback>,
     /// Failed calls in a row.
     pub attempts: u32,
     /// When the next attempt is made.

@@ -29,11 +29,14 @@ pub enum Step {
     /// Giving the user the current password again, after somebody took it away.
     #[serde(rename = "repair")]
     Repair,
+    /// Moving AWSCURRENT back to the previous version, because an operator asked for it.
+    #[serde(rename = "rollback")]
+    Rollback,
 }
 
 impl Step {
     /// Every step, in order.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Observe,
         Self::CreateSecret,
         Self::SetSecret,
@@ -42,6 +45,7 @@ impl Step {
         Self::Retire,
         Self::Abandon,
         Self::Repair,
+        Self::Rollback,
     ];
 
     /// Its name in logs and metrics.
@@ -55,6 +59,7 @@ impl Step {
             Self::Retire => "retire",
             Self::Abandon => "abandon",
             Self::Repair => "repair",
+            Self::Rollback => "rollback",
         }
     }
 }

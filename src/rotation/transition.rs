@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::clock::Timestamp;
-use crate::rotation::event::Event;
+use crate::rotation::event::{Event, Request};
 use crate::rotation::observation::Proof;
 use crate::rotation::reason::HaltReason;
 use crate::rotation::state::{
@@ -32,8 +32,9 @@ impl Record {
             secret_arn: self.secret_arn.clone(),
         };
         match event {
-            Event::Requested(request) => self.request = Some(request.clone()),
+            Event::Requested(request) => self.ask(request),
             Event::RotationStarted { .. }
+            | Event::RotationFound { .. }
             | Event::PasswordCreated { .. }
             | Event::PasswordSet { .. }
             | Event::FinishStarted { .. }
@@ -60,6 +61,12 @@ impl Record {
             | Event::PreviousRemoved { .. }
             | Event::NodesRefusePrevious { .. }
             | Event::Retired { .. } => return self.apply_retirement(at, event).ok_or(illegal),
+            Event::RevocationEnded { .. } => self.end_revocation(at).ok_or(illegal)?,
+            Event::RollbackRequested(_)
+            | Event::RollbackStarted { .. }
+            | Event::RolledBack { .. }
+            | Event::RollbackRefused { .. }
+            | Event::RollbackExpired => return self.apply_rollback(at, event).ok_or(illegal),
             Event::WriteStarted => self.start_write(at),
             Event::WriteRefused => self.refuse_write(),
             Event::RetirementDropped => self.retirement = None,
@@ -97,9 +104,31 @@ impl Record {
         Ok(self)
     }
 
+    /// An operator asks for a rotation. One that is hurried stays so: who asks again for the same
+    /// version takes nothing back.
+    fn ask(&mut self, request: &Request) {
+        let before = self
+            .request
+            .take()
+            .filter(|before| before.over.is_some() && before.over == request.over);
+        self.request = Some(Request {
+            now: request.now || before.as_ref().is_some_and(|before| before.now),
+            revoke_previous: request.revoke_previous || before.is_some_and(|before| before.revoke_previous),
+            ..request.clone()
+        });
+        if request.revoke_previous {
+            self.begin_revocation(request.at);
+        }
+    }
+
     fn apply_rotation(mut self, at: Timestamp, event: &Event) -> Option<Self> {
         match event {
             Event::RotationStarted {
+                version,
+                parent,
+                generation,
+            }
+            | Event::RotationFound {
                 version,
                 parent,
                 generation,
@@ -110,6 +139,7 @@ impl Record {
                     parent: parent.clone(),
                     generation: *generation,
                     started_at: at,
+                    found: matches!(event, Event::RotationFound { .. }),
                     created: false,
                     set_started: false,
                     set_at: None,
@@ -171,7 +201,7 @@ impl Record {
         Some(())
     }
 
-    fn start_write(&mut self, at: Timestamp) {
+    pub(super) fn start_write(&mut self, at: Timestamp) {
         self.doubtful_write = self.open_write.or(self.doubtful_write);
         self.open_write = Some(at);
         if let Some(rotation) = &mut self.rotation {
@@ -191,12 +221,20 @@ impl Record {
 
     fn promote(&mut self, at: Timestamp, version: &str, previous: &str, proof: Option<Proof>, nodes: usize) {
         let rotation = self.rotation.take().filter(|rotation| rotation.version == version);
-        let started_at = rotation.map(|rotation| rotation.started_at);
-        // A request that came while the rotation was under way stands on, for the next one.
-        let served = self
-            .request
-            // One from the future was made under another clock, and would stand for ever.
-            .take_if(|request| started_at.is_some_and(|started_at| request.at <= started_at || request.at > at));
+        let started_at = rotation.as_ref().map(|rotation| rotation.started_at);
+        let finishing = rotation.as_ref().and_then(|rotation| rotation.finishing);
+        let serves = |request: &mut Request| {
+            rotation.as_ref().is_some_and(|rotation| {
+                // One from the future was made under another clock, and would stand for ever.
+                request.at > at || (!rotation.found && request.at <= rotation.started_at)
+            })
+        };
+        let served = self.request.take_if(serves);
+        // A request that came while the rotation was under way stands on, for the next one. That it is
+        // about this version holds whatever AWS's clock says of the version's age.
+        if let Some(request) = self.request.as_mut().filter(|_| rotation.is_some()) {
+            request.over = Some(version.to_owned());
+        }
         // Seen twice, it is still one promotion, at its first time.
         let known = self.promotion.take().filter(|promotion| promotion.version == version);
         self.promotion = Some(known.unwrap_or_else(|| Promotion {
@@ -204,7 +242,8 @@ impl Record {
             previous: previous.to_owned(),
             at,
             started_at,
-            revoke_previous: served.is_some_and(|request| request.revoke_previous),
+            revoke_previous: self.revoking() || served.is_some_and(|request| request.revoke_previous),
+            sent_at: finishing.filter(|_| proof.is_some()).map(|finishing| finishing.at),
         }));
         self.open_write = None;
         self.check = proof.map(|proof| Check {
@@ -252,18 +291,22 @@ impl Record {
                 version,
                 previous,
                 proof,
+                nodes,
             } => {
                 self.retirement = None;
                 let before = self.retired.take().filter(|retired| retired.version == *version);
                 let mut all = before.map(|retired| retired.all).unwrap_or_default();
                 all.insert(previous.clone());
-                self.retired = Some(Retired {
+                let retired = Retired {
                     version: version.clone(),
                     all,
                     previous: previous.clone(),
                     at,
                     proof: *proof,
-                });
+                    nodes: *nodes,
+                };
+                self.note_death(&retired);
+                self.retired = Some(retired);
                 self.settled_at = Some(at);
             }
             _ => return None,

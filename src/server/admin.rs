@@ -4,8 +4,10 @@
 //! - `POST /api/v1/rotate`: [`RotateRequest`]
 //! - `POST /api/v1/pause`: [`PauseRequest`]
 //! - `POST /api/v1/resume`: a [`Selector`]
+//! - `POST /api/v1/rollback`: [`RollbackBody`], about one secret
 //!
 //! Each takes a JSON object that selects secrets in one way, and answers with [`AcceptedReply`], stored before it is sent.
+//! What came of a rotation, a revocation or a rollback is in the secret's status.
 
 use std::io::ErrorKind;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
@@ -20,12 +22,12 @@ use axum::routing::post;
 use axum::{Json, Router};
 use tokio::net::{UnixListener, UnixStream};
 
-use crate::engine::control::{Accepted, ControlError, Selector};
+use crate::engine::control::{Accepted, ControlError, RollbackOptions, Selector};
 use crate::server::limit::Limited;
 use crate::server::object::Object;
 use crate::server::reply::Failure;
 use crate::server::selection::given_in_one_way;
-use crate::server::wire::{AcceptedReply, PauseRequest, RotateRequest};
+use crate::server::wire::{AcceptedReply, PauseRequest, RollbackBody, RotateRequest};
 use crate::server::{ServeError, Surface, deadline, reads, serve};
 
 /// Some thousand names of secrets.
@@ -142,6 +144,7 @@ fn router(surface: Surface) -> Router {
         .route("/api/v1/rotate", post(rotate))
         .route("/api/v1/pause", post(pause))
         .route("/api/v1/resume", post(resume))
+        .route("/api/v1/rollback", post(rollback))
         .fallback(async |uri: Uri| Failure::not_found(format!("nothing is served at {}", uri.path())))
         .method_not_allowed_fallback(async || {
             Failure::new(StatusCode::METHOD_NOT_ALLOWED, "look with GET, change with POST")
@@ -190,6 +193,20 @@ async fn resume(State(surface): State<Surface>, request: Document<Selector>) -> 
     let Json(Object(selector)) = request?;
     let selector = given_in_one_way(selector)?;
     carry_out(async move { surface.control.resume(&selector).await }).await
+}
+
+async fn rollback(State(surface): State<Surface>, request: Document<RollbackBody>) -> Reply {
+    let Json(Object(request)) = request?;
+    if request.timeout_seconds == Some(0) {
+        return Err(Failure::bad_request(
+            "timeout_seconds: a rollback needs a second at least; leave it out for propagation_timeout",
+        ));
+    }
+    let options = RollbackOptions {
+        now: request.now,
+        timeout_seconds: request.timeout_seconds,
+    };
+    carry_out(async move { Ok(vec![surface.control.rollback(&request.secret, options).await?]) }).await
 }
 
 /// Carries a command out to its end, even if the client has gone: half of a selection changed would

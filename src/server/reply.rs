@@ -45,7 +45,9 @@ impl From<ControlError> for Failure {
         let status = match &error {
             ControlError::EmptySelector => StatusCode::BAD_REQUEST,
             ControlError::NoSuchSecret(_) | ControlError::NoSuchPolicy(_) => StatusCode::NOT_FOUND,
-            ControlError::NotLookedUp { .. } => StatusCode::CONFLICT,
+            ControlError::NotLookedUp { .. } | ControlError::Ambiguous(_) | ControlError::NotLookedAt(_) => {
+                StatusCode::CONFLICT
+            }
             ControlError::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
         };
         Self::new(status, error.to_string())

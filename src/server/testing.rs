@@ -10,7 +10,9 @@ use tokio::task::JoinHandle;
 use super::admin::AdminServer;
 use super::*;
 use crate::clock::Timestamp;
-use crate::engine::control::{Accepted, ControlError, PolicyStatus, Readiness, RotateOptions, Selector};
+use crate::engine::control::{
+    Accepted, ControlError, PolicyStatus, Readiness, RollbackOptions, RotateOptions, Selector,
+};
 use crate::rotation::event::Event;
 use crate::rotation::observation::Proof;
 use crate::rotation::status::{Phase, SecretStatus};
@@ -52,6 +54,8 @@ pub(crate) fn status(name: &str) -> SecretStatus {
         retired_version: None,
         retired_proof: None,
         requested: false,
+        revocation: None,
+        rollback: None,
         attempts: 0,
         next_attempt_at: None,
         since: None,
@@ -122,6 +126,7 @@ impl FakeControl {
                 secret: secret.secret.clone(),
                 arn: secret.arn.clone().unwrap(),
                 current_version: secret.current_version.clone(),
+                requested_at: None,
             })
             .collect();
         match accepted.is_empty() {
@@ -184,6 +189,16 @@ impl Control for FakeControl {
         reason: Option<String>,
     ) -> Result<Vec<Accepted>, ControlError> {
         self.accept(selector, format!("pause {selector:?} {span:?} {reason:?}"))
+    }
+
+    async fn rollback(&self, secret: &str, options: RollbackOptions) -> Result<Accepted, ControlError> {
+        let selector = Selector {
+            secrets: vec![secret.to_owned()],
+            ..Selector::default()
+        };
+        let accepted = self.accept(&selector, format!("rollback {secret:?} {options:?}"))?;
+        let one = accepted.into_iter().next();
+        one.ok_or_else(|| ControlError::NoSuchSecret(secret.to_owned()))
     }
 
     async fn resume(&self, selector: &Selector) -> Result<Vec<Accepted>, ControlError> {

@@ -65,6 +65,20 @@ pub struct PauseRequest {
     pub reason: Option<String>,
 }
 
+/// `POST /api/v1/rollback`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RollbackBody {
+    /// A name or ARN.
+    pub secret: String,
+    /// Without waiting for writes that may still be on their way, and whatever is left of the overlap.
+    #[serde(default)]
+    pub now: bool,
+    /// How long it may take to begin; the policy's `propagation_timeout` at most.
+    #[serde(default)]
+    pub timeout_seconds: Option<u64>,
+}
+
 /// The answer to a command.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct AcceptedReply {

@@ -166,6 +166,7 @@ impl Stage {
             version: self.second.clone(),
             previous: self.first.clone(),
             proof: Proof::Proven,
+            nodes: 3,
         });
     }
 }

@@ -85,7 +85,7 @@ impl Resting<'_> {
             // Whoever has a store of his own knows his writes: only those whose outcome he never
             // learnt may still arrive.
             Some(_) if !self.context.shared_store => {
-                self.fence_after(self.unanswered_write().max(self.unknown_write()))
+                self.fence_after(self.record.unanswered_write().max(self.unknown_write()))
             }
             _ => self.fence(),
         }
@@ -93,7 +93,7 @@ impl Resting<'_> {
 
     /// Until when a write of anybody's that is still on its way could undo one that is made now.
     pub(super) fn fence(&self) -> Option<Timestamp> {
-        let known = self.unanswered_write().max(self.record.settled_at);
+        let known = self.record.unanswered_write().max(self.record.settled_at);
         // Every put and label move of another replica moves this date.
         let seen = self
             .subject
@@ -102,11 +102,6 @@ impl Resting<'_> {
             .last_changed
             .filter(|_| self.subject.touched());
         self.fence_after(known.max(self.unknown_write()).max(seen))
-    }
-
-    /// The last write that was sent and never answered.
-    fn unanswered_write(&self) -> Option<Timestamp> {
-        self.record.open_write.max(self.record.doubtful_write)
     }
 
     /// If the store is new or was lost, what was written just before is not known.

@@ -7,8 +7,9 @@
 //! `secret` checks the secret and its documents, `user` the user, `evidence` weighs logins;
 //! `rotating` drives a pending password to AWSCURRENT, `retiring` removes the previous one,
 //! `resting` finds what is due, `beginning` begins it, `checking` looks after the current password,
-//! `drift` weighs what all of these found wrong with it, `dues` where the secret stands among the others
-//! of its policy, `facts` what status shows.
+//! `revoking` ends a revocation, `rollback` moves AWSCURRENT back, `drift` weighs what all of these found
+//! wrong with the current password, `dues` where the secret stands among the others of its policy, `facts`
+//! is what status shows.
 
 mod beginning;
 mod checking;
@@ -18,6 +19,8 @@ mod evidence;
 mod facts;
 mod resting;
 mod retiring;
+mod revoking;
+mod rollback;
 mod rotating;
 mod second;
 mod secret;
@@ -31,6 +34,7 @@ use crate::policy::{Endpoint, Policy};
 use crate::rotation::event::Event;
 use crate::rotation::observation::{Credential, Observation, Proof, VersionValue};
 use crate::rotation::reason::{HaltReason, WaitReason};
+use crate::rotation::rollback::MovedBack;
 use crate::rotation::state::Record;
 use crate::rotation::status::Phase;
 use crate::rotation::step::Step;
@@ -204,6 +208,17 @@ pub enum Action {
         /// The version.
         version: String,
     },
+    /// Move AWSCURRENT back, because an operator asked for it.
+    RollBack {
+        /// From this version.
+        version: String,
+        /// To this one, which the other was made from.
+        previous: String,
+        /// What proves its password.
+        proof: Proof,
+        /// How many nodes accepted it.
+        nodes: usize,
+    },
 }
 
 impl Action {
@@ -216,6 +231,7 @@ impl Action {
             Self::Retire { .. } => Step::Retire,
             Self::Repair { .. } => Step::Repair,
             Self::Abandon { .. } => Step::Abandon,
+            Self::RollBack { .. } => Step::Rollback,
         }
     }
 }
@@ -263,7 +279,11 @@ type Deliberation<T> = Result<T, Decision>;
 
 /// Decides what to do next about one secret.
 pub fn plan(observation: &Observation, record: &Record, context: &Context<'_>) -> Decision {
-    decide(observation, record, context).unwrap_or_else(|decision| decision)
+    match record.open_rollback() {
+        // An operator's order about this secret: a pause does not hold it.
+        Some(rollback) => rollback::decide(observation, record, context, rollback),
+        None => decide(observation, record, context).unwrap_or_else(|decision| decision),
+    }
 }
 
 fn decide(observation: &Observation, record: &Record, context: &Context<'_>) -> Deliberation<Decision> {
@@ -275,6 +295,7 @@ fn decide(observation: &Observation, record: &Record, context: &Context<'_>) -> 
 }
 
 fn proceed(subject: &secret::Subject<'_>, record: &Record, context: &Context<'_>) -> Deliberation<Decision> {
+    await_rollback_in_sight(subject, record, context)?;
     rolled_back(subject, record)?;
     settle_record(subject, record, context)?;
     match pending(subject)? {
@@ -305,6 +326,21 @@ fn paused(record: &Record, context: &Context<'_>) -> Deliberation<()> {
     })
 }
 
+/// Labels are read later than they are written: we moved AWSCURRENT away from there a moment ago.
+fn await_rollback_in_sight(subject: &secret::Subject<'_>, record: &Record, context: &Context<'_>) -> Deliberation<()> {
+    let moved = record.moved_back.as_ref();
+    let just_left =
+        |moved: &&MovedBack| moved.version == subject.current && between(moved.at, context.now) < context.policy.settle;
+    if moved.filter(just_left).is_none() {
+        return Ok(());
+    }
+    Err(Decision::Wait {
+        reason: WaitReason::StatusUnsettled,
+        detail: format!("version {} still carries AWSCURRENT", subject.current),
+        step: Step::Rollback,
+    })
+}
+
 /// Our version under AWSPREVIOUS, made from the one under AWSCURRENT: a person rolled back.
 fn rolled_back(subject: &secret::Subject<'_>, record: &Record) -> Deliberation<()> {
     let Some(previous) = subject
@@ -313,11 +349,16 @@ fn rolled_back(subject: &secret::Subject<'_>, record: &Record) -> Deliberation<(
     else {
         return Ok(());
     };
+    let through_us = |moved: &MovedBack| moved.version == previous;
+    let who = match record.moved_back.as_ref().is_some_and(through_us) {
+        true => "rolled back by an operator through rekeyd: ",
+        false => "",
+    };
     acknowledgeable(
         record,
         HaltReason::RolledBack,
         format!(
-            "AWSCURRENT is back on version {}, AWSPREVIOUS on {previous}",
+            "{who}AWSCURRENT is back on version {}, AWSPREVIOUS on {previous}",
             subject.current
         ),
         previous.to_owned(),

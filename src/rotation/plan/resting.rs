@@ -48,10 +48,12 @@ pub(super) fn decide(subject: &Subject<'_>, record: &Record, context: &Context<'
         Some(previous) if resting.retirement_due() => {
             if resting.retirement_under_way().is_none() {
                 resting.await_fence_of(previous)?;
+                resting.await_fence_of_rollback()?;
             }
             retiring::decide(subject, record, context, previous)
         }
         Some(_) => resting.rest_in_overlap(),
+        None if resting.revocation_is_over() => resting.end_revocation(),
         None if resting.due() => resting.begin(),
         None => resting.rest(),
     }
@@ -80,7 +82,7 @@ pub(super) fn overlap_end(
         .map(|promotion| promotion.at)
         .filter(|at| created.is_none_or(|created| created <= *at))
         .or(observation.secret.last_changed)?;
-    if promotion.is_some_and(|promotion| promotion.revoke_previous) {
+    if record.revoking() || promotion.is_some_and(|promotion| promotion.revoke_previous) {
         return Some(promoted_at);
     }
     match policy.overlap {
@@ -128,7 +130,7 @@ impl Resting<'_> {
             return Ok(None);
         }
         let ours = self.subject.previous_is_ours();
-        if (!ours && !self.due()) || !self.differs_from_current(previous)? {
+        if (!ours && !self.due() && !self.record.revoking()) || !self.differs_from_current(previous)? {
             return Ok(None);
         }
         if !ours && user::password_count(user::examine(self.subject, self.context)?) < 2 {
@@ -168,6 +170,7 @@ impl Resting<'_> {
 
     fn retirement_due(&self) -> bool {
         self.retirement_under_way().is_some()
+            || self.record.revoking()
             || self.request.is_some_and(|request| request.revoke_previous)
             || self.overlap_end().map_or(self.due(), |end| end <= self.context.now)
     }

@@ -196,7 +196,8 @@ impl Retiring<'_> {
             .cloned()
             .collect();
         if tally.accepted.is_empty() && tally.unreachable.is_empty() {
-            return Ok(self.retired(round.proof()));
+            let nodes = user::topology(self.subject.observation)?.nodes.len();
+            return Ok(self.retired(round.proof(), nodes));
         }
         if !dead.is_empty() {
             return Ok(Decision::Note(Event::NodesRefusePrevious { nodes: dead }));
@@ -214,7 +215,7 @@ impl Retiring<'_> {
             return Ok(Decision::Note(Event::SettlingStarted { step: Step::Retire }));
         };
         if between(since, self.context.now) >= self.context.policy.settle {
-            return Ok(self.retired(Proof::Unproven(reason)));
+            return Ok(self.retired(Proof::Unproven(reason), 0));
         }
         Err(Decision::Wait {
             reason: WaitReason::Settling,
@@ -223,11 +224,12 @@ impl Retiring<'_> {
         })
     }
 
-    fn retired(&self, proof: Proof) -> Decision {
+    fn retired(&self, proof: Proof, nodes: usize) -> Decision {
         Decision::Note(Event::Retired {
             version: self.subject.current.to_owned(),
             previous: self.previous.to_owned(),
             proof,
+            nodes,
         })
     }
 }

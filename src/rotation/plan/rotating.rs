@@ -42,7 +42,7 @@ pub(super) fn decide(
         });
     }
     let Some(rotation) = record.rotation.as_ref().filter(|rotation| rotation.version == version) else {
-        return Ok(Decision::Note(Event::RotationStarted {
+        return Ok(Decision::Note(Event::RotationFound {
             version: version.to_owned(),
             parent: subject.current.to_owned(),
             generation,

@@ -47,6 +47,20 @@ impl Resting<'_> {
         }
     }
 
+    /// A move of AWSCURRENT back to the previous version that was sent and never answered must find
+    /// that version's password on the user for as long as AWS would accept it, `--now` or not.
+    pub(super) fn await_fence_of_rollback(&self) -> Deliberation<()> {
+        let sent = self.record.doubtful_rollback();
+        let until = sent.map(|sent| after(sent, self.context.policy.fence));
+        match until.filter(|until| *until > self.context.now) {
+            None => Ok(()),
+            Some(until) => Err(self.fenced(
+                until,
+                "a rollback was sent and never answered; the previous password stays until it cannot arrive any more",
+            )),
+        }
+    }
+
     /// The versions whose password it may be: those given up, and the previous one.
     fn candidates(&self) -> Deliberation<Vec<String>> {
         let mut candidates = Vec::new();

@@ -1,5 +1,7 @@
 //! Decisions on which a lockout would hang, without any I/O.
 
+mod rollback;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
