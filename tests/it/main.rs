@@ -18,6 +18,7 @@ mod check_command;
 mod command_line;
 mod crash;
 mod doubts;
+mod exploration;
 mod half_discovery;
 mod halts;
 mod hostile_configuration;
