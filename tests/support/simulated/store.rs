@@ -193,6 +193,10 @@ impl OpenStore {
             event: event.clone(),
         };
         self.world.journal().extend(events.iter().map(entry));
+        for (_, event) in events {
+            let mut auditor = self.world.auditor();
+            auditor.noted(&self.world.sandbox, &self.replica, &record.secret_arn, event);
+        }
         Ok(())
     }
 }

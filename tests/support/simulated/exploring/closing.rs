@@ -13,6 +13,9 @@ use super::stage::{Stage, State, cache_id};
 /// How long a world may take to come to rest, beyond the time between two rotations.
 const PATIENCE: Duration = Duration::from_secs(5 * 3_600);
 
+/// What has been due for longer is done when all say that they are at rest.
+const ALLOWANCE: Duration = Duration::from_secs(600);
+
 /// How often it is looked at meanwhile.
 const LOOK: Duration = Duration::from_secs(120);
 
@@ -28,6 +31,14 @@ impl Stage<'_> {
             self.wait_on().await;
             restless.retain(|user| self.unrest(user).is_some());
             if restless.is_empty() {
+                let touched = self
+                    .script
+                    .users
+                    .iter()
+                    .filter(|user| self.touched.contains(&user.id()));
+                let touched: Vec<String> = touched.map(UserPlan::secret).collect();
+                let touched: Vec<&str> = touched.iter().map(String::as_str).collect();
+                self.sim.audit_end(&touched, ALLOWANCE);
                 return Vec::new();
             }
             if self.sim.world.time.elapsed() > until {

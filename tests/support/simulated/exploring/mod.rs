@@ -46,24 +46,22 @@ pub fn play(script: &Script) -> Outcome {
             let mut stage = Stage::set(script, simulation.clone()).await;
             stage.perform().await;
             let violations = stage.close().await;
-            (violations, stage.tally, stage.touched)
+            (violations, stage.tally)
         })
     }));
-    let (violations, tally, touched) = played.unwrap_or_else(|panic| {
+    let (violations, tally) = played.unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
         let what = format!("panic: {}", text.unwrap_or_default());
-        (vec![what], Tally::default(), BTreeSet::new())
+        (vec![what], Tally::default())
     });
     let _entered = runtime.enter();
-    judged(&simulation, violations, tally, &touched)
+    judged(&simulation, violations, tally)
 }
 
-fn judged(simulation: &Simulation, at_the_end: Vec<String>, tally: Tally, touched: &BTreeSet<String>) -> Outcome {
+fn judged(simulation: &Simulation, at_the_end: Vec<String>, tally: Tally) -> Outcome {
     let world = &simulation.world;
-    let meddled = |violation: &String| touched.iter().any(|user| violation.contains(user.as_str()));
     let mut violations = world.auditor().take_violations();
-    violations.retain(|violation| !meddled(violation));
     violations.extend(at_the_end);
     let promoted: BTreeSet<_> = world
         .journal()

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rekeyd::engine::control::{Control, RotateOptions, Selector};
 use rekeyd_sandbox::elasticache as ec;
-use rekeyd_sandbox::{CallContext, Delay, Fault, FaultKind, NodeChange, StrangerAct};
+use rekeyd_sandbox::{CallContext, Delay, Fault, FaultKind, NodeChange, STRANGER, StrangerAct};
 
 use super::super::Replica;
 use super::script::{CallTrouble, Meddling, Perturbation, Store};
@@ -190,13 +190,20 @@ impl Stage<'_> {
         if let Perturbation::Pause { span_s: None, .. } = &what {
             self.paused.insert((number, user_number));
         }
+        let (world, secret) = (self.sim.world.clone(), user.secret());
+        // A request that has not begun is in the store alone.
+        let forgets = self.script.loses_stores();
         tokio::spawn(async move {
             // It may refuse, and then has said so.
             match what {
                 Perturbation::Request {
                     now, revoke_previous, ..
                 } => {
-                    drop(engine.rotate(&selector, RotateOptions { now, revoke_previous }).await);
+                    world.auditor().requested(world.sandbox.now(), &secret, revoke_previous);
+                    let answer = engine.rotate(&selector, RotateOptions { now, revoke_previous }).await;
+                    if answer.is_ok() && !forgets {
+                        world.auditor().acknowledged(&secret);
+                    }
                 }
                 Perturbation::Pause { span_s, .. } => {
                     drop(engine.pause(&selector, span_s.map(Duration::from_secs), None).await);
@@ -317,11 +324,10 @@ impl Stage<'_> {
         };
         let world = &self.sim.world;
         world.catch_up();
-        world.auditor().excuse(&id);
         self.touched.insert(id);
         let done = world
             .sandbox
-            .stranger(&CallContext::new("STRANGER", REGION), &act)
+            .stranger(&CallContext::new(STRANGER, REGION), &act)
             .is_ok();
         world.changed();
         done

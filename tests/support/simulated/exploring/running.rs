@@ -38,6 +38,7 @@ pub fn explore(first: u64, goes_on: impl Fn(u64) -> bool + Sync) -> Exploration 
             let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
             found.tally.absorb(&outcome.tally);
             if !outcome.violations.is_empty() {
+                eprintln!("seed {seed}: {}", outcome.violations[0]);
                 found.failures.push((seed, outcome));
                 enough.store(found.failures.len() >= ENOUGH, Ordering::Relaxed);
             }

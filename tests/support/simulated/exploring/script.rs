@@ -347,10 +347,14 @@ impl Script {
         (!script.users.is_empty() && !script.replicas.is_empty()).then_some(script)
     }
 
-    /// Whether others have a hand in it.
-    pub fn has_strangers(&self) -> bool {
-        let strange = |one: &Happening| matches!(one.what, Perturbation::Stranger { .. });
-        self.happenings.iter().any(strange)
+    /// Whether what a store alone knows may be forgotten.
+    pub fn loses_stores(&self) -> bool {
+        let loses = |one: &Happening| match one.what {
+            Perturbation::LoseStore { .. } => true,
+            Perturbation::Kill { store, .. } | Perturbation::End { store, .. } => store == Store::Lost,
+            _ => false,
+        };
+        self.happenings.iter().any(loses)
     }
 }
 
