@@ -18,6 +18,7 @@ mod changing_nodes;
 mod check_command;
 mod command_line;
 mod crash;
+mod crash_points;
 mod doubts;
 mod exploration;
 mod half_discovery;

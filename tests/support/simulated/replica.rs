@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use rekeyd::aws::PlacePorts;
-use rekeyd::engine::control::{Control, RotateOptions, Selector};
+use rekeyd::engine::control::{Control, ControlError, RotateOptions, Selector};
 use rekeyd::engine::{Adapters, Engine};
 use rekeyd::metrics::Metrics;
 use rekeyd::rotation::status::SecretStatus;
@@ -278,15 +278,22 @@ impl Replica {
     }
 
     /// Asks for a rotation now.
-    pub async fn rotate(&self, secret: &str, options: RotateOptions) {
+    ///
+    /// # Errors
+    /// As an operator hears of them.
+    pub async fn ask(&self, secret: &str, options: RotateOptions) -> Result<(), ControlError> {
         let world = &self.machine.simulation.world;
         let now = world.sandbox.now();
         world.auditor().requested(now, secret, options.revoke_previous);
-        self.engine
-            .rotate(&named(secret), options)
-            .await
-            .unwrap_or_else(|error| panic!("{error}"));
+        self.engine.rotate(&named(secret), options).await?;
         world.auditor().acknowledged(secret);
+        Ok(())
+    }
+
+    /// Asks for a rotation now, and takes for granted that it is acknowledged.
+    pub async fn rotate(&self, secret: &str, options: RotateOptions) {
+        let asked = self.ask(secret, options).await;
+        asked.unwrap_or_else(|error| panic!("{error}"));
     }
 }
 
