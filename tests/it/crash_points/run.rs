@@ -21,7 +21,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 const PATIENCE: Duration = Duration::from_secs(12 * 3_600);
 
 /// How often the world is looked at from outside.
-const LOOK: Duration = Duration::from_secs(5);
+const LOOK: Duration = Duration::from_secs(10);
 
 /// How often the scheduler ticks: seldom enough to cost little.
 const TICK: Duration = Duration::from_secs(30);
@@ -32,8 +32,8 @@ const DEAD: Duration = Duration::from_secs(600);
 /// How long a process lives on whose store is lost under it.
 const WITHOUT_STORE: Duration = MINUTE;
 
-/// How long the world is watched when it has come to rest: past every late answer and a fence.
-const AFTERWARDS: Duration = Duration::from_secs(25 * 60);
+/// How long the world is watched when it has come to rest: past every late answer and the next discovery.
+const AFTERWARDS: Duration = Duration::from_secs(16 * 60);
 
 /// What became of a run.
 #[derive(Default)]
@@ -91,10 +91,11 @@ struct Stage<'a> {
 fn policy(rotation: Rotation) -> Policy {
     let policy = Policy::new("orders", &[USER])
         .with("overlap", "\"3m\"")
-        .with("retry", "{ initial = \"10s\", max = \"5m\", jitter = 0.2 }");
+        .with("retry", "{ initial = \"15s\", max = \"5m\", jitter = 0.2 }");
     match rotation {
         Rotation::Scheduled => policy.with("schedule", "\"3h\""),
-        Rotation::Requested | Rotation::First => policy,
+        Rotation::First => policy.with("settle", "\"1m\""),
+        Rotation::Requested => policy,
     }
 }
 
@@ -246,6 +247,7 @@ impl<'a> Stage<'a> {
 
     /// Compares what the world shows with what has to be.
     fn judge(&mut self) {
+        self.sim.audit_end(&[], 10 * MINUTE);
         let mut wrong = self.sim.world.auditor().take_violations();
         if !self.is_at_rest() {
             wrong.push(format!("not at rest: {:#?}", self.statuses()));
