@@ -81,7 +81,7 @@ impl Stage<'_> {
             } => self.on(replica, |replica| {
                 replica.disk().trouble(trouble, Some(Duration::from_secs(span_s)));
             }),
-            Perturbation::LoseStore { replica } => self.on(replica, |replica| replica.disk().lose()),
+            Perturbation::LoseStore { replica } => self.on(replica, Replica::lose_store),
             Perturbation::Fault {
                 operation,
                 kind,
@@ -202,7 +202,7 @@ impl Stage<'_> {
                     world.auditor().requested(world.sandbox.now(), &secret, revoke_previous);
                     let answer = engine.rotate(&selector, RotateOptions { now, revoke_previous }).await;
                     if answer.is_ok() && !forgets {
-                        world.auditor().acknowledged(&secret);
+                        world.auditor().acknowledged(&format!("REPLICA{number}"), &secret);
                     }
                 }
                 Perturbation::Pause { span_s, .. } => {
