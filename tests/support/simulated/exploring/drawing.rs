@@ -342,7 +342,10 @@ fn careful(script: &Script, drawn: &mut [(u64, Perturbation)]) {
         matches!(what, Perturbation::Stranger { act: done, .. } if *done == act)
     };
     let hidden = script.policy.api_only
-        || script.users.iter().any(|user| user.kind != UserKind::Live)
+        || script
+            .users
+            .iter()
+            .any(|user| user.kind != UserKind::Live || user.caches.is_empty())
         || drawn.iter().any(|(_, what)| switches_off(what));
     for (_, what) in drawn {
         if let Perturbation::Stranger { act, .. } = what
