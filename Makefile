@@ -35,9 +35,9 @@ bench: ## what decisions, the store and the sandbox cost; takes a release build
 	cargo bench --locked --package rekeyd --bench costs
 	cargo bench --locked --package rekeyd-sandbox --bench throughput
 
-soak: ## repeats the tests of crashes, lost replies and stalls for SECONDS=600; no simulation yet
+soak: ## random simulated worlds and pairs of faults for SECONDS=600, from SEED= on if given; then real crashes once
 	@scripts/install-tools.sh cc redis
-	@scripts/soak.sh "$(or $(SECONDS),600)"
+	@scripts/soak.sh "$(or $(SECONDS),600)" $(SEED)
 
 tools: ## installs what demo, test and lint need, and nothing that is there already
 	@scripts/install-tools.sh cc redis promtool python
