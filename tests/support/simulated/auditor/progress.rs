@@ -84,8 +84,12 @@ impl Auditor {
             let since = created.is_none_or(|created| asked.at >= created);
             asked.of.is_some() && asked.revoke_previous && since
         });
-        // Only a request that came after the promotion, however clocks differ, ends such an overlap.
-        let asked = secret.asked_over(&overlap.version, -self.time.clock_spread());
+        // Only a request that was taken, and came after the promotion however clocks differ, ends such an overlap.
+        let (promoted, spread) = (secret.created(&overlap.version), self.time.clock_spread());
+        let asked = secret.requests.iter().any(|asked| {
+            let since = promoted.is_none_or(|promoted| asked.at - spread > promoted);
+            asked.of.is_some() && since
+        });
         let over = match self.overlap_end(key, secret, overlap) {
             Some(end) => end < then,
             None => asked,

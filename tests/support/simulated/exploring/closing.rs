@@ -27,8 +27,9 @@ impl Stage<'_> {
         let until = self.sim.world.time.elapsed() + PATIENCE + every.min(PATIENCE);
         let mut restless: Vec<&UserPlan> = self.script.users.iter().collect();
         restless.retain(|user| !self.touched.contains(&user.id()));
+        self.wait_on(self.stopped_until).await;
         loop {
-            self.wait_on().await;
+            self.wait_on(self.sim.world.time.elapsed() + LOOK).await;
             self.end_pauses();
             restless.retain(|user| self.unrest(user).is_some());
             if restless.is_empty() {
@@ -49,8 +50,8 @@ impl Stage<'_> {
         }
     }
 
-    async fn wait_on(&mut self) {
-        let until = self.sim.world.time.elapsed() + LOOK;
+    /// Lets time pass until then, and what is cued happen.
+    async fn wait_on(&mut self, until: Duration) {
         while self.sim.world.time.elapsed() < until {
             self.wait_until(until).await;
             if let Some(((at, _), _)) = self.agenda.first_key_value()

@@ -3,12 +3,11 @@
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use super::{Outcome, Part, Script, Tally, play, shrink};
 
-/// How long a failing script is shrunk at most.
-const SHRINKING: Duration = Duration::from_secs(60);
+/// How many smaller worlds are tried at most to shrink a failing one.
+const SHRINKING: usize = 400;
 
 /// After so many failures nothing new is learned.
 const ENOUGH: usize = 5;
