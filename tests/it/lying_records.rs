@@ -102,7 +102,7 @@ async fn run(sim: Simulation, moment: Option<Duration>, nth: usize) -> usize {
     let policy = Policy::new("orders", &borrowed)
         .with("overlap", "\"30m\"")
         .with("schedule", "\"1d\"");
-    let machine = sim.machine("rekeyd").policy(policy).disk(Disk::Memory(store.clone()));
+    let machine = sim.machine("rekeyd").policy(policy).disk(Disk::memory(store.clone()));
     let replica = machine.start().await;
     sim.run_for(Duration::from_secs(300)).await;
     if let Some(moment) = moment {

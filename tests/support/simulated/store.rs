@@ -43,6 +43,11 @@ impl Disk {
         Self::of(Medium::Memory(Arc::default()))
     }
 
+    /// One in memory whose records somebody else can read and write, too.
+    pub fn memory(store: Arc<MemoryStore>) -> Self {
+        Self::of(Medium::Memory(store))
+    }
+
     /// One with a SQLite file.
     pub fn file(path: PathBuf) -> Self {
         Self::of(Medium::File(path))

@@ -83,6 +83,7 @@ impl Overlapping {
                 paused: false,
                 hold: None,
                 drift_check: None,
+                checks_from: self.now,
                 recheck: Duration::from_secs(900),
             },
         )
