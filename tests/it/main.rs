@@ -31,6 +31,7 @@ mod metrics;
 mod moto;
 mod nodes;
 mod pauses;
+mod planted_bugs;
 mod refusals;
 mod rules;
 mod run_once;

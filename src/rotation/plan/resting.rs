@@ -3,11 +3,12 @@
 //! `beginning` begins a rotation, `checking` checks the current password.
 
 use crate::clock::{Timestamp, after};
+use crate::planted::{PlantedBug, planted};
 use crate::policy::{Overlap, Policy};
 use crate::rotation::event::Request;
 use crate::rotation::observation::Observation;
 use crate::rotation::reason::{HaltReason, WaitReason};
-use crate::rotation::state::{Record, Retirement};
+use crate::rotation::state::{Promotion, Record, Retirement};
 use crate::rotation::status::Phase;
 use crate::rotation::step::Step;
 use crate::schedule::next_after;
@@ -31,6 +32,9 @@ pub(super) fn decide(subject: &Subject<'_>, record: &Record, context: &Context<'
     let request = record.standing_request(subject.current, subject.created());
     let due_at = match (subject.document.password(), request) {
         (None, _) | (_, Some(_)) => context.now,
+        (Some(_), None) if planted(PlantedBug::RotateBecauseStoreLost) => {
+            scheduled(context.policy, record.promotion.as_ref().map(|promotion| promotion.at))
+        }
         (Some(_), None) => scheduled(context.policy, subject.created()),
     };
     if subject.created().is_none() {
@@ -81,9 +85,11 @@ pub(super) fn overlap_end(
         .as_ref()
         .filter(|promotion| promotion.version == current);
     // AWS keeps no date of a promotion. If ours is lost, the secret's last change is no earlier.
-    let promoted_at = promotion
-        .map(|promotion| promotion.at)
-        .or(observation.secret.last_changed)?;
+    let moment = |promotion: &Promotion| match promotion.started_at {
+        Some(started_at) if planted(PlantedBug::RetireInsideOverlap) => started_at,
+        _ => promotion.at,
+    };
+    let promoted_at = promotion.map(moment).or(observation.secret.last_changed)?;
     if promotion.is_some_and(|promotion| promotion.revoke_previous) {
         return Some(promoted_at);
     }
