@@ -2,7 +2,7 @@
 //! mistake that somebody could make at the place where it is planted.
 //!
 //! They exist with the feature `planted-bugs` only, which this package's own tests switch on and no
-//! build that ships has. Without it, [`planted`] is the constant `false`. With it, a defect is there
+//! build that ships has. Without it, `planted` is the constant `false`. With it, a defect is there
 //! on the thread that called `plant`, for as long as that guard lives: a simulation is one thread.
 
 /// A defect.

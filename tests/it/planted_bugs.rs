@@ -2,6 +2,7 @@
 //! itself does nothing wrong. A simulation that catches nothing proves nothing.
 
 mod scenarios;
+mod shipped;
 
 use rekeyd::planted::{PlantedBug, plant};
 
