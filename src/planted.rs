@@ -118,3 +118,24 @@ mod switch {
 pub(crate) use switch::planted;
 #[cfg(feature = "planted-bugs")]
 pub use switch::{Planted, plant};
+
+#[cfg(all(test, feature = "planted-bugs"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_defect_is_there_on_one_thread_and_until_its_guard_is_dropped() {
+        let here = || PlantedBug::ALL.map(planted).iter().filter(|there| **there).count();
+        assert_eq!(here(), 0);
+        let outer = plant(PlantedBug::SkipFence);
+        {
+            let _inner = plant(PlantedBug::NopassAsProof);
+            assert!(planted(PlantedBug::NopassAsProof) && here() == 1);
+        }
+        assert!(planted(PlantedBug::SkipFence) && here() == 1);
+        let elsewhere = std::thread::spawn(|| planted(PlantedBug::SkipFence));
+        assert!(!elsewhere.join().unwrap());
+        drop(outer);
+        assert_eq!(here(), 0);
+    }
+}
