@@ -169,6 +169,7 @@ impl Sandbox {
         self.with(|state, now| {
             let mut env = state.env(now, &key.account, &key.region);
             env.change_node(id, change);
+            state.nodes_changed();
         });
         true
     }
@@ -222,6 +223,7 @@ impl Sandbox {
             for (account, region) in places {
                 state.env(now, &account, &region).schedule_stuck();
             }
+            state.nodes_changed();
         });
     }
 
@@ -252,7 +254,10 @@ impl Sandbox {
     pub fn seed(&self, seed: Seed) -> Result<(), ApiError> {
         let account = seed.account.clone().unwrap_or_else(|| DEFAULT_ACCOUNT.to_owned());
         let region = seed.region.clone().unwrap_or_else(|| "us-east-1".to_owned());
-        self.with(|state, now| state.env(now, &account, &region).seed(seed))
+        self.with(|state, now| {
+            state.nodes_changed();
+            state.env(now, &account, &region).seed(seed)
+        })
     }
 
     /// Lets a stranger act, in the account and region of `place`.

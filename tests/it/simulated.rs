@@ -1,4 +1,4 @@
-//! The simulation itself: it repeats itself, its judge can condemn, and its processes die where they are told to.
+//! The simulation itself: it repeats itself, and its processes die where they are told to.
 
 use std::time::Duration;
 
@@ -7,12 +7,10 @@ use rekeyd::engine::control::RotateOptions;
 use rekeyd::rotation::observation::Proof;
 use rekeyd::rotation::status::{Phase, SecretStatus};
 use rekeyd::rotation::version::version_id;
-use rekeyd_sandbox::elasticache::ModifyUser;
-use rekeyd_sandbox::secretsmanager::PutSecretValue;
 use rekeyd_sandbox::{Fault, FaultKind};
 
 use crate::support::simulated::{CrashPoint, Disk, Machine, Policy, Simulation, lifelike, simulate};
-use crate::support::world::{document_with, secret_name};
+use crate::support::world::secret_name;
 
 const OLD: &str = "the-first-password-1";
 const PATIENCE: Duration = Duration::from_secs(6 * 3_600);
@@ -119,97 +117,6 @@ fn a_process_may_die_at_any_request_and_at_any_write_of_its_store() {
             },
             "{deaths} deaths {what}"
         );
-    }
-}
-
-#[test]
-fn a_lockout_and_an_unproved_promotion_do_not_escape_the_auditor() {
-    simulate(1, lifelike(), async |sim| {
-        sim.live_user("user1", OLD).await;
-        sim.call(ModifyUser {
-            user_id: "user1".to_owned(),
-            passwords: Some(vec!["another-password-2".into()]),
-            ..ModifyUser::default()
-        })
-        .await;
-        assert!(sim.world.auditor().take_violations().is_empty(), "no node knows it yet");
-        sim.run_for(Duration::from_secs(120)).await;
-        let found = sim.world.auditor().take_violations();
-        assert_eq!(found.len(), 3, "one for each node: {found:?}");
-        assert!(
-            found
-                .iter()
-                .all(|violation| violation.contains("P1: user1 is locked out")),
-            "{found:?}"
-        );
-
-        sim.call(PutSecretValue {
-            secret_id: secret_name("user1"),
-            client_request_token: Some("11111111-2222-4333-8444-555555555555".to_owned()),
-            secret_string: Some(document_with("user1", "a-password-of-nobody-3").as_str().into()),
-            ..PutSecretValue::default()
-        })
-        .await;
-        let found = sim.world.auditor().take_violations();
-        assert!(
-            found.len() == 4 && found[1..].iter().all(|found| found.contains("P2: version 11111111")),
-            "{found:?}"
-        );
-    });
-}
-
-/// What the auditor finds after a stranger whom nobody excused has put a version under AWSCURRENT.
-fn found_after(put: impl Fn(&str, &str) -> PutSecretValue) -> Vec<String> {
-    simulate(1, lifelike(), async |sim| {
-        let arn = sim.live_user("user1", OLD).await;
-        let secret = secret_name("user1");
-        let first = sim.holder(&secret, "AWSCURRENT").unwrap();
-        let request = put(&arn, &first);
-        sim.call(PutSecretValue {
-            secret_id: secret,
-            ..request
-        })
-        .await;
-        sim.run_for(Duration::from_secs(120)).await;
-        sim.world.auditor().take_violations()
-    })
-}
-
-#[test]
-fn a_current_version_that_holds_no_password_does_not_escape_the_auditor() {
-    let without = r#"{"username":"user1"}"#;
-    for (text, binary) in [(Some(without), None), (Some("no JSON"), None), (None, Some("AAEC"))] {
-        let found = found_after(|arn, first| PutSecretValue {
-            client_request_token: Some(version_id(arn, first, 0)),
-            secret_string: text.map(Into::into),
-            secret_binary: binary.map(Into::into),
-            ..PutSecretValue::default()
-        });
-        assert!(
-            found.len() == 3 && found.iter().all(|found| found.contains("holds no password")),
-            "one for each node after {text:?}: {found:?}"
-        );
-    }
-}
-
-#[test]
-fn a_promotion_of_a_version_that_is_not_derived_from_the_one_before_does_not_escape_the_auditor() {
-    let promoted = |version: fn(&str, &str) -> String| {
-        found_after(|arn, first| PutSecretValue {
-            client_request_token: Some(version(arn, first)),
-            secret_string: Some(document_with("user1", OLD).as_str().into()),
-            ..PutSecretValue::default()
-        })
-    };
-    assert!(promoted(|arn, first| version_id(arn, first, 3)).is_empty());
-    let strangers: [fn(&str, &str) -> String; 3] = [
-        |_, _| "11111111-2222-4333-8444-555555555555".to_owned(),
-        |_, first| version_id("another secret", first, 0),
-        |arn, first| version_id(arn, &version_id(arn, first, 0), 0),
-    ];
-    for stranger in strangers {
-        let found = promoted(stranger);
-        assert!(found.len() == 1 && found[0].contains("P3: version"), "{found:?}");
     }
 }
 

@@ -17,6 +17,7 @@ pub(crate) mod secrets;
 pub(crate) mod seed;
 pub(crate) mod signature;
 pub(crate) mod stranger;
+pub(crate) mod trail;
 
 use std::collections::BTreeMap;
 
@@ -29,6 +30,7 @@ use self::faults::{CallShape, Fault, FaultKind, Faults};
 use self::log::{CallLog, LogEntry};
 use self::operation::{Env, Operation};
 use self::stranger::When;
+use self::trail::{Change, Trail};
 use crate::error::ApiError;
 use crate::settings::{Caches, Settings};
 
@@ -123,6 +125,8 @@ pub(crate) struct State {
     rng: StdRng,
     live: bool,
     epoch: u64,
+    /// What has happened, once somebody follows.
+    pub(crate) trail: Option<Trail>,
 }
 
 impl State {
@@ -136,6 +140,7 @@ impl State {
             rng: StdRng::seed_from_u64(seed),
             live: false,
             epoch: 0,
+            trail: None,
         }
     }
 
@@ -270,10 +275,17 @@ impl State {
         ctx: &CallContext,
         input: O,
     ) -> (Result<O::Output, ApiError>, bool) {
+        let what = (O::SERVICE, O::NAME);
+        let footing = O::MUTATES
+            .then(|| self.footing(now, ctx, what, input.resource()))
+            .flatten();
         let mut env = self.env(now, &ctx.account, &ctx.region);
         let before = env.account.changes();
         let result = input.apply(&mut env);
         let mutated = env.account.changes() != before;
+        if mutated {
+            self.changed(ctx, footing);
+        }
         (result, mutated)
     }
 
@@ -326,6 +338,10 @@ impl State {
         let mut updates = Vec::new();
         for account in self.accounts.values_mut() {
             while let Some((at, event)) = account.take_due(now) {
+                let noted = self
+                    .trail
+                    .is_some()
+                    .then(|| (event.clone(), trail::secret_of(account, &event)));
                 let mut env = Env {
                     account: &mut *account,
                     settings: &self.settings,
@@ -333,6 +349,10 @@ impl State {
                     now: at,
                 };
                 env.happen(event);
+                if let (Some(trail), Some((event, before))) = (&mut self.trail, noted) {
+                    let after = trail::secret_of(account, &event);
+                    trail.note(at, &account.region, &event, Change { before, after });
+                }
             }
             updates.append(&mut account.outbox);
         }

@@ -15,6 +15,8 @@ pub struct TrueTime {
     origin: Instant,
     /// Set while the sandbox is led through its events one by one.
     held: Arc<Mutex<Option<DateTime<Utc>>>>,
+    /// By how much wall clocks of machines have been off at most, behind and ahead.
+    off_by: Arc<Mutex<(TimeDelta, TimeDelta)>>,
 }
 
 impl TrueTime {
@@ -23,6 +25,7 @@ impl TrueTime {
         Self {
             origin: Instant::now(),
             held: Arc::default(),
+            off_by: Arc::default(),
         }
     }
 
@@ -38,6 +41,18 @@ impl TrueTime {
     /// The moment at which this clock will show `at`.
     pub fn instant_of(&self, at: DateTime<Utc>) -> Instant {
         self.origin + (at - Self::began()).to_std().unwrap_or_default()
+    }
+
+    /// By how much two clocks in the simulation may have differed so far, or one of them at two moments.
+    pub fn clock_spread(&self) -> TimeDelta {
+        let (behind, ahead) = *self.off_by.lock().unwrap_or_else(PoisonError::into_inner);
+        ahead - behind
+    }
+
+    /// The clock of a machine is off by this much.
+    fn note_clock(&self, off_by: TimeDelta) {
+        let mut most = self.off_by.lock().unwrap_or_else(PoisonError::into_inner);
+        *most = (most.0.min(off_by), most.1.max(off_by));
     }
 
     /// Shows `at` until released with `None`.
@@ -63,6 +78,7 @@ pub struct MachineClock {
 impl MachineClock {
     /// A machine that has just booted, whose wall clock is off by this much.
     pub fn new(time: TrueTime, off_by: TimeDelta) -> Self {
+        time.note_clock(off_by);
         Self {
             time,
             booted: Instant::now(),
@@ -73,6 +89,7 @@ impl MachineClock {
     /// Steps the wall clock. Monotonic time does not notice.
     pub fn step(&self, by: TimeDelta) {
         *self.off_by.lock().unwrap_or_else(PoisonError::into_inner) += by;
+        self.time.note_clock(self.off_by());
     }
 
     /// By how much the wall clock is off.

@@ -41,7 +41,10 @@ impl NodeLogin {
         let Some(id) = world.sandbox.node_at(&node.host, node.port) else {
             return LoginAnswer::Unreachable("the host name does not resolve".to_owned());
         };
-        let answer = match world.sandbox.node_accepts(&id, username, password.expose()) {
+        let answer = world.sandbox.node_accepts(&id, username, password.expose());
+        let now = world.sandbox.now();
+        world.auditor().logged_in(now, username, &id, password.expose(), answer);
+        let answer = match answer {
             NodeAnswer::Ok => LoginAnswer::Accepted,
             NodeAnswer::WrongPass => {
                 *self.refused().entry((username.to_owned(), id)).or_default() += 1;

@@ -27,6 +27,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 pub use super::daemon::Policy;
+pub use auditor::Expectations;
 pub use footprint::Footprint;
 pub use login::Refusals;
 pub use process::CrashPoint;
@@ -118,6 +119,14 @@ impl Simulation {
             let pause = (waited / 60).clamp(Duration::from_secs(1), Duration::from_secs(30));
             self.run_for(pause).await;
         }
+    }
+
+    /// Lets the auditor look for what is left undone, in all secrets but those of these names. Whatever was due
+    /// less than `allowance` ago may still be on its way.
+    pub fn audit_end(&self, exempt: &[&str], allowance: Duration) {
+        self.world.catch_up();
+        let allowance = chrono::TimeDelta::from_std(allowance).expect("a span");
+        self.world.auditor().at_end(&self.world.sandbox, exempt, allowance);
     }
 
     /// Asserts that the auditor found nothing.

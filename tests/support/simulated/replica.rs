@@ -15,6 +15,7 @@ use rekeyd::rotation::status::SecretStatus;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use super::auditor::Expectations;
 use super::chance::randomness;
 use super::clock::MachineClock;
 use super::login::NodeLogin;
@@ -94,6 +95,8 @@ impl Machine {
         let config = self.config();
         let world = self.simulation.world.clone();
         let policies: Vec<String> = config.policies.keys().cloned().collect();
+        let expected = config.policies.values().map(|policy| Expectations::of(policy, REGION));
+        world.auditor().register(&self.name.to_uppercase(), expected.collect());
         let process = Arc::new(Process::that_dies(self.crash.take()));
         let metrics = Arc::new(Metrics::new(&policies));
         let wire = Wire {
@@ -209,10 +212,14 @@ impl Replica {
 
     /// Asks for a rotation now.
     pub async fn rotate(&self, secret: &str, options: RotateOptions) {
+        let world = &self.machine.simulation.world;
+        let now = world.sandbox.now();
+        world.auditor().requested(now, secret, options.revoke_previous);
         self.engine
             .rotate(&named(secret), options)
             .await
             .unwrap_or_else(|error| panic!("{error}"));
+        world.auditor().acknowledged(secret);
     }
 }
 

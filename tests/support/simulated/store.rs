@@ -142,6 +142,10 @@ impl Store for OpenStore {
                 event: event.clone(),
             };
             self.world.journal().extend(events.iter().map(entry));
+            for (_, event) in events {
+                let mut auditor = self.world.auditor();
+                auditor.noted(&self.world.sandbox, &self.replica, &record.secret_arn, event);
+            }
         }
         self.process.saved(number);
         self.process.alive().await;

@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use rekeyd::aws::{AwsResult, CALL_TIMEOUT};
 use rekeyd::metrics::Metrics;
 use rekeyd_sandbox::{CallContext, CallError, Operation, Sandbox};
@@ -19,6 +19,9 @@ use super::process::Process;
 
 /// How long a request or an answer travels.
 const TRAVEL: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(30));
+
+/// Between a look at the nodes and what is written down of it, less than this passes.
+pub const LOOK: TimeDelta = TimeDelta::seconds(20);
 
 /// What happened in a replica, as it stored it.
 pub struct JournalEntry {
@@ -45,13 +48,14 @@ impl World {
         let time = TrueTime::new();
         let world = Arc::new(Self {
             sandbox: Sandbox::new(time.clone(), seed, settings),
+            auditor: Mutex::new(Auditor::new(time.clone())),
             time,
             seed,
             network: Chance::new(seed, "network"),
-            auditor: Mutex::default(),
             journal: Mutex::default(),
             touched: Notify::new(),
         });
+        world.sandbox.follow();
         tokio::spawn(world.clone().let_events_happen());
         world
     }
@@ -109,11 +113,28 @@ impl World {
     /// Whatever the sandbox answers.
     pub async fn process<O: Operation>(&self, context: &CallContext, input: O) -> Result<O::Output, CallError> {
         self.catch_up();
-        let result = self.sandbox.call(context, input).await;
-        if O::MUTATES {
-            self.changed();
+        if !O::MUTATES {
+            let who = (context.access_key.as_str(), context.region.as_str());
+            let what = (O::SERVICE, O::NAME);
+            self.auditor().has_read(self.sandbox.now(), who, what, input.resource());
+            return self.sandbox.call(context, input).await;
         }
-        result
+        let mut call = std::pin::pin!(self.sandbox.call(context, input));
+        // A call whose reply is held has been applied long before it returns.
+        let at_once = tokio::select! {
+            biased;
+            result = &mut call => Some(result),
+            () = std::future::ready(()) => None,
+        };
+        self.changed();
+        match at_once {
+            Some(result) => result,
+            None => {
+                let result = call.await;
+                self.changed();
+                result
+            }
+        }
     }
 
     /// How long the next message travels.

@@ -1,0 +1,84 @@
+//! P8: a rotation begins when it is due or asked for, and never because something was forgotten.
+
+use chrono::{DateTime, Utc};
+use rekeyd::rotation::version::generation_of;
+use rekeyd_sandbox::{Happening, Sandbox, SecretView};
+
+use super::Auditor;
+use super::excuse::Hand;
+use super::secrets::Asked;
+
+impl Auditor {
+    /// An operator asks for a rotation of these secrets, by name or ARN.
+    pub fn requested(&mut self, at: DateTime<Utc>, secret: &str, revoke_previous: bool) {
+        let named = |view: &SecretView| view.name == secret || view.arn == secret;
+        for tracked in self.secrets.values_mut().filter(|tracked| named(&tracked.view)) {
+            let over = tracked.view.holder("AWSCURRENT").map(|version| version.id.clone());
+            tracked.requests.push(Asked {
+                at,
+                over,
+                revoke_previous,
+                acknowledged: false,
+            });
+        }
+    }
+
+    /// A replica has said that it will.
+    pub fn acknowledged(&mut self, secret: &str) {
+        let named = |view: &SecretView| view.name == secret || view.arn == secret;
+        for tracked in self.secrets.values_mut().filter(|tracked| named(&tracked.view)) {
+            if let Some(asked) = tracked.requests.last_mut() {
+                asked.acknowledged = true;
+            }
+        }
+    }
+
+    /// A replica has put versions: was a rotation due?
+    pub(super) fn judge_beginning(
+        &mut self,
+        sandbox: &Sandbox,
+        happening: &Happening,
+        hand: &Hand,
+        secret: &SecretView,
+    ) {
+        let Some(before) = &happening.secret.before else { return };
+        let known = |id: &str| {
+            before
+                .versions
+                .iter()
+                .any(|version| version.id == id && version.text.is_some())
+        };
+        for version in secret.versions.iter().filter(|version| !known(&version.id)) {
+            let parent = before
+                .versions
+                .iter()
+                .find(|parent| generation_of(&secret.arn, &parent.id, &version.id).is_some());
+            let what = match parent {
+                None => Some("which no version is the parent of".to_owned()),
+                Some(parent) => self.undue(sandbox, hand, before, &parent.id),
+            };
+            if let Some(what) = what {
+                let what = format!("P8: {} put version {} of {}, {what}", hand.key, version.id, secret.name);
+                self.accuse(hand.at, &what);
+            }
+        }
+    }
+
+    /// Why no rotation of a secret with this version under AWSCURRENT is due.
+    fn undue(&self, sandbox: &Sandbox, hand: &Hand, secret: &SecretView, parent: &str) -> Option<String> {
+        let tracked = self.secrets.get(&secret.arn)?;
+        let current = secret.holder("AWSCURRENT").is_some_and(|version| version.id == parent);
+        if !current && self.could_know(sandbox, hand, tracked.moved_by.at) {
+            return Some(format!("whose parent {parent} is not current any more"));
+        }
+        let spread = self.time.clock_spread();
+        let password = tracked.document(parent).and_then(|document| document.password.as_ref());
+        if password.is_none() || tracked.asked_over(parent, spread) {
+            return None;
+        }
+        let due = self
+            .expectations(&hand.key, secret)?
+            .due_after(tracked.created(parent)?);
+        (hand.at + spread < due).then(|| format!("although nobody asked and it is due on {}", due.format("%F %T%.3f")))
+    }
+}

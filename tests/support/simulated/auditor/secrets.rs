@@ -1,0 +1,137 @@
+//! Secrets as the auditor remembers them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use rekeyd_sandbox::{SecretView, VersionView};
+
+use super::excuse::Hand;
+use super::retirement::Overlap;
+
+/// A secret.
+pub struct Tracked {
+    /// As it was after its last change.
+    pub view: SecretView,
+    /// What its versions hold, those included that are gone; nothing for what is no document.
+    pub documents: BTreeMap<String, Option<Document>>,
+    /// The nodes where the password under AWSCURRENT has logged in.
+    pub works: BTreeSet<String>,
+    /// Who put AWSCURRENT where it is.
+    pub moved_by: Hand,
+    /// Where AWSCURRENT has been, the first place not included.
+    pub history: Vec<Move>,
+    /// The previous password, as long as nobody else has meddled.
+    pub overlap: Option<Overlap>,
+    /// What was proved of each promoted version when it was promoted.
+    pub proved: BTreeMap<String, bool>,
+    /// The policy that selected it, by access key and place in the list.
+    pub selected_by: BTreeMap<String, usize>,
+    /// What operators asked for.
+    pub requests: Vec<Asked>,
+    /// How many rollbacks operators have asked for that have not happened.
+    pub rollbacks: usize,
+}
+
+/// AWSCURRENT has moved.
+pub struct Move {
+    pub to: String,
+    pub by: Hand,
+}
+
+/// A rotation that an operator asked for.
+pub struct Asked {
+    pub at: DateTime<Utc>,
+    /// The version under AWSCURRENT at that time.
+    pub over: Option<String>,
+    pub revoke_previous: bool,
+    /// Whether rekeyd said that it will.
+    pub acknowledged: bool,
+}
+
+/// What a version holds.
+#[derive(Clone, Debug)]
+pub struct Document {
+    pub username: String,
+    pub user_id: String,
+    pub password: Option<String>,
+}
+
+impl Document {
+    fn of(version: &VersionView) -> Option<Self> {
+        let document: serde_json::Value = serde_json::from_str(version.text.as_ref()?.expose()).ok()?;
+        let username = document["username"].as_str()?;
+        let id = document["user_arn"].as_str().and_then(|arn| arn.rsplit(':').next());
+        Some(Self {
+            username: username.to_owned(),
+            user_id: id.unwrap_or(username).to_ascii_lowercase(),
+            password: document["password"].as_str().map(str::to_owned),
+        })
+    }
+}
+
+impl Tracked {
+    pub fn new(view: &SecretView, hand: &Hand) -> Self {
+        let mut tracked = Self {
+            view: view.clone(),
+            documents: BTreeMap::new(),
+            works: BTreeSet::new(),
+            moved_by: hand.clone(),
+            history: Vec::new(),
+            overlap: None,
+            proved: BTreeMap::new(),
+            selected_by: BTreeMap::new(),
+            requests: Vec::new(),
+            rollbacks: 0,
+        };
+        tracked.update(view);
+        tracked
+    }
+
+    pub fn update(&mut self, view: &SecretView) {
+        for version in &view.versions {
+            let known = self.documents.get(&version.id).is_some_and(Option::is_some);
+            if !known {
+                self.documents.insert(version.id.clone(), Document::of(version));
+            }
+        }
+        self.view = view.clone();
+    }
+
+    pub fn document(&self, version: &str) -> Option<&Document> {
+        self.documents.get(version)?.as_ref()
+    }
+
+    /// What the version under AWSCURRENT holds.
+    pub fn current(&self) -> Option<&Document> {
+        self.document(&self.view.holder("AWSCURRENT")?.id)
+    }
+
+    /// The name of the user that it is about, as far as any version tells.
+    pub fn username(&self) -> Option<&str> {
+        let any = || self.documents.values().flatten().next();
+        self.current().or_else(any).map(|document| document.username.as_str())
+    }
+
+    /// Whether any of its versions holds a password, or ever held it.
+    pub fn holds(&self, password: &str) -> bool {
+        let mut documents = self.documents.values().flatten();
+        documents.any(|document| document.password.as_deref() == Some(password))
+    }
+
+    /// Whether any of its versions names this user.
+    pub fn names(&self, user_id: &str) -> bool {
+        self.documents
+            .values()
+            .flatten()
+            .any(|document| document.user_id == user_id)
+    }
+
+    /// When a version was made.
+    pub fn created(&self, version: &str) -> Option<DateTime<Utc>> {
+        let versions = &self.view.versions;
+        versions
+            .iter()
+            .find(|known| known.id == version)
+            .map(|known| known.created)
+    }
+}
