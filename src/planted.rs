@@ -18,7 +18,7 @@ pub enum PlantedBug {
     ForgetCompareAndSwap,
     /// A write that AWS never answered counts as made.
     IgnoreLostReply,
-    /// The overlap is counted from the creation of the current version, not from its promotion.
+    /// The overlap is counted from the beginning of the rotation, not from the promotion.
     RetireInsideOverlap,
     /// A version id is unused once its version has no label any more.
     ReuseTokenAfterAbandoning,
@@ -30,7 +30,8 @@ pub enum PlantedBug {
     NopassAsProof,
     /// A user whose caches cannot be read has none.
     FailedDiscoveryAsNoNodes,
-    /// The schedule counts from the last promotion that the store knows of.
+    /// Of a secret that was rotated, the schedule counts from the last promotion that the store knows
+    /// of.
     RotateBecauseStoreLost,
     /// A user that is shown as `active` is taken for settled at once.
     StaleActiveForSettled,

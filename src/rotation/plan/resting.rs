@@ -32,7 +32,7 @@ pub(super) fn decide(subject: &Subject<'_>, record: &Record, context: &Context<'
     let request = record.standing_request(subject.current, subject.created());
     let due_at = match (subject.document.password(), request) {
         (None, _) | (_, Some(_)) => context.now,
-        (Some(_), None) if planted(PlantedBug::RotateBecauseStoreLost) => {
+        (Some(_), None) if subject.previous.is_some() && planted(PlantedBug::RotateBecauseStoreLost) => {
             scheduled(context.policy, record.promotion.as_ref().map(|promotion| promotion.at))
         }
         (Some(_), None) => scheduled(context.policy, subject.created()),

@@ -23,7 +23,7 @@ const fn caught(bug: PlantedBug, promise: &'static str) -> Catch {
 }
 
 pub const CATCHES: [Catch; 12] = [
-    caught(PlantedBug::PromoteBeforeProof, "P1"),
+    caught(PlantedBug::PromoteBeforeProof, "P2"),
     caught(PlantedBug::DropCurrentPassword, "P1"),
     caught(PlantedBug::ForgetCompareAndSwap, "P3"),
     caught(PlantedBug::IgnoreLostReply, "P5"),
@@ -32,7 +32,7 @@ pub const CATCHES: [Catch; 12] = [
     caught(PlantedBug::RederiveRolledBackVersion, "P3"),
     caught(PlantedBug::SkipFence, "P1"),
     caught(PlantedBug::NopassAsProof, "P2"),
-    caught(PlantedBug::FailedDiscoveryAsNoNodes, "P1"),
+    caught(PlantedBug::FailedDiscoveryAsNoNodes, "P2"),
     caught(PlantedBug::RotateBecauseStoreLost, "P8"),
-    caught(PlantedBug::StaleActiveForSettled, "P1"),
+    caught(PlantedBug::StaleActiveForSettled, "P2"),
 ];
