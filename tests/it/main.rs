@@ -12,6 +12,7 @@
 mod support;
 
 mod admin_socket;
+mod auditor;
 mod aws_guide;
 mod changing_nodes;
 mod check_command;

@@ -28,6 +28,7 @@ use std::time::Duration;
 
 pub use super::daemon::Policy;
 pub use auditor::Expectations;
+pub use clock::MachineClock;
 pub use footprint::Footprint;
 pub use login::Refusals;
 pub use process::CrashPoint;
