@@ -81,7 +81,7 @@ fn the_same_seed_gives_the_same_run_and_another_one_another() {
 #[test]
 fn a_store_in_a_file_makes_no_difference_to_a_run_with_a_crash() {
     let folder = tempfile::tempdir().unwrap();
-    let disks = [Disk::empty(), Disk::File(folder.path().join("state.db"))];
+    let disks = [Disk::empty(), Disk::file(folder.path().join("state.db"))];
     let [memory, file] = disks.map(|disk| {
         simulate(1, lifelike(), async |sim| {
             let machine = machine(&sim).disk(disk).dies(CrashPoint::AfterSave(6));

@@ -23,6 +23,11 @@ impl Chance {
         Duration::from_millis(self.draw(|random| random.random_range(from..=to.max(from))))
     }
 
+    /// Whether something happens that does so in this many of a hundred cases.
+    pub fn percent(&self, percent: u32) -> bool {
+        self.draw(|random| random.random_range(0..100) < percent)
+    }
+
     fn draw<T>(&self, draw: impl FnOnce(&mut StdRng) -> T) -> T {
         draw(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -73,6 +73,8 @@ pub struct MachineClock {
     time: TrueTime,
     booted: Instant,
     off_by: Mutex<TimeDelta>,
+    /// From when to when the machine was suspended.
+    suspended: Mutex<Vec<(Instant, Instant)>>,
 }
 
 impl MachineClock {
@@ -83,7 +85,23 @@ impl MachineClock {
             time,
             booted: Instant::now(),
             off_by: Mutex::new(off_by),
+            suspended: Mutex::default(),
         }
+    }
+
+    /// Suspends the machine for so long from now: its monotonic clock stands still.
+    pub fn suspend(&self, span: Duration) {
+        let now = Instant::now();
+        let mut suspended = self.suspended.lock().unwrap_or_else(PoisonError::into_inner);
+        let from = suspended.last().map_or(now, |(_, until)| now.max(*until));
+        suspended.push((from, from.max(now + span)));
+    }
+
+    fn time_suspended(&self) -> Duration {
+        let now = Instant::now();
+        let suspended = self.suspended.lock().unwrap_or_else(PoisonError::into_inner);
+        let passed = |(from, until): &(Instant, Instant)| now.min(*until).saturating_duration_since(*from);
+        suspended.iter().map(passed).sum()
     }
 
     /// Steps the wall clock. Monotonic time does not notice.
@@ -104,6 +122,6 @@ impl rekeyd::clock::Clock for MachineClock {
     }
 
     fn monotonic(&self) -> Duration {
-        self.booted.elapsed()
+        self.booted.elapsed().saturating_sub(self.time_suspended())
     }
 }

@@ -87,6 +87,9 @@ impl Simulation {
                 format!("{} of {}: {:?}", entry.replica, entry.secret_arn, entry.event),
             ));
         }
+        for mishap in self.world.mishaps() {
+            lines.push((mishap.at, mishap.what));
+        }
         lines.sort_by_key(|(at, _)| *at);
         let mut story = String::new();
         for (at, line) in lines {

@@ -64,13 +64,13 @@ impl NodeLogin {
 #[async_trait]
 impl Login for NodeLogin {
     async fn login(&self, node: &Endpoint, _tls: &Tls, username: &str, password: &Password) -> LoginAnswer {
-        self.wire.process.alive().await;
+        self.wire.process.running().await;
         let _turn = self.turns.acquire().await;
         let attempt = self.attempt(node, username, password);
         let answer = timeout(DEFAULT_DEADLINE, attempt)
             .await
             .unwrap_or_else(|_| LoginAnswer::Unreachable("timeout".to_owned()));
-        self.wire.process.alive().await;
+        self.wire.process.running().await;
         self.wire.metrics.login(&answer);
         answer
     }

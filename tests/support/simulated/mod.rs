@@ -7,12 +7,13 @@
 //! ```
 //!
 //! The same seed gives the same run, to the millisecond and the password. Several replicas may share
-//! a world; each may die at any request, any write of its store, or any moment.
+//! a world; each may die, stall or be refused at any call, any write of its store, or any moment.
 
 mod auditor;
 mod chance;
 mod clock;
 mod errors;
+mod faults;
 mod footprint;
 mod login;
 mod operator;
@@ -29,9 +30,10 @@ use std::time::Duration;
 pub use super::daemon::Policy;
 pub use auditor::Expectations;
 pub use clock::MachineClock;
+pub use faults::{CallFault, CallFaultKind, CrashPoint, DiskTrouble, SaveFault, SaveFaultKind};
 pub use footprint::Footprint;
 pub use login::Refusals;
-pub use process::CrashPoint;
+pub use process::Deed;
 pub use replica::{Machine, Replica};
 pub use store::Disk;
 pub use world::World;
@@ -81,6 +83,12 @@ impl Simulation {
             refused: Arc::default(),
             tick: Duration::from_secs(10),
         }
+    }
+
+    /// The same with a scheduler that ticks so often, which bounds how late what is due by date begins.
+    pub fn ticking(mut self, every: Duration) -> Self {
+        self.tick = every;
+        self
     }
 
     /// A machine for a replica of that name.

@@ -2,43 +2,77 @@
 //!
 //! An engine acts through its ports only. So a process is killed by letting no call of its ports
 //! return any more: whatever its tasks still compute reaches nobody, as with `kill -9`. A request
-//! that has left the machine goes on without it.
+//! that has left the machine goes on without it. A process is stopped in the same way, for a while.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+use std::time::Duration;
 
-/// At which of its own changes of the world a process dies.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum CrashPoint {
-    /// When it is about to send its n-th request that changes something, counted from 1.
-    BeforeRequest(u64),
-    /// When that request has been carried out, and the answer is on its way.
-    AfterRequest(u64),
-    /// When it is about to write its store for the n-th time.
-    BeforeSave(u64),
-    /// When that write is on disk.
-    AfterSave(u64),
+use tokio::time::{Instant, sleep_until};
+
+use super::faults::{CallFault, CallFaultKind, CrashPoint, SaveFault, SaveFaultKind};
+
+/// What is to befall a process.
+#[derive(Clone, Default)]
+pub struct Fate {
+    pub crash: Option<CrashPoint>,
+    pub calls: Vec<CallFault>,
+    pub saves: Vec<SaveFault>,
+    /// How long stalls of it last.
+    pub stall: Duration,
+}
+
+/// What a process did to the outside.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Deed {
+    /// A call of this operation.
+    Call(&'static str),
+    /// A write of its store, with this event.
+    Save(&'static str),
+}
+
+/// A call that a process has begun.
+#[derive(Clone, Copy)]
+pub struct Begun<Kind> {
+    /// Counted from 1 among its like.
+    pub number: u64,
+    /// What goes wrong with it.
+    pub fault: Option<Kind>,
+    /// Counted from 1 among the calls that change something, if it is one.
+    change: Option<u64>,
 }
 
 /// One process.
-#[derive(Default)]
 pub struct Process {
     life: Mutex<Life>,
 }
 
-#[derive(Default)]
 struct Life {
     dead: bool,
-    dies: Option<CrashPoint>,
-    requests: u64,
+    stopped_until: Option<Instant>,
+    fate: Fate,
+    calls: u64,
+    changes: u64,
     saves: u64,
+    struck: u64,
+    deeds: Vec<Deed>,
 }
 
 impl Process {
-    /// A process that dies at this point.
-    pub fn that_dies(at: Option<CrashPoint>) -> Self {
-        let process = Self::default();
-        process.life().dies = at;
-        process
+    /// A process that all of this will befall.
+    pub fn new(fate: Fate) -> Self {
+        Self {
+            life: Mutex::new(Life {
+                dead: false,
+                stopped_until: None,
+                fate,
+                calls: 0,
+                changes: 0,
+                saves: 0,
+                struck: 0,
+                deeds: Vec::new(),
+            }),
+        }
     }
 
     /// Kills it.
@@ -46,44 +80,126 @@ impl Process {
         self.life().dead = true;
     }
 
+    /// Stops it for so long, as SIGSTOP does: it computes, sends and hears nothing.
+    pub fn stop(&self, span: Duration) {
+        self.life().stop(span);
+    }
+
     /// Whether it is dead.
     pub fn is_dead(&self) -> bool {
         self.life().dead
     }
 
-    /// Goes on if it lives, and never otherwise.
-    pub async fn alive(&self) {
-        if self.is_dead() {
-            std::future::pending::<()>().await;
+    /// How many of the faults that were meant for it have struck.
+    pub fn struck(&self) -> u64 {
+        self.life().struck
+    }
+
+    /// What it has done so far, in order.
+    pub fn deeds(&self) -> Vec<Deed> {
+        self.life().deeds.clone()
+    }
+
+    /// Goes on if it lives and runs, later if it is stopped, never if it is dead.
+    pub async fn running(&self) {
+        loop {
+            let until = {
+                let life = self.life();
+                if life.dead { None } else { Some(life.stopped()) }
+            };
+            match until {
+                None => std::future::pending().await,
+                Some(None) => return,
+                Some(Some(until)) => sleep_until(until).await,
+            }
         }
     }
 
-    /// It is about to send a request that changes something. Gives the request's number.
-    pub fn sends(&self) -> u64 {
-        let mut life = self.life();
-        life.requests += 1;
-        let number = life.requests;
-        life.reach(CrashPoint::BeforeRequest(number));
-        number
+    /// Computes only while the process runs.
+    pub async fn gate<T>(&self, computation: impl Future<Output = T>) -> T {
+        tokio::pin!(computation);
+        loop {
+            self.running().await;
+            let step = std::future::poll_fn(|context| match self.life().can_run() {
+                true => computation.as_mut().poll(context).map(Some),
+                false => Poll::Ready(None),
+            });
+            if let Some(result) = step.await {
+                return result;
+            }
+        }
     }
 
-    /// That request has been carried out.
-    pub fn carried_out(&self, number: u64) {
-        self.life().reach(CrashPoint::AfterRequest(number));
+    /// It is about to make a call.
+    pub fn calls(&self, operation: &'static str, changes: bool) -> Begun<CallFaultKind> {
+        let mut life = self.life();
+        life.deeds.push(Deed::Call(operation));
+        life.calls += 1;
+        life.changes += u64::from(changes);
+        let begun = Begun {
+            number: life.calls,
+            fault: life
+                .fate
+                .calls
+                .iter()
+                .find(|fault| fault.call == life.calls)
+                .map(|fault| fault.kind),
+            change: changes.then_some(life.changes),
+        };
+        life.struck += u64::from(begun.fault.is_some());
+        if let Some(change) = begun.change {
+            life.reach(CrashPoint::BeforeRequest(change));
+        }
+        match begun.fault {
+            Some(CallFaultKind::CrashBefore) => life.dead = true,
+            Some(CallFaultKind::StallBefore) => life.stall(),
+            _ => {}
+        }
+        begun
     }
 
-    /// It is about to write its store. Gives the write's number.
-    pub fn saves(&self) -> u64 {
+    /// That call has been carried out.
+    pub fn carried_out(&self, call: &Begun<CallFaultKind>) {
         let mut life = self.life();
+        if let Some(change) = call.change {
+            life.reach(CrashPoint::AfterRequest(change));
+        }
+        life.dead |= call.fault == Some(CallFaultKind::CrashAfter);
+    }
+
+    /// Its answer has arrived.
+    pub fn answered(&self, call: &Begun<CallFaultKind>) {
+        if call.fault == Some(CallFaultKind::StallAfter) {
+            self.life().stall();
+        }
+    }
+
+    /// It is about to write its store.
+    pub fn saves(&self, event: &'static str) -> Begun<SaveFaultKind> {
+        let mut life = self.life();
+        life.deeds.push(Deed::Save(event));
         life.saves += 1;
-        let number = life.saves;
-        life.reach(CrashPoint::BeforeSave(number));
-        number
+        let begun = Begun {
+            number: life.saves,
+            fault: life
+                .fate
+                .saves
+                .iter()
+                .find(|fault| fault.save == life.saves)
+                .map(|fault| fault.kind),
+            change: None,
+        };
+        life.struck += u64::from(begun.fault.is_some());
+        life.reach(CrashPoint::BeforeSave(begun.number));
+        life.dead |= begun.fault == Some(SaveFaultKind::CrashBefore);
+        begun
     }
 
     /// That write is on disk.
-    pub fn saved(&self, number: u64) {
-        self.life().reach(CrashPoint::AfterSave(number));
+    pub fn saved(&self, save: &Begun<SaveFaultKind>) {
+        let mut life = self.life();
+        life.reach(CrashPoint::AfterSave(save.number));
+        life.dead |= save.fault == Some(SaveFaultKind::CrashAfter);
     }
 
     fn life(&self) -> MutexGuard<'_, Life> {
@@ -93,6 +209,24 @@ impl Process {
 
 impl Life {
     fn reach(&mut self, point: CrashPoint) {
-        self.dead |= self.dies == Some(point);
+        self.dead |= self.fate.crash == Some(point);
+    }
+
+    fn stop(&mut self, span: Duration) {
+        let until = Instant::now() + span;
+        self.stopped_until = Some(self.stopped_until.map_or(until, |before| before.max(until)));
+    }
+
+    fn stall(&mut self) {
+        self.stop(self.fate.stall);
+    }
+
+    /// Until when it is stopped, if it is.
+    fn stopped(&self) -> Option<Instant> {
+        self.stopped_until.filter(|until| *until > Instant::now())
+    }
+
+    fn can_run(&self) -> bool {
+        !self.dead && self.stopped().is_none()
     }
 }

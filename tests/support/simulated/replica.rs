@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use rekeyd::aws::PlacePorts;
-use rekeyd::engine::control::{Control, RotateOptions, Selector};
+use rekeyd::engine::control::{Control, ControlError, RotateOptions, Selector};
 use rekeyd::engine::{Adapters, Engine};
 use rekeyd::metrics::Metrics;
 use rekeyd::rotation::status::SecretStatus;
@@ -18,10 +18,11 @@ use tokio::task::JoinHandle;
 use super::auditor::Expectations;
 use super::chance::randomness;
 use super::clock::MachineClock;
+use super::faults::{CallFault, CrashPoint, SaveFault};
 use super::login::NodeLogin;
-use super::process::{CrashPoint, Process};
+use super::process::{Deed, Fate, Process};
 use super::store::{Disk, OpenStore};
-use super::world::Wire;
+use super::world::{Wire, World};
 use super::{Policy, Simulation};
 use crate::support::world::REGION;
 
@@ -35,7 +36,8 @@ pub struct Machine {
     policies: Vec<(String, String)>,
     /// How many processes it has had: chance differs from one to the next.
     lives: u64,
-    crash: Option<CrashPoint>,
+    /// What is to befall the next one.
+    fate: Fate,
 }
 
 impl Machine {
@@ -47,7 +49,7 @@ impl Machine {
             disk: Disk::empty(),
             policies: Vec::new(),
             lives: 0,
-            crash: None,
+            fate: Fate::default(),
         }
     }
 
@@ -69,7 +71,19 @@ impl Machine {
 
     /// Where the next process dies by itself.
     pub fn dies(mut self, at: CrashPoint) -> Self {
-        self.crash = Some(at);
+        self.fate.crash = Some(at);
+        self
+    }
+
+    /// What goes wrong at calls of the next process to AWS.
+    pub fn trips(mut self, faults: Vec<CallFault>) -> Self {
+        self.fate.calls = faults;
+        self
+    }
+
+    /// What goes wrong at writes of the next process's store.
+    pub fn save_trips(mut self, faults: Vec<SaveFault>) -> Self {
+        self.fate.saves = faults;
         self
     }
 
@@ -97,7 +111,11 @@ impl Machine {
         let policies: Vec<String> = config.policies.keys().cloned().collect();
         let expected = config.policies.values().map(|policy| Expectations::of(policy, REGION));
         world.auditor().register(&self.name.to_uppercase(), expected.collect());
-        let process = Arc::new(Process::that_dies(self.crash.take()));
+        let fate = Fate {
+            stall: past_signatures(&world),
+            ..std::mem::take(&mut self.fate)
+        };
+        let process = Arc::new(Process::new(fate));
         let metrics = Arc::new(Metrics::new(&policies));
         let wire = Wire {
             world: world.clone(),
@@ -129,11 +147,12 @@ impl Machine {
             .await
             .unwrap_or_else(|error| panic!("{error}"));
         let (stop, stopped) = oneshot::channel::<()>();
-        let running = engine.clone();
+        let (running, life) = (engine.clone(), process.clone());
         let run = tokio::spawn(async move {
-            running.run(async { drop(stopped.await) }).await;
+            life.gate(running.run(async { drop(stopped.await) })).await;
         });
-        let ticks = tokio::spawn(tick(engine.clone(), self.simulation.tick));
+        let (ticked, life, every) = (engine.clone(), process.clone(), self.simulation.tick);
+        let ticks = tokio::spawn(async move { life.gate(tick(ticked, every)).await });
         Replica {
             machine: self,
             engine,
@@ -144,6 +163,11 @@ impl Machine {
             ticks,
         }
     }
+}
+
+/// How long a process stalls: longer than AWS takes a signature for fresh.
+fn past_signatures(world: &World) -> Duration {
+    Duration::from_secs(world.sandbox.settings().signature_window_s + 60)
 }
 
 /// The scheduler's tick, without the scheduler.
@@ -181,6 +205,39 @@ impl Replica {
         self.process.is_dead()
     }
 
+    /// How many of the faults that were meant for it have struck.
+    pub fn struck(&self) -> u64 {
+        self.process.struck()
+    }
+
+    /// Its calls and writes so far, in order.
+    pub fn deeds(&self) -> Vec<Deed> {
+        self.process.deeds()
+    }
+
+    /// Stops the process for so long, as SIGSTOP does. Its monotonic clock goes on.
+    pub fn stall(&self, span: Duration) {
+        self.note(&format!("stopped for {span:?}"));
+        self.process.stop(span);
+    }
+
+    /// Suspends its machine for so long. Its monotonic clock stands still.
+    pub fn suspend(&self, span: Duration) {
+        self.note(&format!("suspended for {span:?}"));
+        self.machine.clock.suspend(span);
+        self.process.stop(span);
+    }
+
+    /// The disk with its store.
+    pub fn disk(&self) -> &Disk {
+        &self.machine.disk
+    }
+
+    fn note(&self, what: &str) {
+        let name = &self.machine.name;
+        self.machine.simulation.world.note_mishap(format!("{name}: {what}"));
+    }
+
     /// Asks it to end, and waits until it has.
     pub async fn end(mut self) -> Machine {
         if let Some(stop) = self.stop.take() {
@@ -211,15 +268,22 @@ impl Replica {
     }
 
     /// Asks for a rotation now.
-    pub async fn rotate(&self, secret: &str, options: RotateOptions) {
+    ///
+    /// # Errors
+    /// As an operator hears of them.
+    pub async fn ask(&self, secret: &str, options: RotateOptions) -> Result<(), ControlError> {
         let world = &self.machine.simulation.world;
         let now = world.sandbox.now();
         world.auditor().requested(now, secret, options.revoke_previous);
-        self.engine
-            .rotate(&named(secret), options)
-            .await
-            .unwrap_or_else(|error| panic!("{error}"));
+        self.engine.rotate(&named(secret), options).await?;
         world.auditor().acknowledged(secret);
+        Ok(())
+    }
+
+    /// Asks for a rotation now, and takes for granted that it is acknowledged.
+    pub async fn rotate(&self, secret: &str, options: RotateOptions) {
+        let asked = self.ask(secret, options).await;
+        asked.unwrap_or_else(|error| panic!("{error}"));
     }
 }
 

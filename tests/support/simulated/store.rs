@@ -1,7 +1,7 @@
 //! What a replica remembers over a crash: the daemon's own stores, cut off from a dead process.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,18 +11,26 @@ use rekeyd::rotation::state::Record;
 use rekeyd::store::memory::MemoryStore;
 use rekeyd::store::sqlite::SqliteStore;
 use rekeyd::store::{HistoryEntry, Store, StoreError};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::chance::Chance;
+use super::faults::{DiskTrouble, SaveFaultKind};
 use super::process::Process;
 use super::world::{JournalEntry, World};
 
 /// How long a write takes.
 const WRITE: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(8));
 
-/// Where a replica's store is.
+/// Where a replica's store is. Clones are the same disk.
 #[derive(Clone)]
-pub enum Disk {
+pub struct Disk(Arc<Mutex<Content>>);
+
+struct Content {
+    medium: Medium,
+    trouble: Option<(DiskTrouble, Option<Instant>)>,
+}
+
+enum Medium {
     /// In memory, which outlives the simulated process. Fast, and what most simulations use.
     Memory(Arc<MemoryStore>),
     /// A SQLite file.
@@ -32,14 +40,65 @@ pub enum Disk {
 impl Disk {
     /// An empty one in memory.
     pub fn empty() -> Self {
-        Self::Memory(Arc::new(MemoryStore::new()))
+        Self::of(Medium::Memory(Arc::default()))
+    }
+
+    /// One with a SQLite file.
+    pub fn file(path: PathBuf) -> Self {
+        Self::of(Medium::File(path))
+    }
+
+    fn of(medium: Medium) -> Self {
+        let trouble = None;
+        Self(Arc::new(Mutex::new(Content { medium, trouble })))
+    }
+
+    /// Writes meet with trouble from now on: for so long, or until it is mended.
+    pub fn trouble(&self, trouble: DiskTrouble, span: Option<Duration>) {
+        self.content().trouble = Some((trouble, span.map(|span| Instant::now() + span)));
+    }
+
+    /// Ends all trouble.
+    pub fn mend(&self) {
+        self.content().trouble = None;
+    }
+
+    /// Loses the store. A process that has it open does not notice, as with a file that is deleted;
+    /// the next one finds nothing.
+    pub fn lose(&self) {
+        match &mut self.content().medium {
+            Medium::Memory(store) => *store = Arc::default(),
+            Medium::File(path) => {
+                for suffix in ["", "-wal", "-shm"] {
+                    let file = format!("{}{suffix}", path.display());
+                    match std::fs::remove_file(&file) {
+                        Err(error) if error.kind() != std::io::ErrorKind::NotFound => panic!("{file}: {error}"),
+                        _ => {}
+                    }
+                }
+            }
+        }
     }
 
     fn open(&self) -> Result<Arc<dyn Store>, StoreError> {
-        Ok(match self {
-            Self::Memory(store) => store.clone(),
-            Self::File(path) => Arc::new(StillStore(SqliteStore::open(path)?)),
+        Ok(match &self.content().medium {
+            Medium::Memory(store) => store.clone(),
+            Medium::File(path) => Arc::new(StillStore(SqliteStore::open(path)?)),
         })
+    }
+
+    /// What is wrong with a write that is made now.
+    fn defect(&self, chance: &Chance) -> Result<(), StoreError> {
+        let trouble = self.content().trouble;
+        match trouble.filter(|(_, until)| until.is_none_or(|until| Instant::now() < until)) {
+            Some((DiskTrouble::Flaky { percent }, _)) if !chance.percent(percent) => Ok(()),
+            Some((trouble, _)) => Err(trouble.error()),
+            None => Ok(()),
+        }
+    }
+
+    fn content(&self) -> MutexGuard<'_, Content> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -85,6 +144,7 @@ impl Store for StillStore {
 /// that the process does.
 pub struct OpenStore {
     inner: Mutex<Option<Arc<dyn Store>>>,
+    disk: Disk,
     process: Arc<Process>,
     world: Arc<World>,
     replica: String,
@@ -99,6 +159,7 @@ impl OpenStore {
     pub fn new(disk: &Disk, process: Arc<Process>, world: Arc<World>, replica: &str) -> Result<Self, StoreError> {
         Ok(Self {
             inner: Mutex::new(Some(disk.open()?)),
+            disk: disk.clone(),
             process,
             chance: Chance::new(world.seed, &format!("store of {replica}")),
             world,
@@ -113,12 +174,30 @@ impl OpenStore {
 
     /// The store, as long as the process lives.
     async fn open(&self) -> Arc<dyn Store> {
-        self.process.alive().await;
+        self.process.running().await;
         let store = self.inner.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match store {
             Some(store) => store,
             None => std::future::pending().await,
         }
+    }
+
+    async fn write(&self, record: &Record, events: &[(Timestamp, Event)]) -> Result<(), StoreError> {
+        let store = self.open().await;
+        self.disk.defect(&self.chance)?;
+        store.save(record, events).await?;
+        let entry = |(at, event): &(Timestamp, Event)| JournalEntry {
+            at: *at,
+            replica: self.replica.clone(),
+            secret_arn: record.secret_arn.clone(),
+            event: event.clone(),
+        };
+        self.world.journal().extend(events.iter().map(entry));
+        for (_, event) in events {
+            let mut auditor = self.world.auditor();
+            auditor.noted(&self.world.sandbox, &self.replica, &record.secret_arn, event);
+        }
+        Ok(())
     }
 }
 
@@ -129,27 +208,27 @@ impl Store for OpenStore {
     }
 
     async fn save(&self, record: &Record, events: &[(Timestamp, Event)]) -> Result<(), StoreError> {
-        self.process.alive().await;
-        let number = self.process.saves();
-        self.process.alive().await;
-        sleep(self.chance.duration(WRITE)).await;
-        let saved = self.open().await.save(record, events).await;
-        if saved.is_ok() {
-            let entry = |(at, event): &(Timestamp, Event)| JournalEntry {
-                at: *at,
-                replica: self.replica.clone(),
-                secret_arn: record.secret_arn.clone(),
-                event: event.clone(),
-            };
-            self.world.journal().extend(events.iter().map(entry));
-            for (_, event) in events {
-                let mut auditor = self.world.auditor();
-                auditor.noted(&self.world.sandbox, &self.replica, &record.secret_arn, event);
-            }
+        self.process.running().await;
+        let event = events.first().map_or("no event", |(_, event)| event.label());
+        let save = self.process.saves(event);
+        if let Some(fault) = save.fault {
+            let (replica, number) = (&self.replica, save.number);
+            self.world
+                .note_mishap(format!("{replica}: its write {number}, {event}, meets {fault:?}"));
         }
-        self.process.saved(number);
-        self.process.alive().await;
-        saved
+        self.process.running().await;
+        sleep(self.chance.duration(WRITE)).await;
+        let saved = match save.fault {
+            Some(SaveFaultKind::Fails) => Err(DiskTrouble::Broken.error()),
+            Some(SaveFaultKind::Full) => Err(DiskTrouble::Full.error()),
+            _ => self.write(record, events).await,
+        };
+        self.process.saved(&save);
+        self.process.running().await;
+        match save.fault {
+            Some(SaveFaultKind::FailsAfter) => Err(DiskTrouble::Broken.error()),
+            _ => saved,
+        }
     }
 
     async fn history(&self, secret_arn: Option<&str>, limit: usize) -> Result<Vec<HistoryEntry>, StoreError> {

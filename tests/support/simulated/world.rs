@@ -15,7 +15,8 @@ use super::auditor::Auditor;
 use super::chance::Chance;
 use super::clock::{MachineClock, TrueTime};
 use super::errors::{Broken, aws_error};
-use super::process::Process;
+use super::faults::CallFaultKind;
+use super::process::{Begun, Process};
 
 /// How long a request or an answer travels.
 const TRAVEL: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(30));
@@ -31,6 +32,13 @@ pub struct JournalEntry {
     pub event: rekeyd::rotation::event::Event,
 }
 
+/// What befell a replica.
+#[derive(Clone)]
+pub struct Mishap {
+    pub at: DateTime<Utc>,
+    pub what: String,
+}
+
 /// The shared world.
 pub struct World {
     pub sandbox: Sandbox,
@@ -39,6 +47,7 @@ pub struct World {
     network: Chance,
     auditor: Mutex<Auditor>,
     journal: Mutex<Vec<JournalEntry>>,
+    mishaps: Mutex<Vec<Mishap>>,
     /// Rings when the sandbox's next event may be another than before.
     touched: Notify,
 }
@@ -53,6 +62,7 @@ impl World {
             seed,
             network: Chance::new(seed, "network"),
             journal: Mutex::default(),
+            mishaps: Mutex::default(),
             touched: Notify::new(),
         });
         world.sandbox.follow();
@@ -105,6 +115,20 @@ impl World {
 
     pub fn journal(&self) -> MutexGuard<'_, Vec<JournalEntry>> {
         self.journal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes what befalls a replica just now.
+    pub fn note_mishap(&self, what: String) {
+        let at = rekeyd_sandbox::Clock::now(&self.time);
+        self.mishaps
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(Mishap { at, what });
+    }
+
+    /// What has befallen replicas so far.
+    pub fn mishaps(&self) -> Vec<Mishap> {
+        self.mishaps.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// A call that arrives now.
@@ -170,19 +194,15 @@ impl Wire {
     /// # Errors
     /// As the SDK adapters report them.
     pub async fn send<O: Operation>(&self, resource: &str, input: O, signed_at: DateTime<Utc>) -> AwsResult<O::Output> {
-        self.process.alive().await;
-        let number = O::MUTATES.then(|| self.process.sends());
-        self.process.alive().await;
+        self.process.running().await;
+        let call = self.begins::<O>();
+        self.process.running().await;
         let began = rekeyd::clock::Clock::monotonic(&*self.clock);
         let context = CallContext::new(&self.access_key, &self.region).signed_at(signed_at);
         let (wire, there, back) = (self.clone(), self.world.travel(), self.world.travel());
         let on_its_way = tokio::spawn(async move {
             sleep(there).await;
-            let result = wire.world.process(&context, input).await;
-            if let Some(number) = number {
-                wire.process.carried_out(number);
-            }
-            match result {
+            match wire.arrives(&call, &context, input).await {
                 Err(CallError::Hang) => std::future::pending().await,
                 result => {
                     sleep(back).await;
@@ -194,11 +214,40 @@ impl Wire {
             Ok(answered) => answered.expect("the sandbox does not panic").map_err(Broken::Call),
             Err(_) => Err(Broken::Timeout),
         };
-        self.process.alive().await;
+        self.process.answered(&call);
+        self.process.running().await;
         let result = result.map_err(|broken| aws_error(O::NAME, resource, &broken));
         let outcome = result.as_ref().err().map_or("ok", |error| error.class.label());
         let took = rekeyd::clock::Clock::monotonic(&*self.clock).saturating_sub(began);
         self.metrics.aws_request(O::SERVICE.name(), O::NAME, outcome, took);
         result
+    }
+
+    fn begins<O: Operation>(&self) -> Begun<CallFaultKind> {
+        let call = self.process.calls(O::NAME, O::MUTATES);
+        if let Some(fault) = call.fault {
+            let (replica, number) = (&self.access_key, call.number);
+            let what = format!("{replica}: its call {number}, {}, meets {fault:?}", O::NAME);
+            self.world.note_mishap(what);
+        }
+        call
+    }
+
+    /// What a call comes to that arrives now.
+    async fn arrives<O: Operation>(
+        &self,
+        call: &Begun<CallFaultKind>,
+        context: &CallContext,
+        input: O,
+    ) -> Result<O::Output, CallError> {
+        if let Some(obstacle) = call.fault.and_then(CallFaultKind::obstacle::<O>) {
+            return Err(obstacle);
+        }
+        let result = self.world.process(context, input).await;
+        self.process.carried_out(call);
+        match call.fault {
+            Some(fault) => fault.answer(result),
+            None => result,
+        }
     }
 }
