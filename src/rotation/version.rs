@@ -1,6 +1,9 @@
 //! Version ids that every replica derives alike, so that two which start the same rotation write
 //! the same version (promise P3).
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use sha2::{Digest, Sha256};
 
 /// Changing this, or anything below, forks the chain between replicas of two releases.
@@ -22,21 +25,51 @@ pub fn generation_of(secret_arn: &str, parent: &str, child: &str) -> Option<u32>
 }
 
 /// The versions that can be derived from one: one for each generation.
+#[derive(Clone)]
 pub struct Children {
     /// What all of them have in common, hashed once: every decision asks for all generations.
     parent: Sha256,
+    /// Those that were computed already, by generation.
+    numbers: Rc<RefCell<Vec<u128>>>,
+}
+
+/// How many versions' children a thread remembers. A decision asks several times whose child a version is, for the
+/// current and the previous version, and so does the next decision about the same secret.
+const REMEMBERED: usize = 8;
+
+thread_local! {
+    /// By secret and parent, the one that was asked for last in front.
+    static ASKED_FOR: RefCell<Vec<(String, String, Children)>> = const { RefCell::new(Vec::new()) };
 }
 
 impl Children {
     /// Those of version `parent` of the secret `secret_arn`.
     pub fn of(secret_arn: &str, parent: &str) -> Self {
+        ASKED_FOR.with_borrow_mut(|known| {
+            let at = known.iter().position(|(arn, of, _)| arn == secret_arn && of == parent);
+            match at {
+                Some(at) => known[..=at].rotate_right(1),
+                None => {
+                    known.truncate(REMEMBERED - 1);
+                    let children = Self::hashed(secret_arn, parent);
+                    known.insert(0, (secret_arn.to_owned(), parent.to_owned(), children));
+                }
+            }
+            known[0].2.clone()
+        })
+    }
+
+    fn hashed(secret_arn: &str, parent: &str) -> Self {
         let mut hash = Sha256::new();
         for part in [DOMAIN, secret_arn.as_bytes(), parent.as_bytes()] {
             // Lengths go in, so that no two triples give the same bytes.
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part);
         }
-        Self { parent: hash }
+        Self {
+            parent: hash,
+            numbers: Rc::default(),
+        }
     }
 
     /// The id of the one of this generation.
@@ -71,6 +104,15 @@ impl Children {
     }
 
     fn number(&self, generation: u32) -> u128 {
+        let mut numbers = self.numbers.borrow_mut();
+        while numbers.len() <= generation as usize {
+            let next = u32::try_from(numbers.len()).unwrap_or(u32::MAX);
+            numbers.push(self.digest(next));
+        }
+        numbers[generation as usize]
+    }
+
+    fn digest(&self, generation: u32) -> u128 {
         let digest = self.parent.clone().chain_update(generation.to_be_bytes()).finalize();
         let mut bytes = [0_u8; 16];
         bytes.copy_from_slice(&digest[..16]);

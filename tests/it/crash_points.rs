@@ -51,7 +51,12 @@ fn exhaust(rotation: Rotation) {
     if let Some(point) = replayed() {
         if point.setting.rotation == rotation {
             let ran = run(&point);
-            println!("{point}: {} of {} faults struck\n{}", ran.struck, point.strikes.len(), ran.story);
+            println!(
+                "{point}: {} of {} faults struck\n{}",
+                ran.struck,
+                point.strikes.len(),
+                ran.story
+            );
             assert!(ran.wrong.is_empty(), "{}", complaint(&point, &ran));
         }
         return;
@@ -76,9 +81,21 @@ fn exhaust(rotation: Rotation) {
         }
         assert_eq!(ran.struck, 1, "{point}");
     }
-    println!("{rotation:?}: {} runs, {} wrong, {:?}; given up: {given_up:#?}", runs.len(), wrong.len(), began.elapsed());
+    println!(
+        "{rotation:?}: {} runs, {} wrong, {:?}; given up: {given_up:#?}",
+        runs.len(),
+        wrong.len(),
+        began.elapsed()
+    );
     for (point, ran) in wrong.iter().take(400) {
-        println!("WRONG {point}: {}", ran.wrong.iter().map(|w| w.chars().take(200).collect::<String>()).collect::<Vec<_>>().join(" | "));
+        println!(
+            "WRONG {point}: {}",
+            ran.wrong
+                .iter()
+                .map(|w| w.chars().take(200).collect::<String>())
+                .collect::<Vec<_>>()
+                .join(" | ")
+        );
     }
     assert!(wrong.is_empty(), "{}", complaint(wrong[0].0, wrong[0].1));
 }
@@ -105,7 +122,13 @@ fn record() {
             let began = Instant::now();
             let strikes = Vec::new();
             let ran = run(&Point { setting, strikes });
-            println!("{setting:?} {:?} {} {:?} {:?}", began.elapsed(), ran.lives[0].len(), ran.took, ran.wrong);
+            println!(
+                "{setting:?} {:?} {} {:?} {:?}",
+                began.elapsed(),
+                ran.lives[0].len(),
+                ran.took,
+                ran.wrong
+            );
         }
     }
 }

@@ -20,6 +20,7 @@ mod command_line;
 mod crash;
 mod crash_points;
 mod doubts;
+mod exploration;
 mod half_discovery;
 mod halts;
 mod hostile_configuration;

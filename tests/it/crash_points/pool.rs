@@ -12,7 +12,10 @@ pub fn all<J: Sync, R: Send>(jobs: &[J], work: impl Fn(&J) -> R + Sync) -> Vec<R
             jobs.get(place).map(|job| (place, job))
         } {
             let result = work(job);
-            results.lock().unwrap_or_else(PoisonError::into_inner).push((place, result));
+            results
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push((place, result));
         }
     };
     std::thread::scope(|scope| {

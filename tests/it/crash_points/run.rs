@@ -55,7 +55,9 @@ pub struct Ran {
 /// Runs a point to its end.
 pub fn run(point: &Point) -> Ran {
     let ran = catch_unwind(AssertUnwindSafe(|| {
-        simulate(1, lifelike(), async |sim| Stage::set(sim.ticking(TICK), point).await.play().await)
+        simulate(1, lifelike(), async |sim| {
+            Stage::set(sim.ticking(TICK), point).await.play().await
+        })
     }));
     ran.unwrap_or_else(|panic| Ran {
         wrong: vec![match panic.downcast_ref::<String>() {
@@ -167,7 +169,9 @@ impl<'a> Stage<'a> {
                     replica.disk().lose();
                     self.lost_at = Some(now);
                 }
-                let ends = self.lost_at.is_some_and(|at| self.ran.lives.is_empty() && now >= at + WITHOUT_STORE);
+                let ends = self
+                    .lost_at
+                    .is_some_and(|at| self.ran.lives.is_empty() && now >= at + WITHOUT_STORE);
                 if replica.is_dead() || ends {
                     let pause = if self.other.is_some() { DEAD } else { Duration::ZERO };
                     self.one = Struck::DeadUntil(now + pause, self.bury(replica));
@@ -192,7 +196,9 @@ impl<'a> Stage<'a> {
         let name = secret_name(USER);
         let secret = self.sim.secret(&name);
         let begun = secret.holder("AWSPENDING").is_some()
-            || secret.holder("AWSCURRENT").is_none_or(|version| version.id != self.first);
+            || secret
+                .holder("AWSCURRENT")
+                .is_none_or(|version| version.id != self.first);
         if self.point.setting.rotation != Rotation::Requested || begun {
             return;
         }
@@ -228,7 +234,10 @@ impl<'a> Stage<'a> {
             proved
                 && status.phase == Phase::Idle
                 && !status.requested
-                && status.current_version.as_ref().is_some_and(|version| *version != self.first)
+                && status
+                    .current_version
+                    .as_ref()
+                    .is_some_and(|version| *version != self.first)
         };
         let statuses = self.statuses();
         statuses.len() == 1 + usize::from(self.other.is_some())
@@ -247,8 +256,11 @@ impl<'a> Stage<'a> {
         match generation_of(&self.arn, &self.first, current) {
             Some(generation) => {
                 self.ran.given_up = usize::try_from(generation).unwrap_or(usize::MAX);
-                let known = |version: &str| version == self.first || generation_of(&self.arn, &self.first, version).is_some();
-                if secret.versions.len() != self.ran.given_up + 2 || !secret.versions.iter().all(|version| known(&version.id)) {
+                let known =
+                    |version: &str| version == self.first || generation_of(&self.arn, &self.first, version).is_some();
+                if secret.versions.len() != self.ran.given_up + 2
+                    || !secret.versions.iter().all(|version| known(&version.id))
+                {
                     let versions: BTreeSet<&str> = secret.versions.iter().map(|version| version.id.as_str()).collect();
                     wrong.push(format!("not one chain: {versions:?}"));
                 }
@@ -256,7 +268,11 @@ impl<'a> Stage<'a> {
             None => wrong.push(format!("{current} is current, and does not follow on {}", self.first)),
         }
         if holder("AWSPREVIOUS") != Some(&self.first) {
-            wrong.push(format!("{:?} is previous, and not {}", holder("AWSPREVIOUS"), self.first));
+            wrong.push(format!(
+                "{:?} is previous, and not {}",
+                holder("AWSPREVIOUS"),
+                self.first
+            ));
         }
         if holder("AWSPENDING").is_some_and(|version| version != current) {
             wrong.push(format!("{:?} is still pending", holder("AWSPENDING")));
@@ -269,11 +285,16 @@ impl<'a> Stage<'a> {
         let logins = |password: &str| self.sim.logins(USER, password);
         let new = self.sim.password(&secret_name(USER), "AWSCURRENT");
         let nodes = self.sim.world.sandbox.nodes();
-        let users = nodes.iter().flat_map(|node| &node.users).filter(|user| user.name == USER);
+        let users = nodes
+            .iter()
+            .flat_map(|node| &node.users)
+            .filter(|user| user.name == USER);
         let counts: BTreeSet<usize> = users.map(|user| user.passwords).collect();
         match (self.point.setting.rotation, new) {
             (_, None) => Some("there is no password".to_owned()),
-            (Rotation::First, Some(_)) if counts != BTreeSet::from([1]) => Some(format!("passwords on nodes: {counts:?}")),
+            (Rotation::First, Some(_)) if counts != BTreeSet::from([1]) => {
+                Some(format!("passwords on nodes: {counts:?}"))
+            }
             (Rotation::First, Some(_)) => None,
             (_, Some(new)) if (logins(&new), logins(OLD), &counts) == ((3, 3), (0, 3), &BTreeSet::from([1])) => None,
             (_, Some(new)) => Some(format!(

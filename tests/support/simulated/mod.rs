@@ -13,6 +13,7 @@ mod auditor;
 mod chance;
 mod clock;
 mod errors;
+pub mod exploring;
 mod faults;
 mod footprint;
 mod login;

@@ -87,6 +87,11 @@ impl Machine {
         self
     }
 
+    /// Its wall clock.
+    pub fn clock(&self) -> &MachineClock {
+        &self.clock
+    }
+
     fn config(&self) -> rekeyd::config::Config {
         let mut text = format!(
             "[daemon]\nadmin_socket = \"/nowhere/admin.sock\"\nstate = \"sqlite:/nowhere/state.db\"\n\
@@ -197,6 +202,11 @@ impl Replica {
 
     /// Kills it as `kill -9` does, and gives the machine back.
     pub fn crash(self) -> Machine {
+        self.machine.clone()
+    }
+
+    /// The machine that it runs on.
+    pub fn machine(&self) -> Machine {
         self.machine.clone()
     }
 

@@ -1,0 +1,163 @@
+//! When faults have ended: is every due secret rotated, without a person?
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use rekeyd::engine::control::{Control, Selector};
+use rekeyd::rotation::status::{Phase, SecretStatus};
+use rekeyd_sandbox::{LoginAnswer, SecretView};
+
+use super::script::{OverlapPlan, UserKind, UserPlan};
+use super::stage::{Stage, State, cache_id};
+
+/// How long a world may take to come to rest, beyond the time between two rotations.
+const PATIENCE: Duration = Duration::from_secs(5 * 3_600);
+
+/// What has been due for longer is done when all say that they are at rest.
+const ALLOWANCE: Duration = Duration::from_secs(600);
+
+/// How often it is looked at meanwhile.
+const LOOK: Duration = Duration::from_secs(120);
+
+impl Stage<'_> {
+    /// Ends all faults, and gives the world time. What has not come to rest then is a violation.
+    pub(super) async fn close(&mut self) -> Vec<String> {
+        self.heal().await;
+        let every = Duration::from_secs(self.script.policy.every_min * 60);
+        let until = self.sim.world.time.elapsed() + PATIENCE + every.min(PATIENCE);
+        let mut restless: Vec<&UserPlan> = self.script.users.iter().collect();
+        restless.retain(|user| !self.touched.contains(&user.id()));
+        loop {
+            self.wait_on().await;
+            restless.retain(|user| self.unrest(user).is_some());
+            if restless.is_empty() {
+                let touched = self
+                    .script
+                    .users
+                    .iter()
+                    .filter(|user| self.touched.contains(&user.id()));
+                let touched: Vec<String> = touched.map(UserPlan::secret).collect();
+                let touched: Vec<&str> = touched.iter().map(String::as_str).collect();
+                self.sim.audit_end(&touched, ALLOWANCE);
+                return Vec::new();
+            }
+            if self.sim.world.time.elapsed() > until {
+                let tell = |user: &&UserPlan| Some(format!("P5: {} of {}", self.unrest(user)?, user.id()));
+                return restless.iter().filter_map(tell).collect();
+            }
+        }
+    }
+
+    async fn wait_on(&mut self) {
+        let until = self.sim.world.time.elapsed() + LOOK;
+        while self.sim.world.time.elapsed() < until {
+            self.wait_until(until).await;
+            if let Some(((at, _), _)) = self.agenda.first_key_value()
+                && *at <= self.sim.world.time.elapsed()
+                && let Some((_, cue)) = self.agenda.pop_first()
+            {
+                self.act(cue).await;
+            }
+        }
+    }
+
+    /// Ends all faults. What has been cued ends by itself.
+    async fn heal(&mut self) {
+        self.perform().await;
+        let hit = self.sim.world.sandbox.faults().iter().map(|armed| armed.fired).sum();
+        self.tally.add("calls hit by faults", hit);
+        self.sim.faults(Vec::new());
+        for actor in &self.cast {
+            if let State::Up(replica) = &actor.state {
+                replica.disk().mend();
+                let clock = replica.clock();
+                clock.step(-clock.off_by() + TimeDelta::seconds(1));
+            }
+        }
+        for (replica, user) in std::mem::take(&mut self.paused) {
+            let (Some(replica), Some(user)) = (self.replica(replica), self.user(user)) else {
+                continue;
+            };
+            let engine = replica.engine.clone();
+            let secrets = vec![user.secret()];
+            tokio::spawn(async move {
+                let selector = Selector {
+                    secrets,
+                    ..Selector::default()
+                };
+                drop(engine.resume(&selector).await);
+            });
+        }
+    }
+
+    /// Why a user's secret is not at rest, rotated as its policy demands.
+    fn unrest(&self, user: &UserPlan) -> Option<String> {
+        if self.replicas().count() < self.cast.len() {
+            return Some("a process is down".to_owned());
+        }
+        for replica in self.replicas() {
+            let Some(status) = replica.status(&user.secret()) else {
+                return Some("a replica does not know the secret".to_owned());
+            };
+            if !self.is_at_rest(&status) {
+                return Some(format!("a replica is not at rest: {status:?}"));
+            }
+        }
+        let secret = self.sim.secret(&user.secret());
+        self.wrong_labels(&secret).or_else(|| self.wrong_logins(user, &secret))
+    }
+
+    fn is_at_rest(&self, status: &SecretStatus) -> bool {
+        let until_next = self.script.policy.overlap == OverlapPlan::UntilNextRotation;
+        let phase = status.phase == Phase::Idle || (until_next && status.phase == Phase::Overlap);
+        phase && !status.requested && status.reason.is_none() && status.proof.is_some()
+    }
+
+    fn wrong_labels(&self, secret: &SecretView) -> Option<String> {
+        let current = secret.holder("AWSCURRENT")?;
+        let age = self.sim.world.sandbox.now() - current.created;
+        if age > TimeDelta::minutes(i64::try_from(self.script.policy.every_min).unwrap_or(i64::MAX)) {
+            return Some(format!("the current version {} is overdue, {} old,", current.id, age));
+        }
+        match secret.holder("AWSPENDING") {
+            Some(pending) if pending.id != current.id => Some(format!("a pending version {}", pending.id)),
+            _ => None,
+        }
+    }
+
+    /// A password that should log in and does not, or should not and does.
+    fn wrong_logins(&self, user: &UserPlan, secret: &SecretView) -> Option<String> {
+        let password = |version: &rekeyd_sandbox::VersionView| {
+            let text = version.text.as_ref()?;
+            let document: serde_json::Value = serde_json::from_str(text.expose()).ok()?;
+            document["password"].as_str().map(str::to_owned)
+        };
+        let on = matches!(user.kind, UserKind::Live | UserKind::Passwordless);
+        let Some(current) = secret.holder("AWSCURRENT").and_then(password) else {
+            return Some("no password".to_owned());
+        };
+        let until_next = self.script.policy.overlap == OverlapPlan::UntilNextRotation;
+        let world = &self.sim.world;
+        let caches: Vec<String> = user.caches.iter().map(|cache| cache_id(*cache)).collect();
+        for node in world.sandbox.nodes() {
+            if !node
+                .replication_group
+                .as_ref()
+                .is_some_and(|group| caches.contains(group))
+            {
+                continue;
+            }
+            for version in &secret.versions {
+                let Some(password) = password(version) else { continue };
+                let accepted = world.sandbox.node_accepts(&node.id, &user.id(), &password) == LoginAnswer::Ok;
+                let wanted = on && password == current;
+                let overlaps = until_next && version.labels.contains("AWSPREVIOUS");
+                if accepted != wanted && !(on && overlaps) {
+                    let does = if accepted { "logs in" } else { "does not log in" };
+                    return Some(format!("the password of version {} {does} on {}", version.id, node.id));
+                }
+            }
+        }
+        None
+    }
+}

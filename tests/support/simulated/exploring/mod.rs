@@ -1,0 +1,91 @@
+//! Random exploration: worlds drawn from seeds, played, judged, and shrunk when they fail.
+//!
+//! ```text
+//!   seed ─► Script ─► play ─► Outcome ─► shrink ─► the least script that fails
+//!           (data)    (a simulation of its own)
+//! ```
+
+mod closing;
+mod drawing;
+mod outcome;
+mod perturbing;
+mod running;
+mod script;
+mod shrinking;
+mod stage;
+
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use rekeyd::rotation::event::Event;
+
+use super::Simulation;
+pub use outcome::{Outcome, Tally};
+pub use running::{Exploration, explore};
+pub use script::{Meddling, Part, Perturbation, Script};
+pub use shrinking::shrink;
+use stage::{Stage, settings};
+
+/// How often the scheduler ticks: what falls due by date begins that late.
+const TICK: Duration = Duration::from_secs(20);
+
+/// Plays a script to its end. A panic is a violation too.
+pub fn play(script: &Script) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime");
+    let simulation = {
+        let _entered = runtime.enter();
+        Simulation::new(script.seed, settings(script)).ticking(TICK)
+    };
+    let played = catch_unwind(AssertUnwindSafe(|| {
+        runtime.block_on(async {
+            let mut stage = Stage::set(script, simulation.clone()).await;
+            stage.perform().await;
+            let violations = stage.close().await;
+            (violations, stage.tally)
+        })
+    }));
+    let (violations, tally) = played.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+        let what = format!("panic: {}", text.unwrap_or_default());
+        (vec![what], Tally::default())
+    });
+    let _entered = runtime.enter();
+    judged(&simulation, violations, tally)
+}
+
+fn judged(simulation: &Simulation, at_the_end: Vec<String>, tally: Tally) -> Outcome {
+    let world = &simulation.world;
+    let mut violations = world.auditor().take_violations();
+    violations.extend(at_the_end);
+    let promoted: BTreeSet<_> = world
+        .journal()
+        .iter()
+        .filter_map(|entry| match &entry.event {
+            Event::Promoted { version, .. } => Some((entry.secret_arn.clone(), version.clone())),
+            _ => None,
+        })
+        .collect();
+    let tally = Tally {
+        worlds: 1,
+        simulated: world.time.elapsed(),
+        rotations: u64::try_from(promoted.len()).unwrap_or(u64::MAX),
+        calls: world.sandbox.calls().values().sum(),
+        ..tally
+    };
+    let story = if violations.is_empty() {
+        String::new()
+    } else {
+        simulation.story()
+    };
+    Outcome {
+        violations,
+        tally,
+        story,
+    }
+}
