@@ -45,20 +45,22 @@ pub enum Fault {
     Save(SaveFault),
 }
 
-impl Fault {
-    pub fn is_fatal(self) -> bool {
-        match self {
-            Self::Call(fault) => fault.kind.is_fatal(),
-            Self::Save(fault) => fault.kind.is_fatal(),
-        }
-    }
-}
-
 /// A fault and the process that it strikes: the replica's first is 1, the one after its first death 2.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Strike {
     pub life: u64,
     pub fault: Fault,
+}
+
+impl Strike {
+    /// Whether another strikes the same call or write.
+    pub fn is_beside(self, other: Self) -> bool {
+        let place = |strike: Self| match strike.fault {
+            Fault::Call(fault) => (true, fault.call),
+            Fault::Save(fault) => (false, fault.save),
+        };
+        (self.life, place(self)) == (other.life, place(other))
+    }
 }
 
 /// A setting and what strikes in it.
@@ -154,13 +156,22 @@ impl FromStr for Point {
             rotation: rotations
                 .find(|known| format!("{known:?}") == rotation)
                 .ok_or_else(|| format!("{rotation}: not Requested, Scheduled or First"))?,
-            store_lost: store == "lost",
-            two_replicas: replicas == "two",
+            store_lost: one_of(store, ["kept", "lost"])?,
+            two_replicas: one_of(replicas, ["one", "two"])?,
         };
         let strikes = strikes.split('+').filter(|strike| !strike.is_empty());
         Ok(Self {
             setting,
             strikes: strikes.map(str::parse).collect::<Result<_, _>>()?,
         })
+    }
+}
+
+/// Whether a word is the second of two.
+fn one_of(word: &str, [no, yes]: [&str; 2]) -> Result<bool, String> {
+    if word == yes || word == no {
+        Ok(word == yes)
+    } else {
+        Err(format!("{word}: neither {no} nor {yes}"))
     }
 }

@@ -21,7 +21,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 const PATIENCE: Duration = Duration::from_secs(12 * 3_600);
 
 /// How often the world is looked at from outside.
-const LOOK: Duration = Duration::from_secs(5);
+const LOOK: Duration = Duration::from_secs(10);
 
 /// How often the scheduler ticks: seldom enough to cost little.
 const TICK: Duration = Duration::from_secs(30);
@@ -91,7 +91,7 @@ struct Stage<'a> {
 fn policy(rotation: Rotation) -> Policy {
     let policy = Policy::new("orders", &[USER])
         .with("overlap", "\"3m\"")
-        .with("retry", "{ initial = \"10s\", max = \"5m\", jitter = 0.2 }");
+        .with("retry", "{ initial = \"15s\", max = \"5m\", jitter = 0.2 }");
     match rotation {
         Rotation::Scheduled => policy.with("schedule", "\"3h\""),
         Rotation::Requested | Rotation::First => policy,
@@ -246,6 +246,7 @@ impl<'a> Stage<'a> {
 
     /// Compares what the world shows with what has to be.
     fn judge(&mut self) {
+        self.sim.audit_end(&[], 10 * MINUTE);
         let mut wrong = self.sim.world.auditor().take_violations();
         if !self.is_at_rest() {
             wrong.push(format!("not at rest: {:#?}", self.statuses()));
