@@ -3,6 +3,7 @@
 
 mod catches;
 mod scenarios;
+mod search;
 mod shipped;
 
 use std::time::Duration;
@@ -31,7 +32,7 @@ fn judged(bug: PlantedBug) -> (bool, Vec<String>) {
 #[test]
 fn every_planted_bug_is_caught_in_a_scenario_that_is_clean_without_it() {
     let mut wrong = Vec::new();
-    for Catch { bug, promise } in CATCHES {
+    for Catch { bug, promise, .. } in CATCHES {
         let (ended, found) = judged(bug);
         if !ended || !found.is_empty() {
             wrong.push(format!("{} without the bug: {ended}, {found:#?}", bug.label()));

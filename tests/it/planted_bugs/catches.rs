@@ -9,30 +9,43 @@ pub struct Catch {
     pub bug: PlantedBug,
     /// The promise that it breaks in its scenario.
     pub promise: &'static str,
+    /// The first crash point that finds it, if any does.
+    pub point: Option<&'static str>,
+    /// The lowest seed of a random world that finds it, if one is known.
+    pub seed: Option<u64>,
 }
 
 impl Catch {
     /// Its row in the documents.
     pub fn row(&self) -> String {
-        format!("| {} | {} | {} |", self.bug.label(), self.promise, story(self.bug))
+        let point = self.point.map_or("none".to_owned(), |point| format!("`{point}`"));
+        let seed = self.seed.map_or("none".to_owned(), |seed| seed.to_string());
+        let (bug, promise, story) = (self.bug.label(), self.promise, story(self.bug));
+        format!("| {bug} | {promise} | {story} | {point} | {seed} |")
     }
 }
 
-const fn caught(bug: PlantedBug, promise: &'static str) -> Catch {
-    Catch { bug, promise }
+const fn caught(bug: PlantedBug, promise: &'static str, point: Option<&'static str>, seed: Option<u64>) -> Catch {
+    Catch {
+        bug,
+        promise,
+        point,
+        seed,
+    }
 }
 
+/// All bugs. `REKEYD_SEARCH=500 cargo test --test it planted_bugs::search -- --nocapture` finds points and seeds anew.
 pub const CATCHES: [Catch; 12] = [
-    caught(PlantedBug::PromoteBeforeProof, "P2"),
-    caught(PlantedBug::DropCurrentPassword, "P1"),
-    caught(PlantedBug::ForgetCompareAndSwap, "P3"),
-    caught(PlantedBug::IgnoreLostReply, "P5"),
-    caught(PlantedBug::RetireInsideOverlap, "P4"),
-    caught(PlantedBug::ReuseTokenAfterAbandoning, "P5"),
-    caught(PlantedBug::RederiveRolledBackVersion, "P3"),
-    caught(PlantedBug::SkipFence, "P1"),
-    caught(PlantedBug::NopassAsProof, "P2"),
-    caught(PlantedBug::FailedDiscoveryAsNoNodes, "P2"),
-    caught(PlantedBug::RotateBecauseStoreLost, "P8"),
-    caught(PlantedBug::StaleActiveForSettled, "P2"),
+    caught(PlantedBug::PromoteBeforeProof, "P2", None, None),
+    caught(PlantedBug::DropCurrentPassword, "P1", None, None),
+    caught(PlantedBug::ForgetCompareAndSwap, "P3", None, None),
+    caught(PlantedBug::IgnoreLostReply, "P5", None, None),
+    caught(PlantedBug::RetireInsideOverlap, "P4", None, None),
+    caught(PlantedBug::ReuseTokenAfterAbandoning, "P5", None, None),
+    caught(PlantedBug::RederiveRolledBackVersion, "P3", None, None),
+    caught(PlantedBug::SkipFence, "P1", None, None),
+    caught(PlantedBug::NopassAsProof, "P2", None, None),
+    caught(PlantedBug::FailedDiscoveryAsNoNodes, "P2", None, None),
+    caught(PlantedBug::RotateBecauseStoreLost, "P8", None, None),
+    caught(PlantedBug::StaleActiveForSettled, "P2", None, None),
 ];

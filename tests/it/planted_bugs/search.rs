@@ -1,0 +1,87 @@
+//! The searches that know nothing of the bugs, crash points and random worlds, find them too: each is played again at
+//! the point and with the seed at which it was found first.
+
+use rekeyd::planted::{PlantedBug, plant};
+
+use super::catches::{CATCHES, Catch};
+use crate::crash_points::point::{Point, Rotation};
+use crate::crash_points::{points, run};
+use crate::support::simulated::exploring::{Script, play};
+
+/// How many points and seeds are searched for each bug.
+const SEARCH: &str = "REKEYD_SEARCH";
+
+/// With a bug or without.
+fn with<T>(bug: Option<PlantedBug>, run: impl FnOnce() -> T) -> T {
+    let _planted = bug.map(plant);
+    run()
+}
+
+fn wrong_at(point: &Point, bug: Option<PlantedBug>) -> Vec<String> {
+    with(bug, || run::run(point).wrong)
+}
+
+fn wrong_with(seed: u64, bug: Option<PlantedBug>) -> Vec<String> {
+    with(bug, || play(&Script::of(seed)).violations)
+}
+
+/// The first finding that names a promise.
+fn caught(found: &[String]) -> Option<&String> {
+    let names_a_promise = |found: &&String| (1..=8).any(|number| found.contains(&format!(" P{number}: ")));
+    found.iter().find(names_a_promise)
+}
+
+#[test]
+fn crash_points_and_random_worlds_catch_the_bugs_that_they_are_said_to_catch() {
+    let mut wrong = Vec::new();
+    for Catch { bug, point, seed, .. } in CATCHES {
+        let point = point.map(|name| (name.to_owned(), name.parse().expect("a point")));
+        let at_point =
+            point.map(|(name, point): (String, Point)| (name, [Some(bug), None].map(|bug| wrong_at(&point, bug))));
+        let with_seed = seed.map(|seed| {
+            (
+                format!("seed {seed}"),
+                [Some(bug), None].map(|bug| wrong_with(seed, bug)),
+            )
+        });
+        for (place, [planted, clean]) in at_point.into_iter().chain(with_seed) {
+            println!("{} | {place} | {:?}", bug.label(), caught(&planted));
+            if caught(&planted).is_none() || !clean.is_empty() {
+                wrong.push(format!(
+                    "{} at {place}: {planted:#?}; without it {clean:#?}",
+                    bug.label()
+                ));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Searches for each bug alone, where the environment says how far.
+#[test]
+fn search() {
+    let Some(far) = std::env::var(SEARCH).ok().and_then(|far| far.parse::<usize>().ok()) else {
+        return;
+    };
+    let only = std::env::var("REKEYD_BUG").unwrap_or_default();
+    let points: Vec<Point> = [Rotation::Requested, Rotation::Scheduled, Rotation::First]
+        .into_iter()
+        .flat_map(|rotation| points::all(rotation).0)
+        .collect();
+    let bugs = PlantedBug::ALL.into_iter().filter(|bug| bug.label().contains(&only));
+    let bugs: Vec<PlantedBug> = bugs.collect();
+    crate::crash_points::pool::all(&bugs, |bug| {
+        let seeds = 1..=u64::try_from(far).unwrap_or(u64::MAX);
+        let seed = seeds.into_iter().find_map(|seed| {
+            let found = wrong_with(seed, Some(*bug));
+            Some((seed, caught(&found)?.clone())).filter(|_| wrong_with(seed, None).is_empty())
+        });
+        println!("{} | seed | {seed:?}", bug.label());
+        let stride = points.len().div_ceil(far).max(1);
+        let point = points.iter().step_by(stride).find_map(|point| {
+            let found = wrong_at(point, Some(*bug));
+            Some((point.to_string(), caught(&found)?.clone())).filter(|_| wrong_at(point, None).is_empty())
+        });
+        println!("{} | point | {point:?}", bug.label());
+    });
+}
