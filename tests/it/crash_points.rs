@@ -7,7 +7,7 @@
 //!
 //! - `REKEYD_POINT=Requested/kept/one/1.call17.ReplyLost cargo test --test it crash_points -- --nocapture`
 //!   runs one point alone, and tells its story. A failing run prints its name.
-//! - `REKEYD_POINTS=all` runs every point of every rotation, where `make test` takes a sample of some.
+//! - `REKEYD_STRIDE=1` runs every point of every rotation, where `make test` takes a sample of some.
 //! - `REKEYD_PAIRS_SECONDS=600` runs pairs of faults for so long, `REKEYD_PAIRS_FROM=N` from the N-th
 //!   first fault on; where it stopped is printed.
 
@@ -23,8 +23,17 @@ use run::{Ran, run};
 /// Names a point to be run alone.
 const REPLAY: &str = "REKEYD_POINT";
 
-/// `all` leaves no point out.
-const POINTS: &str = "REKEYD_POINTS";
+/// Runs every so-many-th point; 1 leaves none out.
+const STRIDE: &str = "REKEYD_STRIDE";
+
+/// A number that the environment gives.
+fn number(variable: &str) -> Option<u64> {
+    let text = std::env::var(variable).ok()?;
+    Some(
+        text.parse()
+            .unwrap_or_else(|_| panic!("{variable}: not a number: {text}")),
+    )
+}
 
 /// What is wrong with a run of a point: how to run it again, and what happened.
 fn complaint(point: &Point, ran: &Ran) -> String {

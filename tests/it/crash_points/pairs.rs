@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::point::{Point, Rotation, faults_at};
 use super::points::{self, given_up, judge, same_as_another};
 use super::run::{Ran, run};
-use super::{pool, replayed};
+use super::{number, pool, replayed};
 
 /// For how many seconds pairs are run, beyond the sample.
 const SECONDS: &str = "REKEYD_PAIRS_SECONDS";
@@ -31,14 +31,6 @@ pub fn check() {
         None => sample(&firsts),
         Some(seconds) => soak(&firsts, Duration::from_secs(seconds), number(FROM).unwrap_or(0)),
     }
-}
-
-fn number(variable: &str) -> Option<u64> {
-    let text = std::env::var(variable).ok()?;
-    Some(
-        text.parse()
-            .unwrap_or_else(|_| panic!("{variable}: not a number: {text}")),
-    )
 }
 
 /// Every fault that can follow on the first, in the run that it led to.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::point::{Fault, Point, Rotation, Setting, faults_at};
 use super::run::{Ran, run};
-use super::{POINTS, complaint, pool, replayed};
+use super::{STRIDE, complaint, number, pool, replayed};
 use crate::support::simulated::{CallFaultKind, Deed, SaveFaultKind};
 
 /// What a rotation cannot be without: a recording that lacks one of these has been cut short.
@@ -83,11 +83,7 @@ pub fn check(rotation: Rotation, stride: usize) {
         return;
     }
     let (all, alike) = all(rotation);
-    let stride = if std::env::var(POINTS).is_ok_and(|wanted| wanted == "all") {
-        1
-    } else {
-        stride
-    };
+    let stride = number(STRIDE).map_or(Ok(stride), usize::try_from).expect("a stride");
     let points: Vec<Point> = all.iter().step_by(stride).cloned().collect();
     let runs = pool::all(&points, run);
     tell(rotation, &points, &runs, all.len() - points.len(), alike);
@@ -132,7 +128,7 @@ fn tell(rotation: Rotation, points: &[Point], runs: &[Ran], skipped: usize, alik
     println!(
         "crash points of a {rotation:?} rotation: ({calls} calls x {} kinds + {saves} writes x {} kinds) x 2 stores x 1-2 \
          replicas = {} runs, {} violations; left out: {alike} time-outs of reads after they were carried out, which are \
-         the same as before; {skipped} for the time they take, which {POINTS}=all runs; {}",
+         the same as before; {skipped} for the time they take, which {STRIDE}=1 runs; {}",
         CallFaultKind::ALL.len(),
         SaveFaultKind::ALL.len(),
         runs.len(),

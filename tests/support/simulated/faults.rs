@@ -64,11 +64,6 @@ impl CallFaultKind {
         Self::StallAfter,
     ];
 
-    /// Whether the process ends with it.
-    pub fn is_fatal(self) -> bool {
-        matches!(self, Self::CrashBefore | Self::CrashAfter)
-    }
-
     /// What stands in the way of the call, for kinds with which it is not carried out.
     pub(super) fn obstacle<O: Operation>(self) -> Option<CallError> {
         match self {
