@@ -89,7 +89,7 @@ impl Stage {
     fn request(&self, revoke_previous: bool) {
         let mut auditor = self.sim.world.auditor();
         auditor.requested(self.now(), &self.secret, revoke_previous);
-        auditor.acknowledged(&self.secret);
+        auditor.acknowledged(REKEYD, &self.secret);
     }
 
     async fn put(&self, key: &str, version: &str, password: &str, label: &str) {

@@ -66,6 +66,7 @@ impl Machine {
 
     /// Loses the store.
     pub fn empty_disk(self) -> Self {
+        self.simulation.world.auditor().store_lost(&self.name.to_uppercase());
         self.disk(Disk::empty())
     }
 
@@ -286,7 +287,7 @@ impl Replica {
         let now = world.sandbox.now();
         world.auditor().requested(now, secret, options.revoke_previous);
         self.engine.rotate(&named(secret), options).await?;
-        world.auditor().acknowledged(secret);
+        world.auditor().acknowledged(&self.machine.name.to_uppercase(), secret);
         Ok(())
     }
 

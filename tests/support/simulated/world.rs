@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use rekeyd::aws::{AwsResult, CALL_TIMEOUT};
 use rekeyd::metrics::Metrics;
 use rekeyd_sandbox::{CallContext, CallError, Operation, Sandbox};
@@ -20,9 +20,6 @@ use super::process::{Begun, Process};
 
 /// How long a request or an answer travels.
 const TRAVEL: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(30));
-
-/// Between a look at the nodes and what is written down of it, less than this passes.
-pub const LOOK: TimeDelta = TimeDelta::seconds(20);
 
 /// What happened in a replica, as it stored it.
 pub struct JournalEntry {

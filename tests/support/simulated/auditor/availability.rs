@@ -22,7 +22,7 @@ impl Auditor {
             self.judge_current_taken(sandbox, hand, arn, before, after);
             self.judge_previous_taken(sandbox, hand, arn, before, after);
         }
-        let held = |password: &str| self.secrets.values().any(|secret| secret.holds(password));
+        let held = |password: &str| self.held.contains(password);
         let lost = before
             .passwords
             .iter()

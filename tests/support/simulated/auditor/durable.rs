@@ -18,17 +18,26 @@ impl Auditor {
                 at,
                 over,
                 revoke_previous,
-                acknowledged: false,
+                of: None,
             });
         }
     }
 
-    /// A replica has said that it will.
-    pub fn acknowledged(&mut self, secret: &str) {
+    /// The replica with this access key has said that it will.
+    pub fn acknowledged(&mut self, access_key: &str, secret: &str) {
         let named = |view: &SecretView| view.name == secret || view.arn == secret;
         for tracked in self.secrets.values_mut().filter(|tracked| named(&tracked.view)) {
             if let Some(asked) = tracked.requests.last_mut() {
-                asked.acknowledged = true;
+                asked.of = Some(access_key.to_owned());
+            }
+        }
+    }
+
+    /// The replica with this access key has lost its store, and with it what it was asked for.
+    pub fn store_lost(&mut self, access_key: &str) {
+        for tracked in self.secrets.values_mut() {
+            for asked in &mut tracked.requests {
+                asked.of.take_if(|of| of == access_key);
             }
         }
     }

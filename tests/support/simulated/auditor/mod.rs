@@ -49,8 +49,10 @@ pub struct Auditor {
     secrets: BTreeMap<String, Tracked>,
     users: Users,
     logins: Logins,
-    /// When nodes became available as ElastiCache shows it; those that are not, are not in it.
-    available: BTreeMap<String, DateTime<Utc>>,
+    /// Whether ElastiCache calls a node available, and since when.
+    statuses: BTreeMap<String, (bool, DateTime<Utc>)>,
+    /// All passwords that any version has ever held.
+    held: BTreeSet<String>,
     violations: Vec<String>,
     looks: u64,
 }
@@ -64,7 +66,8 @@ impl Auditor {
             secrets: BTreeMap::new(),
             users: Users::default(),
             logins: Logins::default(),
-            available: BTreeMap::new(),
+            statuses: BTreeMap::new(),
+            held: BTreeSet::new(),
             violations: Vec::new(),
             looks: 0,
         }
@@ -118,16 +121,16 @@ impl Auditor {
         }
     }
 
-    /// When each node became available.
+    /// Since when each node has been available, or not.
     fn look_at_statuses(&mut self, sandbox: &Sandbox) {
-        let nodes = sandbox.nodes();
-        let available = nodes.iter().filter(|node| node.status == "available");
-        self.available = available
-            .map(|node| {
-                let since = self.available.get(&node.id).copied();
-                (node.id.clone(), since.unwrap_or_else(|| sandbox.now()))
-            })
-            .collect();
+        let known = std::mem::take(&mut self.statuses);
+        let status = |node: rekeyd_sandbox::NodeView| {
+            let available = node.status == "available";
+            let since = known.get(&node.id).filter(|(was, _)| *was == available);
+            let since = since.map_or_else(|| sandbox.now(), |(_, since)| *since);
+            (node.id, (available, since))
+        };
+        self.statuses = sandbox.nodes().into_iter().map(status).collect();
     }
 
     /// Judges one change. Gives the secret whose AWSCURRENT is another now.
@@ -163,7 +166,7 @@ impl Auditor {
             .entry(after.arn.clone())
             .or_insert_with(|| Tracked::new(after, hand));
         let from = tracked.view.holder("AWSCURRENT").map(|version| version.id.clone());
-        tracked.update(after);
+        self.held.extend(tracked.update(after));
         let to = after.holder("AWSCURRENT").map(|version| version.id.clone());
         self.judge_labels(sandbox, after, hand, happening.secret.before.as_ref());
         if hand.replica {

@@ -54,8 +54,9 @@ impl Auditor {
             undone.push(format!("version {} is pending still", pending.id));
         }
         let standing = |asked: &&super::secrets::Asked| {
-            let unserved = asked.over.as_ref() == Some(&current.id) || asked.at > current.created;
-            asked.acknowledged && unserved && asked.at < then
+            let newer = asked.at - self.time.clock_spread() > current.created;
+            let unserved = asked.over.as_ref() == Some(&current.id) || newer;
+            asked.of.is_some() && unserved && asked.at < then
         };
         if let Some(asked) = secret.requests.iter().find(standing) {
             undone.push(format!(

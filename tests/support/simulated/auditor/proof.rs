@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use rekeyd::rotation::event::Event;
 use rekeyd::rotation::observation::Proof;
 use rekeyd_sandbox::{LoginAnswer, NodeAnswers, Sandbox};
@@ -11,6 +11,9 @@ use rekeyd_sandbox::{LoginAnswer, NodeAnswers, Sandbox};
 use super::Auditor;
 use super::excuse::Hand;
 use super::secrets::Document;
+
+/// Between a look at the nodes and what is written down of it, less than this passes, stalls included.
+const LONGEST_DELAY: TimeDelta = TimeDelta::minutes(15);
 
 /// What nodes have answered to replicas, by user name.
 #[derive(Default)]
@@ -56,7 +59,7 @@ struct Claim<'a> {
 impl Auditor {
     /// A replica has logged in.
     pub fn logged_in(&mut self, at: DateTime<Utc>, user: &str, node: &str, password: &str, answer: LoginAnswer) {
-        let known = self.secrets.values().any(|secret| secret.holds(password));
+        let known = self.held.contains(password);
         let user = self.logins.0.entry(user.to_owned()).or_default();
         if answer == LoginAnswer::WrongPass && !known {
             user.random_refused.insert(node.to_owned(), at);
@@ -99,8 +102,9 @@ impl Auditor {
         let mut proved = !unprovable && !nodes.is_empty();
         for node in &nodes {
             let gap = self.gap(&claim, node, &nodes);
-            proved &= gap.is_none() && node.available;
-            if unprovable || meddled || !self.was_available(hand, node) {
+            let status = self.settled_status(node, self.looked_at(hand));
+            proved &= gap.is_none() && status != Some(false);
+            if unprovable || meddled || status != Some(true) {
                 continue;
             }
             if node.answers[0] == LoginAnswer::WrongPass && node.serverless_cache.is_none() {
@@ -161,11 +165,10 @@ impl Auditor {
         nodes
     }
 
-    /// Whether a node was already available when the author began to look.
-    fn was_available(&self, hand: &Hand, node: &NodeAnswers) -> bool {
-        let since = self.available.get(&node.node);
-        let since = since.is_none_or(|since| *since < self.looked_at(hand));
-        node.available && since
+    /// Whether a node is available, if that was so at `then` already.
+    fn settled_status(&self, node: &NodeAnswers, then: DateTime<Utc>) -> Option<bool> {
+        let (_, since) = self.statuses.get(&node.node)?;
+        (*since < then).then_some(node.available)
     }
 
     /// What logins do not prove of a node. Of those that a serverless cache hides, one proves for all.
@@ -231,15 +234,15 @@ impl Auditor {
             passwordless: false,
             ..self.claim(&document, &password)
         };
-        let unproved: BTreeSet<String> = nodes
-            .iter()
-            .filter(|node| {
-                self.available
-                    .get(&node.node)
-                    .is_none_or(|since| *since < sandbox.now() - super::super::world::LOOK)
-            })
-            .filter_map(|node| self.gap(&claim, node, &nodes))
-            .collect();
+        let then = sandbox.now() - LONGEST_DELAY;
+        let mut unproved = BTreeSet::new();
+        for node in &nodes {
+            match self.settled_status(node, then) {
+                Some(true) => unproved.extend(self.gap(&claim, node, &nodes)),
+                Some(false) => drop(unproved.insert(format!("while {} is not available", node.node))),
+                None => {}
+            }
+        }
         for what in unproved {
             let what = format!("P2: {replica} calls version {version} of {arn} proven, {what}");
             self.accuse(sandbox.now(), &what);

@@ -41,11 +41,11 @@ pub struct Move {
 /// A rotation that an operator asked for.
 pub struct Asked {
     pub at: DateTime<Utc>,
+    /// Whom, by access key; nobody knows if it was not acknowledged.
+    pub of: Option<String>,
     /// The version under AWSCURRENT at that time.
     pub over: Option<String>,
     pub revoke_previous: bool,
-    /// Whether rekeyd said that it will.
-    pub acknowledged: bool,
 }
 
 /// What a version holds.
@@ -71,7 +71,7 @@ impl Document {
 
 impl Tracked {
     pub fn new(view: &SecretView, hand: &Hand) -> Self {
-        let mut tracked = Self {
+        Self {
             view: view.clone(),
             documents: BTreeMap::new(),
             works: BTreeSet::new(),
@@ -82,19 +82,21 @@ impl Tracked {
             selected_by: BTreeMap::new(),
             requests: Vec::new(),
             rollbacks: 0,
-        };
-        tracked.update(view);
-        tracked
+        }
     }
 
-    pub fn update(&mut self, view: &SecretView) {
+    /// Takes a change in. Gives the passwords that are new.
+    pub fn update(&mut self, view: &SecretView) -> Vec<String> {
+        let mut passwords = Vec::new();
         for version in &view.versions {
-            let known = self.documents.get(&version.id).is_some_and(Option::is_some);
-            if !known {
-                self.documents.insert(version.id.clone(), Document::of(version));
+            if self.document(&version.id).is_none() {
+                let document = Document::of(version);
+                passwords.extend(document.as_ref().and_then(|document| document.password.clone()));
+                self.documents.insert(version.id.clone(), document);
             }
         }
         self.view = view.clone();
+        passwords
     }
 
     pub fn document(&self, version: &str) -> Option<&Document> {
@@ -110,12 +112,6 @@ impl Tracked {
     pub fn username(&self) -> Option<&str> {
         let any = || self.documents.values().flatten().next();
         self.current().or_else(any).map(|document| document.username.as_str())
-    }
-
-    /// Whether any of its versions holds a password, or ever held it.
-    pub fn holds(&self, password: &str) -> bool {
-        let mut documents = self.documents.values().flatten();
-        documents.any(|document| document.password.as_deref() == Some(password))
     }
 
     /// Whether any of its versions names this user.
