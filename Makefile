@@ -36,9 +36,9 @@ bench: ## what decisions, the store and the sandbox cost; takes a release build
 	cargo bench --locked --package rekeyd --bench costs
 	cargo bench --locked --package rekeyd-sandbox --bench throughput
 
-soak: ## repeats the tests of crashes, lost replies and stalls for SECONDS=600; no simulation yet
+soak: ## explores random simulated worlds for SECONDS=600, from SEED= if given, then kills and stalls real processes
 	@scripts/install-tools.sh cc redis
-	@scripts/soak.sh "$(or $(SECONDS),600)"
+	@scripts/soak.sh "$(or $(SECONDS),600)" $(SEED)
 
 tools: ## installs what demo, test and lint need, and nothing that is there already
 	@scripts/install-tools.sh cc redis promtool python

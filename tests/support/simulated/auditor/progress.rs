@@ -79,12 +79,18 @@ impl Auditor {
         let Some(overlap) = &secret.overlap else {
             return Vec::new();
         };
-        let revoked = secret
-            .requests
-            .iter()
-            .any(|asked| asked.revoke_previous && asked.at >= overlap.since - TimeDelta::days(1));
-        let end = self.overlap_end(key, secret, overlap);
-        if !revoked && end.is_some_and(|end| end >= then) {
+        let created = secret.created(&overlap.previous);
+        let revoked = secret.requests.iter().any(|asked| {
+            let since = created.is_none_or(|created| asked.at >= created);
+            asked.acknowledged && asked.revoke_previous && since
+        });
+        // Only a request that came after the promotion, however clocks differ, ends such an overlap.
+        let asked = secret.asked_over(&overlap.version, -self.time.clock_spread());
+        let over = match self.overlap_end(key, secret, overlap) {
+            Some(end) => end < then,
+            None => asked,
+        };
+        if !revoked && !over {
             return Vec::new();
         }
         let Some((document, _)) = self.password_of(&secret.view.arn, &overlap.previous) else {

@@ -29,6 +29,7 @@ impl Stage<'_> {
         restless.retain(|user| !self.touched.contains(&user.id()));
         loop {
             self.wait_on().await;
+            self.end_pauses();
             restless.retain(|user| self.unrest(user).is_some());
             if restless.is_empty() {
                 let touched = self
@@ -74,15 +75,25 @@ impl Stage<'_> {
                 clock.step(-clock.off_by() + TimeDelta::seconds(1));
             }
         }
-        for (replica, user) in std::mem::take(&mut self.paused) {
-            let (Some(replica), Some(user)) = (self.replica(replica), self.user(user)) else {
+    }
+
+    /// Ends the pauses that have no end. One that its process stores late, because it was stopped, is ended later.
+    fn end_pauses(&self) {
+        for (replica, user) in &self.paused {
+            let (Some(replica), Some(user)) = (self.replica(*replica), self.user(*user)) else {
                 continue;
             };
+            let secret = user.secret();
+            if replica
+                .status(&secret)
+                .is_none_or(|status| status.phase != Phase::Paused)
+            {
+                continue;
+            }
             let engine = replica.engine.clone();
-            let secrets = vec![user.secret()];
             tokio::spawn(async move {
                 let selector = Selector {
-                    secrets,
+                    secrets: vec![secret],
                     ..Selector::default()
                 };
                 drop(engine.resume(&selector).await);

@@ -23,7 +23,7 @@ use rekeyd::rotation::event::Event;
 use super::Simulation;
 pub use outcome::{Outcome, Tally};
 pub use running::{Exploration, explore};
-pub use script::{Meddling, Part, Perturbation, Script};
+pub use script::{Part, Perturbation, Script};
 pub use shrinking::shrink;
 use stage::{Stage, settings};
 

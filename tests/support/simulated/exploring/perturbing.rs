@@ -24,7 +24,7 @@ impl Stage<'_> {
             Cue::Perturb(what) => {
                 let kind = what.kind();
                 if self.perturb(what).await {
-                    self.tally.count(kind);
+                    self.tally.count(&kind);
                 }
             }
             Cue::Start(number) => self.start(number).await,

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::super::{CallFault, DiskTrouble, SaveFault};
+use super::super::{CallFault, CallFaultKind, DiskTrouble, SaveFault, SaveFaultKind};
 
 /// A world and all that befalls it. The seed decides the rest: travel times, passwords, jitter.
 #[derive(Clone, PartialEq, Debug)]
@@ -227,16 +227,65 @@ pub enum Meddling {
     SwitchesOn,
 }
 
+/// Names of kinds that come in one form.
+const PLAIN_KINDS: [&str; 28] = [
+    "kill, store kept",
+    "kill, store lost",
+    "end, store kept",
+    "end, store lost",
+    "stall",
+    "suspend",
+    "clock step",
+    "disk trouble",
+    "store lost while running",
+    "throttle",
+    "server error",
+    "hang",
+    "lost reply",
+    "delay",
+    "node down",
+    "node rebooted",
+    "node replaced",
+    "node deaf",
+    "node added",
+    "node removed",
+    "slow modifying",
+    "user tagged",
+    "request",
+    "request --now",
+    "request --revoke-previous",
+    "pause",
+    "resume",
+    "died at a call or a write",
+];
+
 impl Perturbation {
     /// Its name in a count.
-    pub fn kind(&self) -> &'static str {
+    pub fn kind(&self) -> String {
+        match self {
+            Self::CallTrip { fault, .. } => format!("at a call: {:?}", fault.kind),
+            Self::SaveTrip { fault, .. } => format!("at a write: {:?}", fault.kind),
+            Self::Stranger { act, .. } => format!("stranger: {act:?}"),
+            other => other.plain_kind().to_owned(),
+        }
+    }
+
+    /// All names that counts can have.
+    pub fn kinds() -> Vec<String> {
+        let calls = CallFaultKind::ALL.map(|kind| format!("at a call: {kind:?}"));
+        let saves = SaveFaultKind::ALL.map(|kind| format!("at a write: {kind:?}"));
+        let strangers = Meddling::ALL.map(|act| format!("stranger: {act:?}"));
+        let plain = PLAIN_KINDS.map(str::to_owned);
+        calls.into_iter().chain(saves).chain(strangers).chain(plain).collect()
+    }
+
+    fn plain_kind(&self) -> &'static str {
         match self {
             Self::Kill { store: Store::Kept, .. } => "kill, store kept",
             Self::Kill { store: Store::Lost, .. } => "kill, store lost",
             Self::End { store: Store::Kept, .. } => "end, store kept",
             Self::End { store: Store::Lost, .. } => "end, store lost",
-            Self::CallTrip { .. } => "trip at a call",
-            Self::SaveTrip { .. } => "trip at a write",
+            Self::CallTrip { .. } | Self::SaveTrip { .. } | Self::Stranger { .. } => "a kind of many",
             Self::Stall { .. } => "stall",
             Self::Suspend { .. } => "suspend",
             Self::StepClock { .. } => "clock step",
@@ -258,7 +307,6 @@ impl Perturbation {
             Self::Request { .. } => "request",
             Self::Pause { .. } => "pause",
             Self::Resume { .. } => "resume",
-            Self::Stranger { act, .. } => act.label(),
         }
     }
 
@@ -298,19 +346,6 @@ impl Meddling {
         Self::SwitchesOff,
         Self::SwitchesOn,
     ];
-
-    fn label(self) -> &'static str {
-        match self {
-            Self::Rotates => "stranger rotates",
-            Self::EditsSecret => "stranger edits the secret",
-            Self::ResetsPassword => "stranger resets the password",
-            Self::MovesCurrentBack => "stranger moves AWSCURRENT back",
-            Self::StripsPending => "stranger strips AWSPENDING",
-            Self::StartsRotation => "stranger starts a rotation",
-            Self::SwitchesOff => "stranger switches the user off",
-            Self::SwitchesOn => "stranger switches the user on",
-        }
-    }
 }
 
 /// What a script can do without.
