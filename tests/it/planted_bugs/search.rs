@@ -5,7 +5,7 @@ use rekeyd::planted::{PlantedBug, plant};
 
 use super::catches::{CATCHES, Catch};
 use crate::crash_points::point::{Point, Rotation};
-use crate::crash_points::{points, run};
+use crate::crash_points::{points, pool, run};
 use crate::support::simulated::exploring::{Script, play};
 
 /// How many points and seeds are searched for each bug.
@@ -57,31 +57,25 @@ fn crash_points_and_random_worlds_catch_the_bugs_that_they_are_said_to_catch() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// Searches for each bug alone, where the environment says how far.
+/// Finds the lowest seeds and the first points anew, where the environment says among how many.
 #[test]
 fn search() {
-    let Some(far) = std::env::var(SEARCH).ok().and_then(|far| far.parse::<usize>().ok()) else {
+    let Some(far) = std::env::var(SEARCH).ok().and_then(|far| far.parse::<u64>().ok()) else {
         return;
     };
-    let only = std::env::var("REKEYD_BUG").unwrap_or_default();
     let points: Vec<Point> = [Rotation::Requested, Rotation::Scheduled, Rotation::First]
         .into_iter()
         .flat_map(|rotation| points::all(rotation).0)
+        .take(usize::try_from(far).unwrap_or(usize::MAX))
         .collect();
-    let bugs = PlantedBug::ALL.into_iter().filter(|bug| bug.label().contains(&only));
-    let bugs: Vec<PlantedBug> = bugs.collect();
-    crate::crash_points::pool::all(&bugs, |bug| {
-        let seeds = 1..=u64::try_from(far).unwrap_or(u64::MAX);
-        let seed = seeds.into_iter().find_map(|seed| {
-            let found = wrong_with(seed, Some(*bug));
-            Some((seed, caught(&found)?.clone())).filter(|_| wrong_with(seed, None).is_empty())
-        });
+    pool::all(&PlantedBug::ALL, |bug| {
+        let seed = (1..=far).find(|seed| caught(&wrong_with(*seed, Some(*bug))).is_some());
         println!("{} | seed | {seed:?}", bug.label());
-        let stride = points.len().div_ceil(far).max(1);
-        let point = points.iter().step_by(stride).find_map(|point| {
-            let found = wrong_at(point, Some(*bug));
-            Some((point.to_string(), caught(&found)?.clone())).filter(|_| wrong_at(point, None).is_empty())
-        });
-        println!("{} | point | {point:?}", bug.label());
+    });
+    pool::all(&PlantedBug::ALL, |bug| {
+        let point = points
+            .iter()
+            .find(|point| caught(&wrong_at(point, Some(*bug))).is_some());
+        println!("{} | point | {:?}", bug.label(), point.map(ToString::to_string));
     });
 }
