@@ -32,8 +32,8 @@ const DEAD: Duration = Duration::from_secs(600);
 /// How long a process lives on whose store is lost under it.
 const WITHOUT_STORE: Duration = MINUTE;
 
-/// How long the world is watched when it has come to rest: past every late answer and a fence.
-const AFTERWARDS: Duration = Duration::from_secs(25 * 60);
+/// How long the world is watched when it has come to rest: past every late answer and the next discovery.
+const AFTERWARDS: Duration = Duration::from_secs(16 * 60);
 
 /// What became of a run.
 #[derive(Default)]
@@ -94,7 +94,8 @@ fn policy(rotation: Rotation) -> Policy {
         .with("retry", "{ initial = \"15s\", max = \"5m\", jitter = 0.2 }");
     match rotation {
         Rotation::Scheduled => policy.with("schedule", "\"3h\""),
-        Rotation::Requested | Rotation::First => policy,
+        Rotation::First => policy.with("settle", "\"1m\""),
+        Rotation::Requested => policy,
     }
 }
 
