@@ -82,7 +82,7 @@ impl Auditor {
         let created = secret.created(&overlap.previous);
         let revoked = secret.requests.iter().any(|asked| {
             let since = created.is_none_or(|created| asked.at >= created);
-            asked.acknowledged && asked.revoke_previous && since
+            asked.of.is_some() && asked.revoke_previous && since
         });
         // Only a request that came after the promotion, however clocks differ, ends such an overlap.
         let asked = secret.asked_over(&overlap.version, -self.time.clock_spread());

@@ -202,7 +202,7 @@ impl Stage<'_> {
                     world.auditor().requested(world.sandbox.now(), &secret, revoke_previous);
                     let answer = engine.rotate(&selector, RotateOptions { now, revoke_previous }).await;
                     if answer.is_ok() && !forgets {
-                        world.auditor().acknowledged(&secret);
+                        world.auditor().acknowledged(&format!("REPLICA{number}"), &secret);
                     }
                 }
                 Perturbation::Pause { span_s, .. } => {
