@@ -14,7 +14,7 @@
 mod pairs;
 pub mod point;
 pub mod points;
-pub mod pool;
+mod pool;
 pub mod run;
 
 use point::{Point, Rotation};

@@ -34,7 +34,8 @@ const fn caught(bug: PlantedBug, promise: &'static str, point: Option<&'static s
     }
 }
 
-/// All bugs. `REKEYD_SEARCH=500 cargo test --test it planted_bugs::search -- --nocapture` finds points and seeds anew.
+/// All bugs. `REKEYD_SEARCH=600 cargo test --test it planted_bugs::search::search -- --nocapture` finds points and seeds
+/// anew.
 pub const CATCHES: [Catch; 12] = [
     caught(PlantedBug::PromoteBeforeProof, "P2", None, None),
     caught(PlantedBug::DropCurrentPassword, "P1", None, None),

@@ -5,7 +5,7 @@ use rekeyd::planted::{PlantedBug, plant};
 
 use super::catches::{CATCHES, Catch};
 use crate::crash_points::point::{Point, Rotation};
-use crate::crash_points::{points, pool, run};
+use crate::crash_points::{points, run};
 use crate::support::simulated::exploring::{Script, play};
 
 /// How many points and seeds are searched for each bug.
@@ -68,14 +68,20 @@ fn search() {
         .flat_map(|rotation| points::all(rotation).0)
         .take(usize::try_from(far).unwrap_or(usize::MAX))
         .collect();
-    pool::all(&PlantedBug::ALL, |bug| {
-        let seed = (1..=far).find(|seed| caught(&wrong_with(*seed, Some(*bug))).is_some());
-        println!("{} | seed | {seed:?}", bug.label());
-    });
-    pool::all(&PlantedBug::ALL, |bug| {
-        let point = points
-            .iter()
-            .find(|point| caught(&wrong_at(point, Some(*bug))).is_some());
-        println!("{} | point | {:?}", bug.label(), point.map(ToString::to_string));
+    // A thread for each, so that a bug that hides well holds no other up.
+    std::thread::scope(|scope| {
+        for bug in PlantedBug::ALL {
+            let points = &points;
+            scope.spawn(move || {
+                let point = points
+                    .iter()
+                    .find(|point| caught(&wrong_at(point, Some(bug))).is_some());
+                println!("{} | point | {:?}", bug.label(), point.map(ToString::to_string));
+            });
+            scope.spawn(move || {
+                let seed = (1..=far).find(|seed| caught(&wrong_with(*seed, Some(bug))).is_some());
+                println!("{} | seed | {seed:?}", bug.label());
+            });
+        }
     });
 }
