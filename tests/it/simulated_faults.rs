@@ -180,9 +180,9 @@ fn a_store_that_is_lost_under_a_process_is_missed_by_the_next_one_only() {
     for disk in [Disk::empty(), Disk::file(folder.path().join("state.db"))] {
         simulate(1, lifelike(), async |sim| {
             sim.live_user("user1", OLD).await;
-            let replica = sim.machine("rekeyd").policy(policy()).disk(disk.clone()).start().await;
+            let replica = sim.machine("rekeyd").policy(policy()).disk(disk).start().await;
             checked(&replica).await;
-            disk.lose();
+            replica.lose_store();
             request(&replica).await;
             done(&replica).await;
             let entries = async |replica: &Replica| replica.engine.history(None, 100).await.unwrap().len();

@@ -44,8 +44,6 @@ pub struct Ran {
     pub struck: u64,
     /// How many passwords were given up before the one that was promoted.
     pub given_up: usize,
-    /// When the world came to rest.
-    pub took: Duration,
     /// What is wrong with it.
     pub wrong: Vec<String>,
     /// What happened, if anything is wrong or a story is wanted.
@@ -145,7 +143,6 @@ impl<'a> Stage<'a> {
                 break;
             }
         }
-        self.ran.took = self.sim.world.time.elapsed();
         let one = std::mem::replace(&mut self.one, Struck::Nothing);
         if let Struck::Alive(replica) = &one {
             self.ran.struck += replica.struck();
@@ -167,7 +164,7 @@ impl<'a> Stage<'a> {
             Struck::Alive(replica) => {
                 let struck = self.ran.struck + replica.struck() > 0;
                 if struck && self.point.setting.store_lost && self.lost_at.is_none() {
-                    replica.disk().lose();
+                    replica.lose_store();
                     self.lost_at = Some(now);
                 }
                 let ends = self

@@ -244,6 +244,14 @@ impl Replica {
         &self.machine.disk
     }
 
+    /// Loses its store under it: it does not notice, the next process here does.
+    pub fn lose_store(&self) {
+        self.note("the store is lost");
+        let world = &self.machine.simulation.world;
+        world.auditor().store_lost(&self.machine.name.to_uppercase());
+        self.machine.disk.lose();
+    }
+
     fn note(&self, what: &str) {
         let name = &self.machine.name;
         self.machine.simulation.world.note_mishap(format!("{name}: {what}"));
