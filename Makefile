@@ -36,7 +36,7 @@ bench: ## what decisions, the store and the sandbox cost; takes a release build
 	cargo bench --locked --package rekeyd --bench costs
 	cargo bench --locked --package rekeyd-sandbox --bench throughput
 
-soak: ## explores random simulated worlds for SECONDS=600, from SEED= if given, then kills and stalls real processes
+soak: ## random simulated worlds and pairs of faults for SECONDS=600, from SEED= on if given; then real crashes once
 	@scripts/install-tools.sh cc redis
 	@scripts/soak.sh "$(or $(SECONDS),600)" $(SEED)
 

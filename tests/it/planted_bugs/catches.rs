@@ -37,16 +37,36 @@ const fn caught(bug: PlantedBug, promise: &'static str, point: Option<&'static s
 /// All bugs. `REKEYD_SEARCH=600 cargo test --test it planted_bugs::search::search -- --nocapture` finds points and seeds
 /// anew.
 pub const CATCHES: [Catch; 12] = [
-    caught(PlantedBug::PromoteBeforeProof, "P2", None, None),
-    caught(PlantedBug::DropCurrentPassword, "P1", None, None),
+    caught(
+        PlantedBug::PromoteBeforeProof,
+        "P2",
+        Some("Requested/kept/one/1.call1.CrashBefore"),
+        Some(1),
+    ),
+    caught(
+        PlantedBug::DropCurrentPassword,
+        "P1",
+        Some("Requested/kept/one/1.call1.CrashBefore"),
+        Some(1),
+    ),
     caught(PlantedBug::ForgetCompareAndSwap, "P3", None, None),
-    caught(PlantedBug::IgnoreLostReply, "P5", None, None),
-    caught(PlantedBug::RetireInsideOverlap, "P4", None, None),
+    caught(
+        PlantedBug::IgnoreLostReply,
+        "P5",
+        Some("Requested/kept/one/1.call31.ServerError"),
+        None,
+    ),
+    caught(
+        PlantedBug::RetireInsideOverlap,
+        "P4",
+        Some("Requested/kept/one/1.call1.CrashBefore"),
+        Some(4),
+    ),
     caught(PlantedBug::ReuseTokenAfterAbandoning, "P5", None, None),
     caught(PlantedBug::RederiveRolledBackVersion, "P3", None, None),
     caught(PlantedBug::SkipFence, "P1", None, None),
-    caught(PlantedBug::NopassAsProof, "P2", None, None),
+    caught(PlantedBug::NopassAsProof, "P2", None, Some(35)),
     caught(PlantedBug::FailedDiscoveryAsNoNodes, "P2", None, None),
-    caught(PlantedBug::RotateBecauseStoreLost, "P8", None, None),
-    caught(PlantedBug::StaleActiveForSettled, "P2", None, None),
+    caught(PlantedBug::RotateBecauseStoreLost, "P8", None, Some(15)),
+    caught(PlantedBug::StaleActiveForSettled, "P2", None, Some(7)),
 ];

@@ -332,11 +332,25 @@ impl Hand {
 
 /// Operators of these worlds keep to the contract. `--now` passes the fence over, so nobody says it
 /// while a request may arrive late or another replica is at work. Replicas with stores of their own
-/// know nothing of each other's writes, so nobody asks for rotations where one of them stalls.
+/// know nothing of each other's writes, so nobody asks for rotations where one of them stalls. That another password
+/// was set on a user shows in logins only, so strangers do so where logins are made and users are on.
 fn careful(script: &Script, drawn: &mut [(u64, Perturbation)]) {
     let late = drawn.iter().any(|(_, what)| what.delays_requests());
     let several = script.replicas.len() > 1;
+    let switches_off = |what: &Perturbation| {
+        let act = Meddling::SwitchesOff;
+        matches!(what, Perturbation::Stranger { act: done, .. } if *done == act)
+    };
+    let hidden = script.policy.api_only
+        || script.users.iter().any(|user| user.kind != UserKind::Live)
+        || drawn.iter().any(|(_, what)| switches_off(what));
     for (_, what) in drawn {
+        if let Perturbation::Stranger { act, .. } = what
+            && *act == Meddling::ResetsPassword
+            && hidden
+        {
+            *act = Meddling::StripsPending;
+        }
         if let Perturbation::Request { now, replica, user, .. } = what {
             if late && several {
                 *what = Perturbation::Resume {

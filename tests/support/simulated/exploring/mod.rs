@@ -7,6 +7,7 @@
 
 mod closing;
 mod drawing;
+mod kinds;
 mod outcome;
 mod perturbing;
 mod running;
@@ -71,6 +72,12 @@ fn judged(simulation: &Simulation, at_the_end: Vec<String>, tally: Tally) -> Out
             _ => None,
         })
         .collect();
+    let mut tally = tally;
+    for entry in world.journal().iter() {
+        if let Event::Halted { reason, .. } = &entry.event {
+            tally.count(&format!("in answer, halts: {reason}"));
+        }
+    }
     let tally = Tally {
         worlds: 1,
         simulated: world.time.elapsed(),

@@ -81,7 +81,7 @@ impl Stage<'_> {
             } => self.on(replica, |replica| {
                 replica.disk().trouble(trouble, Some(Duration::from_secs(span_s)));
             }),
-            Perturbation::LoseStore { replica } => self.on(replica, |replica| replica.disk().lose()),
+            Perturbation::LoseStore { replica } => self.on(replica, Replica::lose_store),
             Perturbation::Fault {
                 operation,
                 kind,
