@@ -34,7 +34,7 @@ const fn caught(bug: PlantedBug, promise: &'static str, point: Option<&'static s
     }
 }
 
-/// All bugs. `REKEYD_SEARCH=600 cargo test --test it planted_bugs::search::search -- --nocapture` finds points and seeds
+/// All bugs. `REKEYD_SEARCH=600 cargo test --test it planted_bugs::search -- --nocapture` finds points and seeds
 /// anew.
 pub const CATCHES: [Catch; 12] = [
     caught(
@@ -54,7 +54,7 @@ pub const CATCHES: [Catch; 12] = [
         PlantedBug::IgnoreLostReply,
         "P5",
         Some("Requested/kept/one/1.call31.ServerError"),
-        None,
+        Some(647),
     ),
     caught(
         PlantedBug::RetireInsideOverlap,
