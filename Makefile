@@ -12,7 +12,8 @@ help: ## lists these targets
 
 demo: ## rotates users of a sandbox before your eyes, until Ctrl-C or for DEMO_SECONDS=60
 	@scripts/install-tools.sh cc redis
-	@cargo build --locked --package rekeyd --bin rekeyd --example demo
+	@cargo build --locked --package rekeyd --example demo
+	@cargo build --locked --package rekeyd --bin rekeyd # by itself: an example is built with the switches of the tests
 	@exec "$${CARGO_TARGET_DIR:-target}/debug/examples/demo"
 
 test: ## all tests; installs redis-server, promtool and Python clients first if they are missing

@@ -10,6 +10,7 @@ pub mod engine;
 pub mod inventory;
 pub mod login;
 pub mod metrics;
+pub mod planted;
 pub mod policy;
 pub mod process;
 pub mod rotation;

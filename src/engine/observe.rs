@@ -5,6 +5,7 @@ use std::sync::PoisonError;
 
 use crate::aws::{AwsError, AwsResult, PlacePorts};
 use crate::inventory;
+use crate::planted::{PlantedBug, planted};
 use crate::policy::{Endpoint, Policy};
 use crate::rotation::observation::{AWSCURRENT, Credential, Node, Observation, Taken, Topology, User, UserSight};
 use crate::rotation::plan::Look;
@@ -71,7 +72,10 @@ impl Engine {
     }
 
     async fn topology(&self, ports: &PlacePorts, policy: &Policy, user: &User) -> AwsResult<Topology> {
-        inventory::topology(ports.users.as_ref(), user, &policy.endpoints).await
+        match inventory::topology(ports.users.as_ref(), user, &policy.endpoints).await {
+            Err(_) if planted(PlantedBug::FailedDiscoveryAsNoNodes) => Ok(Topology::default()),
+            topology => topology,
+        }
     }
 
     /// One round of logins on every available node, and a look whether the nodes are still the

@@ -3,10 +3,11 @@
 
 use secrecy::ExposeSecret;
 
-use crate::aws::{AwsError, ErrorClass, PlacePorts};
+use crate::aws::{AwsError, AwsResult, ErrorClass, PlacePorts};
+use crate::planted::{PlantedBug, planted};
 use crate::policy::Policy;
 use crate::rotation::event::Event;
-use crate::rotation::observation::{Observation, Proof};
+use crate::rotation::observation::{AWSCURRENT, Observation, Proof};
 use crate::rotation::plan::Action;
 use crate::secret::{Password, SecretDocument};
 use crate::store::StoreError;
@@ -149,7 +150,11 @@ impl Engine {
         self.still_fresh(stage)?;
         let (secret, signed_at) = (&stage.observation.secret, stage.observation.taken.wall);
         let writer = &stage.ports.secrets_writer;
-        let moved = writer.move_current(&secret.arn, &parent, &version, signed_at).await;
+        let from = match planted(PlantedBug::ForgetCompareAndSwap) {
+            true => carrier_of_current(stage, &parent).await?,
+            false => parent.clone(),
+        };
+        let moved = answered(writer.move_current(&secret.arn, &from, &version, signed_at).await);
         self.note_refusal(stage.key, &moved).await?;
         moved?;
         let outcome = Event::Promoted {
@@ -195,7 +200,7 @@ impl Engine {
         self.still_fresh(&stage)?;
         let (secret, signed_at) = (&stage.observation.secret, stage.observation.taken.wall);
         let writer = &stage.ports.secrets_writer;
-        let put = writer.put_pending(&secret.arn, &version, &text, signed_at).await;
+        let put = answered(writer.put_pending(&secret.arn, &version, &text, signed_at).await);
         put.map_err(|error| withhold(error, std::slice::from_ref(&new)))?;
         self.record(
             stage.key,
@@ -217,7 +222,7 @@ impl Engine {
         current: Option<&str>,
     ) -> Result<Stepped, StepError> {
         let mut passwords = vec![password(&stage.observation, &version)?];
-        if let Some(current) = current {
+        if let Some(current) = current.filter(|_| !planted(PlantedBug::DropCurrentPassword)) {
             passwords.push(password(&stage.observation, current)?);
         }
         match self.set_passwords(stage, user_id, &passwords).await {
@@ -274,9 +279,24 @@ impl Engine {
             .users_writer
             .set_passwords(user_id, passwords, signed_at)
             .await;
+        let written = answered(written);
         self.note_refusal(stage.key, &written).await?;
         Ok(written.map_err(|error| withhold(error, passwords))?)
     }
+}
+
+/// What a write came to. One without an answer failed: nobody knows whether it was made.
+fn answered(written: AwsResult<()>) -> AwsResult<()> {
+    match written {
+        Err(error) if error.class == ErrorClass::Unavailable && planted(PlantedBug::IgnoreLostReply) => Ok(()),
+        written => written,
+    }
+}
+
+/// The version that carries AWSCURRENT now, whatever was observed.
+async fn carrier_of_current(stage: &Stage<'_>, observed: &str) -> AwsResult<String> {
+    let secret = stage.ports.secrets.secret(&stage.observation.secret.arn).await?;
+    Ok(secret.holder(AWSCURRENT).unwrap_or(observed).to_owned())
 }
 
 fn document<'a>(observation: &'a Observation, version: &str) -> Result<&'a SecretDocument, StepError> {

@@ -45,6 +45,7 @@ fn expectations() -> Expectations {
         schedule: Schedule::Every(30 * DAY),
         overlap: Overlap::For(30 * MINUTE),
         api_only: false,
+        settle: Duration::from_secs(300),
         takes_unknown: false,
         endpoints: Vec::new(),
         paused: false,

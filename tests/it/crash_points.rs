@@ -12,10 +12,10 @@
 //!   first fault on; where it stopped is printed.
 
 mod pairs;
-mod point;
-mod points;
+pub mod point;
+pub mod points;
 mod pool;
-mod run;
+pub mod run;
 
 use point::{Point, Rotation};
 use run::{Ran, run};

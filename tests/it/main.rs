@@ -42,6 +42,7 @@ mod metrics;
 mod moto;
 mod nodes;
 mod pauses;
+mod planted_bugs;
 mod refusals;
 mod rollback;
 mod rules;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// Modules from the ground up. Each may use those of the rows above its own, and its own row's
 /// neighbours only where `BESIDE` says so.
 const LAYERS: [&[&str]; 7] = [
-    &["policy", "secret", "clock"],
+    &["policy", "secret", "clock", "planted"],
     &["rotation", "schedule"],
     &["aws", "login", "store", "metrics", "config"],
     &["inventory"],

@@ -188,10 +188,17 @@ fn the_previous_password_is_tried_once_and_not_again_while_the_same_nodes_refuse
         username: "user1".to_owned(),
         credentials: vec![(Credential::Version("p".to_owned()), BTreeSet::new())],
     });
-    assert_eq!(decided(&seen, fresh(), now(), &policy()).0, wanted);
+    let retired = Event::Retired {
+        version: current,
+        previous: "p".to_owned(),
+        proof: Proof::Proven,
+        nodes: 3,
+    };
+    let at_rest = fresh().apply(now(), &retired).unwrap();
+    assert_eq!(decided(&seen, at_rest.clone(), now(), &policy()).0, wanted);
     let mut asked = seen.clone();
     answers(&mut asked, "p", &REFUSED);
-    let (_, record) = decided(&asked, fresh(), now(), &policy());
+    let (_, record) = decided(&asked, at_rest, now(), &policy());
     let (decision, _) = decided(&seen, record, after(now(), Duration::from_secs(900)), &policy());
     assert!(matches!(decision, Decision::Halt { .. }), "{decision:?}");
 }

@@ -3,11 +3,12 @@
 //! `beginning` begins a rotation, `checking` checks the current password.
 
 use crate::clock::{Timestamp, after};
+use crate::planted::{PlantedBug, planted};
 use crate::policy::{Overlap, Policy};
 use crate::rotation::event::Request;
 use crate::rotation::observation::Observation;
 use crate::rotation::reason::{HaltReason, WaitReason};
-use crate::rotation::state::{Record, Retirement};
+use crate::rotation::state::{Promotion, Record, Retirement};
 use crate::rotation::status::Phase;
 use crate::rotation::step::Step;
 use crate::schedule::next_after;
@@ -78,9 +79,13 @@ pub(super) fn overlap_end(
     // AWS keeps no date of a promotion. If ours is lost, or from before the version was made, the
     // secret's last change is no earlier.
     let created = observation.secret.versions.get(current)?.created;
+    let moment = |promotion: &Promotion| match promotion.started_at {
+        Some(started_at) if planted(PlantedBug::RetireInsideOverlap) => started_at,
+        _ => promotion.at,
+    };
     let promoted_at = promotion
-        .map(|promotion| promotion.at)
-        .filter(|at| created.is_none_or(|created| created <= *at))
+        .map(moment)
+        .filter(|at| created.is_none_or(|created| created <= *at) || planted(PlantedBug::RetireInsideOverlap))
         .or(observation.secret.last_changed)?;
     if record.revoking() || promotion.is_some_and(|promotion| promotion.revoke_previous) {
         return Some(promoted_at);
@@ -96,6 +101,9 @@ impl<'a> Resting<'a> {
         let request = record.standing_request(subject.current, subject.created());
         let due_at = match (subject.document.password(), request) {
             (None, _) | (_, Some(_)) => context.now,
+            (Some(_), None) if subject.previous.is_some() && planted(PlantedBug::RotateBecauseStoreLost) => {
+                scheduled(context.policy, record.promotion.as_ref().map(|promotion| promotion.at))
+            }
             (Some(_), None) => scheduled(context.policy, subject.created()),
         };
         Self {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::clock::{Timestamp, between};
+use crate::planted::{PlantedBug, planted};
 use crate::policy::FirstPassword;
 use crate::rotation::event::Event;
 use crate::rotation::observation::{Credential, Proof, User, UserStatus};
@@ -221,6 +222,9 @@ impl Pending<'_> {
         if let Some(reason) = unprovable {
             return self.settle(reason);
         }
+        if planted(PlantedBug::PromoteBeforeProof) {
+            return self.finish(Proof::Proven, 0);
+        }
         let pending = Credential::Version(self.version.to_owned());
         let other = if self.current_has_password() {
             self.current()
@@ -267,7 +271,7 @@ impl Pending<'_> {
     /// Where the user was passwordless, a password proves nothing while a made-up one passes, too.
     fn random_refused(&self, round: &Round<'_>) -> Deliberation<()> {
         let tally = round.tally(&Credential::Random);
-        if !tally.accepted.is_empty() {
+        if !tally.accepted.is_empty() && !planted(PlantedBug::NopassAsProof) {
             return Err(round.wait(WaitReason::AcceptsAnyPassword, evidence::list(&tally.accepted)));
         }
         round.all_reachable(&tally)
@@ -310,7 +314,8 @@ impl Pending<'_> {
         let Some(since) = self.rotation.settled_since else {
             return Ok(Decision::Note(Event::SettlingStarted { step: Step::TestSecret }));
         };
-        if between(since.max(set_at), self.context.now) >= self.context.policy.settle {
+        let long_enough = between(since.max(set_at), self.context.now) >= self.context.policy.settle;
+        if long_enough || planted(PlantedBug::StaleActiveForSettled) {
             return self.finish(Proof::Unproven(reason), 0);
         }
         Err(Decision::Wait {

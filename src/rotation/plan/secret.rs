@@ -1,6 +1,7 @@
 //! Checks of the secret itself, before its user is even looked at.
 
 use crate::clock::{Timestamp, between};
+use crate::planted::{PlantedBug, planted};
 use crate::rotation::observation::{AWSCURRENT, AWSPENDING, AWSPREVIOUS, Observation, Version};
 use crate::rotation::reason::{HaltReason, WaitReason};
 use crate::rotation::step::Step;
@@ -40,9 +41,10 @@ impl<'a> Subject<'a> {
     /// The first generation whose version id is unused, and that id.
     pub(super) fn next_version(&self) -> Option<(u32, String)> {
         let children = Children::of(self.arn, self.current);
+        let unused = |version: &Version| version.stages.is_empty() && planted(PlantedBug::ReuseTokenAfterAbandoning);
         (0..GENERATIONS)
             .map(|generation| (generation, children.id(generation)))
-            .find(|(_, id)| self.version(id).is_none())
+            .find(|(_, id)| self.version(id).is_none_or(unused))
     }
 
     /// How many versions were made from the current one, and given up or rolled back.

@@ -1,6 +1,7 @@
 //! What a policy promises about its secrets, in the auditor's own words.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use rekeyd::policy::{FirstPassword, OnDrift, Overlap, Policy, Schedule, UserPattern, Verify};
@@ -25,6 +26,8 @@ pub struct Expectations {
     pub overlap: Overlap,
     /// Whether no login is made.
     pub api_only: bool,
+    /// How long a change that no login proves must look settled.
+    pub settle: Duration,
     /// Whether it may take unknown passwords from a user.
     pub takes_unknown: bool,
     /// The only nodes that it logs in on, as host and port; all if there are none.
@@ -46,6 +49,7 @@ impl Expectations {
             schedule: policy.schedule.clone(),
             overlap: policy.overlap,
             api_only: policy.verify == Verify::ApiOnly,
+            settle: policy.settle,
             takes_unknown: policy.first_password == FirstPassword::Any || policy.on_drift == OnDrift::Repair,
             endpoints: endpoints.map(|node| (node.host.clone(), node.port)).collect(),
             paused: policy.paused,

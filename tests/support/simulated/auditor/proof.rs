@@ -1,6 +1,7 @@
 //! P2: AWSCURRENT moves only to a password that logins have proved, and what is called proven was.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use rekeyd::rotation::event::Event;
@@ -94,7 +95,10 @@ impl Auditor {
         let meddled = meddled.is_some_and(|at| !self.could_know(sandbox, hand, at));
         let claim = self.claim(&document, &password);
         let nodes = self.nodes_of(sandbox, &document, &password, expected.as_ref());
-        let unprovable = expected.is_none_or(|expected| expected.api_only) || user.is_none_or(|user| !user.on);
+        let unprovable = expected.as_ref().is_none_or(|expected| expected.api_only) || user.is_none_or(|user| !user.on);
+        if unprovable && !meddled {
+            found.extend(expected.and_then(|expected| self.haste(hand, &claim, expected.settle)));
+        }
         let mut proved = !unprovable && !nodes.is_empty();
         for node in &nodes {
             let gap = self.gap(&claim, node, &nodes);
@@ -114,6 +118,12 @@ impl Auditor {
             self.accuse(hand.at, &what);
         }
         self.settle_promotion(arn, version, proved, &nodes);
+    }
+
+    /// Where no login can prove a password, time has to pass since the user got it.
+    fn haste(&self, hand: &Hand, claim: &Claim<'_>, settle: Duration) -> Option<String> {
+        let passed = (hand.at - claim.given + self.time.clock_spread()).to_std().ok()?;
+        (passed < settle).then(|| format!("unproved, {} s after its user got it", passed.as_secs()))
     }
 
     fn settle_promotion(&mut self, arn: &str, version: &str, proved: bool, nodes: &[NodeAnswers]) {
