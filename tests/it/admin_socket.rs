@@ -65,7 +65,15 @@ async fn the_admin_socket_is_for_owner_and_group_and_takes_no_request_that_is_wr
         ("pause", "{\"secrets\": [\"none\"]}".to_owned(), 404, "none"),
         ("resume", format!("{{{known}, \"now\": true}}"), 400, "now"),
         ("resume", "{}".to_owned(), 400, "name secrets"),
-        ("rollback", format!("{{{known}}}"), 404, ""),
+        ("rollback", format!("{{{known}}}"), 400, "secret"),
+        ("rollback", "{\"secret\": \"none\"}".to_owned(), 404, "none"),
+        (
+            "rollback",
+            format!("{{\"secret\": {secret:?}, \"timeout_seconds\": 0}}"),
+            400,
+            "timeout_seconds",
+        ),
+        ("takeover", format!("{{{known}}}"), 404, ""),
         ("secrets", format!("{{{known}}}"), 405, ""),
     ] {
         let answer = post(&format!("/api/v1/{path}"), &body).await;

@@ -249,12 +249,13 @@ fn labels_that_still_show_the_version_that_was_left_retire_nothing() {
 
 #[test]
 fn what_else_is_no_rollback_is_refused_by_name() {
-    let scene = |labels: &[(&str, &[&str])]| Overlapping {
+    type Labels<'a> = [(&'a str, &'a [&'a str])];
+    let scene = |labels: &Labels<'_>| Overlapping {
         observation: observation(labels, 2),
         ..overlapping()
     };
     let child = version_id(ARN, "a", 0);
-    let cases: [(&[(&str, &[&str])], RollbackRefusal); 4] = [
+    let cases: [(&Labels<'_>, RollbackRefusal); 4] = [
         (&[(&child, &["AWSCURRENT"])], RollbackRefusal::NothingPrevious),
         (
             &[(&child, &["AWSCURRENT"]), ("b", &["AWSPREVIOUS"])],
