@@ -163,6 +163,10 @@ fn a_request_for_many_sends_one_first_and_now_sends_all() {
                 now,
                 ..RotateOptions::default()
             };
+            for user in &users {
+                let at = sim.world.sandbox.now();
+                sim.world.auditor().requested(at, &secret_name(user), false);
+            }
             replica.engine.rotate(&selector, options).await.unwrap();
             sim.run_for(Duration::from_secs(15)).await;
             assert_eq!(sim.begun(), at_once);
