@@ -116,7 +116,7 @@ async fn commands_reach_the_engine_and_are_quiet_in_pipes() {
     let control = FakeControl::new(vec![status("a"), status("b")]);
     let (_folder, socket, _running) = admin(&control).await;
     for line in [
-        "rekeyd rotate a --revoke-previous --now --no-wait",
+        "rekeyd rotate a --revoke-previous --no-wait --now",
         "rekeyd pause --policy orders --for 1h30m --reason sale",
         "rekeyd resume --all",
     ] {

@@ -44,7 +44,7 @@ async fn a_rotation_asked_for_during_the_overlap_waits_for_it_unless_the_previou
     let second = scene.successor(0);
     daemon.wait(secret, "promoted", promoted_to(&second)).await;
     daemon.rotate(secret).await;
-    let held = |status: &SecretStatus| status.phase == Phase::Overlap && status.requested;
+    let held = |status: &SecretStatus| status.phase == Phase::Overlap && status.requested && status.detail.is_some();
     let status = daemon.wait(secret, "held by its overlap", held).await;
     assert!(
         status
