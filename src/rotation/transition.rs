@@ -107,10 +107,13 @@ impl Record {
     /// An operator asks for a rotation. One that is hurried stays so: who asks again for the same
     /// version takes nothing back.
     fn ask(&mut self, request: &Request) {
+        let rotation = self.rotation.as_ref();
+        let being_served =
+            |before: &Request| rotation.is_some_and(|rotation| !rotation.found && before.at <= rotation.started_at);
         let before = self
             .request
             .take()
-            .filter(|before| before.over.is_some() && before.over == request.over);
+            .filter(|before| before.over.is_some() && before.over == request.over && !being_served(before));
         self.request = Some(Request {
             now: request.now || before.as_ref().is_some_and(|before| before.now),
             revoke_previous: request.revoke_previous || before.is_some_and(|before| before.revoke_previous),
@@ -223,16 +226,16 @@ impl Record {
         let rotation = self.rotation.take().filter(|rotation| rotation.version == version);
         let started_at = rotation.as_ref().map(|rotation| rotation.started_at);
         let finishing = rotation.as_ref().and_then(|rotation| rotation.finishing);
-        let serves = |request: &mut Request| {
-            rotation.as_ref().is_some_and(|rotation| {
-                // One from the future was made under another clock, and would stand for ever.
-                request.at > at || (!rotation.found && request.at <= rotation.started_at)
-            })
-        };
-        let served = self.request.take_if(serves);
+        let before_it = |request: &Request| started_at.is_some_and(|started_at| request.at <= started_at);
+        let found = rotation.as_ref().is_some_and(|rotation| rotation.found);
+        // One from the future was made under another clock, and would stand for ever.
+        let served = self
+            .request
+            .take_if(|request| rotation.is_some() && (request.at > at || (!found && before_it(request))));
         // A request that came while the rotation was under way stands on, for the next one. That it is
-        // about this version holds whatever AWS's clock says of the version's age.
-        if let Some(request) = self.request.as_mut().filter(|_| rotation.is_some()) {
+        // about this version holds whatever AWS's clock says of the version's age. When another process
+        // made a version that was found later than the request came, only that age can tell.
+        if let Some(request) = self.request.as_mut().filter(|request| rotation.is_some() && !before_it(request)) {
             request.over = Some(version.to_owned());
         }
         // Seen twice, it is still one promotion, at its first time.

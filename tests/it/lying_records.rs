@@ -37,6 +37,12 @@ fn lies(record: &Value, now: DateTime<Utc>, versions: &[String]) -> Vec<Lie> {
     lies
 }
 
+/// Whether an operator is said to have asked for something. Nobody but the record knows of that.
+fn is_an_order(place: &str, value: &Value) -> bool {
+    let orders = ["/request", "/revocation", "/promotion/revoke_previous"];
+    orders.iter().any(|order| place.starts_with(order)) || value["revoke_previous"] == json!(true)
+}
+
 /// A part of another record, as if it were this one's: its dates an hour ago, its versions ours.
 fn told_of(part: &Value, now: DateTime<Utc>, versions: &[String]) -> Value {
     match part {
@@ -137,6 +143,9 @@ async fn run(sim: Simulation, moment: Option<Duration>, nth: usize) -> usize {
         *spot = value.clone();
         if let Ok(lying) = serde_json::from_value::<Record>(json) {
             store.save(&lying, &[]).await.unwrap();
+            if is_an_order(&place, &value) {
+                sim.world.auditor().requested(now, &secret.arn, true);
+            }
             told.push((user.clone(), place, value, secret.versions.len()));
         }
     }

@@ -10,8 +10,9 @@ use super::{Decision, Deliberation, user};
 
 impl Resting<'_> {
     /// Whether the requested rotation and all retirements are over, and only their end is to be noted.
+    /// A rotation that was asked for since, without a revocation, comes after it.
     pub(super) fn revocation_is_over(&self) -> bool {
-        self.record.revoking() && self.request.is_none()
+        self.record.revoking() && self.request.is_none_or(|request| !request.revoke_previous)
     }
 
     /// Notes the end, unless the user still has a second password.

@@ -7,6 +7,7 @@ use rekeyd::rotation::observation::Proof;
 use rekeyd::rotation::reason::UnprovenReason;
 use rekeyd::rotation::status::Phase;
 use rekeyd_sandbox::elasticache::AddTagsToResource;
+use rekeyd_sandbox::secretsmanager::UpdateSecretVersionStage;
 use rekeyd_sandbox::{Delay, Fault, FaultKind, NodeChange};
 
 use super::scene::{HOUR, MINUTE, OLD, PATIENCE, Scene, USER, assert_rotated, is_done, policy};
@@ -262,6 +263,26 @@ async fn foreign_pending(sim: &Simulation) {
     // Nobody can respect a label that no read shows yet.
     sim.run_for(MINUTE).await;
     scene.request().await;
+    halted_for(&scene, "foreign_pending").await;
+    sim.run_for(HOUR).await;
+    assert_eq!(
+        sim.holder(&scene.secret, "AWSPENDING").as_deref(),
+        Some(STRANGERS_VERSION)
+    );
+    remove_pending(sim, STRANGERS_VERSION).await;
+    let second = scene.after(&scene.first);
+    scene.until_done(&second).await;
+    scene.assert_rotated(&[&scene.first, STRANGERS_VERSION, &second], &[OLD]);
+}
+
+async fn strangers_edit(sim: &Simulation) {
+    let scene = Scene::new(sim).await;
+    scene.request().await;
+    let pending = scene.after(&scene.first);
+    scene.until("set", |status| status.pending_version.is_some()).await;
+    sim.run_for(Duration::from_secs(10)).await;
+    let edited = serde_json::json!({"host": "db", "username": USER, "password": OLD, "user_arn": user_arn(USER)});
+    sim.put(USER, STRANGERS_VERSION, &edited.to_string(), None).await;
     // Made from a version that is not current any more, it can never be promoted: it is given up.
     scene.until_current(STRANGERS_VERSION).await;
     sim.run_for(HOUR).await;
@@ -271,6 +292,24 @@ async fn foreign_pending(sim: &Simulation) {
     let last = scene.after(STRANGERS_VERSION);
     scene.until_done(&last).await;
     scene.assert_rotated(&[&scene.first, &pending, STRANGERS_VERSION, &last], &[OLD]);
+}
+
+async fn halted_for(scene: &Scene<'_>, reason: &str) {
+    let halted = |status: &rekeyd::rotation::status::SecretStatus| {
+        status.phase == Phase::Halted && status.reason.as_deref() == Some(reason)
+    };
+    scene.until("halted", halted).await;
+}
+
+/// Takes AWSPENDING off a version, as an operator does.
+async fn remove_pending(sim: &Simulation, version: &str) {
+    sim.call(UpdateSecretVersionStage {
+        secret_id: secret_name(USER),
+        version_stage: "AWSPENDING".to_owned(),
+        remove_from_version_id: Some(version.to_owned()),
+        move_to_version_id: None,
+    })
+    .await;
 }
 
 async fn two_users_of_one_group(sim: &Simulation) {

@@ -13,8 +13,9 @@ use super::stage::{Stage, State, cache_id};
 /// How long a world may take to come to rest, beyond the time between two rotations.
 const PATIENCE: Duration = Duration::from_secs(5 * 3_600);
 
-/// What has been due for longer is done when all say that they are at rest.
-const ALLOWANCE: Duration = Duration::from_secs(600);
+/// What has been due for longer is done when all say that they are at rest: a retirement that only the next
+/// rotation begins, the fence after it, and that rotation behind its policy's canary.
+const ALLOWANCE: Duration = Duration::from_secs(3_600);
 
 /// How often it is looked at meanwhile.
 const LOOK: Duration = Duration::from_secs(120);

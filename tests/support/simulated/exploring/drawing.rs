@@ -333,9 +333,8 @@ impl Hand {
 
 /// Operators of these worlds keep to the contract. `--now` passes the fence over, so nobody says it
 /// while a request may arrive late or another replica is at work. Replicas with stores of their own
-/// know nothing of each other's writes, so nobody asks for rotations where one of them stalls,
-/// nor two of them for the same user's. That another password
-/// was set on a user shows in logins only, so strangers do so where logins are made and users are on.
+/// know nothing of each other's writes, so nobody asks for rotations where one of them stalls. That
+/// another password was set on a user shows in logins only, so strangers do so where logins are made and users are on.
 fn careful(script: &Script, drawn: &mut [(u64, Perturbation)]) {
     let late = drawn.iter().any(|(_, what)| what.delays_requests());
     let several = script.replicas.len() > 1;
@@ -349,7 +348,6 @@ fn careful(script: &Script, drawn: &mut [(u64, Perturbation)]) {
             .iter()
             .any(|user| user.kind != UserKind::Live || user.caches.is_empty())
         || drawn.iter().any(|(_, what)| switches_off(what));
-    let mut asked = std::collections::BTreeSet::new();
     for (_, what) in drawn {
         if let Perturbation::Stranger { act, .. } = what
             && *act == Meddling::ResetsPassword
@@ -358,8 +356,7 @@ fn careful(script: &Script, drawn: &mut [(u64, Perturbation)]) {
             *act = Meddling::StripsPending;
         }
         if let Perturbation::Request { now, replica, user, .. } = what {
-            let again = !asked.insert(*user);
-            if several && (late || again) {
+            if several && late {
                 *what = Perturbation::Resume {
                     replica: *replica,
                     user: *user,
