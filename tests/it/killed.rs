@@ -133,7 +133,9 @@ impl Run {
             .world
             .daemon(daemon)
             .default_key("fence", FENCE)
-            .default_key("write_deadline", "\"2s\"");
+            .default_key("write_deadline", "\"2s\"")
+            // One user stands for itself here: they are to be killed at work, all of them.
+            .default_key("canary", "0");
         for terms in &TERMS {
             let (every, overlap) = match resting {
                 true => ("\"1000d\"", "\"none\""),

@@ -107,7 +107,8 @@ async fn run(sim: Simulation, moment: Option<Duration>, nth: usize) -> usize {
     let store = Arc::new(MemoryStore::new());
     let policy = Policy::new("orders", &borrowed)
         .with("overlap", "\"30m\"")
-        .with("schedule", "\"1d\"");
+        .with("schedule", "\"1d\"")
+        .with("canary", "0");
     let machine = sim.machine("rekeyd").policy(policy).disk(Disk::memory(store.clone()));
     let replica = machine.start().await;
     sim.run_for(Duration::from_secs(300)).await;
