@@ -90,6 +90,11 @@ impl Process {
         self.life().dead
     }
 
+    /// Whether it is stopped just now.
+    pub fn is_stopped(&self) -> bool {
+        self.life().stopped().is_some()
+    }
+
     /// How many of the faults that were meant for it have struck.
     pub fn struck(&self) -> u64 {
         self.life().struck

@@ -228,6 +228,11 @@ impl Replica {
         self.process.is_dead()
     }
 
+    /// Whether it is stopped just now, by a stall or with its machine.
+    pub fn is_stopped(&self) -> bool {
+        self.process.is_stopped()
+    }
+
     /// How many of the faults that were meant for it have struck.
     pub fn struck(&self) -> u64 {
         self.process.struck()

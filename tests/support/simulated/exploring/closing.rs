@@ -13,9 +13,9 @@ use super::stage::{Stage, State, cache_id};
 /// How long a world may take to come to rest, beyond the time between two rotations.
 const PATIENCE: Duration = Duration::from_secs(5 * 3_600);
 
-/// What has been due for longer is done when all say that they are at rest: a retirement that only the next
-/// rotation begins, the fence after it, and that rotation behind its policy's canary.
-const ALLOWANCE: Duration = Duration::from_secs(3_600);
+/// What has been due for longer is done when each has been at rest once; a retirement that only the next
+/// rotation begins, the fence after it, and that rotation behind its policy's canary go by meanwhile.
+const ALLOWANCE: Duration = Duration::from_secs(7_200);
 
 /// How often it is looked at meanwhile.
 const LOOK: Duration = Duration::from_secs(120);
@@ -28,7 +28,6 @@ impl Stage<'_> {
         let until = self.sim.world.time.elapsed() + PATIENCE + every.min(PATIENCE);
         let mut restless: Vec<&UserPlan> = self.script.users.iter().collect();
         restless.retain(|user| !self.touched.contains(&user.id()));
-        self.wait_on(self.stopped_until).await;
         loop {
             self.wait_on(self.sim.world.time.elapsed() + LOOK).await;
             self.end_pauses();
@@ -109,6 +108,9 @@ impl Stage<'_> {
             return Some("a process is down".to_owned());
         }
         for replica in self.replicas() {
+            if replica.is_stopped() {
+                return Some("a process is stopped, and may have been asked for something".to_owned());
+            }
             let Some(status) = replica.status(&user.secret()) else {
                 return Some("a replica does not know the secret".to_owned());
             };

@@ -66,11 +66,9 @@ impl Stage<'_> {
                 actor.map(|actor| actor.saves.push(fault)).is_some()
             }
             Perturbation::Stall { replica, span_s } => {
-                self.stopped_for(span_s);
                 self.on(replica, |replica| replica.stall(Duration::from_secs(span_s)))
             }
             Perturbation::Suspend { replica, span_s } => {
-                self.stopped_for(span_s);
                 self.on(replica, |replica| replica.suspend(Duration::from_secs(span_s)))
             }
             Perturbation::StepClock { replica, by_s } => self.on(replica, |replica| {
@@ -130,12 +128,6 @@ impl Stage<'_> {
         actor.state = State::Down(if lost { machine.empty_disk() } else { machine });
         self.cue_in(down_s, Cue::Start(number));
         true
-    }
-
-    /// Stops of one process may follow on each other.
-    fn stopped_for(&mut self, span_s: u64) {
-        let now = self.sim.world.time.elapsed();
-        self.stopped_until = self.stopped_until.max(now) + Duration::from_secs(span_s);
     }
 
     fn on(&self, replica: usize, act: impl FnOnce(&Replica)) -> bool {

@@ -30,8 +30,6 @@ pub(super) struct Stage<'a> {
     cues: usize,
     /// Users whom strangers have touched.
     pub(super) touched: BTreeSet<String>,
-    /// Until when processes are stopped: what they say till then is old.
-    pub(super) stopped_until: Duration,
     /// Pauses without an end: replica and user.
     pub(super) paused: BTreeSet<(usize, usize)>,
 }
@@ -127,7 +125,6 @@ impl<'a> Stage<'a> {
             agenda: BTreeMap::new(),
             cues: 0,
             touched: BTreeSet::new(),
-            stopped_until: Duration::ZERO,
             paused: BTreeSet::new(),
         };
         for user in &script.users {
