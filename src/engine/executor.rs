@@ -238,7 +238,11 @@ impl Engine {
             until: now,
             after_examination: false,
         };
-        let would = plan(observation, record, &self.context(&state, key, policy, now, Some(asking)));
+        let would = plan(
+            observation,
+            record,
+            &self.context(&state, key, policy, now, Some(asking)),
+        );
         let (decision, held) = if rests_for(&would, ASKING) {
             let held = self.take_place(&mut state, key, policy, urgent(observation, record));
             let why = held.map(|by| self.words_of(&state, policy, by)).unwrap_or_default();

@@ -14,6 +14,9 @@ pub struct Revocation {
     /// The passwords that went since, in order.
     #[serde(default)]
     pub dead: Vec<DeadPassword>,
+    /// The first version that was made after it was asked for: it and what follows on it are not to die.
+    #[serde(default)]
+    pub safe: Option<String>,
     /// When nothing was left to do.
     #[serde(default)]
     pub ended_at: Option<Timestamp>,
@@ -38,6 +41,7 @@ impl Revocation {
         Self {
             asked_at,
             dead: Vec::new(),
+            safe: None,
             ended_at: None,
         }
     }
@@ -63,6 +67,22 @@ impl Record {
     /// Whether passwords are being revoked.
     pub fn revoking(&self) -> bool {
         self.revocation.as_ref().is_some_and(Revocation::is_open)
+    }
+
+    /// Whether the password of a version that was replaced is being revoked.
+    pub fn revokes(&self, previous: &str) -> bool {
+        let open = self.revocation.as_ref().filter(|revocation| revocation.is_open());
+        open.is_some_and(|revocation| revocation.safe.as_deref() != Some(previous))
+    }
+
+    /// A version was promoted that was made after the revocation was asked for.
+    pub(super) fn note_safe(&mut self, version: &str, made_after: Option<Timestamp>) {
+        if let Some(revocation) = self.revocation.as_mut().filter(|revocation| revocation.is_open())
+            && revocation.safe.is_none()
+            && made_after.is_some_and(|made_after| revocation.asked_at <= made_after)
+        {
+            revocation.safe = Some(version.to_owned());
+        }
     }
 
     /// A revocation was asked for. The time of an earlier one that is still open is in the history.

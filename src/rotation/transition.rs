@@ -235,7 +235,11 @@ impl Record {
         // A request that came while the rotation was under way stands on, for the next one. That it is
         // about this version holds whatever AWS's clock says of the version's age. When another process
         // made a version that was found later than the request came, only that age can tell.
-        if let Some(request) = self.request.as_mut().filter(|request| rotation.is_some() && !before_it(request)) {
+        if let Some(request) = self
+            .request
+            .as_mut()
+            .filter(|request| rotation.is_some() && !before_it(request))
+        {
             request.over = Some(version.to_owned());
         }
         // Seen twice, it is still one promotion, at its first time.
@@ -245,9 +249,10 @@ impl Record {
             previous: previous.to_owned(),
             at,
             started_at,
-            revoke_previous: self.revoking() || served.is_some_and(|request| request.revoke_previous),
+            revoke_previous: self.revokes(previous) || served.is_some_and(|request| request.revoke_previous),
             sent_at: finishing.filter(|_| proof.is_some()).map(|finishing| finishing.at),
         }));
+        self.note_safe(version, started_at.filter(|_| !found));
         self.open_write = None;
         self.check = proof.map(|proof| Check {
             version: version.to_owned(),

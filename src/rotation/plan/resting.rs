@@ -46,7 +46,8 @@ pub(super) fn decide(subject: &Subject<'_>, record: &Record, context: &Context<'
         resting.check()?;
     }
     match resting.outstanding()? {
-        Some(previous) if resting.retirement_due() => {
+        Some(previous) if resting.revocation_is_over() && !record.revokes(previous) => Ok(resting.revocation_ended()),
+        Some(previous) if resting.retirement_due(previous) => {
             if resting.retirement_under_way().is_none() {
                 resting.await_fence_of(previous)?;
                 resting.await_fence_of_rollback()?;
@@ -87,7 +88,11 @@ pub(super) fn overlap_end(
         .map(moment)
         .filter(|at| created.is_none_or(|created| created <= *at) || planted(PlantedBug::RetireInsideOverlap))
         .or(observation.secret.last_changed)?;
-    if record.revoking() || promotion.is_some_and(|promotion| promotion.revoke_previous) {
+    let revoked = match promotion {
+        Some(promotion) => promotion.revoke_previous || record.revokes(&promotion.previous),
+        None => record.revoking(),
+    };
+    if revoked {
         return Some(promoted_at);
     }
     match policy.overlap {
@@ -176,9 +181,9 @@ impl Resting<'_> {
         )
     }
 
-    fn retirement_due(&self) -> bool {
+    fn retirement_due(&self, previous: &str) -> bool {
         self.retirement_under_way().is_some()
-            || self.record.revoking()
+            || self.record.revokes(previous)
             || self.request.is_some_and(|request| request.revoke_previous)
             || self.overlap_end().map_or(self.due(), |end| end <= self.context.now)
     }

@@ -17,9 +17,6 @@ impl Resting<'_> {
 
     /// Notes the end, unless the user still has a second password.
     pub(super) fn end_revocation(&self) -> Deliberation<Decision> {
-        let Some(revocation) = &self.record.revocation else {
-            return Ok(Decision::Note(Event::WaitingEnded));
-        };
         let user = user::examine(self.subject, self.context)?;
         user::await_active(user, Step::Retire)?;
         match user::password_count(user) {
@@ -27,11 +24,7 @@ impl Resting<'_> {
                 HaltReason::UserPasswordless,
                 format!("user {} takes no password", user.id),
             )),
-            1 => Ok(Decision::Note(Event::RevocationEnded {
-                asked_at: revocation.asked_at,
-                seconds: revocation.seconds(),
-                dead: revocation.dead.clone(),
-            })),
+            1 => Ok(self.revocation_ended()),
             // Labels and counts are read later than they are written.
             _ if self.promoted_just_now() => Err(Decision::Wait {
                 reason: WaitReason::StatusUnsettled,
@@ -40,6 +33,18 @@ impl Resting<'_> {
             }),
             _ => self.second_password(user),
         }
+    }
+
+    /// The end, to be noted.
+    pub(super) fn revocation_ended(&self) -> Decision {
+        Decision::Note(match &self.record.revocation {
+            Some(revocation) => Event::RevocationEnded {
+                asked_at: revocation.asked_at,
+                seconds: revocation.seconds(),
+                dead: revocation.dead.clone(),
+            },
+            None => Event::WaitingEnded,
+        })
     }
 
     fn promoted_just_now(&self) -> bool {
