@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Holds the documents to the code: every test that docs/SEMANTICS.md and docs/SANDBOX.md name exists,
-# and the tables of reasons are those of src/rotation/reason.rs. With --write, the tables are written anew.
+# the tables of reasons are those of src/rotation/reason.rs, and every set of reasons has one, and every reason
+# its row in docs/OPERATIONS.md. With --write, the tables are written anew.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 page=docs/SEMANTICS.md
@@ -57,9 +58,27 @@ for named in docs/SEMANTICS.md docs/SANDBOX.md; do
     done < <(grep -oE '`[a-z_0-9]+(::[a-z_0-9]+)*::[a-z_0-9]+`' "$named" | tr -d '`' | sort -u)
 done
 
-# Every reason has its row in docs/OPERATIONS.md, where it says what to do.
-while read -r label; do
-    grep -q "\`$label\`" docs/OPERATIONS.md || say "docs/OPERATIONS.md says nothing of $label"
-done < <({ rows HaltReason; rows AttentionReason; rows UnprovenReason; rows WaitReason; rows DriftCause; } | sed -E 's/^\| `([a-z_]+)`.*/\1/' | sort -u)
+# Every set of reasons has its table, and docs/OPERATIONS.md says what to do about every reason: in the first column of
+# its section's table, or anywhere for those whose section is prose.
+declare -A sections=(
+    [HaltReason]='### Halts' [AttentionReason]='### Needs attention' [DriftCause]='### Drift'
+    [RollbackRefusal]='### Rollbacks refused' [HoldReason]='### Holds'
+)
+advice() {
+    local heading=${sections[$1]:-}
+    if [ -n "$heading" ]; then
+        awk -v heading="$heading" '/^##/ { inside = $0 == heading } inside && /^\|/ { split($0, cells, "|"); print cells[2] }' \
+            docs/OPERATIONS.md
+    else
+        cat docs/OPERATIONS.md
+    fi
+}
+while read -r set; do
+    grep -qx "<!-- reasons: $set -->" "$page" || say "$page has no table of $set"
+    given=$(advice "$set")
+    while read -r label; do
+        grep -q "\`$label\`" <<<"$given" || say "docs/OPERATIONS.md does not say what to do about $label ($set)"
+    done < <(rows "$set" | sed -E 's/^\| `([a-z_]+)`.*/\1/')
+done < <(awk '/^reasons! \{/ { inside = 1 } inside && /^    [A-Za-z]+ \{/ { print $1; inside = 0 }' src/rotation/reason.rs)
 
 exit "$problems"

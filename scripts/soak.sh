@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # For SECONDS=N (600 unless said otherwise): two thirds of it random worlds with fresh seeds, from SEED=N on if that is
 # given, one third pairs of faults in one rotation. Then the tests of real processes that are killed and stalled, once.
-# Each part reports; any violation fails it, and the report says how to see it again.
+# Each part reports, and what was measured is shown again at the end; any violation fails it, and the report says how to
+# see it again.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -15,6 +16,9 @@ seed=${2:-$(date +%s)}
 
 cargo test --locked --profile soak --package rekeyd --test it --no-run </dev/null
 status=0
+REKEYD_REPORT=$(mktemp)
+export REKEYD_REPORT
+trap 'rm -f "$REKEYD_REPORT"' EXIT
 
 pairs=$((span / 3))
 worlds=$((span - pairs))
@@ -23,12 +27,17 @@ REKEYD_SECONDS=$worlds REKEYD_SEED=$seed cargo test --locked --quiet --profile s
     --exact exploration::random_worlds_keep_every_promise --nocapture </dev/null || status=1
 
 echo "soak: pairs of faults for $pairs s"
-REKEYD_PAIRS_SECONDS=$pairs REKEYD_PAIRS_FROM=$(((seed + seed / 1000000) % 1000)) cargo test --locked --quiet --profile soak \
+REKEYD_PAIRS_SECONDS=$pairs REKEYD_PAIRS_FROM=$((seed + seed / 1000000)) cargo test --locked --quiet --profile soak \
     --package rekeyd --test it -- --exact crash_points::no_pair_of_faults_does_harm --nocapture </dev/null || status=1
 
 echo "soak: real processes that are killed and stalled"
 cargo test --locked --quiet --profile soak --package rekeyd --test it -- \
     crash:: damaged_stores:: killed:: lost_replies:: stall:: </dev/null || status=1
+
+if [ -s "$REKEYD_REPORT" ]; then
+    echo "soak: what was measured:"
+    sed 's/^/  /' "$REKEYD_REPORT"
+fi
 
 if [ "$status" = 0 ]; then
     echo "soak: no violation"

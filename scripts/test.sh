@@ -1,10 +1,15 @@
 #!/usr/bin/env bash
-# Runs all tests of the workspace and adds the results up. Arguments go to `cargo test`.
+# Runs all tests of the workspace, adds the results up, and shows what they have measured: it is left in report.txt of
+# cargo's target directory. Arguments go to `cargo test`.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 output=$(mktemp)
 trap 'rm -f "$output"' EXIT
+REKEYD_REPORT=$(realpath -m "${CARGO_TARGET_DIR:-target}")/report.txt
+export REKEYD_REPORT
+mkdir -p "${REKEYD_REPORT%/*}"
+: >"$REKEYD_REPORT"
 began=$SECONDS
 status=0
 cargo test --workspace --locked --no-fail-fast "$@" 2>&1 </dev/null | tee "$output" || status=$?
@@ -21,5 +26,9 @@ awk -v took=$((SECONDS - began)) '
     END {
         printf "\ntests: %d passed, %d failed, %d ignored, in %d binaries and %d s\n", passed, failed, ignored, binaries, took
     }' "$output"
+if [ -s "$REKEYD_REPORT" ]; then
+    printf '\nwhat the tests have measured:\n'
+    sort "$REKEYD_REPORT" | sed 's/^/  /'
+fi
 grep -E '^test .* \.\.\. FAILED$' "$output" | sort -u || true
 exit "$status"

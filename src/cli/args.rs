@@ -111,7 +111,8 @@ pub enum Command {
 The previous password must log in on every node. Both passwords go on working afterwards; the secret
 halts (rolled_back) until `rekeyd resume SECRET`, which rotates on from there.
 
-Exit codes: 0 rolled back, 1 not in time, 13 refused; nothing was changed then.
+Exit codes: 0 rolled back, 1 not in time or not known, 12 the daemon cannot be reached, 13 refused;
+nothing was changed then.
 
 Examples:
   rekeyd rollback production/ec/user1
@@ -134,7 +135,8 @@ pub struct RollbackArgs {
 /// `rekeyd rotate`.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
-Exit codes with --wait or --revoke-previous: 0 all done, 3 done in part, 1 none done.
+Exit codes: 0 asked for; 12 the daemon cannot be reached; 13 refused, nothing was asked for.
+With --wait or --revoke-previous: 0 all done, 3 done in part, 1 none done; 12 and 13 as well.
 
 Examples:
   rekeyd rotate production/ec/user1 --wait
@@ -151,7 +153,8 @@ pub struct RotateArgs {
     /// How long to wait.
     #[arg(long, value_name = "TIME", default_value = "30m", value_parser = span, requires = "waiting")]
     pub timeout: Duration,
-    /// Do not wait for the fence after the last change. Only if no other rekeyd may be at work.
+    /// Do not wait for the fence after the last change, nor for the policy's canary and max_attention, nor
+    /// for the first look at all secrets after a start. Only if no other rekeyd may be at work.
     #[arg(long)]
     pub now: bool,
     /// After a leak: let every password that is valid now die at once, and wait until each is proved

@@ -8,6 +8,7 @@ use rekeyd::rotation::reason::HoldReason;
 use rekeyd::rotation::status::{Phase, SecretStatus};
 use rekeyd_sandbox::{Delay, Never, NodeChange};
 
+use crate::support::report::report;
 use crate::support::simulated::{FLEET_PASSWORD, Policy, Replica, Simulation, lifelike, simulate};
 use crate::support::world::{document, document_with, secret_name};
 
@@ -75,6 +76,10 @@ fn a_bad_node_stops_the_canary(count: usize, spoil: fn(&Simulation), mend: fn(&S
         });
         assert_eq!(waiting, count - 1);
         assert_eq!(holds(&replica), [HoldReason::Canary]);
+        report(&format!(
+            "a node that never learns passwords: {} of {count} due users begun within two hours, {waiting} wait for the canary",
+            sim.begun()
+        ));
 
         mend(&sim);
         until_all(&sim, &replica, "rotated without a person", |status| {

@@ -8,13 +8,20 @@ use rekeyd::engine::control::Control;
 use rekeyd::rotation::observation::Proof;
 use rekeyd::rotation::status::{Phase, SecretStatus};
 use rekeyd::rotation::version::version_id;
-use rekeyd_sandbox::{Delay, NodeChange, Settings};
+use rekeyd_sandbox::{Delay, LoginAnswer, NodeChange, Settings};
 
+use crate::support::report::report;
 use crate::support::simulated::{FLEET_PASSWORD, Policy, Replica, Simulation, lifelike, simulate};
 use crate::support::world::secret_name;
 
 const PATIENCE: Duration = Duration::from_secs(12 * 3_600);
 const MINUTE: Duration = Duration::from_secs(60);
+
+/// The engine, its search for secrets, and the tick.
+const TASKS_OF_A_REPLICA: usize = 3;
+
+/// What a user that is `modifying` may cost; a fifth more than it does.
+const MOST_CALLS_A_MINUTE: f64 = 25.0;
 
 fn policy(users: &[String]) -> Policy {
     let users: Vec<&str> = users.iter().map(String::as_str).collect();
@@ -47,8 +54,8 @@ async fn until_all_retired(sim: &Simulation, replica: &Replica, count: usize) {
         .await;
 }
 
-/// Each secret has one new version, derived from its first, whose password works and the old one's
-/// does not.
+/// Each secret has one new version, derived from its first, whose password works on every node that
+/// serves its user, and the old one's on none.
 fn each_is_rotated_once(sim: &Simulation, users: &[String]) {
     let mut new = BTreeSet::new();
     for user in users {
@@ -58,14 +65,20 @@ fn each_is_rotated_once(sim: &Simulation, users: &[String]) {
         assert_eq!(secret.versions.len(), 2, "{user}");
         assert_eq!(second, version_id(&secret.arn, &first, 0), "{user}");
         new.insert(second);
+        let password = sim.password(&secret_name(user), "AWSCURRENT").unwrap();
+        let mut nodes = sim.world.sandbox.answers(user, user, &[&password, FLEET_PASSWORD]);
+        nodes.retain(|node| node.serves);
+        assert!(!nodes.is_empty(), "{user} has no node");
+        for node in nodes {
+            assert_eq!(
+                node.answers,
+                [LoginAnswer::Ok, LoginAnswer::WrongPass],
+                "{user} on {}",
+                node.node
+            );
+        }
     }
     assert_eq!(new.len(), users.len());
-    for user in [&users[0], &users[users.len() - 1]] {
-        let password = sim.password(&secret_name(user), "AWSCURRENT").unwrap();
-        let (accepted, all) = sim.logins(user, &password);
-        assert!(accepted >= 1, "{user} on {accepted} of {all}");
-        assert_eq!(sim.logins(user, FLEET_PASSWORD).0, 0, "{user}");
-    }
 }
 
 #[test]
@@ -78,6 +91,12 @@ fn two_replicas_without_a_lease_rotate_each_of_a_hundred_users_once() {
             until_all_retired(&sim, &one, count).await;
             until_all_retired(&sim, &other, count).await;
             each_is_rotated_once(&sim, &users);
+            let versions: usize = sim.versions().values().map(|versions| versions - 1).sum();
+            report(&format!(
+                "two replicas without a lease, canary {canary}: {count} due users, {versions} versions made, each rotated once, \
+                 {} calls",
+                sim.footprint().total()
+            ));
         });
     }
 }
@@ -115,7 +134,7 @@ fn slow_down(sim: &Simulation, cache: &str, minutes: u64) {
 }
 
 #[test]
-fn users_that_hang_in_modifying_for_twenty_minutes_hold_nothing_and_nobody_up() {
+fn users_that_hang_in_modifying_for_twenty_minutes_hold_nothing_up_and_end_right() {
     let settings = Settings {
         stuck_nodes_hold_modifying: true,
         modifying_max_ms: 3_600_000,
@@ -143,20 +162,24 @@ fn users_that_hang_in_modifying_for_twenty_minutes_hold_nothing_and_nobody_up() 
             "more wait than are looked at at once, and more than that have gone past them"
         );
         assert_eq!(in_flight(&replica), 99.0);
-        let (calls, mut fewest_tasks) = (sim.footprint().total(), usize::MAX);
+        let (calls, mut fewest_tasks, mut fewest_logins) = (sim.footprint().total(), usize::MAX, usize::MAX);
         for _ in 0..100 {
             sim.run_for(Duration::from_secs(6)).await;
-            fewest_tasks = fewest_tasks.min(tasks().saturating_sub(before));
+            fewest_tasks = fewest_tasks.min(tasks() - before);
+            fewest_logins = fewest_logins.min(replica.logins_under_way());
         }
         let each = (sim.footprint().total() - calls) as f64 / 10.0 / 99.0;
-        println!("{each:.1} calls a minute for each that waits, {fewest_tasks} tasks between their looks");
+        report(&format!(
+            "99 users that hang in modifying for 20 minutes: {each:.1} calls a minute for each, {fewest_tasks} tasks and \
+             {fewest_logins} logins under way between their looks; 70 others are rotated meanwhile"
+        ));
         assert_eq!(phase_of(hanging, Phase::Rotating), 99, "still modifying");
-        assert!(each < 25.0, "{each} calls a minute for each");
-        assert!(fewest_tasks < 10, "{fewest_tasks} tasks: one for each that waits?");
-        let promoted = || (phase_of(hanging, Phase::Rotating) == 0).then_some(());
-        sim.until("they are promoted", PATIENCE, promoted, || replica.metrics())
-            .await;
-        assert!(sim.versions().values().all(|versions| *versions == 2));
+        assert!(each < MOST_CALLS_A_MINUTE, "{each} calls a minute for each");
+        // Who is looked at has a task, which holds one of the places for that. So nobody is, at these moments.
+        assert_eq!((fewest_tasks, fewest_logins), (TASKS_OF_A_REPLICA, 0));
+        until_all_retired(&sim, &replica, users.len()).await;
+        assert_eq!(in_flight(&replica), 0.0);
+        each_is_rotated_once(&sim, &users);
     });
 }
 

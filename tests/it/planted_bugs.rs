@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use rekeyd::planted::{PlantedBug, plant};
 
+use crate::support::report::report;
 use crate::support::simulated::Simulation;
 use catches::{CATCHES, Catch};
 
@@ -31,8 +32,9 @@ fn judged(bug: PlantedBug) -> (bool, Vec<String>) {
 
 #[test]
 fn every_planted_bug_is_caught_in_a_scenario_that_is_clean_without_it() {
-    let mut wrong = Vec::new();
-    for Catch { bug, promise, .. } in CATCHES {
+    let (mut wrong, mut caught_all) = (Vec::new(), 0);
+    for catch in CATCHES {
+        let Catch { bug, promise, .. } = catch;
         let (ended, found) = judged(bug);
         if !ended || !found.is_empty() {
             wrong.push(format!("{} without the bug: {ended}, {found:#?}", bug.label()));
@@ -43,11 +45,17 @@ fn every_planted_bug_is_caught_in_a_scenario_that_is_clean_without_it() {
         let caught = found
             .iter()
             .find(|violation| violation.contains(&format!("{promise}: ")));
-        println!("{} | {promise} | {} | {caught:?}", bug.label(), scenarios::story(bug));
-        if caught.is_none() {
-            wrong.push(format!("{} escapes: {found:#?}", bug.label()));
+        println!("{caught:?}");
+        report(&catch.line(caught.is_some()));
+        match caught {
+            Some(_) => caught_all += 1,
+            None => wrong.push(format!("{} escapes: {found:#?}", bug.label())),
         }
     }
+    report(&format!(
+        "planted bugs: {caught_all} of {} caught, each in a scenario that is clean without it",
+        CATCHES.len()
+    ));
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 

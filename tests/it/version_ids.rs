@@ -62,7 +62,7 @@ fn both_implementations_agree_on_a_thousand_others() {
             (
                 text(300),
                 text(80),
-                if number % 2 == 0 {
+                if number.is_multiple_of(2) {
                     number % GENERATIONS
                 } else {
                     chance.random()

@@ -1,17 +1,19 @@
 //! Pairs of faults: the second strikes anywhere in what the run becomes after the first.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use rekeyd::clock::{Clock, SystemClock};
 
 use super::point::{Point, Rotation, faults_at};
 use super::points::{self, given_up, judge, same_as_another};
 use super::run::{Ran, run};
 use super::{number, pool, replayed};
+use crate::support::report::report;
 
 /// For how many seconds pairs are run, beyond the sample.
 const SECONDS: &str = "REKEYD_PAIRS_SECONDS";
 
-/// The first fault to begin with, by its place in the order in which they are run.
+/// The first fault to begin with, by its place in the order in which they are run. After the last comes the first.
 const FROM: &str = "REKEYD_PAIRS_FROM";
 
 /// The sample takes every so-many-th first fault, and every so-many-th second one of each.
@@ -50,6 +52,44 @@ fn seconds(first: &Point, ran: &Ran) -> Vec<Point> {
     points
 }
 
+/// What became of pairs.
+#[derive(Default)]
+struct Tally {
+    runs: usize,
+    /// Runs that went well without their second fault: nothing was tried then.
+    missed: Vec<String>,
+    wrong: Vec<(Point, Ran)>,
+}
+
+impl Tally {
+    fn add(&mut self, pair: Point, ran: Ran) {
+        self.runs += 1;
+        if !ran.wrong.is_empty() {
+            self.wrong.push((pair, ran));
+        } else if ran.struck != 2 {
+            self.missed.push(format!("{pair}: {} struck", ran.struck));
+        }
+    }
+
+    fn told(&self) -> String {
+        let (missed, wrong) = (self.missed.len(), self.wrong.len());
+        let missing = if missed == 0 {
+            String::new()
+        } else {
+            format!(", {missed} without their second fault")
+        };
+        format!("{} runs, {wrong} violations{missing}", self.runs)
+    }
+
+    /// Fails if nothing was run, if a fault was missed, or if anything went wrong.
+    fn judge(self) {
+        let (points, runs): (Vec<Point>, Vec<Ran>) = self.wrong.into_iter().unzip();
+        judge(&points, &runs);
+        assert!(self.runs > 0, "no pair was run");
+        assert!(self.missed.is_empty(), "{:#?}", self.missed);
+    }
+}
+
 fn sample(firsts: &[Point]) {
     let chosen: Vec<Point> = firsts.iter().step_by(STRIDE_OF_FIRSTS).cloned().collect();
     let runs = pool::all(&chosen, run);
@@ -68,54 +108,51 @@ fn sample(firsts: &[Point]) {
     };
     let pairs: Vec<Point> = possible.iter().enumerate().flat_map(some).collect();
     let runs = pool::all(&pairs, run);
+    let given_up = given_up(&pairs, &runs);
+    let mut tally = Tally::default();
+    for (pair, ran) in pairs.into_iter().zip(runs) {
+        tally.add(pair, ran);
+    }
     let all_seconds: usize = possible.iter().map(Vec::len).sum();
-    println!(
-        "pairs of faults: every {STRIDE_OF_SECONDS}th of {all_seconds} second faults after every {STRIDE_OF_FIRSTS}th of {} first \
-         ones = {} runs, {} violations; left out: the others, about {} in all, which {SECONDS} runs; {}",
-        firsts.len(),
-        runs.len(),
-        runs.iter().filter(|ran| !ran.wrong.is_empty()).count(),
+    report(&format!(
+        "pairs of faults in a Requested rotation: {} of about {}: every {STRIDE_OF_SECONDS}th second fault after every \
+         {STRIDE_OF_FIRSTS}th of {} first ones; the others are for {SECONDS} to run; {given_up}",
+        tally.told(),
         all_seconds / chosen.len().max(1) * firsts.len(),
-        given_up(&pairs, &runs),
-    );
-    assert!(pairs.len() > 100, "only {} pairs", pairs.len());
-    judge(&pairs, &runs);
+        firsts.len(),
+    ));
+    assert!(tally.runs > 100, "only {} pairs", tally.runs);
+    tally.judge();
 }
 
-/// Runs all pairs of one first fault after the other until the time is over.
+/// Runs all pairs of one first fault after the other until the time is over, something goes wrong, or all are done.
 fn soak(firsts: &[Point], span: Duration, from: u64) {
     assert!(
-        firsts.len() % STEP != 0,
+        !firsts.len().is_multiple_of(STEP),
         "steps of {STEP} do not reach all {} first faults",
         firsts.len()
     );
-    let (began, ran) = (Instant::now(), AtomicUsize::new(0));
-    let mut next = usize::try_from(from).unwrap_or(usize::MAX);
-    while next < firsts.len() && began.elapsed() < span {
-        let first = &firsts[next % firsts.len() * STEP % firsts.len()];
+    let clock = SystemClock::new();
+    let begin = usize::try_from(from % firsts.len() as u64).unwrap_or_default();
+    let (mut tally, mut whole) = (Tally::default(), 0);
+    while whole < firsts.len() && clock.monotonic() < span && tally.wrong.is_empty() {
+        let first = &firsts[(begin + whole) % firsts.len() * STEP % firsts.len()];
         let pairs = seconds(first, &run(first));
-        let runs = pool::all(&pairs, |pair| {
-            if began.elapsed() >= span {
-                return None;
+        let runs = pool::all(&pairs, |pair| (clock.monotonic() < span).then(|| run(pair)));
+        whole += usize::from(runs.iter().all(Option::is_some));
+        for (pair, ran) in pairs.into_iter().zip(runs) {
+            if let Some(ran) = ran {
+                tally.add(pair, ran);
             }
-            ran.fetch_add(1, Ordering::Relaxed);
-            Some(run(pair))
-        });
-        let whole = runs.iter().all(Option::is_some);
-        let (done, runs): (Vec<Point>, Vec<Ran>) = pairs
-            .into_iter()
-            .zip(runs)
-            .filter_map(|(pair, ran)| Some((pair, ran?)))
-            .unzip();
-        judge(&done, &runs);
-        if !whole {
-            break;
         }
-        next += 1;
     }
-    println!(
-        "pairs of faults: {} runs, 0 violations; first faults {from} to {next} of {} are done, go on with {FROM}={next}",
-        ran.into_inner(),
+    report(&format!(
+        "pairs of faults in a Requested rotation: {} in {} s; from first fault {begin} on, {whole} of {} have had all their \
+         second ones; go on with {FROM}={}",
+        tally.told(),
+        clock.monotonic().as_secs(),
         firsts.len(),
-    );
+        (begin + whole) % firsts.len(),
+    ));
+    tally.judge();
 }

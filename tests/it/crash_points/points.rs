@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::point::{Fault, Point, Rotation, Setting, faults_at};
 use super::run::{Ran, run};
 use super::{STRIDE, complaint, number, pool, replayed};
+use crate::support::report::report;
 use crate::support::simulated::{CallFaultKind, Deed, SaveFaultKind};
 
 /// What a rotation cannot be without: a recording that lacks one of these has been cut short.
@@ -125,7 +126,7 @@ fn tell(rotation: Rotation, points: &[Point], runs: &[Ran], skipped: usize, alik
         Fault::Save(fault) => Some(fault.save),
         Fault::Call(_) => None,
     });
-    println!(
+    report(&format!(
         "crash points of a {rotation:?} rotation: ({calls} calls x {} kinds + {saves} writes x {} kinds) x 2 stores x 1-2 \
          replicas = {} runs, {} violations; left out: {alike} time-outs of reads after they were carried out, which are \
          the same as before; {skipped} for the time they take, which {STRIDE}=1 runs; {}",
@@ -134,7 +135,7 @@ fn tell(rotation: Rotation, points: &[Point], runs: &[Ran], skipped: usize, alik
         runs.len(),
         runs.iter().filter(|ran| !ran.wrong.is_empty()).count(),
         given_up(points, runs),
-    );
+    ));
 }
 
 /// Which kinds of faults cost passwords that were given up, and how many runs.

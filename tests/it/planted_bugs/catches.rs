@@ -19,9 +19,24 @@ impl Catch {
     /// Its row in the documents.
     pub fn row(&self) -> String {
         let point = self.point.map_or("none".to_owned(), |point| format!("`{point}`"));
-        let seed = self.seed.map_or("none".to_owned(), |seed| seed.to_string());
         let (bug, promise, story) = (self.bug.label(), self.promise, story(self.bug));
-        format!("| {bug} | {promise} | {story} | {point} | {seed} |")
+        format!("| {bug} | {promise} | {story} | {point} | {} |", self.seed_or_none())
+    }
+
+    /// Its line in the report of a run of its scenario.
+    pub fn line(&self, caught: bool) -> String {
+        let (bug, promise, story) = (self.bug.label(), self.promise, story(self.bug));
+        let outcome = if caught {
+            "caught, breaks"
+        } else {
+            "ESCAPES, should break"
+        };
+        let (point, seed) = (self.point.unwrap_or("none"), self.seed_or_none());
+        format!("planted bug: {bug}: {outcome} {promise} when {story}; crash point {point}, seed {seed}")
+    }
+
+    fn seed_or_none(&self) -> String {
+        self.seed.map_or("none".to_owned(), |seed| seed.to_string())
     }
 }
 

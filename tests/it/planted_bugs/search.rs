@@ -6,6 +6,7 @@ use rekeyd::planted::{PlantedBug, plant};
 use super::catches::{CATCHES, Catch};
 use crate::crash_points::point::{Point, Rotation};
 use crate::crash_points::{points, run};
+use crate::support::report::report;
 use crate::support::simulated::exploring::{Script, play};
 
 /// Says how many points and seeds are searched for each bug, instead of playing those that are known.
@@ -36,7 +37,7 @@ fn crash_points_and_random_worlds_catch_the_bugs_that_they_are_said_to_catch() {
     if let Ok(far) = std::env::var(SEARCH) {
         return search(far.parse().unwrap_or_else(|_| panic!("{SEARCH} is no number: {far}")));
     }
-    let mut wrong = Vec::new();
+    let (mut wrong, mut places) = (Vec::new(), 0);
     for Catch { bug, point, seed, .. } in CATCHES {
         let point = point.map(|name| (name.to_owned(), name.parse().expect("a point")));
         let at_point =
@@ -48,6 +49,7 @@ fn crash_points_and_random_worlds_catch_the_bugs_that_they_are_said_to_catch() {
             )
         });
         for (place, [planted, clean]) in at_point.into_iter().chain(with_seed) {
+            places += 1;
             println!("{} | {place} | {:?}", bug.label(), caught(&planted));
             if caught(&planted).is_none() || !clean.is_empty() {
                 wrong.push(format!(
@@ -57,6 +59,10 @@ fn crash_points_and_random_worlds_catch_the_bugs_that_they_are_said_to_catch() {
             }
         }
     }
+    report(&format!(
+        "planted bugs: {} of {places} crash points and seeds catch the bug that they are said to catch, and find nothing without it",
+        places - wrong.len()
+    ));
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 

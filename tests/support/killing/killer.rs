@@ -64,7 +64,7 @@ impl<'a> Killer<'a> {
             let longest = if self.chance.random_bool(0.1) { 2_000 } else { 500 };
             sleep(self.span(20, longest)).await;
             self.lives += 1;
-            if self.lives % STALLED_LIFE == 0 {
+            if self.lives.is_multiple_of(STALLED_LIFE) {
                 // Longer than write_deadline, and at times than AWS takes a signature.
                 daemon.stop();
                 sleep(self.span(2_100, 5_000)).await;

@@ -20,10 +20,13 @@ struct Labels {
     previous: Option<String>,
 }
 
-/// The labels of all secrets over time, by the secret's ARN.
+/// Where the labels have been and since when, by the secret's ARN.
+type Seen = BTreeMap<String, Vec<(DateTime<Utc>, Labels)>>;
+
+/// The labels of all secrets over time.
 pub struct LabelHistory {
     sandbox: Sandbox,
-    seen: Mutex<BTreeMap<String, Vec<(DateTime<Utc>, Labels)>>>,
+    seen: Mutex<Seen>,
 }
 
 impl LabelHistory {
@@ -61,7 +64,7 @@ impl LabelHistory {
         }
     }
 
-    fn seen(&self) -> MutexGuard<'_, BTreeMap<String, Vec<(DateTime<Utc>, Labels)>>> {
+    fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -34,6 +34,11 @@ impl NodeLogin {
         }
     }
 
+    /// How many logins are under way.
+    pub fn under_way(&self) -> usize {
+        DEFAULT_CONCURRENCY - self.turns.available_permits()
+    }
+
     async fn attempt(&self, node: &Endpoint, username: &str, password: &Password) -> LoginAnswer {
         let world = &self.wire.world;
         sleep(world.travel()).await;

@@ -151,9 +151,10 @@ impl Machine {
         let life = format!("{} {}", self.name, self.lives);
         let store = OpenStore::new(&self.disk, process.clone(), world.clone(), &life);
         let store = Arc::new(store.unwrap_or_else(|error| panic!("{error}")));
+        let login = Arc::new(NodeLogin::new(wire, self.simulation.refused.clone()));
         let adapters = Adapters {
             places: BTreeMap::from([("main".to_owned(), ports)]),
-            login: Arc::new(NodeLogin::new(wire, self.simulation.refused.clone())),
+            login: login.clone(),
             store: store.clone(),
             clock: self.clock.clone(),
             randomness: randomness(world.seed, &life),
@@ -174,6 +175,7 @@ impl Machine {
             engine,
             metrics,
             process,
+            login,
             store,
             stop: Some(stop),
             run,
@@ -201,6 +203,7 @@ pub struct Replica {
     pub engine: Arc<Engine>,
     metrics: Arc<Metrics>,
     process: Arc<Process>,
+    login: Arc<NodeLogin>,
     store: Arc<OpenStore>,
     stop: Option<oneshot::Sender<()>>,
     run: JoinHandle<()>,
@@ -241,6 +244,11 @@ impl Replica {
     /// Its calls and writes so far, in order.
     pub fn deeds(&self) -> Vec<Deed> {
         self.process.deeds()
+    }
+
+    /// How many logins it has under way: each holds one of the few that may be.
+    pub fn logins_under_way(&self) -> usize {
+        self.login.under_way()
     }
 
     /// Stops the process for so long, as SIGSTOP does. Its monotonic clock goes on.

@@ -86,10 +86,10 @@ impl Auditor {
         let name = secret.view.name.clone();
         let mut found = Vec::new();
         let user = sandbox.user(&document.user_id);
-        if let Some(since) = user.as_ref().and_then(|user| user.busy_since) {
-            if since < self.looked_at(hand) {
-                found.push(format!("while user {} was not active since {since}", document.user_id));
-            }
+        if let Some(since) = user.as_ref().and_then(|user| user.busy_since)
+            && since < self.looked_at(hand)
+        {
+            found.push(format!("while user {} was not active since {since}", document.user_id));
         }
         let meddled = self.users.strangers_last(&document.user_id);
         let meddled = meddled.is_some_and(|at| !self.could_know(sandbox, hand, at));
