@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::clock::Timestamp;
 use crate::config::{Config, Daemon, Loaded, StateLocation, duration};
 use crate::policy::{FirstPassword, MaxAttention, OnDrift, Overlap, Place, Policy, Schedule, Verify};
+use crate::rotation::drift::REPAIRS_A_DAY;
 use crate::schedule;
 
 /// How many dates are shown of each policy.
@@ -163,6 +164,7 @@ fn explain_rotation(text: &mut String, policy: &Policy) {
         "fence",
         &format!("{fence} between a change and the next scheduled rotation"),
     );
+    line(text, 2, "drift", &drift_in_words(policy));
     let canary = match policy.canary {
         0 => "no canary: all due secrets go at once".to_owned(),
         canary => format!("canary: {canary} of the due secrets first, the others after its proof"),
@@ -174,6 +176,16 @@ fn explain_rotation(text: &mut String, policy: &Policy) {
         "blast radius",
         &format!("{canary}; nothing new beyond {most} in trouble"),
     );
+}
+
+fn drift_in_words(policy: &Policy) -> String {
+    match policy.on_drift {
+        OnDrift::Halt => "halts the secret: nobody's passwords are changed".to_owned(),
+        OnDrift::Repair => format!(
+            "is repaired after {}, {REPAIRS_A_DAY} times a day: passwords that others gave the user are lost",
+            duration::format(policy.fence)
+        ),
+    }
 }
 
 fn most_in_trouble(most: MaxAttention) -> String {

@@ -211,6 +211,9 @@ impl Engine {
             .halt
             .as_ref()
             .is_some_and(|halt| (halt.reason, &halt.detail) == (reason, &detail));
+        // An operator allowed more repairs since, and they were undone too.
+        let again = reason == HaltReason::RepairsUndone && record.drift.as_ref().is_some_and(|drift| !drift.fought);
+        let known = known && !again;
         self.settle_sight(key, Some(Phase::Halted), None, Some(detail.clone()));
         if !known {
             self.record(

@@ -43,10 +43,16 @@ impl Engine {
             radius.into_iter().for_each(|radius| radius.stand_in_row(key));
             return held;
         }
+        // What has begun goes on: a rotation whose first write fails would else end the trouble that holds
+        // it, and be let go for that.
+        let begun = state
+            .entries
+            .get(key)
+            .is_some_and(|entry| entry.record.rotation.is_some());
         if let Some(reason) = state
             .blast_radii
             .get_mut(&policy.name)
-            .filter(|_| !urgent)
+            .filter(|_| !urgent && !begun)
             .and_then(|radius| radius.ask(key))
         {
             state.wake_released(&policy.name);
@@ -78,7 +84,7 @@ impl Engine {
         let Some(policy) = self.policy(&entry.policy) else {
             return;
         };
-        let member = member(entry, policy);
+        let member = member(entry, policy, self.clock.now());
         let Some(radius) = state.blast_radii.get_mut(&policy.name) else {
             return;
         };
@@ -108,13 +114,15 @@ impl Engine {
 }
 
 /// What the others of its policy need to know of a secret.
-fn member(entry: &Entry, policy: &Policy) -> Member {
+fn member(entry: &Entry, policy: &Policy, now: Timestamp) -> Member {
     let (record, dues) = (&entry.record, &entry.dues);
+    // One that was given up and is not due is not tried again for long: nobody waits for it.
+    let to_be_tried_again = dues.tried && dues.due_at.is_none_or(|due| due <= now);
     Member {
         due_at: dues.due_at,
         first_seen: record.first_seen,
         first_password: dues.first_password,
-        under_way: record.rotation.is_some() || dues.tried,
+        under_way: record.rotation.is_some() || to_be_tried_again,
         in_trouble: entry.sight.fault.is_some() || record.halt.is_some() || record.attention.is_some(),
         proof: proof_of_wave(record, dues.made.as_ref(), policy),
     }

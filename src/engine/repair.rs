@@ -25,6 +25,7 @@ impl Engine {
             version: version.clone(),
             previous,
         };
+        self.still_fresh(stage)?;
         self.record(stage.key, intent).await?;
         self.set_passwords(stage, user_id, &passwords).await?;
         self.record(stage.key, Event::PasswordsRestored { version }).await?;

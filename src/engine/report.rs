@@ -203,11 +203,9 @@ fn drift(entry: &Entry) -> Option<DriftCause> {
     let is_current = |version: &String| current.as_ref().is_none_or(|current| current == version);
     let found = record.drift.as_ref().filter(|drift| is_current(&drift.version));
     let attention = record.attention.as_ref().map(|attention| attention.reason);
-    let waiting = record.waiting.as_ref().map(|waiting| waiting.reason.overdue());
     let unavailable = Proof::Unproven(UnprovenReason::NodeUnavailable);
     let unasked = record.check.as_ref().filter(|check| check.proof == unavailable);
     let trouble = attention.and_then(DriftCause::of_attention);
-    let trouble = trouble.or(waiting.and_then(DriftCause::of_attention));
     let trouble = trouble.or(unasked.map(|_| DriftCause::NodeUnavailable));
     found
         .map(|drift| drift.cause)

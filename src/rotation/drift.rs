@@ -9,6 +9,7 @@ use crate::clock::{Timestamp, between};
 use crate::rotation::event::Event;
 use crate::rotation::observation::Proof;
 use crate::rotation::reason::{DriftCause, UnprovenReason};
+use crate::rotation::rollback::Rollback;
 use crate::rotation::state::{Check, Record};
 
 /// After so many repairs within a day, further drift is another writer at work.
@@ -39,6 +40,9 @@ pub struct Drift {
     pub since: Timestamp,
     /// From when on it is repaired, if it is to be.
     pub repair_from: Option<Timestamp>,
+    /// Whether another writer undid as many repairs as a day may see, so that an operator must allow more.
+    #[serde(default)]
+    pub fought: bool,
 }
 
 /// A repair that has begun and is not proved yet.
@@ -63,14 +67,37 @@ impl Record {
     /// When the repair was made that may still be spreading to the nodes.
     pub fn repair_made_at(&self) -> Option<Timestamp> {
         let repair = self.repair.as_ref()?;
-        // One that was never answered may have been carried out.
-        repair.set_at.or(self.open_write.map(|_| repair.started_at))
+        // One that was never answered may have been carried out; one that was never sent was not.
+        let sent = self.open_write.filter(|write| *write >= repair.started_at);
+        repair.set_at.or(sent.map(|_| repair.started_at))
     }
 
     /// Whether as many repairs as a day may see were made within the last one.
     pub fn repairs_used_up(&self, now: Timestamp) -> bool {
         let recent = self.repairs.iter().filter(|at| between(**at, now) < DAY);
         recent.count() >= REPAIRS_A_DAY
+    }
+
+    /// Since when this version's password has not worked for such a cause. Drift that a repair heals and
+    /// drift that none does are two: the fence before a repair runs from the first that it could heal.
+    pub fn drifted_since(&self, version: &str, cause: DriftCause) -> Option<Timestamp> {
+        let drift = self.drift.as_ref().filter(|drift| drift.version == version)?;
+        (drift.cause.heals_by_repair() == cause.heals_by_repair()).then_some(drift.since)
+    }
+
+    /// Notes that another writer undoes repairs.
+    pub(super) fn stop_repairs(&mut self) {
+        if let Some(drift) = &mut self.drift {
+            drift.fought = true;
+        }
+    }
+
+    /// Notes that an operator allows repairs again.
+    pub(super) fn allow_repairs(&mut self) {
+        self.repairs.clear();
+        if let Some(drift) = &mut self.drift {
+            drift.fought = false;
+        }
     }
 
     /// How long a secret that halted is left alone. Each look at one that has drifted costs a refused
@@ -114,6 +141,12 @@ impl Record {
                 if let Some(previous) = previous {
                     self.revive(previous);
                 }
+                // The fence of whatever was sent before is over. From now on an unanswered write may be
+                // this repair's, which takes a password, and not a move of that rollback's.
+                let failed = |rollback: &&mut Rollback| !rollback.is_open() && !rollback.is_done();
+                if let Some(rollback) = self.rollback.as_mut().filter(failed) {
+                    rollback.started = None;
+                }
             }
             Event::PasswordsRestored { version } => {
                 let repair = self.repair.as_mut().filter(|repair| repair.version == *version)?;
@@ -143,6 +176,7 @@ impl Record {
     }
 
     fn drift(&mut self, at: Timestamp, version: &str, cause: DriftCause, detail: &str, repair_from: Option<Timestamp>) {
+        let since = self.drifted_since(version, cause).unwrap_or(at);
         let before = self.drift.take().filter(|drift| drift.version == version);
         if cause != DriftCause::UserOff {
             // What was proved of it once is no longer so.
@@ -152,8 +186,9 @@ impl Record {
             version: version.to_owned(),
             cause,
             detail: detail.to_owned(),
-            since: before.map_or(at, |drift| drift.since),
+            since,
             repair_from,
+            fought: before.is_some_and(|drift| drift.fought),
         });
     }
 

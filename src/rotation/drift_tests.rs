@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::clock::after;
 use crate::rotation::reason::HaltReason;
+use crate::rotation::rollback::RollbackRequest;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -123,4 +124,118 @@ fn drift_keeps_its_date_when_it_is_worded_anew_and_its_end_starts_the_fence() {
     };
     let record = record.apply(later, &ended).unwrap();
     assert_eq!((record.drift, record.settled_at), (None, Some(later)));
+}
+
+fn applied(record: Record, at: Timestamp, events: &[Event]) -> Record {
+    events
+        .iter()
+        .fold(record, |record, event| record.apply(at, event).unwrap())
+}
+
+fn repair_started() -> Event {
+    Event::RepairStarted {
+        version: "a".to_owned(),
+        previous: None,
+    }
+}
+
+#[test]
+fn drift_that_a_repair_heals_has_a_date_of_its_own_after_drift_that_none_does() {
+    let off = Event::DriftFound {
+        version: "a".to_owned(),
+        cause: DriftCause::UserOff,
+        detail: "off in its access string".to_owned(),
+        repair_from: None,
+    };
+    let later = after(start(), 3_000 * HOUR);
+    let record = applied(Record::new(arn(1), start()), start(), &[off]);
+    assert_eq!(record.drifted_since("a", DriftCause::Passwordless), Some(start()));
+    assert_eq!(record.drifted_since("a", DriftCause::Overwritten), None);
+    assert_eq!(record.drifted_since("b", DriftCause::UserOff), None);
+    let record = applied(record, later, &[found(None)]);
+    assert_eq!(record.drift.as_ref().unwrap().since, later);
+    assert_eq!(record.drifted_since("a", DriftCause::NodeOutOfStep), Some(later));
+}
+
+#[test]
+fn a_repair_that_was_never_sent_is_not_spreading_whatever_write_before_it_was_never_answered() {
+    let before = applied(drifted(None), start(), &[Event::WriteStarted]);
+    let later = after(start(), HOUR);
+    let begun = applied(before, later, &[repair_started()]);
+    assert_eq!(begun.repair_made_at(), None);
+    let sent = applied(begun, later, &[Event::WriteStarted]);
+    assert_eq!(sent.repair_made_at(), Some(later));
+}
+
+#[test]
+fn a_repair_that_is_never_answered_is_not_taken_for_a_move_of_a_rollback_that_was_given_up() {
+    let asked = |at| {
+        Event::RollbackRequested(RollbackRequest {
+            at,
+            until: after(at, HOUR),
+            version: "a".to_owned(),
+            now: false,
+        })
+    };
+    let moved = Event::RollbackStarted {
+        version: "a".to_owned(),
+        previous: "p".to_owned(),
+        proof: Proof::Proven,
+        nodes: 3,
+    };
+    let record = applied(
+        Record::new(arn(1), start()),
+        start(),
+        &[asked(start()), moved, Event::WriteRefused, Event::RollbackExpired],
+    );
+    let again = applied(record.clone(), start(), &[asked(start())]);
+    assert!(again.rollback.unwrap().started.is_some(), "its own move is known");
+    let later = after(start(), HOUR);
+    let repaired = applied(record, later, &[found(None), repair_started(), Event::WriteStarted]);
+    assert_eq!(repaired.doubtful_rollback(), None);
+    let again = applied(repaired, later, &[asked(later)]);
+    assert_eq!(
+        again.rollback.unwrap().started,
+        None,
+        "the repair's write is not its own"
+    );
+    assert_eq!(again.open_write, Some(later));
+}
+
+#[test]
+fn only_an_operator_or_the_end_of_the_drift_allows_repairs_again_after_they_were_undone() {
+    let undone = Event::Halted {
+        reason: HaltReason::RepairsUndone,
+        detail: "again".to_owned(),
+        subject: "a".to_owned(),
+    };
+    let record = applied(drifted(None), start(), &[undone]);
+    let fought = |record: &Record| record.drift.as_ref().map(|drift| drift.fought);
+    let later = after(start(), 100 * HOUR);
+    let paused = Event::Halted {
+        reason: HaltReason::SecretDeleted,
+        detail: "for a while".to_owned(),
+        subject: "a".to_owned(),
+    };
+    for passes in [
+        vec![Event::HaltCleared],
+        vec![paused, Event::HaltCleared],
+        vec![found(Some(later))],
+    ] {
+        assert_eq!(
+            fought(&applied(record.clone(), later, &passes)),
+            Some(true),
+            "{passes:?}"
+        );
+    }
+    let resumed = Event::Acknowledged {
+        reason: HaltReason::RepairsUndone,
+        subject: "a".to_owned(),
+    };
+    assert_eq!(fought(&applied(record.clone(), later, &[resumed])), Some(false));
+    let ended = Event::DriftEnded {
+        version: "a".to_owned(),
+        cause: DriftCause::Overwritten,
+    };
+    assert_eq!(fought(&applied(record, later, &[ended, found(None)])), Some(false));
 }

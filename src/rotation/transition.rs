@@ -84,6 +84,9 @@ impl Record {
                     // What was proved of it once is no longer so.
                     self.check = None;
                 }
+                if *reason == HaltReason::RepairsUndone {
+                    self.stop_repairs();
+                }
                 self.halt = Some(Halt {
                     reason: *reason,
                     detail: detail.clone(),
@@ -94,7 +97,7 @@ impl Record {
             Event::HaltCleared => self.halt = None,
             Event::Acknowledged { reason, subject } => {
                 if *reason == HaltReason::RepairsUndone {
-                    self.repairs.clear();
+                    self.allow_repairs();
                 }
                 self.acknowledged.insert(*reason, subject.clone());
             }

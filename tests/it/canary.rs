@@ -6,7 +6,8 @@ use rekeyd::engine::control::{Control, RotateOptions, Selector};
 use rekeyd::rotation::observation::Proof;
 use rekeyd::rotation::reason::HoldReason;
 use rekeyd::rotation::status::{Phase, SecretStatus};
-use rekeyd_sandbox::{Delay, Never, NodeChange};
+use rekeyd::rotation::version::version_id;
+use rekeyd_sandbox::{Delay, Fault, FaultKind, Never, NodeChange};
 
 use crate::support::report::report;
 use crate::support::simulated::{FLEET_PASSWORD, Policy, Replica, Simulation, lifelike, simulate};
@@ -286,5 +287,70 @@ fn a_policy_with_too_many_in_trouble_starts_nothing_until_they_are_fewer() {
         let done = |status: &SecretStatus| status.phase == Phase::Halted || status.phase == Phase::Idle;
         until_all(&sim, &replica, "rotated or halted", done).await;
         assert_eq!((sim.begun() - 3, holds(&replica)), (27, vec![]));
+    });
+}
+
+#[test]
+fn a_canary_that_aws_refuses_backs_off_and_stays_in_trouble_beside_one_that_halts() {
+    simulate(1, lifelike(), async |sim| {
+        let users = sim.fleet(3).await;
+        fall_due(&sim).await;
+        sim.set_passwords("user0000", &["somebody-elses-password-1"]).await;
+        sim.run_for(HOUR).await;
+        let denied = Fault {
+            code: Some("AccessDeniedException".to_owned()),
+            status: Some(400),
+            times: 0,
+            ..Fault::next("PutSecretValue", FaultKind::Code)
+        };
+        sim.faults(vec![denied]);
+        let replica = sim.replica("rekeyd", policy(&users).with("schedule", "\"30d\"")).await;
+        let phase = |user: &str| replica.status(&secret_name(user)).map(|status| status.phase);
+        let both = || {
+            let both = [phase("user0000"), phase("user0001")];
+            (both == [Some(Phase::Halted), Some(Phase::NeedsAttention)]).then_some(())
+        };
+        sim.until("both are in trouble", HOUR, both, || {
+            format!("{:#?}", replica.engine.secrets())
+        })
+        .await;
+        assert!(holds(&replica).contains(&HoldReason::MaxAttention));
+
+        let puts = || sim.world.sandbox.calls()["secretsmanager.PutSecretValue"];
+        let before = puts();
+        for _ in 0..24 * 60 {
+            sim.run_for(Duration::from_secs(60)).await;
+            assert_eq!(phase("user0001"), Some(Phase::NeedsAttention), "{}", sim.story());
+        }
+        let tried = puts() - before;
+        // After the first minutes one each ten minutes, give or take the jitter.
+        assert!((120..250).contains(&tried), "{tried} attempts in a day");
+        assert_eq!(phase("user0002"), Some(Phase::Due));
+        assert!(holds(&replica).contains(&HoldReason::MaxAttention));
+
+        sim.faults(vec![]);
+        let done = |status: &SecretStatus| retired(status) || status.phase == Phase::Halted;
+        until_all(&sim, &replica, "rotated or halted", done).await;
+        assert_eq!(sim.begun(), 2);
+    });
+}
+
+#[test]
+fn one_whose_password_was_given_up_and_that_is_not_due_holds_up_nobody() {
+    simulate(1, lifelike(), async |sim| {
+        let users = sim.fleet(4).await;
+        fall_due(&sim).await;
+        let (secret, young) = (secret_name("user0000"), "a-young-version-of-user0000----------");
+        let document = document_with("user0000", FLEET_PASSWORD);
+        sim.put("user0000", young, &document, None).await;
+        let given_up = version_id(&sim.secret(&secret).arn, young, 0);
+        sim.put("user0000", &given_up, &document, Some(&["GIVEN-UP"])).await;
+        let replica = sim.replica("rekeyd", policy(&users).with("schedule", "\"30d\"")).await;
+        let others = || (statuses(&replica, retired) == 3).then_some(());
+        sim.until("the others are rotated", PATIENCE, others, || {
+            format!("{:#?}", replica.engine.secrets())
+        })
+        .await;
+        assert_eq!(sim.holder(&secret, "AWSCURRENT").as_deref(), Some(young));
     });
 }

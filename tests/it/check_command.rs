@@ -49,6 +49,18 @@ async fn check_explains_a_good_configuration_and_its_next_five_dates() {
     ] {
         assert!(text.stdout.contains(words), "{words}: {}", text.stdout);
     }
+    assert!(
+        text.stdout.contains("drift               halts the secret"),
+        "{}",
+        text.stdout
+    );
+    let repair = "[policy.orders]\non_drift = \"repair\"\nfence = \"40m\"\n";
+    let (_folder, repairing) = check(GOOD, Some(repair), &[], &["check"]).await;
+    let repairing = repairing.with(0).stdout;
+    assert!(
+        repairing.contains("is repaired after 40m, 3 times a day: passwords that others gave the user are lost"),
+        "{repairing}"
+    );
     let dates = text.stdout.lines().filter(|line| line.ends_with(" UTC"));
     assert_eq!(dates.count(), 5, "{}", text.stdout);
     assert_eq!(text.stderr, "");

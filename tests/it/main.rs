@@ -23,6 +23,8 @@ mod crash_points;
 mod damaged_stores;
 mod doubts;
 mod drift;
+mod drift_causes;
+mod drift_mid_rotation;
 mod drift_on_redis;
 mod exploration;
 mod fleet_simulated;

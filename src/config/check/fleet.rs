@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use crate::config::Config;
 use crate::config::raw::{RawConfig, RawPolicy, Table};
 use crate::config::source::{Findings, KeyPath};
-use crate::policy::Place;
+use crate::policy::{OnDrift, Place};
 
 pub(super) fn check(config: &Config, raw: &RawConfig, findings: &mut Findings) {
     check_secrets(raw, findings);
@@ -22,8 +22,30 @@ pub(super) fn check(config: &Config, raw: &RawConfig, findings: &mut Findings) {
     for name in config.places.keys().filter(|name| !used.contains(name.as_str())) {
         findings.warn(&KeyPath::of(&["aws", name]), format!("no policy works in `{name}`"));
     }
+    check_repairs(config, findings);
     if raw.policy.is_empty() {
         findings.warn(&KeyPath::of(&["policy"]), "there is no policy: nothing will be rotated");
+    }
+}
+
+/// Without checks, drift is noticed by a rotation that it stops.
+fn check_repairs(config: &Config, findings: &mut Findings) {
+    if config.daemon.drift_check_interval.is_some() {
+        return;
+    }
+    for policy in config
+        .policies
+        .values()
+        .filter(|policy| policy.on_drift == OnDrift::Repair)
+    {
+        let own = KeyPath::of(&["policy", &policy.name, "on_drift"]);
+        let spot = match findings.is_set(&own) {
+            true => own,
+            false => KeyPath::of(&["defaults", "on_drift"]),
+        };
+        let message = "passwords are checked at rotations only (drift_check_interval = \"none\"): drift is repaired \
+                       no sooner than the next one is due";
+        findings.warn(&spot, message);
     }
 }
 

@@ -24,6 +24,7 @@ pub(super) fn check_all(
         settings::check_not_yet(own, &path, findings);
         let from = Sources::new(own, path.clone(), &raw.defaults.0);
         let settings = settings::check(&from, findings);
+        settings::check_repair(&from, &settings, findings);
         let place = place(&from, &path, places, findings);
         let schedule = when(&from, &path, &settings, findings);
         let selection = selection(own, &path, place, findings);

@@ -129,6 +129,19 @@ pub(super) fn check_not_yet(raw: &RawPolicy, path: &KeyPath, findings: &mut Find
     }
 }
 
+/// Only a login tells that a password is refused.
+pub(super) fn check_repair(from: &Sources<'_>, settings: &Settings, findings: &mut Findings) {
+    if (settings.on_drift, settings.verify) != (OnDrift::Repair, Verify::ApiOnly) {
+        return;
+    }
+    let spot = from.path("on_drift", |raw| raw.on_drift.is_some());
+    findings.error(
+        &spot,
+        "impossible combination: on_drift = \"repair\" needs logins, by which a refused password is noticed, and \
+         verify = \"api-only\" makes none; use verify = \"login\" or on_drift = \"halt\"",
+    );
+}
+
 pub(super) fn check(from: &Sources<'_>, findings: &mut Findings) -> Settings {
     let default_overlap = Overlap::For(DAY);
     let settings = Settings {

@@ -303,3 +303,30 @@ fn bad_values_of_the_daemon_are_refused_where_they_stand() {
     let loaded = load_ok(&policy_with("[daemon]\ndrift_check_interval = \"none\""));
     assert_eq!(loaded.config.daemon.drift_check_interval, None);
 }
+
+#[test]
+fn repair_without_logins_is_impossible_and_without_checks_warned_about() {
+    let repair = "on_drift = \"repair\"";
+    assert_refused(
+        &policy_with(&format!("{repair}\nverify = \"api-only\"")),
+        "t.toml:9:12",
+        "needs logins",
+    );
+    let by_default = format!("verify = \"api-only\"\n[defaults]\n{repair}");
+    assert_refused(&policy_with(&by_default), "t.toml:11:12", "needs logins");
+    let overridden = format!("verify = \"login\"\n[defaults]\n{repair}\nverify = \"api-only\"");
+    assert_eq!(refusals(&policy_with(&overridden)), Vec::<String>::new());
+
+    let never = "[daemon]\ndrift_check_interval = \"none\"";
+    for (text, place) in [
+        (format!("{repair}\n{never}"), "t.toml:9:12"),
+        (format!("[defaults]\n{repair}\n{never}"), "t.toml:10:12"),
+    ] {
+        let warnings = load_ok(&policy_with(&text)).warnings;
+        let fits = |line: &String| line.starts_with(place) && line.contains("checked at rotations only");
+        assert!(warnings.len() == 1 && warnings.iter().all(fits), "{warnings:#?}");
+    }
+    for quiet in [repair, never] {
+        assert_eq!(load_ok(&policy_with(quiet)).warnings, Vec::<String>::new(), "{quiet}");
+    }
+}

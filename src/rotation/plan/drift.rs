@@ -237,9 +237,8 @@ impl Case<'_> {
         if self.context.policy.on_drift != OnDrift::Repair || !cause.heals_by_repair() {
             return Remedy::None;
         }
-        let halted = self.record.halt.as_ref().map(|halt| halt.reason);
-        let acknowledged = self.record.repairs.is_empty();
-        let fought = halted == Some(HaltReason::RepairsUndone) && !acknowledged;
+        let drift = self.record.drift.as_ref();
+        let fought = drift.is_some_and(|drift| drift.version == self.subject.current && drift.fought);
         if fought || self.record.repairs_used_up(self.context.now) {
             return Remedy::UsedUp;
         }
@@ -250,10 +249,7 @@ impl Case<'_> {
     /// the date at which every replica may begin a rotation, which a late repair would undo.
     fn repair_from(&self, cause: DriftCause) -> Timestamp {
         let (policy, now) = (self.context.policy, self.context.now);
-        let drift = self.record.drift.as_ref();
-        let since = drift
-            .filter(|drift| drift.version == self.subject.current)
-            .map_or(now, |drift| drift.since);
+        let since = self.record.drifted_since(self.subject.current, cause).unwrap_or(now);
         let lasting = match cause {
             // It may learn yet.
             DriftCause::NodeOutOfStep => policy.fence.max(policy.propagation_timeout),

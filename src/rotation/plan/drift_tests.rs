@@ -228,3 +228,77 @@ fn a_pending_version_made_from_a_replaced_one_is_given_up_and_a_strangers_is_not
         assert_eq!(foreign, !given_up, "{decision:?}");
     }
 }
+
+/// A user that every node refuses the current password of, found so at `now()`.
+fn refusing() -> (Observation, Policy, Record) {
+    let (mut seen, current) = rotated(1);
+    answers(&mut seen, &current, &REFUSED);
+    answers(&mut seen, "p", &REFUSED);
+    let policy = repairing();
+    let (_, record) = decided(&seen, fresh(), now(), &policy);
+    (seen, policy, record)
+}
+
+#[test]
+fn a_user_that_was_off_for_months_is_not_repaired_before_the_fence_of_what_was_found_then() {
+    let (seen, policy, _) = refusing();
+    let off = Event::DriftFound {
+        version: rotated(1).1,
+        cause: DriftCause::UserOff,
+        detail: "off in its access string".to_owned(),
+        repair_from: None,
+    };
+    let switched_on = after(now(), Duration::from_secs(86_400 * 20));
+    let record = fresh().apply(now(), &off).unwrap();
+    let (decision, record) = decided(&seen, record, switched_on, &policy);
+    assert!(matches!(decision, Decision::Halt { .. }), "{decision:?}");
+    let repair_from = record.drift.unwrap().repair_from;
+    assert_eq!(repair_from, Some(after(switched_on, policy.fence)));
+}
+
+#[test]
+fn what_was_undone_three_times_is_not_repaired_after_a_pause_but_after_a_resume_and_more_than_once() {
+    let (seen, policy, record) = refusing();
+    let undone = Event::Halted {
+        reason: HaltReason::RepairsUndone,
+        detail: "undone".to_owned(),
+        subject: rotated(1).1,
+    };
+    let days_later = after(now(), Duration::from_secs(86_400 * 2));
+    let apply = |record: Record, event: &Event| record.apply(now(), event).unwrap();
+    let halted = apply(record, &undone);
+    let after_a_pause = apply(halted.clone(), &Event::HaltCleared);
+    let (decision, _) = decided(&seen, after_a_pause, days_later, &policy);
+    assert!(
+        matches!(
+            decision,
+            Decision::Halt {
+                reason: HaltReason::RepairsUndone,
+                ..
+            }
+        ),
+        "{decision:?}"
+    );
+    let resume = Event::Acknowledged {
+        reason: HaltReason::RepairsUndone,
+        subject: rotated(1).1,
+    };
+    let mut record = apply(halted, &resume);
+    for repair in 1..=2 {
+        let at = after(days_later, repair * Duration::from_secs(3 * 3_600));
+        let (decision, noted) = decided(&seen, record, at, &policy);
+        assert!(
+            matches!(decision, Decision::Act(Action::Repair { .. })),
+            "repair {repair}: {decision:?}"
+        );
+        let (version, previous) = (rotated(1).1, None);
+        let started = Event::RepairStarted {
+            version: version.clone(),
+            previous,
+        };
+        let restored = Event::PasswordsRestored { version };
+        record = [started, Event::WriteStarted, restored]
+            .iter()
+            .fold(noted, |record, event| record.apply(at, event).unwrap());
+    }
+}

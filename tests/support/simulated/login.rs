@@ -46,6 +46,9 @@ impl NodeLogin {
         let Some(id) = world.sandbox.node_at(&node.host, node.port) else {
             return LoginAnswer::Unreachable("the host name does not resolve".to_owned());
         };
+        if !world.trusts(&id) {
+            return LoginAnswer::TlsFailed("invalid peer certificate: UnknownIssuer".to_owned());
+        }
         let answer = world.sandbox.node_accepts(&id, username, password.expose());
         let now = world.sandbox.now();
         world.auditor().logged_in(now, username, &id, password.expose(), answer);

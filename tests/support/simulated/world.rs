@@ -1,6 +1,7 @@
 //! The world that all replicas of a simulation share: the sandbox, time, the network between them,
 //! and the auditor that looks on.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -45,6 +46,8 @@ pub struct World {
     auditor: Mutex<Auditor>,
     journal: Mutex<Vec<JournalEntry>>,
     mishaps: Mutex<Vec<Mishap>>,
+    /// Nodes whose certificate nobody trusts.
+    distrusted: Mutex<BTreeSet<String>>,
     /// Rings when the sandbox's next event may be another than before.
     touched: Notify,
 }
@@ -60,6 +63,7 @@ impl World {
             network: Chance::new(seed, "network"),
             journal: Mutex::default(),
             mishaps: Mutex::default(),
+            distrusted: Mutex::default(),
             touched: Notify::new(),
         });
         world.sandbox.follow();
@@ -156,6 +160,21 @@ impl World {
                 result
             }
         }
+    }
+
+    /// Gives a node a certificate that nobody trusts, or its own again.
+    pub fn distrust(&self, node: &str, distrusted: bool) {
+        let mut all = self.distrusted.lock().unwrap_or_else(PoisonError::into_inner);
+        match distrusted {
+            true => all.insert(node.to_owned()),
+            false => all.remove(node),
+        };
+    }
+
+    /// Whether a node's certificate is trusted.
+    pub fn trusts(&self, node: &str) -> bool {
+        let all = self.distrusted.lock().unwrap_or_else(PoisonError::into_inner);
+        !all.contains(node)
     }
 
     /// How long the next message travels.
