@@ -11,6 +11,7 @@ use tokio::process::{Child, Command};
 
 use crate::support::cli::{ended, orders};
 use crate::support::daemon::{Setup, delete_store};
+use crate::support::environment::number;
 use crate::support::status::proven;
 use crate::support::world::secret_name;
 use crate::support::{OLD, World, eventually, http};
@@ -115,8 +116,8 @@ async fn looked_at(world: &World) -> Result<(), String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_cut_or_corrupted_anywhere_is_refused_in_clear_words_or_changes_nothing() {
-    let seed: u64 = rand::random::<u32>().into();
-    println!("seed {seed}");
+    let seed = number("REKEYD_SEED").unwrap_or_else(|| rand::random::<u32>().into());
+    println!("again with REKEYD_SEED={seed}");
     let world = World::start().await;
     let [ended, killed] = overlap(&world).await;
     let mut chance = StdRng::seed_from_u64(seed);
@@ -135,12 +136,12 @@ async fn a_store_cut_or_corrupted_anywhere_is_refused_in_clear_words_or_changes_
                 let named = words.contains(&state_file.display().to_string());
                 assert!(
                     named && (words.contains("failed: ") || words.contains("newer release")),
-                    "{what}, seed {seed}: {words}"
+                    "{what}, REKEYD_SEED={seed}: {words}"
                 );
                 refused += 1;
             }
         }
-        assert_eq!(writes(&world), before, "{what}, seed {seed}");
+        assert_eq!(writes(&world), before, "{what}, REKEYD_SEED={seed}");
     }
     println!("{refused} damaged stores were refused, {gone_on} gone on with");
     assert!(refused > 0 && gone_on > 0);

@@ -1,4 +1,4 @@
-//! The shipped binary, killed with -9 at random moments hundreds of times while it rotates users on real nodes
+//! The real binary, killed with -9 at random moments hundreds of times while it rotates users on real nodes
 //! and applications log in with AWSCURRENT all the while.
 
 use std::sync::Arc;
@@ -12,12 +12,17 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::support::daemon::Setup;
+use crate::support::environment::number;
 use crate::support::killing::{Application, Blows, Killer, LabelHistory, Logins};
+use crate::support::report::report;
 use crate::support::world::{document_with, quick, secret_name};
 use crate::support::{OLD, Policy, Settings, World};
 
 /// How many kills there are unless `REKEYD_KILLS` says otherwise.
 const KILLS: u32 = 200;
+
+/// The daemons that are at work at once, each with a store of its own.
+const DAEMONS: [&str; 4] = ["rekeyd", "second", "third", "fourth"];
 
 /// Under which terms some users are rotated. The fence is longer than [`SIGNATURE_WINDOW`], as it must be.
 struct Terms {
@@ -170,7 +175,7 @@ impl Run {
             let lines: Vec<&str> = log.lines().collect();
             lines[lines.len().saturating_sub(60)..].join("\n")
         };
-        let logs = ["rekeyd", "second"].map(|daemon| format!("{daemon}'s log ends:\n{}", log(daemon)));
+        let logs = DAEMONS.map(|daemon| format!("{daemon}'s log ends:\n{}", log(daemon)));
         format!("{}\n{}\n{}", self.summary(), logs.join("\n"), self.seed_told())
     }
 
@@ -246,24 +251,17 @@ impl Run {
     }
 }
 
-fn from_environment<T: std::str::FromStr>(name: &str, default: T) -> T {
-    match std::env::var(name) {
-        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{name} is no number: {text}")),
-        Err(_) => default,
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn daemons_killed_at_random_moments_hundreds_of_times_lock_no_application_out() {
-    let kills = from_environment("REKEYD_KILLS", KILLS);
-    let seed = from_environment("REKEYD_SEED", rand::random::<u32>().into());
+    let kills = number("REKEYD_KILLS").unwrap_or(KILLS);
+    let seed = number("REKEYD_SEED").unwrap_or_else(|| rand::random::<u32>().into());
     let run = Run::new(seed).await;
     println!("{}", run.seed_told());
     let shop = run.open_shop();
 
     let began = Instant::now();
     let deadline = began + Duration::from_secs(240) + Duration::from_secs(2) * kills;
-    let promotions = usize::try_from(kills / 8).unwrap();
+    let promotions = usize::try_from(kills / 10).unwrap();
     let enough = || {
         run.nobody_was_locked_out();
         assert!(Instant::now() < deadline, "it takes too long\n{}", run.told());
@@ -271,8 +269,10 @@ async fn daemons_killed_at_random_moments_hundreds_of_times_lock_no_application_
         blows.kills.get() >= kills && blows.stalls.get() >= 3 && run.history.promotions() >= promotions
     };
     tokio::join!(
-        run.kill_daemons("rekeyd", seed + 1, false, enough),
-        run.kill_daemons("second", seed + 2, true, enough),
+        run.kill_daemons(DAEMONS[0], seed + 1, false, enough),
+        run.kill_daemons(DAEMONS[1], seed + 2, true, enough),
+        run.kill_daemons(DAEMONS[2], seed + 3, true, enough),
+        run.kill_daemons(DAEMONS[3], seed + 4, true, enough),
     );
     println!("{} in {:?}; now to rest", run.summary(), began.elapsed());
     run.comes_to_rest().await;
@@ -283,5 +283,7 @@ async fn daemons_killed_at_random_moments_hundreds_of_times_lock_no_application_
     }
     run.nobody_was_locked_out();
     run.each_version_descends_from_the_one_before_it_and_was_due();
-    println!("{} in {:?}", run.summary(), began.elapsed());
+    let logins = run.logins.accepted();
+    assert!(logins >= 5 * u64::from(kills), "few logins: {}", run.told());
+    report(&format!("killed: {} in {} s", run.summary(), began.elapsed().as_secs()));
 }

@@ -28,7 +28,8 @@ fn lies(record: &Value, now: DateTime<Utc>, versions: &[String]) -> Vec<Lie> {
     let mut lies = Vec::new();
     let full: Value = serde_json::from_str(include_str!("../fixtures/stored/record.json")).unwrap();
     for (key, value) in record.as_object().unwrap() {
-        if value.is_null() && key != "pause" {
+        let empty = value.is_null() || *value == json!([]);
+        if empty && key != "pause" {
             lies.push((format!("/{key}"), told_of(&full[key], now, versions)));
         }
     }
@@ -39,7 +40,7 @@ fn lies(record: &Value, now: DateTime<Utc>, versions: &[String]) -> Vec<Lie> {
 
 /// Whether an operator is said to have asked for something. Nobody but the record knows of that.
 fn is_an_order(place: &str, value: &Value) -> bool {
-    let orders = ["/request", "/revocation", "/promotion/revoke_previous"];
+    let orders = ["/request", "/revocation", "/rollback", "/promotion/revoke_previous"];
     orders.iter().any(|order| place.starts_with(order)) || value["revoke_previous"] == json!(true)
 }
 
@@ -48,6 +49,7 @@ fn told_of(part: &Value, now: DateTime<Utc>, versions: &[String]) -> Value {
     match part {
         Value::String(text) if text.parse::<DateTime<Utc>>().is_ok() => json!(now - TimeDelta::hours(1)),
         Value::String(text) if text.len() == 36 => json!(versions[0]),
+        Value::Array(values) => values.iter().map(|value| told_of(value, now, versions)).collect(),
         Value::Object(fields) => {
             let fields = fields
                 .iter()
@@ -144,6 +146,9 @@ async fn run(sim: Simulation, moment: Option<Duration>, nth: usize) -> usize {
         *spot = value.clone();
         if let Ok(lying) = serde_json::from_value::<Record>(json) {
             store.save(&lying, &[]).await.unwrap();
+            if place.starts_with("/rollback") {
+                sim.world.auditor().allow_rollback(&secret.arn);
+            }
             if is_an_order(&place, &value) {
                 sim.world.auditor().requested(now, &secret.arn, true);
             }

@@ -186,7 +186,7 @@ impl Application {
         let refused_at = self.sandbox.now();
         let now_current = self.read().await.version;
         let overlap = chrono::TimeDelta::from_std(self.overlap).expect("a span");
-        let moved_at = self.history.first_move(&self.secret_arn, credentials.read_at);
+        let moved_at = self.history.moved_from(&self.secret_arn, &credentials.version);
         let over = moved_at.is_some_and(|at| at + overlap <= refused_at);
         if matches!(failed, Failed::Refused) && now_current != credentials.version && over {
             self.logins.outdated.fetch_add(1, Ordering::Relaxed);

@@ -55,13 +55,13 @@ impl<'a> Killer<'a> {
         }
         let mut daemon = setup.start();
         count(&self.blows.starts);
-        if self.chance.random_bool(0.15) {
+        if self.chance.random_bool(0.2) {
             sleep(self.span(0, 200)).await;
             count(&self.blows.early);
         } else {
             daemon.ready().await;
             // Most die young, at any phase of what they do first; some live to rotate.
-            let longest = if self.chance.random_bool(0.1) { 2_000 } else { 500 };
+            let longest = if self.chance.random_bool(0.1) { 2_000 } else { 300 };
             sleep(self.span(20, longest)).await;
             self.lives += 1;
             if self.lives.is_multiple_of(STALLED_LIFE) {

@@ -20,13 +20,26 @@ struct Labels {
     previous: Option<String>,
 }
 
-/// Where the labels have been and since when, by the secret's ARN.
-type Seen = BTreeMap<String, Vec<(DateTime<Utc>, Labels)>>;
+/// Labels that were seen to have changed.
+#[derive(Clone)]
+struct Moment {
+    /// When the look before showed other labels.
+    after: DateTime<Utc>,
+    at: DateTime<Utc>,
+    labels: Labels,
+}
 
-/// The labels of all secrets over time.
+/// What was seen of one secret.
+#[derive(Clone)]
+struct Seen {
+    looked: DateTime<Utc>,
+    moments: Vec<Moment>,
+}
+
+/// The labels of all secrets over time, by the secret's ARN.
 pub struct LabelHistory {
     sandbox: Sandbox,
-    seen: Mutex<Seen>,
+    seen: Mutex<BTreeMap<String, Seen>>,
 }
 
 impl LabelHistory {
@@ -48,8 +61,9 @@ impl LabelHistory {
     }
 
     fn look(&self) {
-        let (now, secrets) = (self.sandbox.now(), self.sandbox.secrets());
+        // The lock comes first: looks of several tasks are noted in the order in which they were taken.
         let mut seen = self.seen();
+        let (now, secrets) = (self.sandbox.now(), self.sandbox.secrets());
         for secret in secrets {
             let holder = |label| secret.holder(label).map(|version| version.id.clone());
             let labels = Labels {
@@ -57,21 +71,36 @@ impl LabelHistory {
                 pending: holder("AWSPENDING"),
                 previous: holder("AWSPREVIOUS"),
             };
-            let moments = seen.entry(secret.arn).or_default();
-            if moments.last().is_none_or(|(_, last)| *last != labels) {
-                moments.push((now, labels));
+            let seen = seen.entry(secret.arn).or_insert(Seen {
+                looked: now,
+                moments: Vec::new(),
+            });
+            if seen.moments.last().is_none_or(|last| last.labels != labels) {
+                seen.moments.push(Moment {
+                    after: seen.looked,
+                    at: now,
+                    labels,
+                });
             }
+            seen.looked = now;
         }
     }
 
-    fn seen(&self) -> MutexGuard<'_, Seen> {
+    fn seen(&self) -> MutexGuard<'_, BTreeMap<String, Seen>> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn moments(&self, secret_arn: &str) -> Vec<Moment> {
+        self.seen()
+            .get(secret_arn)
+            .map(|seen| seen.moments.clone())
+            .unwrap_or_default()
     }
 
     /// The versions that a secret has had under AWSCURRENT, in order.
     pub fn chain(&self, secret_arn: &str) -> Vec<String> {
-        let moments = self.seen().get(secret_arn).cloned().unwrap_or_default();
-        let mut chain: Vec<String> = moments.into_iter().map(|(_, labels)| labels.current).collect();
+        let moments = self.moments(secret_arn).into_iter();
+        let mut chain: Vec<String> = moments.map(|moment| moment.labels.current).collect();
         chain.dedup();
         chain
     }
@@ -82,23 +111,29 @@ impl LabelHistory {
         secrets.iter().map(|secret| self.chain(secret).len() - 1).sum()
     }
 
-    /// When AWS moved a label of this secret first, from `since` on.
-    pub fn first_move(&self, secret_arn: &str, since: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    /// When AWSCURRENT moved away from a version: the call between the last look that showed it there and the
+    /// first that did not.
+    pub fn moved_from(&self, secret_arn: &str, version: &str) -> Option<DateTime<Utc>> {
+        self.look();
+        let mut moments = self.moments(secret_arn).into_iter();
+        moments.find(|moment| moment.labels.current == version)?;
+        let moved = moments.find(|moment| moment.labels.current != version)?;
         let moves = |call: &rekeyd_sandbox::LogEntry| {
             call.operation == "UpdateSecretVersionStage"
                 && call.mutated
-                && call.time >= since
+                && (moved.after..=moved.at).contains(&call.time)
                 && call.resource.as_deref() == Some(secret_arn)
         };
         let log = self.sandbox.log();
-        log.iter().find(|call| moves(call)).map(|call| call.time)
+        let call = log.iter().rev().find(|call| moves(call));
+        // A call that arrived before the look and was answered after it is dated earlier than the look.
+        Some(call.map_or(moved.after, |call| call.time))
     }
 
     /// The history of one secret, for people.
     pub fn story(&self, secret_arn: &str) -> String {
-        let moments = self.seen().get(secret_arn).cloned().unwrap_or_default();
         let mut story = String::new();
-        for (at, labels) in moments {
+        for Moment { at, labels, .. } in self.moments(secret_arn) {
             let _ = writeln!(
                 story,
                 "{} current {} pending {} previous {}",
