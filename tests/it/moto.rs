@@ -149,23 +149,25 @@ async fn a_finish_that_loses_awscurrent_to_a_stranger_promotes_nothing() {
     rotate_by_hand(&world, &secret).await;
     gate.open();
 
-    let status = daemon.wait_reason(&secret, Phase::Halted, "foreign_pending").await;
+    // Made from a version that is not current any more, ours can never be promoted. Moto dates the person's
+    // version with whole seconds, so the request may be younger than that and lead on from it at once.
     let ours = version_id(&arn, &first, 0);
-    assert!(status.detail.as_ref().unwrap().contains(&ours), "{status:?}");
-    let labels = world.labels(&secret).await;
-    assert_eq!(labels[STRANGERS_VERSION], ["AWSCURRENT"]);
-    assert_eq!(labels[&ours], ["AWSPENDING"]);
-    assert_eq!(world.logins(USER, OTHER).await, (3, 3), "locked out");
-
-    // The leftover label removed, it rotates on from the stranger's version.
-    let request = world.secrets.update_secret_version_stage().secret_id(&secret);
-    let request = request.version_stage("AWSPENDING").remove_from_version_id(&ours);
-    request.send().await.expect("AWSPENDING removed");
-    daemon.wait(&secret, "at rest", proved).await;
-    daemon.rotate(&secret).await;
     let next = version_id(&arn, STRANGERS_VERSION, 0);
+    let given_up = |status: &SecretStatus| {
+        let current = status.current_version.as_deref();
+        proved(status) && status.phase == Phase::Idle && (current == Some(STRANGERS_VERSION) || current == Some(&next))
+    };
+    let status = daemon.wait(&secret, "given up", given_up).await;
+    let labels = world.labels(&secret).await;
+    assert!(labels.get(&ours).is_none_or(Vec::is_empty), "{labels:?}");
+    world.assert_current_logs_in(&secret, USER).await;
+
+    if status.current_version.as_deref() == Some(STRANGERS_VERSION) {
+        daemon.rotate(&secret).await;
+    }
     daemon.wait(&secret, "rotated and retired", retired_at(&next)).await;
     world.assert_current_logs_in(&secret, USER).await;
+    assert_eq!(world.logins(USER, OTHER).await, (0, 3));
 }
 
 /// What a person does who rotates by hand: two passwords, the new document current, one password.

@@ -117,7 +117,7 @@ async fn rotate_through(world: &World, daemon: &Daemon, faults: Vec<Fault>) {
 /// Waits until the secrets that cannot be used are reported.
 async fn trouble_is_reported(daemon: &Daemon) {
     daemon
-        .wait_reason(&secret_name("user2"), Phase::NeedsAttention, "node_unreachable")
+        .wait_reason(&secret_name("user2"), Phase::NeedsAttention, "tls_failed")
         .await;
     for (user, reason) in [
         ("user3", "secret_not_json"),
@@ -282,7 +282,7 @@ async fn a_log_in_text_holds_no_password_either() {
             "AWSCURRENT moved",
             "previous password removed",
             "secret_not_json",
-            "node_unreachable",
+            "tls_failed",
         ] {
             if !text.contains(words) {
                 return Err(format!("no {words:?}"));
