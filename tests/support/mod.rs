@@ -6,6 +6,7 @@ pub mod caches;
 pub mod calls;
 pub mod cli;
 pub mod daemon;
+pub mod environment;
 pub mod faults;
 pub mod gate;
 pub mod http;

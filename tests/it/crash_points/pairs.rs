@@ -7,7 +7,8 @@ use rekeyd::clock::{Clock, SystemClock};
 use super::point::{Point, Rotation, faults_at};
 use super::points::{self, given_up, judge, same_as_another};
 use super::run::{Ran, run};
-use super::{number, pool, replayed};
+use super::{pool, replayed};
+use crate::support::environment::number;
 use crate::support::report::report;
 
 /// For how many seconds pairs are run, beyond the sample.

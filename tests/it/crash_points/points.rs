@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::point::{Fault, Point, Rotation, Setting, faults_at};
 use super::run::{Ran, run};
-use super::{STRIDE, complaint, number, pool, replayed};
+use super::{STRIDE, complaint, pool, replayed};
+use crate::support::environment::number;
 use crate::support::report::report;
 use crate::support::simulated::{CallFaultKind, Deed, SaveFaultKind};
 
@@ -84,7 +85,7 @@ pub fn check(rotation: Rotation, stride: usize) {
         return;
     }
     let (all, alike) = all(rotation);
-    let stride = number(STRIDE).map_or(Ok(stride), usize::try_from).expect("a stride");
+    let stride = number(STRIDE).unwrap_or(stride);
     let points: Vec<Point> = all.iter().step_by(stride).cloned().collect();
     let runs = pool::all(&points, run);
     tell(rotation, &points, &runs, all.len() - points.len(), alike);
