@@ -88,7 +88,7 @@ pub fn check(rotation: Rotation, stride: usize) {
     let stride = number(STRIDE).unwrap_or(stride);
     let points: Vec<Point> = all.iter().step_by(stride).cloned().collect();
     let runs = pool::all(&points, run);
-    tell(rotation, &points, &runs, all.len() - points.len(), alike);
+    tell(rotation, &all, (&points, &runs), alike);
     for (point, ran) in points.iter().zip(&runs).filter(|(_, ran)| ran.wrong.is_empty()) {
         assert_eq!(ran.struck, 1, "{point} struck nothing");
     }
@@ -111,9 +111,9 @@ pub fn judge(points: &[Point], runs: &[Ran]) {
     }
 }
 
-fn tell(rotation: Rotation, points: &[Point], runs: &[Ran], skipped: usize, alike: usize) {
+fn tell(rotation: Rotation, all: &[Point], (points, runs): (&[Point], &[Ran]), alike: usize) {
     let numbers = |pick: fn(Fault) -> Option<u64>| {
-        let numbers = points
+        let numbers = all
             .iter()
             .flat_map(|point| &point.strikes)
             .filter_map(|strike| pick(strike.fault));
@@ -128,13 +128,14 @@ fn tell(rotation: Rotation, points: &[Point], runs: &[Ran], skipped: usize, alik
         Fault::Call(_) => None,
     });
     report(&format!(
-        "crash points of a {rotation:?} rotation: ({calls} calls x {} kinds + {saves} writes x {} kinds) x 2 stores x 1-2 \
-         replicas = {} runs, {} violations; left out: {alike} time-outs of reads after they were carried out, which are \
-         the same as before; {skipped} for the time they take, which {STRIDE}=1 runs; {}",
+        "crash points of a {rotation:?} rotation: {} runs of {}, {} violations: {calls} calls x {} kinds and {saves} writes x {} \
+         kinds at most, with the store kept and lost, with one replica and two; left out: {alike} time-outs of reads after \
+         they were carried out, which are the same as before; the others are for {STRIDE}=1 to run; {}",
+        runs.len(),
+        all.len(),
+        runs.iter().filter(|ran| !ran.wrong.is_empty()).count(),
         CallFaultKind::ALL.len(),
         SaveFaultKind::ALL.len(),
-        runs.len(),
-        runs.iter().filter(|ran| !ran.wrong.is_empty()).count(),
         given_up(points, runs),
     ));
 }
