@@ -108,8 +108,8 @@ pub enum Command {
 /// `rekeyd rollback`.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
-The previous password must log in on every node. Both passwords go on working afterwards; the secret
-halts (rolled_back) until `rekeyd resume SECRET`, which rotates on from there.
+The previous password must log in on every node that can be asked. The user keeps both passwords; the
+secret halts (rolled_back) until `rekeyd resume SECRET`, which rotates on from there.
 
 Exit codes: 0 rolled back, 1 not in time or not known, 12 the daemon cannot be reached, 13 refused;
 nothing was changed then.

@@ -26,15 +26,6 @@ const REPLAY: &str = "REKEYD_POINT";
 /// Runs every so-many-th point; 1 leaves none out.
 const STRIDE: &str = "REKEYD_STRIDE";
 
-/// A number that the environment gives.
-fn number(variable: &str) -> Option<u64> {
-    let text = std::env::var(variable).ok()?;
-    Some(
-        text.parse()
-            .unwrap_or_else(|_| panic!("{variable}: not a number: {text}")),
-    )
-}
-
 /// What is wrong with a run of a point: how to run it again, and what happened.
 fn complaint(point: &Point, ran: &Ran) -> String {
     format!(

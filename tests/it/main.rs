@@ -1,5 +1,5 @@
-//! Everything that needs more than one module: real `redis-server` processes, real HTTP, the real
-//! `rekeyd` binary.
+//! Everything that needs more than one module: the real `rekeyd` binary, real HTTP and real `redis-server`
+//! processes; and the engine in simulated time (`support::simulated`), with simulated nodes.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

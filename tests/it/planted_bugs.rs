@@ -11,17 +11,12 @@ use std::time::Duration;
 use rekeyd::planted::{PlantedBug, plant};
 
 use crate::support::report::report;
-use crate::support::simulated::Simulation;
+use crate::support::simulated::{Simulation, paused_runtime};
 use catches::{CATCHES, Catch};
 
 /// Plays a bug's scenario in a simulation of its own. Says whether it ended as it should, and what the auditor found.
 fn judged(bug: PlantedBug) -> (bool, Vec<String>) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .expect("a runtime");
-    runtime.block_on(async {
+    paused_runtime().block_on(async {
         let sim = Simulation::new(1, scenarios::settings(bug));
         let ended = scenarios::play(bug, &sim).await;
         sim.audit_end(scenarios::exempt(bug), Duration::from_secs(600));

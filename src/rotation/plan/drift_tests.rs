@@ -6,7 +6,7 @@ use super::tests::{ACCEPTED, answers, node, now, observation, policy};
 use super::*;
 use crate::clock::after;
 use crate::policy::{OnDrift, Verify};
-use crate::rotation::observation::{LoginAnswer, UserSight};
+use crate::rotation::observation::{Credential, LoginAnswer, Proof, UserSight};
 use crate::rotation::reason::DriftCause;
 use crate::rotation::version::version_id;
 

@@ -9,10 +9,12 @@
 //! `resting` finds what is due, `beginning` begins it, `checking` looks after the current password,
 //! `revoking` ends a revocation, `rollback` moves AWSCURRENT back, `drift` weighs what all of these found
 //! wrong with the current password, `dues` where the secret stands among the others of its policy, `facts`
-//! is what status shows.
+//! is what status shows. `decision` has what can be decided, `claims` which secret names which user.
 
 mod beginning;
 mod checking;
+mod claims;
+mod decision;
 mod drift;
 mod dues;
 mod evidence;
@@ -26,20 +28,21 @@ mod second;
 mod secret;
 mod user;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::clock::{Timestamp, between};
 use crate::planted::{PlantedBug, planted};
-use crate::policy::{Endpoint, Policy};
+use crate::policy::Policy;
 use crate::rotation::event::Event;
-use crate::rotation::observation::{Credential, Observation, Proof, VersionValue};
+use crate::rotation::observation::{Observation, VersionValue};
 use crate::rotation::reason::{HaltReason, WaitReason};
 use crate::rotation::rollback::MovedBack;
 use crate::rotation::state::Record;
 use crate::rotation::status::Phase;
 use crate::rotation::step::Step;
 
+pub use claims::Claims;
+pub use decision::{Action, Decision, Look};
 pub use dues::{Dues, dues, proof_of_wave};
 pub use facts::{Facts, facts};
 
@@ -47,55 +50,6 @@ pub use facts::{Facts, facts};
 mod drift_tests;
 #[cfg(test)]
 mod tests;
-
-/// Which secrets name which user, over the whole configuration.
-#[derive(Clone, Default, PartialEq, Eq, Debug)]
-pub struct Claims {
-    by_user: BTreeMap<String, BTreeSet<String>>,
-    by_secret: BTreeMap<String, String>,
-}
-
-impl Claims {
-    /// Notes that a secret names a user, and no other any more. Gives the other secrets that name
-    /// the same user, if the claim is a new one: they must hear of it.
-    pub fn claim(&mut self, secret_arn: &str, user_arn: &str) -> Vec<String> {
-        // ElastiCache does not tell user ids apart by case.
-        let user = user_arn.to_ascii_lowercase();
-        if self.by_secret.get(secret_arn) == Some(&user) {
-            return Vec::new();
-        }
-        self.release(secret_arn);
-        self.by_secret.insert(secret_arn.to_owned(), user.clone());
-        let secrets = self.by_user.entry(user).or_default();
-        let rivals = secrets.iter().cloned().collect();
-        secrets.insert(secret_arn.to_owned());
-        rivals
-    }
-
-    /// Forgets a secret.
-    pub fn release(&mut self, secret_arn: &str) {
-        let Some(user) = self.by_secret.remove(secret_arn) else {
-            return;
-        };
-        if let Some(secrets) = self.by_user.get_mut(&user) {
-            secrets.remove(secret_arn);
-            if secrets.is_empty() {
-                self.by_user.remove(&user);
-            }
-        }
-    }
-
-    /// Whether it is known which user a secret names.
-    pub fn knows(&self, secret_arn: &str) -> bool {
-        self.by_secret.contains_key(secret_arn)
-    }
-
-    /// Another secret that names the same user.
-    pub fn rival(&self, secret_arn: &str, user_arn: &str) -> Option<&str> {
-        let secrets = self.by_user.get(&user_arn.to_ascii_lowercase())?;
-        secrets.iter().map(String::as_str).find(|secret| *secret != secret_arn)
-    }
-}
 
 /// Why no rotation may begin just now.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -131,148 +85,6 @@ pub struct Context<'a> {
     pub checks_from: Timestamp,
     /// How soon a secret that stands still is looked at again.
     pub recheck: Duration,
-}
-
-/// What to look at next.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Look {
-    /// A version's value.
-    Value(String),
-    /// The user of that id.
-    User(String),
-    /// The user's nodes.
-    Topology,
-    /// Logins on every available node.
-    Logins {
-        /// The name to log in with.
-        username: String,
-        /// With which passwords; each with the nodes that need not be asked.
-        credentials: Vec<(Credential, BTreeSet<Endpoint>)>,
-    },
-}
-
-/// One change of the world.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Action {
-    /// Put a new password under AWSPENDING.
-    CreateSecret {
-        /// The new version.
-        version: String,
-        /// The version under AWSCURRENT.
-        parent: String,
-        /// Which try this is.
-        generation: u32,
-    },
-    /// Give the user the passwords of these versions.
-    SetSecret {
-        /// The user.
-        user_id: String,
-        /// The pending version.
-        version: String,
-        /// The version under AWSCURRENT, if it has a password.
-        current: Option<String>,
-    },
-    /// Move AWSCURRENT.
-    FinishSecret {
-        /// To this version.
-        version: String,
-        /// From this one.
-        parent: String,
-        /// What proves the password.
-        proof: Proof,
-        /// How many nodes accepted it.
-        nodes: usize,
-    },
-    /// Leave the user only the password under AWSCURRENT.
-    Retire {
-        /// The user.
-        user_id: String,
-        /// The version under AWSCURRENT.
-        version: String,
-        /// The version whose password goes.
-        previous: String,
-        /// Whether no login has shown which passwords the user has, so that the labels must be
-        /// read again after the user was.
-        unproven: bool,
-    },
-    /// Give the user the current password again, which somebody took away.
-    Repair {
-        /// The user.
-        user_id: String,
-        /// The version under AWSCURRENT.
-        version: String,
-        /// The version under AWSPREVIOUS, if its password logs in.
-        previous: Option<String>,
-    },
-    /// Remove AWSPENDING from a version that is given up.
-    Abandon {
-        /// The version.
-        version: String,
-    },
-    /// Move AWSCURRENT back, because an operator asked for it.
-    RollBack {
-        /// From this version.
-        version: String,
-        /// To this one, which the other was made from.
-        previous: String,
-        /// What proves its password.
-        proof: Proof,
-        /// How many nodes accepted it.
-        nodes: usize,
-    },
-}
-
-impl Action {
-    /// The step that it belongs to.
-    pub fn step(&self) -> Step {
-        match self {
-            Self::CreateSecret { .. } => Step::CreateSecret,
-            Self::SetSecret { .. } => Step::SetSecret,
-            Self::FinishSecret { .. } => Step::FinishSecret,
-            Self::Retire { .. } => Step::Retire,
-            Self::Repair { .. } => Step::Repair,
-            Self::Abandon { .. } => Step::Abandon,
-            Self::RollBack { .. } => Step::Rollback,
-        }
-    }
-}
-
-/// What to do next.
-#[derive(Clone, PartialEq, Debug)]
-pub enum Decision {
-    /// Look closer, then decide again.
-    Look(Look),
-    /// Remember what the observation shows, then decide again.
-    Note(Event),
-    /// Change the world.
-    Act(Action),
-    /// Something under way needs time; look again soon.
-    Wait {
-        /// What it waits for.
-        reason: WaitReason,
-        /// On what, in words.
-        detail: String,
-        /// At which step.
-        step: Step,
-    },
-    /// Change nothing until the observation changes or an operator resumes.
-    Halt {
-        /// Why.
-        reason: HaltReason,
-        /// On what, in words.
-        detail: String,
-        /// What a resume acknowledges.
-        subject: String,
-    },
-    /// Nothing to do until then.
-    Rest {
-        /// When to look again.
-        until: Timestamp,
-        /// Where the secret stands.
-        phase: Phase,
-        /// What holds it there, in words.
-        detail: Option<String>,
-    },
 }
 
 /// Something to go on with, or the decision that ends the deliberation.

@@ -1,199 +1,19 @@
 //! Decisions on which a lockout would hang, without any I/O.
 
+mod fixtures;
 mod rollback;
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::*;
 use crate::clock::after;
-use crate::policy::{
-    Endpoint, FirstPassword, MaxAttention, OnDrift, Overlap, PasswordSpec, Retry, Schedule, Selection, Tls,
-    UserPattern, Verify,
-};
-use crate::rotation::observation::{
-    Authentication, LoginAnswer, Node, NodeKind, SecretState, Taken, Topology, User, UserSight, UserStatus, Version,
-};
+use crate::policy::Overlap;
+use crate::rotation::observation::{LoginAnswer, Proof, UserSight};
 use crate::rotation::version::version_id;
-use crate::secret::{PasswordAlphabet, SecretDocument};
 
-pub(super) const ARN: &str = "arn:aws:secretsmanager:us-east-1:123456789012:secret:s-abcdef";
-const USER: &str = "arn:aws:elasticache:us-east-1:123456789012:user:user1";
-
-pub(super) fn now() -> Timestamp {
-    Timestamp::from_timestamp(1_800_000_000, 0).unwrap()
-}
-
-pub(super) fn policy() -> Policy {
-    Policy {
-        name: "orders".to_owned(),
-        place: "main".to_owned(),
-        schedule: Schedule::Every(Duration::from_secs(30 * 86_400)),
-        selection: Selection::default(),
-        allow_users: vec![UserPattern("user1".to_owned())],
-        password: PasswordSpec {
-            length: 32,
-            alphabet: PasswordAlphabet::without("").unwrap(),
-        },
-        overlap: Overlap::For(Duration::ZERO),
-        verify: Verify::Login,
-        first_password: FirstPassword::InactiveOnly,
-        allow_default_user: false,
-        on_drift: OnDrift::Halt,
-        propagation_timeout: Duration::from_secs(1_800),
-        pending_max_age: Duration::from_secs(7 * 86_400),
-        max_attempts: 3,
-        retry: Retry {
-            initial: Duration::from_secs(2),
-            max: Duration::from_secs(600),
-            jitter: 0.2,
-        },
-        fence: Duration::from_secs(1_200),
-        settle: Duration::from_secs(300),
-        write_deadline: Duration::from_secs(10),
-        endpoints: Vec::new(),
-        tls: Tls::default(),
-        canary: 1,
-        max_attention: MaxAttention::Percent(5),
-        paused: false,
-    }
-}
-
-fn document(password: &str) -> SecretDocument {
-    SecretDocument::parse(&format!(
-        r#"{{"username":"user1","user_arn":"{USER}","password":"{password}"}}"#
-    ))
-    .unwrap()
-}
-
-pub(super) fn node(port: u16) -> Endpoint {
-    Endpoint {
-        host: "localhost".to_owned(),
-        port,
-    }
-}
-
-/// A user with these passwords' number, on three nodes, and a secret with these versions and labels.
-pub(super) fn observation(versions: &[(&str, &[&str])], password_count: u32) -> Observation {
-    let version = |stages: &[&str]| Version {
-        created: Some(now()),
-        stages: stages.iter().map(|stage| (*stage).to_owned()).collect(),
-    };
-    let secret = SecretState {
-        arn: ARN.to_owned(),
-        name: "s".to_owned(),
-        deleted: None,
-        rotation_enabled: false,
-        owning_service: None,
-        replicated: false,
-        last_changed: Some(now()),
-        versions: versions
-            .iter()
-            .map(|(id, stages)| ((*id).to_owned(), version(stages)))
-            .collect(),
-    };
-    let mut observation = Observation::new(
-        Taken {
-            wall: now(),
-            monotonic: Duration::ZERO,
-        },
-        secret,
-    );
-    for (id, _) in versions {
-        observation
-            .values
-            .insert((*id).to_owned(), Ok(document(&format!("password of {id}"))));
-    }
-    observation.user = UserSight::Seen(User {
-        id: "user1".to_owned(),
-        name: "user1".to_owned(),
-        arn: USER.to_owned(),
-        status: UserStatus::Active,
-        authentication: Authentication::Password,
-        password_count,
-        on: true,
-        groups: BTreeSet::new(),
-    });
-    let nodes = (1..=3).map(|port| Node {
-        endpoint: node(port),
-        cache: "c".to_owned(),
-        kind: NodeKind::Node,
-        available: true,
-    });
-    observation.topology = Some(Topology {
-        nodes: nodes.collect(),
-        refusal: None,
-    });
-    observation
-}
-
-pub(super) fn answers(observation: &mut Observation, version: &str, given: &[(u16, LoginAnswer)]) {
-    let given = given.iter().map(|(port, answer)| (node(*port), vec![answer.clone()]));
-    observation
-        .logins
-        .insert(Credential::Version(version.to_owned()), given.collect());
-}
-
-pub(super) const ACCEPTED: [(u16, LoginAnswer); 3] = [
-    (1, LoginAnswer::Accepted),
-    (2, LoginAnswer::Accepted),
-    (3, LoginAnswer::Accepted),
-];
-
-fn decide(observation: &Observation, record: &Record) -> Decision {
-    decide_at(observation, record, now())
-}
-
-fn decide_at(observation: &Observation, record: &Record, now: Timestamp) -> Decision {
-    let (policy, claims) = (policy(), Claims::default());
-    plan(
-        observation,
-        record,
-        &Context {
-            policy: &policy,
-            region: "us-east-1",
-            now,
-            claims: &claims,
-            shared_store: false,
-            paused: false,
-            hold: None,
-            drift_check: None,
-            checks_from: now,
-            recheck: Duration::from_secs(900),
-        },
-    )
-}
-
-fn record(events: &[Event]) -> Record {
-    let new = Record::new(ARN.to_owned(), now());
-    events
-        .iter()
-        .fold(new, |record, event| record.apply(now(), event).unwrap())
-}
-
-/// A record of a rotation from `a` whose password was set.
-fn set(pending: &str) -> Record {
-    let version = pending.to_owned();
-    record(&[
-        Event::RotationStarted {
-            version: version.clone(),
-            parent: "a".to_owned(),
-            generation: 0,
-        },
-        Event::PasswordCreated {
-            version: version.clone(),
-        },
-        Event::WriteStarted,
-        Event::PasswordSet { version },
-    ])
-}
-
-fn waits_for(decision: &Decision, wanted: WaitReason) {
-    assert!(
-        matches!(decision, Decision::Wait { reason, .. } if *reason == wanted),
-        "{decision:?}"
-    );
-}
+pub(super) use fixtures::{
+    ACCEPTED, ARN, answers, decide, decide_at, node, now, observation, policy, record, set, waits_for,
+};
 
 #[test]
 fn a_promotion_needs_an_answer_of_every_node_to_both_passwords() {
@@ -336,16 +156,6 @@ fn a_promotion_whose_labels_are_read_late_is_not_made_again() {
     let record = set(&pending).apply(now(), &promoted).unwrap();
     let stale = observation(&[("a", &["AWSCURRENT"]), (&pending, &["AWSPENDING"])], 2);
     waits_for(&decide(&stale, &record), WaitReason::StatusUnsettled);
-}
-
-#[test]
-fn user_ids_that_differ_in_case_only_are_one_user() {
-    let mut claims = Claims::default();
-    assert!(claims.claim("first", USER).is_empty());
-    assert_eq!(claims.claim("second", &USER.replace("user1", "User1")), ["first"]);
-    assert_eq!(claims.rival("first", USER), Some("second"));
-    claims.release("second");
-    assert_eq!(claims.rival("first", USER), None);
 }
 
 #[test]

@@ -7,7 +7,8 @@ use rekeyd::clock::{Clock, SystemClock};
 use super::point::{Point, Rotation, faults_at};
 use super::points::{self, given_up, judge, same_as_another};
 use super::run::{Ran, run};
-use super::{number, pool, replayed};
+use super::{pool, replayed};
+use crate::support::environment::number;
 use crate::support::report::report;
 
 /// For how many seconds pairs are run, beyond the sample.
@@ -115,10 +116,10 @@ fn sample(firsts: &[Point]) {
     }
     let all_seconds: usize = possible.iter().map(Vec::len).sum();
     report(&format!(
-        "pairs of faults in a Requested rotation: {} of about {}: every {STRIDE_OF_SECONDS}th second fault after every \
-         {STRIDE_OF_FIRSTS}th of {} first ones; the others are for {SECONDS} to run; {given_up}",
-        tally.told(),
+        "pairs of faults in a Requested rotation, about {} in all: {}; one second fault of {STRIDE_OF_SECONDS} after one of \
+         {STRIDE_OF_FIRSTS} of {} first ones; the others are for {SECONDS} to run; {given_up}",
         all_seconds / chosen.len().max(1) * firsts.len(),
+        tally.told(),
         firsts.len(),
     ));
     assert!(tally.runs > 100, "only {} pairs", tally.runs);

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::point::{Fault, Point, Rotation, Setting, faults_at};
 use super::run::{Ran, run};
-use super::{STRIDE, complaint, number, pool, replayed};
+use super::{STRIDE, complaint, pool, replayed};
+use crate::support::environment::number;
 use crate::support::report::report;
 use crate::support::simulated::{CallFaultKind, Deed, SaveFaultKind};
 
@@ -84,10 +85,10 @@ pub fn check(rotation: Rotation, stride: usize) {
         return;
     }
     let (all, alike) = all(rotation);
-    let stride = number(STRIDE).map_or(Ok(stride), usize::try_from).expect("a stride");
+    let stride = number(STRIDE).unwrap_or(stride);
     let points: Vec<Point> = all.iter().step_by(stride).cloned().collect();
     let runs = pool::all(&points, run);
-    tell(rotation, &points, &runs, all.len() - points.len(), alike);
+    tell(rotation, &all, (&points, &runs), alike);
     for (point, ran) in points.iter().zip(&runs).filter(|(_, ran)| ran.wrong.is_empty()) {
         assert_eq!(ran.struck, 1, "{point} struck nothing");
     }
@@ -110,9 +111,9 @@ pub fn judge(points: &[Point], runs: &[Ran]) {
     }
 }
 
-fn tell(rotation: Rotation, points: &[Point], runs: &[Ran], skipped: usize, alike: usize) {
+fn tell(rotation: Rotation, all: &[Point], (points, runs): (&[Point], &[Ran]), alike: usize) {
     let numbers = |pick: fn(Fault) -> Option<u64>| {
-        let numbers = points
+        let numbers = all
             .iter()
             .flat_map(|point| &point.strikes)
             .filter_map(|strike| pick(strike.fault));
@@ -127,13 +128,14 @@ fn tell(rotation: Rotation, points: &[Point], runs: &[Ran], skipped: usize, alik
         Fault::Call(_) => None,
     });
     report(&format!(
-        "crash points of a {rotation:?} rotation: ({calls} calls x {} kinds + {saves} writes x {} kinds) x 2 stores x 1-2 \
-         replicas = {} runs, {} violations; left out: {alike} time-outs of reads after they were carried out, which are \
-         the same as before; {skipped} for the time they take, which {STRIDE}=1 runs; {}",
+        "crash points of a {rotation:?} rotation: {} runs of {}, {} violations: {calls} calls x {} kinds and {saves} writes x {} \
+         kinds at most, with the store kept and lost, with one replica and two; left out: {alike} time-outs of reads after \
+         they were carried out, which are the same as before; the others are for {STRIDE}=1 to run; {}",
+        runs.len(),
+        all.len(),
+        runs.iter().filter(|ran| !ran.wrong.is_empty()).count(),
         CallFaultKind::ALL.len(),
         SaveFaultKind::ALL.len(),
-        runs.len(),
-        runs.iter().filter(|ran| !ran.wrong.is_empty()).count(),
         given_up(points, runs),
     ));
 }

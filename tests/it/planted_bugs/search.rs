@@ -6,6 +6,7 @@ use rekeyd::planted::{PlantedBug, plant};
 use super::catches::{CATCHES, Catch};
 use crate::crash_points::point::{Point, Rotation};
 use crate::crash_points::{points, run};
+use crate::support::environment::number;
 use crate::support::report::report;
 use crate::support::simulated::exploring::{Script, play};
 
@@ -34,8 +35,8 @@ fn caught(found: &[String]) -> Option<&String> {
 
 #[test]
 fn crash_points_and_random_worlds_catch_the_bugs_that_they_are_said_to_catch() {
-    if let Ok(far) = std::env::var(SEARCH) {
-        return search(far.parse().unwrap_or_else(|_| panic!("{SEARCH} is no number: {far}")));
+    if let Some(far) = number(SEARCH) {
+        return search(far);
     }
     let (mut wrong, mut places) = (Vec::new(), 0);
     for Catch { bug, point, seed, .. } in CATCHES {

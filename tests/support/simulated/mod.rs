@@ -62,14 +62,18 @@ pub struct Simulation {
     tick: Duration,
 }
 
-/// Runs a scenario in a simulation of its own, and asserts that the auditor found nothing.
-pub fn simulate<T>(seed: u64, settings: rekeyd_sandbox::Settings, scenario: impl AsyncFnOnce(Simulation) -> T) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread()
+/// One thread, and time that passes only while nothing else happens.
+pub fn paused_runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build()
-        .expect("a runtime");
-    runtime.block_on(async {
+        .expect("a runtime")
+}
+
+/// Runs a scenario in a simulation of its own, and asserts that the auditor found nothing.
+pub fn simulate<T>(seed: u64, settings: rekeyd_sandbox::Settings, scenario: impl AsyncFnOnce(Simulation) -> T) -> T {
+    paused_runtime().block_on(async {
         let simulation = Simulation::new(seed, settings);
         let result = scenario(simulation.clone()).await;
         simulation.world.catch_up();

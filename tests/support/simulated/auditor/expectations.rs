@@ -7,6 +7,8 @@ use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use rekeyd::policy::{FirstPassword, OnDrift, Overlap, Policy, Schedule, UserPattern, Verify};
 use rekeyd_sandbox::SecretView;
 
+use super::glob::covers;
+
 /// What is expected of a replica about some secrets.
 #[derive(Clone, Debug)]
 pub struct Expectations {
@@ -70,7 +72,7 @@ impl Expectations {
 
     /// Whether its secrets may name this user.
     pub fn allows(&self, user_id: &str) -> bool {
-        self.allow_users.iter().any(|pattern| pattern.matches(user_id))
+        self.allow_users.iter().any(|pattern| covers(&pattern.0, user_id))
     }
 
     /// When the rotation after one at `last` is due.

@@ -1,5 +1,6 @@
-//! The judge: after every change it looks at the sandbox as it is, and at nothing of rekeyd's but how it
-//! derives version ids.
+//! The judge: after every change it looks at the sandbox as it is. Of rekeyd's it takes how version ids are derived, what
+//! the configuration says (a policy's values, not what the engine makes of them), and the events that a replica stores,
+//! as what it claims. Which secrets a policy selects, which users it allows and when a rotation is due it finds out itself.
 //!
 //! It knows who changed what from the sandbox's trail: replicas by the access keys that were
 //! [registered](Auditor::register), strangers are all others. What it holds against rekeyd:
@@ -21,6 +22,7 @@ mod chain;
 mod durable;
 mod excuse;
 mod expectations;
+mod glob;
 mod progress;
 mod proof;
 mod retirement;

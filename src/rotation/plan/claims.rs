@@ -1,0 +1,69 @@
+//! Each user has one secret: which secrets name which user.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Which secrets name which user, over the whole configuration.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub struct Claims {
+    by_user: BTreeMap<String, BTreeSet<String>>,
+    by_secret: BTreeMap<String, String>,
+}
+
+impl Claims {
+    /// Notes that a secret names a user, and no other any more. Gives the other secrets that name
+    /// the same user, if the claim is a new one: they must hear of it.
+    pub fn claim(&mut self, secret_arn: &str, user_arn: &str) -> Vec<String> {
+        // ElastiCache does not tell user ids apart by case.
+        let user = user_arn.to_ascii_lowercase();
+        if self.by_secret.get(secret_arn) == Some(&user) {
+            return Vec::new();
+        }
+        self.release(secret_arn);
+        self.by_secret.insert(secret_arn.to_owned(), user.clone());
+        let secrets = self.by_user.entry(user).or_default();
+        let rivals = secrets.iter().cloned().collect();
+        secrets.insert(secret_arn.to_owned());
+        rivals
+    }
+
+    /// Forgets a secret.
+    pub fn release(&mut self, secret_arn: &str) {
+        let Some(user) = self.by_secret.remove(secret_arn) else {
+            return;
+        };
+        if let Some(secrets) = self.by_user.get_mut(&user) {
+            secrets.remove(secret_arn);
+            if secrets.is_empty() {
+                self.by_user.remove(&user);
+            }
+        }
+    }
+
+    /// Whether it is known which user a secret names.
+    pub fn knows(&self, secret_arn: &str) -> bool {
+        self.by_secret.contains_key(secret_arn)
+    }
+
+    /// Another secret that names the same user.
+    pub fn rival(&self, secret_arn: &str, user_arn: &str) -> Option<&str> {
+        let secrets = self.by_user.get(&user_arn.to_ascii_lowercase())?;
+        secrets.iter().map(String::as_str).find(|secret| *secret != secret_arn)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const USER: &str = "arn:aws:elasticache:us-east-1:123456789012:user:user1";
+
+    #[test]
+    fn user_ids_that_differ_in_case_only_are_one_user() {
+        let mut claims = Claims::default();
+        assert!(claims.claim("first", USER).is_empty());
+        assert_eq!(claims.claim("second", &USER.replace("user1", "User1")), ["first"]);
+        assert_eq!(claims.rival("first", USER), Some("second"));
+        claims.release("second");
+        assert_eq!(claims.rival("first", USER), None);
+    }
+}
