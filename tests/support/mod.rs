@@ -15,6 +15,7 @@ pub mod mangling_proxy;
 pub mod nodes;
 #[path = "../../sandbox/tests/it/python.rs"]
 pub mod python;
+pub mod report;
 pub mod scene;
 pub mod simulated;
 pub mod status;

@@ -5,9 +5,12 @@
 //!           (data)    (a simulation of its own)
 //! ```
 
+mod bystanders;
 mod closing;
 mod drawing;
+mod embellishing;
 mod kinds;
+mod meddling;
 mod outcome;
 mod perturbing;
 mod running;
@@ -57,10 +60,10 @@ pub fn play(script: &Script) -> Outcome {
         (vec![what], Tally::default())
     });
     let _entered = runtime.enter();
-    judged(&simulation, violations, tally)
+    judged(&simulation, script.has_strangers(), violations, tally)
 }
 
-fn judged(simulation: &Simulation, at_the_end: Vec<String>, tally: Tally) -> Outcome {
+fn judged(simulation: &Simulation, strange: bool, at_the_end: Vec<String>, tally: Tally) -> Outcome {
     let world = &simulation.world;
     let mut violations = world.auditor().take_violations();
     violations.extend(at_the_end);
@@ -75,7 +78,12 @@ fn judged(simulation: &Simulation, at_the_end: Vec<String>, tally: Tally) -> Out
     let mut tally = tally;
     for entry in world.journal().iter() {
         if let Event::Halted { reason, .. } = &entry.event {
-            tally.count(&format!("in answer, halts: {reason}"));
+            let who = if strange {
+                "after strangers"
+            } else {
+                "without strangers"
+            };
+            tally.count(&format!("in answer, halts {who}: {reason}"));
         }
     }
     let tally = Tally {
