@@ -4,7 +4,7 @@ use super::super::{CallFaultKind, SaveFaultKind};
 use super::script::{CallTrouble, Meddling, Perturbation, Store};
 
 /// Names of kinds that come in one form.
-const PLAIN_KINDS: [&str; 31] = [
+const PLAIN_KINDS: [&str; 35] = [
     "kill, store kept",
     "kill, store lost",
     "end, store kept",
@@ -35,6 +35,10 @@ const PLAIN_KINDS: [&str; 31] = [
     "resume",
     "rollback",
     "edit before a finish",
+    "world with stores in files",
+    "in answer, repaired",
+    "in answer, revoked",
+    "in answer, rolled back",
     "died at a call or a write",
 ];
 

@@ -50,6 +50,9 @@ pub fn play(script: &Script) -> Outcome {
             let mut stage = Stage::set(script, simulation.clone()).await;
             stage.perform().await;
             let violations = stage.close().await;
+            if script.files {
+                stage.tally.count("world with stores in files");
+            }
             (violations, stage.tally)
         })
     }));
@@ -77,13 +80,19 @@ fn judged(simulation: &Simulation, strange: bool, at_the_end: Vec<String>, tally
         .collect();
     let mut tally = tally;
     for entry in world.journal().iter() {
-        if let Event::Halted { reason, .. } = &entry.event {
-            let who = if strange {
-                "after strangers"
-            } else {
-                "without strangers"
-            };
-            tally.count(&format!("in answer, halts {who}: {reason}"));
+        match &entry.event {
+            Event::Halted { reason, .. } => {
+                let who = if strange {
+                    "after strangers"
+                } else {
+                    "without strangers"
+                };
+                tally.count(&format!("in answer, halts {who}: {reason}"));
+            }
+            Event::Repaired { .. } => tally.count("in answer, repaired"),
+            Event::RolledBack { .. } => tally.count("in answer, rolled back"),
+            Event::RevocationEnded { .. } => tally.count("in answer, revoked"),
+            _ => {}
         }
     }
     let tally = Tally {
