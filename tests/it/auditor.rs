@@ -1,6 +1,8 @@
 //! The judge of the simulation can condemn, and acquits who did right: calls made by hand, with a replica's access key
 //! or a stranger's, and no rekeyd anywhere.
 
+mod claims;
+
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -46,7 +48,8 @@ fn expectations() -> Expectations {
         overlap: Overlap::For(30 * MINUTE),
         api_only: false,
         settle: Duration::from_secs(300),
-        takes_unknown: false,
+        takes_any_user: false,
+        repairs: false,
         endpoints: Vec::new(),
         paused: false,
     }
@@ -266,15 +269,29 @@ fn a_password_that_a_person_set_is_nobodys_to_take() {
         1,
         "P1: REKEYD took a password from user user1, which no version holds",
     );
-    let repairing = Expectations {
-        takes_unknown: true,
+    let repairing = || Expectations {
+        repairs: true,
         ..expectations()
     };
-    let found = found_with(repairing, async |stage| {
+    let found = found_with(repairing(), async |stage| {
         stage.set(STRANGER, &[OLD, OTHER]).await;
         stage.set(REKEYD, &[OLD]).await;
     });
+    assert_found(&found, 1, "which no version holds");
+    let found = found_with(repairing(), async |stage| {
+        stage.set(STRANGER, &[OTHER]).await;
+        stage.set(REKEYD, &[OLD]).await;
+    });
     assert_found(&found, 0, "");
+    let any = Expectations {
+        takes_any_user: true,
+        ..expectations()
+    };
+    let found = found_with(any, async |stage| {
+        stage.set(STRANGER, &[OLD, OTHER]).await;
+        stage.set(REKEYD, &[OLD]).await;
+    });
+    assert_found(&found, 1, "which no version holds");
 }
 
 #[test]

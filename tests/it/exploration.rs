@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use rekeyd::clock::{Clock, SystemClock};
+use rekeyd::planted::{PlantedBug, plant};
 
+use crate::support::report::report;
 use crate::support::simulated::exploring::{Exploration, Part, Perturbation, Script, explore, play, shrink};
 
 /// So many worlds are played in every run of the tests, from the first seed on.
@@ -20,7 +22,12 @@ fn number(name: &str) -> Option<u64> {
 
 fn assert_nothing_failed(exploration: &Exploration) {
     print!("{}", exploration.tally);
-    println!("{} violations", exploration.failures.len());
+    let summary = exploration.tally.to_string();
+    let summary = summary.lines().next().unwrap_or_default();
+    report(&format!(
+        "random worlds: {summary}, {} violations",
+        exploration.failures.len()
+    ));
     if let Some(report) = exploration.report_of_failures() {
         panic!("{report}");
     }
@@ -70,6 +77,34 @@ fn replay() {
     let outcome = play(&script);
     println!("{}", outcome.story);
     assert!(outcome.violations.is_empty(), "{:#?}", outcome.violations);
+}
+
+#[test]
+fn the_report_of_a_failure_names_what_plays_it_again() {
+    const SEED: u64 = 1;
+    let planted = plant(PlantedBug::PromoteBeforeProof);
+    let outcome = play(&Script::of(SEED));
+    let of_proof = |found: &String| found.contains(" P2: ");
+    assert!(outcome.violations.iter().any(of_proof), "{:#?}", outcome.violations);
+    let exploration = Exploration {
+        tally: outcome.tally.clone(),
+        failures: vec![(SEED, outcome)],
+    };
+    let report = exploration.report_of_failures().expect("a report");
+    let told = |name: &str| {
+        let rest = report.split_once(&format!("{name}=")).expect("a variable").1;
+        rest.split_whitespace().next().expect("its value").to_owned()
+    };
+    assert_eq!(told("REKEYD_SEED"), SEED.to_string());
+    let kept: Vec<Part> = told("REKEYD_KEEP")
+        .split(',')
+        .map(|part| part.parse().expect("a part"))
+        .collect();
+    assert!(kept.len() <= 4, "shrunk to {kept:?}");
+    let least = Script::of(SEED).keeping(&kept).expect("a user and a replica");
+    assert!(play(&least).violations.iter().any(of_proof), "{report}");
+    drop(planted);
+    assert_eq!(play(&least).violations, [""; 0], "without the bug");
 }
 
 /// A judge who takes offence at two things that come together, and at nothing else.

@@ -49,7 +49,7 @@ const fn caught(bug: PlantedBug, promise: &'static str, point: Option<&'static s
     }
 }
 
-/// All bugs. `REKEYD_SEARCH=600 cargo test --test it planted_bugs::search -- --nocapture` finds points and seeds
+/// All bugs. `REKEYD_SEARCH=700 cargo test --test it planted_bugs::search -- --nocapture` finds points and seeds
 /// anew.
 pub const CATCHES: [Catch; 12] = [
     caught(
@@ -64,12 +64,12 @@ pub const CATCHES: [Catch; 12] = [
         Some("Requested/kept/one/1.call1.CrashBefore"),
         Some(1),
     ),
-    caught(PlantedBug::ForgetCompareAndSwap, "P3", None, None),
+    caught(PlantedBug::ForgetCompareAndSwap, "P3", None, Some(161)),
     caught(
         PlantedBug::IgnoreLostReply,
         "P5",
         Some("Requested/kept/one/1.call31.ServerError"),
-        Some(647),
+        Some(671),
     ),
     caught(
         PlantedBug::RetireInsideOverlap,
@@ -78,10 +78,10 @@ pub const CATCHES: [Catch; 12] = [
         Some(4),
     ),
     caught(PlantedBug::ReuseTokenAfterAbandoning, "P5", None, None),
-    caught(PlantedBug::RederiveRolledBackVersion, "P3", None, None),
-    caught(PlantedBug::SkipFence, "P1", None, None),
+    caught(PlantedBug::RederiveRolledBackVersion, "P3", None, Some(151)),
+    caught(PlantedBug::SkipFence, "P1", None, Some(501)),
     caught(PlantedBug::NopassAsProof, "P2", None, Some(35)),
-    caught(PlantedBug::FailedDiscoveryAsNoNodes, "P2", None, None),
-    caught(PlantedBug::RotateBecauseStoreLost, "P8", None, Some(15)),
+    caught(PlantedBug::FailedDiscoveryAsNoNodes, "P2", None, Some(3)),
+    caught(PlantedBug::RotateBecauseStoreLost, "P8", None, Some(17)),
     caught(PlantedBug::StaleActiveForSettled, "P2", None, Some(7)),
 ];

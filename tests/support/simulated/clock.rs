@@ -73,6 +73,8 @@ pub struct MachineClock {
     time: TrueTime,
     booted: Instant,
     off_by: Mutex<TimeDelta>,
+    /// By how much it has been off at most, behind and ahead.
+    range: Mutex<(TimeDelta, TimeDelta)>,
     /// From when to when the machine was suspended.
     suspended: Mutex<Vec<(Instant, Instant)>>,
 }
@@ -85,6 +87,7 @@ impl MachineClock {
             time,
             booted: Instant::now(),
             off_by: Mutex::new(off_by),
+            range: Mutex::new((off_by.min(TimeDelta::zero()), off_by.max(TimeDelta::zero()))),
             suspended: Mutex::default(),
         }
     }
@@ -107,7 +110,16 @@ impl MachineClock {
     /// Steps the wall clock. Monotonic time does not notice.
     pub fn step(&self, by: TimeDelta) {
         *self.off_by.lock().unwrap_or_else(PoisonError::into_inner) += by;
-        self.time.note_clock(self.off_by());
+        let off_by = self.off_by();
+        self.time.note_clock(off_by);
+        let mut range = self.range.lock().unwrap_or_else(PoisonError::into_inner);
+        *range = (range.0.min(off_by), range.1.max(off_by));
+    }
+
+    /// By how much it may have differed from the true time, or from itself at another moment.
+    pub fn spread(&self) -> TimeDelta {
+        let (behind, ahead) = *self.range.lock().unwrap_or_else(PoisonError::into_inner);
+        ahead - behind
     }
 
     /// By how much the wall clock is off.

@@ -76,7 +76,9 @@ impl Machine {
     /// Loses the store.
     pub fn empty_disk(self) -> Self {
         self.simulation.world.auditor().store_lost(&self.name.to_uppercase());
-        self.disk(Disk::empty())
+        self.disk.lose();
+        self.disk.mend();
+        self
     }
 
     /// Where the next process dies by itself.
@@ -127,6 +129,9 @@ impl Machine {
         let policies: Vec<String> = config.policies.keys().cloned().collect();
         let expected = config.policies.values().map(|policy| Expectations::of(policy, REGION));
         world.auditor().register(&self.name.to_uppercase(), expected.collect());
+        world
+            .auditor()
+            .register_clock(&self.name.to_uppercase(), self.clock.clone());
         let fate = Fate {
             stall: past_signatures(&world),
             ..std::mem::take(&mut self.fate)

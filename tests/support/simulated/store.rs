@@ -202,6 +202,10 @@ impl OpenStore {
             let mut auditor = self.world.auditor();
             auditor.noted(&self.world.sandbox, &self.replica, &record.secret_arn, event);
         }
+        let finishing = |(_, event): &(Timestamp, Event)| matches!(event, Event::FinishStarted { .. });
+        if events.iter().any(finishing) {
+            self.world.is_about_to_finish(&record.secret_arn);
+        }
         Ok(())
     }
 }

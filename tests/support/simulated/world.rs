@@ -1,14 +1,14 @@
 //! The world that all replicas of a simulation share: the sandbox, time, the network between them,
 //! and the auditor that looks on.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use rekeyd::aws::{AwsResult, CALL_TIMEOUT};
 use rekeyd::metrics::Metrics;
-use rekeyd_sandbox::{CallContext, CallError, Operation, Sandbox};
+use rekeyd_sandbox::{CallContext, CallError, Operation, STRANGER, Sandbox, StrangerAct};
 use tokio::sync::Notify;
 use tokio::time::{sleep, sleep_until, timeout};
 
@@ -18,6 +18,7 @@ use super::clock::{MachineClock, TrueTime};
 use super::errors::{Broken, aws_error};
 use super::faults::CallFaultKind;
 use super::process::{Begun, Process};
+use crate::support::world::REGION;
 
 /// How long a request or an answer travels.
 const TRAVEL: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(30));
@@ -48,6 +49,8 @@ pub struct World {
     mishaps: Mutex<Vec<Mishap>>,
     /// Nodes whose certificate nobody trusts.
     distrusted: Mutex<BTreeSet<String>>,
+    /// What strangers do as soon as a replica has written down that it is about to move AWSCURRENT, by ARN.
+    before_finish: Mutex<BTreeMap<String, StrangerAct>>,
     /// Rings when the sandbox's next event may be another than before.
     touched: Notify,
 }
@@ -64,6 +67,7 @@ impl World {
             journal: Mutex::default(),
             mishaps: Mutex::default(),
             distrusted: Mutex::default(),
+            before_finish: Mutex::default(),
             touched: Notify::new(),
         });
         world.sandbox.follow();
@@ -116,6 +120,27 @@ impl World {
 
     pub fn journal(&self) -> MutexGuard<'_, Vec<JournalEntry>> {
         self.journal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets a stranger act when the next finish of this secret has been written down, before it is sent.
+    pub fn before_finish(&self, secret_arn: String, act: StrangerAct) {
+        let mut armed = self.before_finish.lock().unwrap_or_else(PoisonError::into_inner);
+        armed.insert(secret_arn, act);
+    }
+
+    /// A replica is about to move AWSCURRENT.
+    pub fn is_about_to_finish(&self, secret_arn: &str) {
+        let act = self
+            .before_finish
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(secret_arn);
+        if let Some(act) = act {
+            self.catch_up();
+            // AWS may refuse.
+            drop(self.sandbox.stranger(&CallContext::new(STRANGER, REGION), &act));
+            self.changed();
+        }
     }
 
     /// Notes what befalls a replica just now.

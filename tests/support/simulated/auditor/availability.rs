@@ -33,7 +33,7 @@ impl Auditor {
         });
         let invented = after.passwords.iter().any(|password| !held(password.expose()));
         let key = &hand.key;
-        if unrecorded && !self.takes_unknown(hand, &arns) {
+        if unrecorded && !self.may_take_unknown(hand, &arns, before) {
             let what = format!(
                 "P1: {key} took a password from user {}, which no version holds",
                 after.id
@@ -46,10 +46,15 @@ impl Auditor {
         }
     }
 
-    fn takes_unknown(&self, hand: &Hand, arns: &[String]) -> bool {
+    /// Whether a policy lets a replica take passwords that no version holds from a user as it was.
+    fn may_take_unknown(&self, hand: &Hand, arns: &[String], before: &UserView) -> bool {
         arns.iter().filter_map(|arn| self.secrets.get(arn)).any(|secret| {
             let expected = self.expectations(&hand.key, &secret.view);
-            expected.is_some_and(|expected| expected.takes_unknown)
+            let current = secret.current().and_then(|document| document.password.as_ref());
+            expected.is_some_and(|expected| match current {
+                None => expected.takes_any_user,
+                Some(current) => expected.repairs && !before.accepts(current),
+            })
         })
     }
 

@@ -80,14 +80,14 @@ impl Auditor {
         if !current && self.could_know(sandbox, hand, tracked.moved_by.at) {
             return Some(format!("whose parent {parent} is not current any more"));
         }
-        let spread = self.time.clock_spread();
+        let (asked, own) = (self.time.clock_spread(), self.spread_of(&hand.key));
         let password = tracked.document(parent).and_then(|document| document.password.as_ref());
-        if password.is_none() || tracked.asked_over(parent, spread) {
+        if password.is_none() || tracked.asked_over(parent, asked) {
             return None;
         }
         let due = self
             .expectations(&hand.key, secret)?
             .due_after(tracked.created(parent)?);
-        (hand.at + spread < due).then(|| format!("although nobody asked and it is due on {}", due.format("%F %T%.3f")))
+        (hand.at + own < due).then(|| format!("although nobody asked and it is due on {}", due.format("%F %T%.3f")))
     }
 }

@@ -35,7 +35,7 @@ impl Hand {
 impl Auditor {
     /// The earliest true time at which an author may have begun to look at what his change rests on.
     pub(super) fn looked_at(&self, hand: &Hand) -> DateTime<Utc> {
-        hand.signed_at.min(hand.at) - self.time.clock_spread()
+        hand.signed_at.min(hand.at) - self.spread_of(&hand.key)
     }
 
     /// Whether the author of a change could know of what happened at this moment: reads that he made before it,

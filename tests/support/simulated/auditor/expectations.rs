@@ -30,8 +30,10 @@ pub struct Expectations {
     pub api_only: bool,
     /// How long a change that no login proves must look settled.
     pub settle: Duration,
-    /// Whether it may take unknown passwords from a user.
-    pub takes_unknown: bool,
+    /// Whether it may take unknown passwords from a user whose secret holds none.
+    pub takes_any_user: bool,
+    /// Whether it may take them from a user that has lost its current password.
+    pub repairs: bool,
     /// The only nodes that it logs in on, as host and port; all if there are none.
     pub endpoints: Vec<(String, u16)>,
     /// Whether it rests.
@@ -52,7 +54,8 @@ impl Expectations {
             overlap: policy.overlap,
             api_only: policy.verify == Verify::ApiOnly,
             settle: policy.settle,
-            takes_unknown: policy.first_password == FirstPassword::Any || policy.on_drift == OnDrift::Repair,
+            takes_any_user: policy.first_password == FirstPassword::Any,
+            repairs: policy.on_drift == OnDrift::Repair,
             endpoints: endpoints.map(|node| (node.host.clone(), node.port)).collect(),
             paused: policy.paused,
         }

@@ -30,13 +30,14 @@ mod secrets;
 mod users;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use rekeyd_sandbox::{Happening, Sandbox, SecretView};
 
 pub use expectations::Expectations;
 
-use super::clock::TrueTime;
+use super::clock::{MachineClock, TrueTime};
 use excuse::Hand;
 use proof::Logins;
 use secrets::Tracked;
@@ -47,6 +48,8 @@ pub struct Auditor {
     time: TrueTime,
     /// What each replica's policies say, by access key.
     replicas: BTreeMap<String, Vec<Expectations>>,
+    /// The wall clock of each replica's machine, by access key.
+    clocks: BTreeMap<String, Arc<MachineClock>>,
     /// By ARN.
     secrets: BTreeMap<String, Tracked>,
     users: Users,
@@ -65,6 +68,7 @@ impl Auditor {
         Self {
             time,
             replicas: BTreeMap::new(),
+            clocks: BTreeMap::new(),
             secrets: BTreeMap::new(),
             users: Users::default(),
             logins: Logins::default(),
@@ -78,6 +82,17 @@ impl Auditor {
     /// Says that calls with this access key are a replica's, and what its policies are from now on.
     pub fn register(&mut self, access_key: &str, policies: Vec<Expectations>) {
         self.replicas.insert(access_key.to_owned(), policies);
+    }
+
+    /// Says by whose clock a replica goes. One without goes by any that there is.
+    pub fn register_clock(&mut self, access_key: &str, clock: Arc<MachineClock>) {
+        self.clocks.insert(access_key.to_owned(), clock);
+    }
+
+    /// By how much the clock that an author goes by may have been off.
+    fn spread_of(&self, access_key: &str) -> TimeDelta {
+        let own = self.clocks.get(access_key).map(|clock| clock.spread());
+        own.unwrap_or_else(|| self.time.clock_spread())
     }
 
     /// What was found.

@@ -86,9 +86,8 @@ impl Auditor {
         let name = secret.view.name.clone();
         let mut found = Vec::new();
         let user = sandbox.user(&document.user_id);
-        if let Some(since) = user.as_ref().and_then(|user| user.busy_since)
-            && since < self.looked_at(hand)
-        {
+        let busy = user.as_ref().and_then(|user| user.busy_since);
+        if let Some(since) = busy.filter(|since| *since < self.looked_at(hand)) {
             found.push(format!("while user {} was not active since {since}", document.user_id));
         }
         let meddled = self.users.strangers_last(&document.user_id);
@@ -101,7 +100,7 @@ impl Auditor {
         }
         let mut proved = !unprovable && !nodes.is_empty();
         for node in &nodes {
-            let gap = self.gap(&claim, node, &nodes);
+            let gap = self.gap(&claim, claim.given, node, &nodes);
             let status = self.settled_status(node, self.looked_at(hand));
             proved &= gap.is_none() && status != Some(false);
             if unprovable || meddled || status != Some(true) {
@@ -122,7 +121,7 @@ impl Auditor {
 
     /// Where no login can prove a password, time has to pass since the user got it.
     fn haste(&self, hand: &Hand, claim: &Claim<'_>, settle: Duration) -> Option<String> {
-        let passed = (hand.at - claim.given + self.time.clock_spread()).to_std().ok()?;
+        let passed = (hand.at - claim.given + self.spread_of(&hand.key)).to_std().ok()?;
         (passed < settle).then(|| format!("unproved, {} s after its user got it", passed.as_secs()))
     }
 
@@ -172,11 +171,18 @@ impl Auditor {
     }
 
     /// What logins do not prove of a node. Of those that a serverless cache hides, one proves for all.
-    fn gap(&self, claim: &Claim<'_>, node: &NodeAnswers, nodes: &[NodeAnswers]) -> Option<String> {
+    fn gap(
+        &self,
+        claim: &Claim<'_>,
+        since: DateTime<Utc>,
+        node: &NodeAnswers,
+        nodes: &[NodeAnswers],
+    ) -> Option<String> {
         let user = &claim.document.username;
         let accepted = |node: &NodeAnswers| {
-            let accepted = self.logins.last(user, &node.node, claim.password).accepted;
-            accepted.is_some_and(|at| at >= claim.given)
+            let last = self.logins.last(user, &node.node, claim.password);
+            last.accepted
+                .is_some_and(|at| at >= since && last.refused.is_none_or(|refused| refused <= at))
         };
         let refused = |node: &NodeAnswers| {
             let refused = self.logins.random_refused(user, &node.node);
@@ -190,8 +196,10 @@ impl Auditor {
         };
         if !one(&accepted) {
             Some(format!(
-                "with which no replica has logged in on {} as {user} since it was set",
-                node.node
+                "with which no replica has logged in on {} as {user} since {}, when it was set or might have changed, or \
+                 which refused it later",
+                node.node,
+                since.format("%F %T%.3f")
             ))
         } else if !one(&refused) {
             Some(format!("where {} was not seen to refuse another for {user}", node.node))
@@ -218,8 +226,19 @@ impl Auditor {
             Event::Checked { version, proof, .. } if proven(proof) => {
                 self.judge_check(sandbox, replica, (arn, version));
             }
+            Event::Repaired { version, proof, .. } if proven(proof) => {
+                self.judge_check(sandbox, replica, (arn, version));
+            }
+            Event::RollbackStarted { previous, proof, .. } if proven(proof) => {
+                self.judge_check(sandbox, replica, (arn, previous));
+            }
             Event::Retired { previous, proof, .. } if proven(proof) => {
                 self.judge_retired(sandbox, replica, (arn, previous));
+            }
+            Event::RevocationEnded { dead, .. } => {
+                for dead in dead.iter().filter(|dead| proven(&dead.proof)) {
+                    self.judge_retired(sandbox, replica, (arn, &dead.version));
+                }
             }
             _ => {}
         }
@@ -235,10 +254,12 @@ impl Auditor {
             ..self.claim(&document, &password)
         };
         let then = sandbox.now() - LONGEST_DELAY;
+        // Acceptances of months ago prove nothing.
+        let since = claim.given.max(then);
         let mut unproved = BTreeSet::new();
         for node in &nodes {
             match self.settled_status(node, then) {
-                Some(true) => unproved.extend(self.gap(&claim, node, &nodes)),
+                Some(true) => unproved.extend(self.gap(&claim, since, node, &nodes)),
                 Some(false) => drop(unproved.insert(format!("while {} is not available", node.node))),
                 None => {}
             }

@@ -95,7 +95,7 @@ impl Auditor {
         let Some(until) = self.overlap_end(&hand.key, secret, overlap) else {
             return;
         };
-        if hand.at + self.time.clock_spread() < until {
+        if hand.at + self.spread_of(&hand.key) < until {
             let what = format!(
                 "P4: {} took the password of version {} from user {}: {}, which was to work until {}",
                 hand.key,

@@ -3,19 +3,24 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use rekeyd::engine::control::{Control, Selector};
+use rekeyd::engine::control::{Control, RotateOptions, Selector};
 use rekeyd::rotation::status::{Phase, SecretStatus};
 use rekeyd_sandbox::{LoginAnswer, SecretView};
 
+use super::super::Replica;
+use super::bystanders::{self, BYSTANDERS};
 use super::script::{OverlapPlan, UserKind, UserPlan};
 use super::stage::{Stage, State, cache_id};
 
 /// How long a world may take to come to rest, beyond the time between two rotations.
 const PATIENCE: Duration = Duration::from_secs(5 * 3_600);
 
-/// What has been due for longer is done when each has been at rest once; a retirement that only the next
-/// rotation begins, the fence after it, and that rotation behind its policy's canary go by meanwhile.
-const ALLOWANCE: Duration = Duration::from_secs(7_200);
+/// What has been due for longer is done when each has been at rest once.
+const ALLOWANCE: Duration = Duration::from_secs(3_600);
+
+/// A retirement that only the next rotation begins, the fence after it, and that rotation behind its policy's
+/// canary go by meanwhile.
+const ALLOWANCE_UNTIL_NEXT: Duration = Duration::from_secs(7_200);
 
 /// How often it is looked at meanwhile.
 const LOOK: Duration = Duration::from_secs(120);
@@ -27,27 +32,76 @@ impl Stage<'_> {
         let every = Duration::from_secs(self.script.policy.every_min * 60);
         let until = self.sim.world.time.elapsed() + PATIENCE + every.min(PATIENCE);
         let mut restless: Vec<&UserPlan> = self.script.users.iter().collect();
-        restless.retain(|user| !self.touched.contains(&user.id()));
+        restless.retain(|user| !self.left_to_persons.contains(&user.id()));
         loop {
             self.wait_on(self.sim.world.time.elapsed() + LOOK).await;
             self.end_pauses();
+            self.resume_rolled_back();
             restless.retain(|user| self.unrest(user).is_some());
             if restless.is_empty() {
-                let touched = self
-                    .script
-                    .users
-                    .iter()
-                    .filter(|user| self.touched.contains(&user.id()));
-                let touched: Vec<String> = touched.map(UserPlan::secret).collect();
-                let touched: Vec<&str> = touched.iter().map(String::as_str).collect();
-                self.sim.audit_end(&touched, ALLOWANCE);
-                return Vec::new();
+                return self.judge_end();
             }
             if self.sim.world.time.elapsed() > until {
                 let tell = |user: &&UserPlan| Some(format!("P5: {} of {}", self.unrest(user)?, user.id()));
                 return restless.iter().filter_map(tell).collect();
             }
         }
+    }
+
+    /// All have been at rest once: what is wrong still?
+    fn judge_end(&self) -> Vec<String> {
+        let left: Vec<&UserPlan> = self.script.users.iter().collect();
+        let (left, others): (Vec<_>, Vec<_>) = left
+            .into_iter()
+            .partition(|user| self.left_to_persons.contains(&user.id()));
+        let secrets = left.into_iter().map(UserPlan::secret);
+        let exempt: Vec<String> = secrets.chain(BYSTANDERS.map(bystanders::secret_of)).collect();
+        let exempt: Vec<&str> = exempt.iter().map(String::as_str).collect();
+        let until_next = self.script.policy.overlap == OverlapPlan::UntilNextRotation;
+        self.sim
+            .audit_end(&exempt, if until_next { ALLOWANCE_UNTIL_NEXT } else { ALLOWANCE });
+        let mut wrong = self.wronged_bystanders();
+        for user in others {
+            let halted = |replica: &Replica| {
+                let status = replica.status(&user.secret())?;
+                (status.phase == Phase::Halted).then(|| format!("P5: {} ends halted: {status:?}", user.id()))
+            };
+            wrong.extend(self.replicas().filter_map(halted));
+        }
+        wrong
+    }
+
+    /// Ends the halts of what was rolled back, and has it rotated.
+    fn resume_rolled_back(&mut self) {
+        let mut resumed = Vec::new();
+        for (replica, user) in self
+            .cast
+            .iter()
+            .flat_map(|actor| self.script.users.iter().map(move |user| (actor.number, user)))
+        {
+            let known = self.resumed.contains(&(replica, user.number)) || self.left_to_persons.contains(&user.id());
+            let secret = user.secret();
+            let Some(process) = self.replica(replica).filter(|_| !known) else {
+                continue;
+            };
+            let rolled_back =
+                |status: SecretStatus| status.phase == Phase::Halted && status.reason.as_deref() == Some("rolled_back");
+            if !process.status(&secret).is_some_and(rolled_back) {
+                continue;
+            }
+            resumed.push((replica, user.number));
+            let (engine, world) = (process.engine.clone(), self.sim.world.clone());
+            tokio::spawn(async move {
+                let selector = Selector {
+                    secrets: vec![secret.clone()],
+                    ..Selector::default()
+                };
+                drop(engine.resume(&selector).await);
+                world.auditor().requested(world.sandbox.now(), &secret, false);
+                drop(engine.rotate(&selector, RotateOptions::default()).await);
+            });
+        }
+        self.resumed.extend(resumed);
     }
 
     /// Lets time pass until then, and what is cued happen.
@@ -147,7 +201,11 @@ impl Stage<'_> {
             let document: serde_json::Value = serde_json::from_str(text.expose()).ok()?;
             document["password"].as_str().map(str::to_owned)
         };
-        let on = matches!(user.kind, UserKind::Live | UserKind::Passwordless);
+        let on = if self.switched.contains(&user.id()) {
+            self.sim.world.sandbox.user(&user.id()).is_some_and(|user| user.on)
+        } else {
+            matches!(user.kind, UserKind::Live | UserKind::Passwordless)
+        };
         let Some(current) = secret.holder("AWSCURRENT").and_then(password) else {
             return Some("no password".to_owned());
         };

@@ -48,29 +48,32 @@ impl Script {
             caches,
             users,
             policy,
+            bystanders: false,
+            files: false,
             replicas,
             propagation_s,
             sides,
             happenings: Vec::new(),
         };
         script.happenings = hand.happenings(&script, horizon);
+        script.embellish();
         script
     }
 }
 
-struct Hand(StdRng);
+pub(super) struct Hand(pub(super) StdRng);
 
 impl Hand {
-    fn percent(&mut self, percent: u32) -> bool {
+    pub(super) fn percent(&mut self, percent: u32) -> bool {
         self.0.random_range(0..100) < percent
     }
 
-    fn one<'a, T>(&mut self, of: &'a [T]) -> &'a T {
+    pub(super) fn one<'a, T>(&mut self, of: &'a [T]) -> &'a T {
         of.choose(&mut self.0).expect("a choice")
     }
 
     /// 1 with the first weight, 2 with the second, and so on.
-    fn weighted(&mut self, percents: &[u32]) -> usize {
+    pub(super) fn weighted(&mut self, percents: &[u32]) -> usize {
         let mut drawn = self.0.random_range(0..percents.iter().sum());
         for (index, percent) in percents.iter().enumerate() {
             if drawn < *percent {
@@ -81,7 +84,7 @@ impl Hand {
         percents.len()
     }
 
-    fn seconds(&mut self, from: u64, to: u64) -> u64 {
+    pub(super) fn seconds(&mut self, from: u64, to: u64) -> u64 {
         self.0.random_range(from..=to)
     }
 
@@ -131,6 +134,9 @@ impl Hand {
             // Logins alone show whether a user still takes any password.
             api_only: !passwordless && self.percent(8),
             by_prefix: self.percent(15),
+            repairs: false,
+            canary: 0,
+            bears_trouble: false,
         }
     }
 
@@ -176,13 +182,7 @@ impl Hand {
             }
         }
         careful(script, &mut drawn);
-        drawn.sort_by_key(|(at, _)| *at);
-        let number = |(number, (at, what))| Happening {
-            number,
-            at: Duration::from_secs(at),
-            what,
-        };
-        drawn.into_iter().enumerate().map(number).collect()
+        numbered(drawn)
     }
 
     fn store(&mut self) -> Store {
@@ -331,11 +331,22 @@ impl Hand {
     }
 }
 
+/// In the order of their times.
+pub(super) fn numbered(mut drawn: Vec<(u64, Perturbation)>) -> Vec<Happening> {
+    drawn.sort_by_key(|(at, _)| *at);
+    let number = |(number, (at, what))| Happening {
+        number,
+        at: Duration::from_secs(at),
+        what,
+    };
+    drawn.into_iter().enumerate().map(number).collect()
+}
+
 /// Operators of these worlds keep to the contract. `--now` passes the fence over, so nobody says it
 /// while a request may arrive late or another replica is at work. Replicas with stores of their own
 /// know nothing of each other's writes, so nobody asks for rotations where one of them stalls. That
 /// another password was set on a user shows in logins only, so strangers do so where logins are made and users are on.
-fn careful(script: &Script, drawn: &mut [(u64, Perturbation)]) {
+pub(super) fn careful(script: &Script, drawn: &mut [(u64, Perturbation)]) {
     let late = drawn.iter().any(|(_, what)| what.delays_requests());
     let several = script.replicas.len() > 1;
     let switches_off = |what: &Perturbation| {

@@ -4,7 +4,7 @@ use super::super::{CallFaultKind, SaveFaultKind};
 use super::script::{CallTrouble, Meddling, Perturbation, Store};
 
 /// Names of kinds that come in one form.
-const PLAIN_KINDS: [&str; 28] = [
+const PLAIN_KINDS: [&str; 35] = [
     "kill, store kept",
     "kill, store lost",
     "end, store kept",
@@ -18,6 +18,7 @@ const PLAIN_KINDS: [&str; 28] = [
     "server error",
     "hang",
     "lost reply",
+    "refused as invalid",
     "delay",
     "node down",
     "node rebooted",
@@ -32,6 +33,12 @@ const PLAIN_KINDS: [&str; 28] = [
     "request --revoke-previous",
     "pause",
     "resume",
+    "rollback",
+    "edit before a finish",
+    "world with stores in files",
+    "in answer, repaired",
+    "in answer, revoked",
+    "in answer, rolled back",
     "died at a call or a write",
 ];
 
@@ -83,6 +90,8 @@ impl Perturbation {
             Self::Request { .. } => "request",
             Self::Pause { .. } => "pause",
             Self::Resume { .. } => "resume",
+            Self::Rollback { .. } => "rollback",
+            Self::EditBeforeFinish { .. } => "edit before a finish",
         }
     }
 }
@@ -94,6 +103,7 @@ impl CallTrouble {
             Self::ServerError => "server error",
             Self::Hangs => "hang",
             Self::ReplyLost => "lost reply",
+            Self::Refused => "refused as invalid",
             Self::Delayed { .. } => "delay",
         }
     }

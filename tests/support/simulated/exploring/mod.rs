@@ -5,9 +5,12 @@
 //!           (data)    (a simulation of its own)
 //! ```
 
+mod bystanders;
 mod closing;
 mod drawing;
+mod embellishing;
 mod kinds;
+mod meddling;
 mod outcome;
 mod perturbing;
 mod running;
@@ -47,6 +50,9 @@ pub fn play(script: &Script) -> Outcome {
             let mut stage = Stage::set(script, simulation.clone()).await;
             stage.perform().await;
             let violations = stage.close().await;
+            if script.files {
+                stage.tally.count("world with stores in files");
+            }
             (violations, stage.tally)
         })
     }));
@@ -57,10 +63,10 @@ pub fn play(script: &Script) -> Outcome {
         (vec![what], Tally::default())
     });
     let _entered = runtime.enter();
-    judged(&simulation, violations, tally)
+    judged(&simulation, script.has_strangers(), violations, tally)
 }
 
-fn judged(simulation: &Simulation, at_the_end: Vec<String>, tally: Tally) -> Outcome {
+fn judged(simulation: &Simulation, strange: bool, at_the_end: Vec<String>, tally: Tally) -> Outcome {
     let world = &simulation.world;
     let mut violations = world.auditor().take_violations();
     violations.extend(at_the_end);
@@ -74,8 +80,19 @@ fn judged(simulation: &Simulation, at_the_end: Vec<String>, tally: Tally) -> Out
         .collect();
     let mut tally = tally;
     for entry in world.journal().iter() {
-        if let Event::Halted { reason, .. } = &entry.event {
-            tally.count(&format!("in answer, halts: {reason}"));
+        match &entry.event {
+            Event::Halted { reason, .. } => {
+                let who = if strange {
+                    "after strangers"
+                } else {
+                    "without strangers"
+                };
+                tally.count(&format!("in answer, halts {who}: {reason}"));
+            }
+            Event::Repaired { .. } => tally.count("in answer, repaired"),
+            Event::RolledBack { .. } => tally.count("in answer, rolled back"),
+            Event::RevocationEnded { .. } => tally.count("in answer, revoked"),
+            _ => {}
         }
     }
     let tally = Tally {

@@ -2,17 +2,22 @@
 
 use std::time::Duration;
 
-use rekeyd::engine::control::{Control, RotateOptions, Selector};
+use rekeyd::engine::control::{Control, RollbackOptions, RotateOptions, Selector};
+use rekeyd::rotation::status::Phase;
 use rekeyd_sandbox::elasticache as ec;
-use rekeyd_sandbox::{CallContext, Delay, Fault, FaultKind, NodeChange, STRANGER, StrangerAct};
+use rekeyd_sandbox::{Delay, Fault, FaultKind, NodeChange};
 
 use super::super::Replica;
-use super::script::{CallTrouble, Meddling, Perturbation, Store};
+use super::script::{CallTrouble, Perturbation, Store};
 use super::stage::{Cue, Stage, State, cache_id};
-use crate::support::world::{REGION, user_arn};
+use crate::support::world::user_arn;
 
 /// How long a process that is asked to end may take.
 const DRAIN: Duration = Duration::from_secs(30);
+
+/// How often it is looked whether there is something to roll back, and after how many seconds again.
+const ROLLBACK_LOOKS: u32 = 90;
+const ROLLBACK_LOOK_S: u64 = 60;
 
 /// By how much longer users stay `modifying` while AWS is slow with it.
 const SLOWLY_MS: u64 = 1_200_000;
@@ -49,6 +54,7 @@ impl Stage<'_> {
                 );
             }
             Cue::ModifyingIsQuick => self.set_modifying_extra(0),
+            Cue::RollBack(replica, user, looks) => drop(self.roll_back(replica, user, looks)),
         }
     }
 
@@ -81,7 +87,13 @@ impl Stage<'_> {
             } => self.on(replica, |replica| {
                 replica.disk().trouble(trouble, Some(Duration::from_secs(span_s)));
             }),
-            Perturbation::LoseStore { replica } => self.on(replica, Replica::lose_store),
+            Perturbation::LoseStore { replica } => {
+                let lost = self.on(replica, Replica::lose_store);
+                if lost {
+                    self.storeless.insert(replica);
+                }
+                lost
+            }
             Perturbation::Fault {
                 operation,
                 kind,
@@ -98,6 +110,8 @@ impl Stage<'_> {
             }
             Perturbation::TagUser { user } => self.tag(user).await,
             Perturbation::Stranger { user, act } => self.meddle(user, act),
+            Perturbation::EditBeforeFinish { user } => self.edit_before_finish(user),
+            Perturbation::Rollback { replica, user } => self.roll_back(replica, user, ROLLBACK_LOOKS),
             what @ (Perturbation::Request { .. } | Perturbation::Pause { .. } | Perturbation::Resume { .. }) => {
                 self.command(what)
             }
@@ -192,7 +206,7 @@ impl Stage<'_> {
         }
         let (world, secret) = (self.sim.world.clone(), user.secret());
         // A request that has not begun is in the store alone.
-        let forgets = self.script.loses_stores();
+        let forgets = self.storeless.contains(&number);
         tokio::spawn(async move {
             // It may refuse, and then has said so.
             match what {
@@ -211,6 +225,24 @@ impl Stage<'_> {
                 _ => drop(engine.resume(&selector).await),
             }
         });
+        true
+    }
+
+    /// An operator asks for a rollback as soon as there is something to go back to.
+    fn roll_back(&mut self, number: usize, user: usize, looks: u32) -> bool {
+        let (replica, plan) = (self.replica(number), self.user(user));
+        let Some(plan) = plan else { return false };
+        let secret = plan.secret();
+        let status = replica.and_then(|replica| replica.status(&secret));
+        match replica.filter(|_| status.is_some_and(|status| status.phase == Phase::Overlap)) {
+            Some(replica) => {
+                let engine = replica.engine.clone();
+                self.sim.world.auditor().allow_rollback(&secret);
+                tokio::spawn(async move { drop(engine.rollback(&secret, RollbackOptions::default()).await) });
+            }
+            None if looks > 0 => self.cue_in(ROLLBACK_LOOK_S, Cue::RollBack(number, user, looks - 1)),
+            None => {}
+        }
         true
     }
 
@@ -304,34 +336,6 @@ impl Stage<'_> {
             .map(|node| node.id)
             .collect()
     }
-
-    /// A stranger acts. AWS may refuse.
-    fn meddle(&mut self, user: usize, act: Meddling) -> bool {
-        let Some(user) = self.user(user) else { return false };
-        let (id, secret) = (user.id(), user.secret());
-        let act = match act {
-            Meddling::Rotates => StrangerAct::RotateSecret { secret },
-            Meddling::EditsSecret => StrangerAct::EditSecret { secret, password: None },
-            Meddling::ResetsPassword => StrangerAct::ResetPassword {
-                user: id.clone(),
-                password: None,
-            },
-            Meddling::MovesCurrentBack => StrangerAct::LabelBack { secret },
-            Meddling::StripsPending => StrangerAct::StripPending { secret },
-            Meddling::StartsRotation => StrangerAct::StartRotation { secret },
-            Meddling::SwitchesOff => StrangerAct::SwitchOff { user: id.clone() },
-            Meddling::SwitchesOn => StrangerAct::SwitchOn { user: id.clone() },
-        };
-        let world = &self.sim.world;
-        world.catch_up();
-        self.touched.insert(id);
-        let done = world
-            .sandbox
-            .stranger(&CallContext::new(STRANGER, REGION), &act)
-            .is_ok();
-        world.changed();
-        done
-    }
 }
 
 fn fault(operation: &str, kind: CallTrouble) -> Fault {
@@ -341,6 +345,10 @@ fn fault(operation: &str, kind: CallTrouble) -> Fault {
         CallTrouble::ServerError => next(FaultKind::Error),
         CallTrouble::Hangs => next(FaultKind::Hang),
         CallTrouble::ReplyLost => next(FaultKind::ReplyLost),
+        CallTrouble::Refused => Fault {
+            code: Some("InvalidParameterValue".to_owned()),
+            ..next(FaultKind::Code)
+        },
         CallTrouble::Delayed { s } => Fault {
             ms: Some(s * 1_000),
             ..next(FaultKind::Delay)

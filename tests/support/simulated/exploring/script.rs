@@ -13,6 +13,10 @@ pub struct Script {
     pub caches: Vec<CachePlan>,
     pub users: Vec<UserPlan>,
     pub policy: PolicyPlan,
+    /// Beside them stand a secret that no policy selects, and one whose user is not allowed.
+    pub bystanders: bool,
+    /// The stores are files, and not in memory.
+    pub files: bool,
     pub replicas: Vec<ReplicaPlan>,
     /// How long a change takes to reach a node: from and to, in seconds.
     pub propagation_s: (u64, u64),
@@ -56,6 +60,11 @@ pub struct PolicyPlan {
     pub api_only: bool,
     /// Finds its secrets by their prefix, not by name.
     pub by_prefix: bool,
+    /// Gives users back what somebody took, instead of halting.
+    pub repairs: bool,
+    pub canary: u8,
+    /// Any number of secrets may be in trouble.
+    pub bears_trouble: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -190,6 +199,15 @@ pub enum Perturbation {
         user: usize,
         act: Meddling,
     },
+    /// A person edits the secret as soon as a replica has written down that it is about to move AWSCURRENT.
+    EditBeforeFinish {
+        user: usize,
+    },
+    /// An operator asks for it in the user's next overlap.
+    Rollback {
+        replica: usize,
+        user: usize,
+    },
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -205,6 +223,8 @@ pub enum CallTrouble {
     ServerError,
     Hangs,
     ReplyLost,
+    /// Invalid, says AWS.
+    Refused,
     /// On its way for so long.
     Delayed {
         s: u64,
@@ -228,6 +248,11 @@ pub enum Meddling {
 }
 
 impl Perturbation {
+    /// Whether somebody does it who is neither rekeyd nor its operator.
+    pub fn is_a_strangers(&self) -> bool {
+        matches!(self, Self::Stranger { .. } | Self::EditBeforeFinish { .. })
+    }
+
     /// Whether a request may arrive long after it was sent because of this.
     pub fn delays_requests(&self) -> bool {
         matches!(self, Self::Stall { .. } | Self::Suspend { .. } | Self::CallTrip { .. })
@@ -242,6 +267,15 @@ impl Perturbation {
 }
 
 impl Meddling {
+    /// Whether a person has to look, which is a halt.
+    pub fn needs_a_person(self, repairs: bool) -> bool {
+        match self {
+            Self::Rotates | Self::EditsSecret | Self::MovesCurrentBack | Self::StartsRotation => true,
+            Self::ResetsPassword => !repairs,
+            Self::StripsPending | Self::SwitchesOff | Self::SwitchesOn => false,
+        }
+    }
+
     pub const ALL: [Self; 8] = [
         Self::Rotates,
         Self::EditsSecret,
@@ -288,14 +322,10 @@ impl Script {
         (!script.users.is_empty() && !script.replicas.is_empty()).then_some(script)
     }
 
-    /// Whether what a store alone knows may be forgotten.
-    pub fn loses_stores(&self) -> bool {
-        let loses = |one: &Happening| match one.what {
-            Perturbation::LoseStore { .. } => true,
-            Perturbation::Kill { store, .. } | Perturbation::End { store, .. } => store == Store::Lost,
-            _ => false,
-        };
-        self.happenings.iter().any(loses)
+    /// Whether others than rekeyd and its operators change anything.
+    pub fn has_strangers(&self) -> bool {
+        let strange = |one: &Happening| one.what.is_a_strangers();
+        self.happenings.iter().any(strange)
     }
 }
 

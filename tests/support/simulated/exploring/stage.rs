@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use rekeyd_sandbox::elasticache as ec;
 use rekeyd_sandbox::{CallContext, Operation, Settings, switches};
+use tempfile::TempDir;
 
 use super::super::operator::OPERATOR;
-use super::super::{Machine, Policy, Replica, Simulation, lifelike};
+use super::super::{Disk, Machine, Policy, Replica, Simulation, lifelike};
+use super::bystanders::{BYSTANDERS, NOT_ALLOWED};
 use super::outcome::Tally;
 use super::script::{OverlapPlan, Perturbation, PolicyPlan, ReplicaPlan, Script, UserKind, UserPlan};
 use crate::support::world::{REGION, document, document_with, secret_name};
@@ -28,8 +30,16 @@ pub(super) struct Stage<'a> {
     /// What is still to happen, in order.
     pub(super) agenda: BTreeMap<(Duration, usize), Cue>,
     cues: usize,
-    /// Users whom strangers have touched.
-    pub(super) touched: BTreeSet<String>,
+    /// Users of whom a person has to take care, and rightly.
+    pub(super) left_to_persons: BTreeSet<String>,
+    /// Users whom a stranger has switched on or off.
+    pub(super) switched: BTreeSet<String>,
+    /// Secrets whose rolled-back halt an operator has ended.
+    pub(super) resumed: BTreeSet<(usize, usize)>,
+    /// Replicas whose processes write to a store that is lost.
+    pub(super) storeless: BTreeSet<usize>,
+    /// Where stores are that are files.
+    files: Option<TempDir>,
     /// Pauses without an end: replica and user.
     pub(super) paused: BTreeSet<(usize, usize)>,
 }
@@ -42,6 +52,8 @@ pub(super) enum Cue {
     NodeRuns(String),
     NodeHears(String),
     ModifyingIsQuick,
+    /// An operator looks whether this replica's secret of this user can be rolled back, and so often again.
+    RollBack(usize, usize, u32),
 }
 
 /// A machine and its process, if one runs.
@@ -124,11 +136,18 @@ impl<'a> Stage<'a> {
             cast: Vec::new(),
             agenda: BTreeMap::new(),
             cues: 0,
-            touched: BTreeSet::new(),
+            left_to_persons: BTreeSet::new(),
+            switched: BTreeSet::new(),
+            resumed: BTreeSet::new(),
+            storeless: BTreeSet::new(),
+            files: script.files.then(|| TempDir::new().expect("a directory")),
             paused: BTreeSet::new(),
         };
         for user in &script.users {
             stage.make_user(user).await;
+        }
+        if script.bystanders {
+            stage.make_bystander_users().await;
         }
         for (cache, plan) in script.caches.iter().enumerate() {
             stage.make_cache(cache, plan.nodes).await;
@@ -139,6 +158,9 @@ impl<'a> Stage<'a> {
                 UserKind::Inactive | UserKind::Passwordless => document(&user.id()),
             };
             stage.sim.create_secret(&user.secret(), &text).await;
+        }
+        if script.bystanders {
+            stage.make_bystander_secrets().await;
         }
         for replica in &script.replicas {
             stage.hire(replica);
@@ -168,6 +190,8 @@ impl<'a> Stage<'a> {
     async fn make_cache(&self, cache: usize, nodes: u64) {
         let users = self.script.users.iter().filter(|user| user.caches.contains(&cache));
         let group = format!("group{cache}");
+        let stand_by = self.script.bystanders && cache == 0;
+        let bystanders = BYSTANDERS.into_iter().filter(|_| stand_by).map(str::to_owned);
         self.sim
             .call(ec::CreateUserGroup {
                 user_group_id: group.clone(),
@@ -175,6 +199,7 @@ impl<'a> Stage<'a> {
                 user_ids: Some(
                     std::iter::once("default".to_owned())
                         .chain(users.map(UserPlan::id))
+                        .chain(bystanders)
                         .collect(),
                 ),
                 ..ec::CreateUserGroup::default()
@@ -198,6 +223,10 @@ impl<'a> Stage<'a> {
             .sim
             .machine(&format!("replica{}", plan.number))
             .policy(policy(self.script));
+        let machine = match &self.files {
+            Some(files) => machine.disk(Disk::file(files.path().join(format!("{}.db", plan.number)))),
+            None => machine,
+        };
         machine.clock().step(chrono::TimeDelta::seconds(plan.clock_s));
         self.cast.push(Actor {
             number: plan.number,
@@ -268,6 +297,7 @@ impl<'a> Stage<'a> {
         };
         actor.state = match std::mem::replace(&mut actor.state, State::Between) {
             State::Down(machine) => {
+                self.storeless.remove(&number);
                 let (calls, saves) = (std::mem::take(&mut actor.calls), std::mem::take(&mut actor.saves));
                 State::Up(machine.trips(calls).save_trips(saves).start().await)
             }
@@ -308,16 +338,22 @@ fn policy(script: &Script) -> Policy {
         every_min,
         api_only,
         by_prefix,
+        repairs,
+        canary,
+        bears_trouble,
     } = &script.policy;
     let users: Vec<String> = script.users.iter().map(UserPlan::id).collect();
-    let users: Vec<&str> = users.iter().map(String::as_str).collect();
+    let mut users: Vec<&str> = users.iter().map(String::as_str).collect();
+    if script.bystanders {
+        users.push(NOT_ALLOWED);
+    }
     let policy = if *by_prefix {
         Policy {
             name: "orders".to_owned(),
             keys: "select = { name_prefix = \"production/\" }\nallow_users = [\"user*\"]\n".to_owned(),
         }
     } else {
-        Policy::new("orders", &users)
+        Policy::new("orders", &users).with("allow_users", "[\"user*\"]")
     };
     let overlap = match overlap {
         OverlapPlan::HalfAnHour => "\"30m\"",
@@ -326,7 +362,14 @@ fn policy(script: &Script) -> Policy {
     };
     let policy = policy
         .with("overlap", overlap)
-        .with("schedule", &format!("\"{every_min}m\""));
+        .with("schedule", &format!("\"{every_min}m\""))
+        .with("canary", &canary.to_string())
+        .with("on_drift", if *repairs { "\"repair\"" } else { "\"halt\"" });
+    let policy = if *bears_trouble {
+        policy.with("max_attention", "1000")
+    } else {
+        policy
+    };
     let passwordless = script.users.iter().any(|user| user.kind == UserKind::Passwordless);
     let policy = if passwordless {
         policy.with("first_password", "\"any\"")
