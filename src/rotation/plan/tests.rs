@@ -1,5 +1,6 @@
 //! Decisions on which a lockout would hang, without any I/O.
 
+mod revoking;
 mod rollback;
 
 use std::collections::BTreeSet;
