@@ -14,6 +14,9 @@ use crate::rotation::observation::Proof;
 use crate::rotation::revocation::{DeadPassword, Revocation};
 use crate::rotation::status::Phase;
 
+#[cfg(test)]
+mod tests;
+
 /// What no revocation ends, and what does.
 const OPEN_CONNECTIONS: &str = "Connections that were opened with these passwords live on until they are closed. \
     To end them: restart the clients; or take the user out of its user group and put it back, upon which ElastiCache \
@@ -98,8 +101,9 @@ pub(super) fn report(watched: &[Watched], json: bool, session: &Session) -> Resu
 /// What is told of a password that died meanwhile.
 pub(super) fn death(revocation: &Revocation, dead: &DeadPassword) -> String {
     format!(
-        "the password of version {} is dead after {} ({}, {} nodes)",
+        "the password of version {} is {} after {} ({}, {} nodes)",
         dead.version,
+        fate(dead),
         seconds(revocation.seconds_to(dead)),
         super::text::proof(Some(dead.proof)),
         dead.nodes
@@ -108,6 +112,14 @@ pub(super) fn death(revocation: &Revocation, dead: &DeadPassword) -> String {
 
 fn seconds(seconds: f64) -> String {
     format!("{seconds:.1} s")
+}
+
+/// What is known to have become of a password.
+fn fate(dead: &DeadPassword) -> &'static str {
+    match is_unproven(dead) {
+        true => "removed",
+        false => "dead",
+    }
 }
 
 fn is_unproven(dead: &DeadPassword) -> bool {
@@ -129,7 +141,7 @@ fn rows(watched: &Watched) -> Vec<[Cell; 7]> {
         rows.push([
             secret,
             user,
-            Cell::toned("dead", Tone::Good),
+            Cell::toned(fate(dead), if is_unproven(dead) { Tone::Busy } else { Tone::Good }),
             Cell::from(seconds(revocation.seconds_to(dead))),
             Cell::proof(Some(dead.proof)),
             Cell::from(dead.nodes.to_string()),
@@ -202,7 +214,7 @@ impl<'a> Summary<'a> {
 
     fn told(&self) -> String {
         let mut told = format!(
-            "{} of {} secrets: every password that was valid when the command was given is dead",
+            "Dead in {} of {} secrets: every password that was valid when the command was given",
             self.done, self.secrets
         );
         if let (Some(secret), Some(longest)) = (self.slowest_secret, self.slowest_seconds) {
@@ -210,7 +222,10 @@ impl<'a> Summary<'a> {
         }
         told += ".";
         for (count, what) in [
-            (self.unproven, "of these could not be proved dead by logins"),
+            (
+                self.unproven,
+                "of these had a password that was removed, and that no login could prove dead",
+            ),
             (self.waiting, "not over yet; the daemon goes on: see `rekeyd status`"),
             (
                 self.failed,

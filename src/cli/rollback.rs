@@ -8,13 +8,16 @@ use crate::cli::args::RollbackArgs;
 use crate::cli::client::{Client, ClientError};
 use crate::cli::exit::Exit;
 use crate::cli::show::{pretty, told};
-use crate::cli::text::{clean, proof};
+use crate::cli::text::{clean, proof, time};
 use crate::cli::{CliError, Reply, Session};
 use crate::clock::{Timestamp, after};
 use crate::engine::control::{Accepted, RollbackOptions};
 use crate::rotation::rollback::{Rollback, RollbackOutcome};
 use crate::rotation::status::SecretStatus;
 use crate::server::wire::RollbackBody;
+
+#[cfg(test)]
+mod tests;
 
 /// Between two looks.
 const POLL: Duration = Duration::from_millis(500);
@@ -24,6 +27,9 @@ const GRACE: Duration = Duration::from_secs(60);
 
 /// A daemon that restarts shows nothing for a while.
 const LOOKS_IN_VAIN: u32 = 120;
+
+/// A daemon whose store was lost shows the secret without the request; one whose looks lag does, a little later.
+const LOOKS_AT_LOSS: u32 = 10;
 
 /// Asks for a rollback, and waits for its outcome.
 pub(super) async fn rollback(client: &Client, args: RollbackArgs, session: &Session) -> Result<Reply, CliError> {
@@ -61,7 +67,7 @@ struct Ended {
 
 async fn follow(client: &Client, accepted: &Accepted, session: &Session) -> Result<Ended, ClientError> {
     let mut last = String::new();
-    let mut vain = 0;
+    let (mut vain, mut losses) = (0, 0);
     loop {
         let status = match client.secrets(Some(&accepted.arn)).await {
             Ok(secrets) => secrets.into_iter().next(),
@@ -72,9 +78,11 @@ async fn follow(client: &Client, accepted: &Accepted, session: &Session) -> Resu
         let rollback = status.as_ref().and_then(|status| status.rollback.clone());
         let rollback = rollback.filter(|rollback| Some(rollback.asked_at) >= accepted.requested_at);
         vain = if rollback.is_some() { 0 } else { vain + 1 };
+        let lost = status.is_some() && rollback.is_none();
+        losses = if lost { losses + 1 } else { 0 };
         let over = match &rollback {
             Some(rollback) => !rollback.is_open() || after(rollback.until, GRACE) < session.clock.now(),
-            None => vain >= LOOKS_IN_VAIN || status.is_some(),
+            None => vain >= LOOKS_IN_VAIN || losses >= LOOKS_AT_LOSS,
         };
         if over {
             return Ok(Ended { rollback, status });
@@ -103,7 +111,8 @@ fn progress(status: Option<&SecretStatus>) -> String {
 struct Report<'a> {
     secret: &'a str,
     arn: &'a str,
-    /// `rolled_back`, `refused`, `expired`, or `unknown` when the daemon does not tell.
+    /// `rolled_back`, `refused`, `expired`, or `unknown` when the daemon does not tell, or the move was sent
+    /// and may still arrive.
     result: &'static str,
     /// Why it was refused.
     reason: Option<&'static str>,
@@ -133,8 +142,8 @@ impl Ended {
                 let left = self.rollback.as_ref().map_or("-", |rollback| &rollback.version);
                 let words = format!(
                     "{secret}: rolled back. AWSCURRENT is on version {} again ({} on {} nodes), AWSPREVIOUS on {left}. \
-                     Both passwords log in, and nothing is rotated, until `rekeyd resume {secret}`: then a new \
-                     password is made, and that of {left} removed.",
+                     The user keeps both passwords, and nothing is rotated, until `rekeyd resume {secret}`. The next \
+                     rotation after that, when it is due or asked for, removes the password of {left} and makes a new one.",
                     started.previous,
                     proof(Some(started.proof)),
                     started.nodes
@@ -144,6 +153,17 @@ impl Ended {
             (Some(RollbackOutcome::Refused { reason, detail, .. }), _) => (
                 Exit::Refused,
                 format!("{secret}: refused: {reason}: {} ({detail})", reason.meaning()),
+            ),
+            (Some(RollbackOutcome::Expired { .. }), Some(started)) => (
+                Exit::Failed,
+                format!(
+                    "{secret}: not known to be rolled back. The move to version {} was sent and not confirmed in time. \
+                     It may still arrive until the policy's `fence` after {} is over: `rekeyd status {secret}` then \
+                     tells where AWSCURRENT is; it was waiting for: {}",
+                    started.previous,
+                    time(self.rollback.as_ref().map(|rollback| rollback.until)),
+                    self.waited_for()
+                ),
             ),
             (Some(_), _) => (
                 Exit::Failed,
@@ -173,6 +193,7 @@ impl Ended {
         let (result, reason, ended_at) = match self.outcome() {
             Some(RollbackOutcome::RolledBack { at }) => ("rolled_back", None, Some(*at)),
             Some(RollbackOutcome::Refused { at, reason, .. }) => ("refused", Some(reason.label()), Some(*at)),
+            Some(RollbackOutcome::Expired { at }) if started.is_some() => ("unknown", None, Some(*at)),
             Some(RollbackOutcome::Expired { at }) => ("expired", None, Some(*at)),
             None => ("unknown", None, None),
         };

@@ -80,6 +80,15 @@ impl Watched {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn ended(accepted: Accepted, status: SecretStatus, standing: Standing) -> Self {
+        Self {
+            status: Some(status),
+            standing,
+            ..Self::new(accepted)
+        }
+    }
+
     /// Why it stands where it does.
     pub(super) fn told(&self) -> String {
         match (&self.standing, &self.status) {

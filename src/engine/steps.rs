@@ -191,9 +191,13 @@ impl Engine {
         let pending = SecretDocument::parse(text.expose_secret()).map_err(|error| {
             AwsError::internal("PutSecretValue", &format!("the new document cannot be read: {error}"))
         })?;
+        let tried = self
+            .record_of(stage.key)
+            .and_then(|record| record.rotation)
+            .is_some_and(|rotation| rotation.version == version);
         let intent = Event::RotationStarted {
             version: version.clone(),
-            parent,
+            parent: parent.clone(),
             generation,
         };
         self.record(stage.key, intent).await?;
@@ -201,6 +205,15 @@ impl Engine {
         let (secret, signed_at) = (&stage.observation.secret, stage.observation.taken.wall);
         let writer = &stage.ports.secrets_writer;
         let put = answered(writer.put_pending(&secret.arn, &version, &text, signed_at).await);
+        if put.as_ref().is_err_and(|error| error.class == ErrorClass::Conflict) && !tried {
+            // Another replica made it, nobody here knows when: perhaps before it was asked for.
+            let found = Event::RotationFound {
+                version: version.clone(),
+                parent,
+                generation,
+            };
+            self.record(stage.key, found).await?;
+        }
         put.map_err(|error| withhold(error, std::slice::from_ref(&new)))?;
         self.record(
             stage.key,

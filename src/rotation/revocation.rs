@@ -46,6 +46,22 @@ impl Revocation {
         }
     }
 
+    /// The revocation, if it was asked for by `latest`; without what is dated later.
+    pub(super) fn believed(mut self, latest: Timestamp) -> Option<Self> {
+        self.dead.retain(|dead| dead.at <= latest);
+        [Some(self.asked_at), self.ended_at]
+            .into_iter()
+            .flatten()
+            .all(|date| date <= latest)
+            .then_some(self)
+    }
+
+    /// When something happened that it tells of.
+    pub(super) fn dates(&self) -> impl Iterator<Item = Option<Timestamp>> {
+        let dead = self.dead.iter().map(|dead| Some(dead.at));
+        [Some(self.asked_at), self.ended_at].into_iter().chain(dead)
+    }
+
     /// Whether something is left to do.
     pub fn is_open(&self) -> bool {
         self.ended_at.is_none()
@@ -75,11 +91,11 @@ impl Record {
         open.is_some_and(|revocation| revocation.safe.as_deref() != Some(previous))
     }
 
-    /// A version was promoted that was made after the revocation was asked for.
-    pub(super) fn note_safe(&mut self, version: &str, made_after: Option<Timestamp>) {
+    /// A version was promoted; `made_after` tells whether it was made after a date.
+    pub(super) fn note_safe(&mut self, version: &str, made_after: impl Fn(Timestamp) -> bool) {
         if let Some(revocation) = self.revocation.as_mut().filter(|revocation| revocation.is_open())
             && revocation.safe.is_none()
-            && made_after.is_some_and(|made_after| revocation.asked_at <= made_after)
+            && made_after(revocation.asked_at)
         {
             revocation.safe = Some(version.to_owned());
         }

@@ -91,6 +91,17 @@ impl Rollback {
         self.outcome.is_none()
     }
 
+    /// When something happened that it tells of.
+    pub(super) fn dates(&self) -> impl Iterator<Item = Option<Timestamp>> {
+        let outcome = self.outcome.as_ref().map(|outcome| match outcome {
+            RollbackOutcome::RolledBack { at }
+            | RollbackOutcome::Refused { at, .. }
+            | RollbackOutcome::Expired { at } => *at,
+        });
+        let started = self.started.as_ref().map(|started| started.at);
+        [Some(self.asked_at), started, outcome].into_iter()
+    }
+
     /// Whether it moved AWSCURRENT.
     pub fn is_done(&self) -> bool {
         matches!(self.outcome, Some(RollbackOutcome::RolledBack { .. }))

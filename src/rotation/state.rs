@@ -30,6 +30,9 @@ pub struct Rotation {
     pub generation: u32,
     /// When it began, or was found.
     pub started_at: Timestamp,
+    /// When it began for the first time, if it did so more than once: its version was not seen, and made again.
+    #[serde(default)]
+    pub first_started_at: Option<Timestamp>,
     /// Whether it was found under way, so that nobody knows when it began.
     #[serde(default)]
     pub found: bool,
@@ -45,6 +48,14 @@ pub struct Rotation {
     pub finishing: Option<Finishing>,
     /// Why it is being given up.
     pub abandoning: Option<String>,
+}
+
+impl Rotation {
+    /// Whether an operator asked for something before its version can have been made. Only this store's own
+    /// rotations tell that by their dates.
+    pub(super) fn began_after(&self, asked_at: Timestamp) -> bool {
+        !self.found && asked_at <= self.first_started_at.unwrap_or(self.started_at)
+    }
 }
 
 /// A promotion that is about to be asked for.
@@ -277,6 +288,7 @@ impl Record {
         }
         Self {
             request: self.request.filter(|request| request.at <= latest),
+            revocation: self.revocation.and_then(|revocation| revocation.believed(latest)),
             pause: self.pause,
             ..Self::new(self.secret_arn, now)
         }
@@ -288,13 +300,14 @@ impl Record {
             let finishing = rotation.finishing.map(|finishing| finishing.at);
             [
                 Some(rotation.started_at),
+                rotation.first_started_at,
                 rotation.set_at,
                 rotation.settled_since,
                 finishing,
             ]
         });
         let promotion = self.promotion.iter();
-        let promotion = promotion.flat_map(|promotion| [Some(promotion.at), promotion.started_at]);
+        let promotion = promotion.flat_map(|promotion| [Some(promotion.at), promotion.started_at, promotion.sent_at]);
         let retirement = self.retirement.iter().flat_map(|retirement| {
             [
                 Some(retirement.started_at),
@@ -313,14 +326,30 @@ impl Record {
             self.waiting.as_ref().map(|waiting| waiting.since),
             self.attention.as_ref().map(|attention| attention.since),
             self.halt.as_ref().map(|halt| halt.since),
+            self.moved_back.as_ref().map(|moved| moved.at),
         ];
-        rotation.chain(promotion).chain(retirement).chain(others).flatten()
+        let asked_for = self.revocation.iter().flat_map(Revocation::dates);
+        let asked_for = asked_for.chain(self.rollback.iter().flat_map(Rollback::dates));
+        let drift = self.drift.iter().map(|drift| Some(drift.since));
+        let drift = drift.chain(self.repairs.iter().copied().map(Some));
+        let repair = self.repair.iter();
+        let drift = drift.chain(repair.flat_map(|repair| [Some(repair.started_at), repair.set_at]));
+        let rotations = rotation.chain(promotion).chain(retirement);
+        rotations.chain(others).chain(asked_for).chain(drift).flatten()
     }
 
-    /// The last request, if the version under AWSCURRENT has not served it.
+    /// The last request, if the version under AWSCURRENT has not served it. What revokes is served by a
+    /// rotation alone: whatever else became current since, a person's edit of the document for one, may hold
+    /// the password that leaked.
     pub fn standing_request(&self, current: &str, created: Option<Timestamp>) -> Option<&Request> {
+        let promoted = |request: &Request| {
+            let promotion = self.promotion.as_ref();
+            promotion.is_some_and(|promotion| promotion.version == current && request.at <= promotion.at)
+        };
         self.request.as_ref().filter(|request| {
-            request.over.as_deref() == Some(current) || created.is_none_or(|created| request.at > created)
+            request.over.as_deref() == Some(current)
+                || (request.revoke_previous && self.revoking() && !promoted(request))
+                || created.is_none_or(|created| request.at > created)
         })
     }
 }

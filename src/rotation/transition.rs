@@ -111,8 +111,8 @@ impl Record {
     /// version takes nothing back.
     fn ask(&mut self, request: &Request) {
         let rotation = self.rotation.as_ref();
-        let being_served =
-            |before: &Request| rotation.is_some_and(|rotation| !rotation.found && before.at <= rotation.started_at);
+        let being_served = |before: &Request| rotation.is_some_and(|rotation| rotation.began_after(before.at));
+        let request = &self.about_what_is_current(request);
         let before = self
             .request
             .take()
@@ -124,6 +124,17 @@ impl Record {
         });
         if request.revoke_previous {
             self.begin_revocation(request.at);
+        }
+    }
+
+    /// A promotion is known here before it is seen, and a request may still be about what it replaced.
+    fn about_what_is_current(&self, request: &Request) -> Request {
+        let promotion = self.promotion.as_ref();
+        let promotion = promotion.filter(|promotion| request.over.as_ref() == Some(&promotion.previous));
+        let promoted = promotion.map(|promotion| promotion.version.clone());
+        Request {
+            over: promoted.or_else(|| request.over.clone()),
+            ..request.clone()
         }
     }
 
@@ -140,12 +151,15 @@ impl Record {
                 generation,
             } => {
                 self.repair = None;
+                let again = self.rotation.take().filter(|rotation| rotation.version == *version);
+                let found = again.as_ref().is_some_and(|rotation| rotation.found);
                 self.rotation = Some(Rotation {
                     version: version.clone(),
                     parent: parent.clone(),
                     generation: *generation,
                     started_at: at,
-                    found: matches!(event, Event::RotationFound { .. }),
+                    first_started_at: again.map(|rotation| rotation.first_started_at.unwrap_or(rotation.started_at)),
+                    found: found || matches!(event, Event::RotationFound { .. }),
                     created: false,
                     set_started: false,
                     set_at: None,
@@ -229,21 +243,19 @@ impl Record {
         let rotation = self.rotation.take().filter(|rotation| rotation.version == version);
         let started_at = rotation.as_ref().map(|rotation| rotation.started_at);
         let finishing = rotation.as_ref().and_then(|rotation| rotation.finishing);
-        let before_it = |request: &Request| started_at.is_some_and(|started_at| request.at <= started_at);
-        let found = rotation.as_ref().is_some_and(|rotation| rotation.found);
-        // One from the future was made under another clock, and would stand for ever.
-        let served = self
-            .request
-            .take_if(|request| rotation.is_some() && (request.at > at || (!found && before_it(request))));
-        // A request that came while the rotation was under way stands on, for the next one. That it is
-        // about this version holds whatever AWS's clock says of the version's age. When another process
-        // made a version that was found later than the request came, only that age can tell.
-        if let Some(request) = self
-            .request
-            .as_mut()
-            .filter(|request| rotation.is_some() && !before_it(request))
+        let made_after = |asked_at| rotation.as_ref().is_some_and(|rotation| rotation.began_after(asked_at));
+        let served = self.request.take_if(|request| made_after(request.at));
+        // When another process made a version that was found later than the request came, only that
+        // version's age can tell whether it serves the request.
+        let age_tells = |rotation: &Rotation, request: &Request| rotation.found && request.at <= rotation.started_at;
+        if let (Some(request), Some(rotation)) = (self.request.as_mut(), &rotation)
+            && !age_tells(rotation, request)
         {
+            // It came while the rotation was under way, and stands on, for the next one. That it is about
+            // this version holds whatever AWS's clock says of the version's age. A date of another clock,
+            // which was set back since, would let it stand for ever.
             request.over = Some(version.to_owned());
+            request.at = request.at.min(at);
         }
         // Seen twice, it is still one promotion, at its first time.
         let known = self.promotion.take().filter(|promotion| promotion.version == version);
@@ -252,10 +264,11 @@ impl Record {
             previous: previous.to_owned(),
             at,
             started_at,
-            revoke_previous: self.revokes(previous) || served.is_some_and(|request| request.revoke_previous),
+            revoke_previous: self.revokes(previous) || served.as_ref().is_some_and(|request| request.revoke_previous),
             sent_at: finishing.filter(|_| proof.is_some()).map(|finishing| finishing.at),
         }));
-        self.note_safe(version, started_at.filter(|_| !found));
+        let revokes = served.is_some_and(|request| request.revoke_previous);
+        self.note_safe(version, |asked_at| revokes || made_after(asked_at));
         self.open_write = None;
         self.check = proof.map(|proof| Check {
             version: version.to_owned(),
@@ -372,3 +385,7 @@ impl Record {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "transition_tests.rs"]
+mod tests;

@@ -238,7 +238,7 @@ async fn the_command_line_tells_when_each_password_died_and_that_open_connection
         "dead",
         "proven",
         first.as_str(),
-        "1 of 1 secrets: every password",
+        "Dead in 1 of 1 secrets: every password",
         "the slowest was",
         "live on until they are closed",
     ] {

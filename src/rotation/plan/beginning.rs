@@ -106,7 +106,7 @@ impl Resting<'_> {
     }
 
     /// If the store is new or was lost, what was written just before is not known.
-    fn unknown_write(&self) -> Option<Timestamp> {
+    pub(super) fn unknown_write(&self) -> Option<Timestamp> {
         (self.record.settled_at.is_none() && self.subject.touched()).then_some(self.record.first_seen)
     }
 

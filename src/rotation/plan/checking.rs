@@ -31,13 +31,21 @@ impl Resting<'_> {
                 after(check.at, heartbeat_of(self.subject.arn, interval))
             })
             .max(self.context.checks_from);
-        match check.proof {
+        let next = match check.proof {
             // What made it unprovable may pass at any time.
             Proof::Unproven(reason) if reason != UnprovenReason::ApiOnly => {
                 heartbeat.min(after(check.at, self.context.policy.retry.max))
             }
             _ => heartbeat,
-        }
+        };
+        let late = self.last_arrival().filter(|late| check.at < *late);
+        late.map_or(next, |late| next.min(late))
+    }
+
+    /// By when a write that was never answered arrives, if ever. It may bring a dead password back.
+    fn last_arrival(&self) -> Option<Timestamp> {
+        let write = self.record.unanswered_write()?;
+        Some(after(write, self.context.policy.fence))
     }
 
     /// One that was never checked, or has drifted, is checked as soon as may be.

@@ -149,7 +149,10 @@ impl<'a> RollingBack<'a> {
             let detail = format!("version {version} is to be promoted");
             return Err(refused(RollbackRefusal::RotationPending, detail));
         }
-        if self.record.revoking() {
+        let standing = self
+            .record
+            .standing_request(self.subject.current, self.subject.created());
+        if self.record.revoking() || standing.is_some_and(|request| request.revoke_previous) {
             let detail = format!("version {previous} would be current again, and its password may have leaked");
             return Err(refused(RollbackRefusal::RevocationOpen, detail));
         }

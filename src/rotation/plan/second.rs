@@ -29,6 +29,9 @@ impl Resting<'_> {
             return Err(self.halt(HaltReason::UnknownPassword, detail));
         };
         self.await_fence_of(&version)?;
+        if self.subject.previous == Some(version.as_str()) {
+            self.await_fence_of_rollback()?;
+        }
         retiring::decide(self.subject, self.record, self.context, &version)
     }
 
@@ -48,17 +51,29 @@ impl Resting<'_> {
     }
 
     /// A move of AWSCURRENT back to the previous version that was sent and never answered must find
-    /// that version's password on the user for as long as AWS would accept it, `--now` or not.
+    /// that version's password on the user for as long as AWS would accept it, `--now` or not. If the
+    /// store is new or was lost, one may have been sent that nobody knows of. A retirement at the end of
+    /// the overlap need not wait for that: so close to the end none is sent.
     pub(super) fn await_fence_of_rollback(&self) -> Deliberation<()> {
-        let sent = self.record.doubtful_rollback();
-        let until = sent.map(|sent| after(sent, self.context.policy.fence));
-        match until.filter(|until| *until > self.context.now) {
-            None => Ok(()),
-            Some(until) => Err(self.fenced(
-                until,
+        let at_once = self.request.is_some_and(|request| request.now);
+        let perhaps = self.unknown_write().filter(|_| self.record.revoking() && !at_once);
+        for (sent, why) in [
+            (
+                self.record.doubtful_rollback(),
                 "a rollback was sent and never answered; the previous password stays until it cannot arrive any more",
-            )),
+            ),
+            (
+                perhaps,
+                "the store is new, and a rollback that was sent before may still arrive; the previous password stays \
+                 until it cannot any more; `rotate --now --revoke-previous` does not wait",
+            ),
+        ] {
+            let until = sent.map(|sent| after(sent, self.context.policy.fence));
+            if let Some(until) = until.filter(|until| *until > self.context.now) {
+                return Err(self.fenced(until, why));
+            }
         }
+        Ok(())
     }
 
     /// The versions whose password it may be: those given up, and the previous one.

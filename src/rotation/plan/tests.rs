@@ -1,6 +1,7 @@
 //! Decisions on which a lockout would hang, without any I/O.
 
 mod fixtures;
+mod revoking;
 mod rollback;
 
 use std::time::Duration;

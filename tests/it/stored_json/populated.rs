@@ -70,6 +70,7 @@ fn rotation() -> Rotation {
         parent: current(),
         generation: 1,
         started_at: at(1),
+        first_started_at: Some(at(0)),
         found: true,
         created: true,
         set_started: true,
@@ -133,6 +134,7 @@ fn drift() -> Drift {
         detail: "refused by master.cache1.use1.cache.amazonaws.com:6379".to_owned(),
         since: at(22),
         repair_from: Some(at(23)),
+        fought: true,
     }
 }
 
