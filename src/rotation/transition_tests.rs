@@ -166,6 +166,7 @@ fn a_record_from_the_future_is_forgotten_but_not_what_it_revokes() {
                 detail: String::new(),
                 since: at(7_200),
                 repair_from: None,
+                fought: false,
             });
         },
         |record| {
