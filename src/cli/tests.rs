@@ -323,3 +323,26 @@ fn a_command_line_that_makes_no_sense_is_refused() {
         parse(line);
     }
 }
+
+#[tokio::test]
+async fn a_rollback_that_a_lagging_look_does_not_show_yet_is_followed_and_one_that_is_never_shown_is_lost() {
+    use crate::rotation::rollback::{Rollback, RollbackOutcome};
+    for (shown_from, result) in [(4, "expired"), (usize::MAX, "unknown")] {
+        let control = FakeControl::new(vec![status("a")]);
+        let (_folder, socket, _running) = admin(&control).await;
+        control.script(move |look, secrets| {
+            secrets[0].rollback = (look >= shown_from).then(|| Rollback {
+                asked_at: at(0),
+                until: at(60),
+                version: "v1".to_owned(),
+                now: false,
+                started: None,
+                outcome: Some(RollbackOutcome::Expired { at: at(61) }),
+            });
+        });
+        let reply = reply(&socket, "rekeyd rollback a --json").await;
+        assert_eq!(reply.exit, Exit::Failed);
+        let told: Value = serde_json::from_str(&reply.stdout).unwrap();
+        assert_eq!(told["result"], result, "{told:#}");
+    }
+}

@@ -15,6 +15,7 @@ use crate::rotation::reason::{AttentionReason, HaltReason, WaitReason};
 use crate::rotation::revocation::Revocation;
 use crate::rotation::rollback::{MovedBack, Rollback};
 use crate::rotation::step::Step;
+use crate::rotation::version::generation_of;
 
 /// By how much a clock may be set back before what was stored under the old time is not believed.
 const CLOCK_SET_BACK: Duration = Duration::from_secs(3_600);
@@ -346,9 +347,14 @@ impl Record {
             let promotion = self.promotion.as_ref();
             promotion.is_some_and(|promotion| promotion.version == current && request.at <= promotion.at)
         };
+        let derived = |request: &Request| {
+            let over = request.over.as_ref();
+            over.is_some_and(|over| generation_of(&self.secret_arn, over, current).is_some())
+        };
+        let revokes = |request: &Request| request.revoke_previous && self.revoking();
         self.request.as_ref().filter(|request| {
             request.over.as_deref() == Some(current)
-                || (request.revoke_previous && self.revoking() && !promoted(request))
+                || (revokes(request) && !promoted(request) && !derived(request))
                 || created.is_none_or(|created| request.at > created)
         })
     }

@@ -166,6 +166,27 @@ fn a_rotation_under_way_ends_with_retirement_at_once_and_the_one_asked_for_still
 }
 
 #[test]
+fn a_document_that_a_person_edits_while_the_answer_waits_does_not_end_it() {
+    simulate(7, lifelike(), async |sim| {
+        use rekeyd::engine::control::{Control, Selector};
+        let leak = leak(&sim, "\"24h\"").await;
+        let only = Selector {
+            secrets: vec![leak.secret.clone()],
+            ..Selector::default()
+        };
+        leak.replica.engine.pause(&only, None, None).await.unwrap();
+        leak.replica.rotate(&leak.secret, LEAK).await;
+        sim.run_for(MINUTE).await;
+        let theirs = "11111111-2222-4333-8444-555555555555";
+        sim.put(USER, theirs, &document_with(USER, OLD), None).await;
+        leak.replica.engine.resume(&only).await.unwrap();
+        let revocation = leak.ended().await;
+        assert_eq!(versions(&revocation), [theirs]);
+        leak.assert_dead(&[OLD]);
+    });
+}
+
+#[test]
 fn a_paused_secret_holds_the_answer_until_it_is_resumed() {
     simulate(4, lifelike(), async |sim| {
         use rekeyd::engine::control::{Control, Selector};

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use rekeyd::policy::Overlap as Span;
+use rekeyd::rotation::version::generation_of;
 use rekeyd_sandbox::{LoginAnswer, Sandbox, UserView};
 
 use super::Auditor;
@@ -32,6 +33,13 @@ impl Tracked {
         self.requests
             .iter()
             .any(|asked| asked.revoke_previous && created.is_none_or(|created| asked.at >= created))
+            || self.revoked_though_edited(&overlap.previous)
+    }
+
+    /// Whether a person put this version, and what an operator revoked may be in it.
+    fn revoked_though_edited(&self, version: &str) -> bool {
+        let derived = |parent: &String| generation_of(&self.view.arn, parent, version).is_some();
+        self.requests.iter().any(|asked| asked.revoke_previous) && !self.documents.keys().any(derived)
     }
 
     /// The request that a version under AWSCURRENT has not served. Clocks may differ by `spread`.
@@ -39,7 +47,7 @@ impl Tracked {
         let created = self.created(version);
         self.requests.iter().any(|asked| {
             asked.over.as_deref() == Some(version) || created.is_none_or(|created| asked.at + spread > created)
-        })
+        }) || self.revoked_though_edited(version)
     }
 }
 
@@ -52,7 +60,7 @@ impl Auditor {
         let Some(secret) = self.secrets.get_mut(arn) else {
             return;
         };
-        let child = rekeyd::rotation::version::generation_of(arn, from, to).is_some();
+        let child = generation_of(arn, from, to).is_some();
         secret.overlap = previous.zip(current).and_then(|((document, password), (_, current))| {
             // Where AWS does not date a promotion, whoever has lost its date goes by that of the put.
             let put = secret.created(to).filter(|_| !dated);
