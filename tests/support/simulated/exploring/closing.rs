@@ -9,7 +9,7 @@ use rekeyd_sandbox::{LoginAnswer, SecretView};
 
 use super::super::Replica;
 use super::bystanders::{self, BYSTANDERS};
-use super::script::{OverlapPlan, UserKind, UserPlan};
+use super::script::{OverlapPlan, Store, UserKind, UserPlan};
 use super::stage::{Stage, State, cache_id};
 
 /// How long a world may take to come to rest, beyond the time between two rotations.
@@ -123,6 +123,12 @@ impl Stage<'_> {
         let hit = self.sim.world.sandbox.faults().iter().map(|armed| armed.fired).sum();
         self.tally.add("calls hit by faults", hit);
         self.sim.faults(Vec::new());
+        if self.script.files {
+            // A process does not write to a file that is not in place any more, and says so: it is to be restarted.
+            for replica in self.storeless.clone() {
+                self.stop(replica, Store::Kept, 1, false).await;
+            }
+        }
         for actor in &self.cast {
             if let State::Up(replica) = &actor.state {
                 replica.disk().mend();

@@ -119,7 +119,7 @@ impl Stage<'_> {
         }
     }
 
-    async fn stop(&mut self, number: usize, store: Store, down_s: u64, gently: bool) -> bool {
+    pub(super) async fn stop(&mut self, number: usize, store: Store, down_s: u64, gently: bool) -> bool {
         let Some(actor) = self.cast.iter_mut().find(|actor| actor.number == number) else {
             return false;
         };
