@@ -261,7 +261,7 @@ async fn daemons_killed_at_random_moments_hundreds_of_times_lock_no_application_
 
     let began = Instant::now();
     let deadline = began + Duration::from_secs(240) + Duration::from_secs(2) * kills;
-    let promotions = usize::try_from(kills / 10).unwrap();
+    let promotions = usize::try_from(kills / 16).unwrap();
     let enough = || {
         run.nobody_was_locked_out();
         assert!(Instant::now() < deadline, "it takes too long\n{}", run.told());
