@@ -61,7 +61,7 @@ impl<'a> Killer<'a> {
         } else {
             daemon.ready().await;
             // Most die young, at any phase of what they do first; some live to rotate.
-            let longest = if self.chance.random_bool(0.1) { 2_000 } else { 300 };
+            let longest = if self.chance.random_bool(0.15) { 2_000 } else { 300 };
             sleep(self.span(20, longest)).await;
             self.lives += 1;
             if self.lives.is_multiple_of(STALLED_LIFE) {
