@@ -149,8 +149,10 @@ async fn run(sim: Simulation, moment: Option<Duration>, nth: usize) -> usize {
             if place.starts_with("/rollback") {
                 sim.world.auditor().allow_rollback(&secret.arn);
             }
-            if is_an_order(&place, &value) {
-                sim.world.auditor().requested(now, &secret.arn, true);
+            // When a rotation began says which request it serves.
+            let order = is_an_order(&place, &value);
+            if order || place.starts_with("/rotation") {
+                sim.world.auditor().requested(now, &secret.arn, order);
             }
             told.push((user.clone(), place, value, secret.versions.len()));
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rekeyd::clock::Clock;
-use rekeyd::engine::control::{Control, RotateOptions};
+use rekeyd::engine::control::{Control, RotateOptions, Selector};
 use rekeyd::rotation::event::Event;
 use rekeyd::rotation::observation::Proof;
 use rekeyd::rotation::status::{Phase, SecretStatus};
@@ -174,23 +174,52 @@ fn a_disk_that_fails_now_and_then_delays_a_rotation_and_no_more() {
     });
 }
 
+async fn entries(replica: &Replica) -> usize {
+    replica.engine.history(None, 100).await.unwrap().len()
+}
+
 #[test]
-fn a_store_that_is_lost_under_a_process_is_missed_by_the_next_one_only() {
+fn a_store_in_memory_that_is_lost_under_a_process_is_missed_by_the_next_one_only() {
+    simulate(1, lifelike(), async |sim| {
+        sim.live_user("user1", OLD).await;
+        let replica = sim.machine("rekeyd").policy(policy()).start().await;
+        checked(&replica).await;
+        replica.lose_store();
+        request(&replica).await;
+        done(&replica).await;
+        assert!(entries(&replica).await > 10);
+        let replica = replica.crash().start().await;
+        assert_eq!(entries(&replica).await, 0, "the old store is still there");
+    });
+}
+
+#[test]
+fn a_file_that_is_deleted_under_a_process_takes_no_request_and_the_next_process_begins_anew() {
     let folder = tempfile::tempdir().unwrap();
-    for disk in [Disk::empty(), Disk::file(folder.path().join("state.db"))] {
-        simulate(1, lifelike(), async |sim| {
-            sim.live_user("user1", OLD).await;
-            let replica = sim.machine("rekeyd").policy(policy()).disk(disk).start().await;
-            checked(&replica).await;
-            replica.lose_store();
-            request(&replica).await;
-            done(&replica).await;
-            let entries = async |replica: &Replica| replica.engine.history(None, 100).await.unwrap().len();
-            assert!(entries(&replica).await > 10);
-            let replica = replica.crash().start().await;
-            assert_eq!(entries(&replica).await, 0, "the old store is still there");
-        });
-    }
+    simulate(1, lifelike(), async |sim| {
+        sim.live_user("user1", OLD).await;
+        let disk = Disk::file(folder.path().join("state.db"));
+        let replica = sim.machine("rekeyd").policy(policy()).disk(disk).start().await;
+        checked(&replica).await;
+        replica.lose_store();
+        let selector = Selector {
+            all: true,
+            ..Selector::default()
+        };
+        let refused = replica.engine.rotate(&selector, RotateOptions::default()).await;
+        assert!(refused.is_err_and(|error| error.to_string().contains("was deleted")));
+        sim.run_for(10 * MINUTE).await;
+        assert_eq!(
+            sim.secret(&secret_name("user1")).versions.len(),
+            1,
+            "rotated without a store"
+        );
+        let replica = replica.crash().start().await;
+        checked(&replica).await;
+        assert_eq!(entries(&replica).await, 1, "more than the check");
+        request(&replica).await;
+        done(&replica).await;
+    });
 }
 
 #[test]
