@@ -104,6 +104,9 @@ impl Children {
     }
 
     fn number(&self, generation: u32) -> u128 {
+        if generation >= GENERATIONS {
+            return self.digest(generation);
+        }
         let mut numbers = self.numbers.borrow_mut();
         while numbers.len() <= generation as usize {
             let next = u32::try_from(numbers.len()).unwrap_or(u32::MAX);

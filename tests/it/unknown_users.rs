@@ -15,6 +15,7 @@ async fn users_that_elasticache_does_not_know_hold_nobody_up_and_recover_by_them
     let delete = world.elasticache.delete_user().user_id("gone");
     delete.send().await.unwrap();
     let policy = Policy::new("orders", &["good", "gone", "never"]).with("schedule", "\"2s\"");
+    let policy = policy.with("max_attention", "\"100%\"").with("canary", "0");
     let daemon = world.daemon("rekeyd").policy(policy).run().await;
     for user in ["gone", "never"] {
         let secret = secret_name(user);

@@ -47,6 +47,8 @@ fn policies(cases: &Cases<'_>, schedule: &str) -> [Policy; 2] {
         Policy::new(name, &users)
             .with("secrets", &format!("{secrets:?}"))
             .with("schedule", schedule)
+            .with("max_attention", "\"100%\"")
+            .with("canary", "0")
     };
     [policy("open", &open), policy("shut", &paused).with("paused", "true")]
 }

@@ -110,15 +110,6 @@ pub(super) async fn versions(cases: &mut Cases<'_>) {
     cases.put("foreign-pending", foreign, &pending, "AWSPENDING").await;
     cases.add("foreign-pending", "foreign_pending").says = foreign.to_owned();
 
-    // One that rekeyd made, but from a version that a person has since replaced.
-    let (arn, first) = cases.good_secret("stale-pending").await;
-    let stale = version_id(&arn, &first, 0);
-    let pending = document_with("stale-pending", OTHER);
-    cases.put("stale-pending", &stale, &pending, "AWSPENDING").await;
-    let edited = document_with("stale-pending", OLD).replacen('{', "{\"host\":\"a\",", 1);
-    cases.put("stale-pending", foreign, &edited, "AWSCURRENT").await;
-    cases.add("stale-pending", "foreign_pending").says = stale;
-
     let pending = [
         ("pending-moved", "pending_user_changed", document_with("twin", OTHER)),
         (

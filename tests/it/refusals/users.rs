@@ -39,7 +39,6 @@ pub(super) const USERS: &[(&str, &str, &[&str])] = &[
     ("two-while-off", OFF, &[OLD, OTHER]),
     ("drifted", ON, &[OTHER]),
     ("foreign-pending", ON, &[OLD]),
-    ("stale-pending", ON, &[OLD]),
     ("pending-moved", ON, &[OLD]),
     ("pending-renamed", ON, &[OLD]),
     ("pending-no-json", ON, &[OLD]),
