@@ -5,7 +5,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use rekeyd::engine::control::RotateOptions;
+use rekeyd::engine::control::{Control, RotateOptions, Selector};
 use rekeyd::rotation::observation::Proof;
 use rekeyd::rotation::revocation::Revocation;
 use rekeyd::rotation::status::{Phase, SecretStatus};
@@ -59,6 +59,14 @@ async fn leak<'a>(sim: &'a Simulation, overlap: &str) -> Leak<'a> {
 }
 
 impl Leak<'_> {
+    /// Its secret and no other.
+    fn only(&self) -> Selector {
+        Selector {
+            secrets: vec![self.secret.clone()],
+            ..Selector::default()
+        }
+    }
+
     fn after(&self, version: &str) -> String {
         version_id(&self.arn, version, 0)
     }
@@ -168,12 +176,8 @@ fn a_rotation_under_way_ends_with_retirement_at_once_and_the_one_asked_for_still
 #[test]
 fn a_document_that_a_person_edits_while_the_answer_waits_does_not_end_it() {
     simulate(7, lifelike(), async |sim| {
-        use rekeyd::engine::control::{Control, Selector};
         let leak = leak(&sim, "\"24h\"").await;
-        let only = Selector {
-            secrets: vec![leak.secret.clone()],
-            ..Selector::default()
-        };
+        let only = leak.only();
         leak.replica.engine.pause(&only, None, None).await.unwrap();
         leak.replica.rotate(&leak.secret, LEAK).await;
         sim.run_for(MINUTE).await;
@@ -189,12 +193,8 @@ fn a_document_that_a_person_edits_while_the_answer_waits_does_not_end_it() {
 #[test]
 fn a_paused_secret_holds_the_answer_until_it_is_resumed() {
     simulate(4, lifelike(), async |sim| {
-        use rekeyd::engine::control::{Control, Selector};
         let leak = leak(&sim, "\"24h\"").await;
-        let only = Selector {
-            secrets: vec![leak.secret.clone()],
-            ..Selector::default()
-        };
+        let only = leak.only();
         leak.replica.engine.pause(&only, None, None).await.unwrap();
         leak.replica.rotate(&leak.secret, LEAK).await;
         sim.run_for(30 * MINUTE).await;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::tests::{ACCEPTED, answers, node, now, observation, policy};
+use super::tests::{ACCEPTED, answers, decide_under, node, now, observation, policy};
 use super::*;
 use crate::clock::after;
 use crate::policy::{OnDrift, Verify};
@@ -19,21 +19,8 @@ const REFUSED: [(u16, LoginAnswer); 3] = [
 
 /// Under `on_drift = "repair"`: decides until something is to be done, with the events noted on the way.
 fn decided(observation: &Observation, mut record: Record, now: Timestamp, policy: &Policy) -> (Decision, Record) {
-    let claims = Claims::default();
-    let context = Context {
-        policy,
-        region: "us-east-1",
-        now,
-        claims: &claims,
-        shared_store: false,
-        paused: false,
-        hold: None,
-        drift_check: None,
-        checks_from: now,
-        recheck: Duration::from_secs(900),
-    };
     loop {
-        match plan(observation, &record, &context) {
+        match decide_under(policy, observation, &record, now) {
             Decision::Note(event) => record = record.apply(now, &event).unwrap(),
             decision => return (decision, record),
         }

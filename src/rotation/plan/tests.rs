@@ -13,7 +13,8 @@ use crate::rotation::observation::{LoginAnswer, Proof, UserSight};
 use crate::rotation::version::version_id;
 
 pub(super) use fixtures::{
-    ACCEPTED, ARN, answers, decide, decide_at, document, node, now, observation, policy, record, set, waits_for,
+    ACCEPTED, ARN, answers, decide, decide_at, decide_under, document, node, now, observation, policy, record, set,
+    waits_for,
 };
 
 #[test]

@@ -142,15 +142,23 @@ pub(in crate::rotation::plan) fn decide(observation: &Observation, record: &Reco
 }
 
 pub(in crate::rotation::plan) fn decide_at(observation: &Observation, record: &Record, now: Timestamp) -> Decision {
-    let (policy, claims) = (policy(), Claims::default());
+    decide_under(&policy(), observation, record, now)
+}
+
+pub(in crate::rotation::plan) fn decide_under(
+    policy: &Policy,
+    observation: &Observation,
+    record: &Record,
+    now: Timestamp,
+) -> Decision {
     plan(
         observation,
         record,
         &Context {
-            policy: &policy,
+            policy,
             region: "us-east-1",
             now,
-            claims: &claims,
+            claims: &Claims::default(),
             shared_store: false,
             paused: false,
             hold: None,

@@ -70,23 +70,7 @@ impl Overlapping {
     }
 
     fn decide_on(&self, record: &Record) -> Decision {
-        let claims = Claims::default();
-        plan(
-            &self.observation,
-            record,
-            &Context {
-                policy: &self.policy,
-                region: "us-east-1",
-                now: self.now,
-                claims: &claims,
-                shared_store: false,
-                paused: false,
-                hold: None,
-                drift_check: None,
-                checks_from: self.now,
-                recheck: Duration::from_secs(900),
-            },
-        )
+        decide_under(&self.policy, &self.observation, record, self.now)
     }
 
     #[track_caller]
