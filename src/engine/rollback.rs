@@ -70,11 +70,7 @@ impl Engine {
         };
         self.record(stage.key, intent).await?;
         self.still_fresh(stage)?;
-        let (secret, signed_at) = (&stage.observation.secret, stage.observation.taken.wall);
-        let writer = &stage.ports.secrets_writer;
-        let moved = writer.move_current(&secret.arn, &version, &previous, signed_at).await;
-        self.note_refusal(stage.key, &moved).await?;
-        moved?;
+        self.move_current(stage, &version, &previous).await?;
         self.record(stage.key, Event::RolledBack { version, previous }).await?;
         Ok(Stepped::LookAgain)
     }

@@ -148,15 +148,11 @@ impl Engine {
         };
         self.record(stage.key, intent).await?;
         self.still_fresh(stage)?;
-        let (secret, signed_at) = (&stage.observation.secret, stage.observation.taken.wall);
-        let writer = &stage.ports.secrets_writer;
         let from = match planted(PlantedBug::ForgetCompareAndSwap) {
             true => carrier_of_current(stage, &parent).await?,
             false => parent.clone(),
         };
-        let moved = answered(writer.move_current(&secret.arn, &from, &version, signed_at).await);
-        self.note_refusal(stage.key, &moved).await?;
-        moved?;
+        self.move_current(stage, &from, &version).await?;
         let outcome = Event::Promoted {
             version,
             previous: parent,
@@ -167,8 +163,17 @@ impl Engine {
         Ok(Stepped::LookAgain)
     }
 
+    /// Moves AWSCURRENT, if `from` carries it still.
+    pub(super) async fn move_current(&self, stage: &Stage<'_>, from: &str, to: &str) -> Result<(), StepError> {
+        let (secret, signed_at) = (&stage.observation.secret, stage.observation.taken.wall);
+        let writer = &stage.ports.secrets_writer;
+        let moved = answered(writer.move_current(&secret.arn, from, to, signed_at).await);
+        self.note_refusal(stage.key, &moved).await?;
+        Ok(moved?)
+    }
+
     /// Remembers that a write was refused: it will not arrive late.
-    pub(super) async fn note_refusal(&self, key: &str, written: &Result<(), AwsError>) -> Result<(), StepError> {
+    async fn note_refusal(&self, key: &str, written: &Result<(), AwsError>) -> Result<(), StepError> {
         if written
             .as_ref()
             .is_err_and(|error| error.class != ErrorClass::Unavailable)
