@@ -85,14 +85,15 @@ impl Control for Engine {
     fn policies(&self) -> Vec<PolicyStatus> {
         let state = self.state();
         let count = |name: &str| state.entries.values().filter(|entry| entry.policy == name).count();
-        let policies = self.config.policies.values();
+        let running = self.running();
+        let policies = running.policies.values();
         policies
             .map(|policy| PolicyStatus {
                 policy: policy.name.clone(),
                 place: policy.place.clone(),
                 schedule: crate::schedule::describe(&policy.schedule),
                 secrets: count(&policy.name),
-                paused: policy.paused || self.config.daemon.paused,
+                paused: policy.paused || running.daemon.paused,
                 held: state
                     .policy_holds(&policy.name)
                     .into_iter()
@@ -106,14 +107,15 @@ impl Control for Engine {
     }
 
     fn refresh_gauges(&self) {
-        let policies = self.config.policies.values();
+        let running = self.running();
+        let policies = running.policies.values();
         let paused: Vec<String> = policies
-            .filter(|policy| policy.paused || self.config.daemon.paused)
+            .filter(|policy| policy.paused || running.daemon.paused)
             .map(|policy| policy.name.clone())
             .collect();
         self.metrics.show(&self.report(), &paused, self.clock.now());
         let state = self.state();
-        for policy in self.config.policies.keys() {
+        for policy in running.policies.keys() {
             self.metrics.policy_held(policy, &state.policy_holds(policy));
         }
     }

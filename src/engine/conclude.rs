@@ -59,7 +59,8 @@ impl Engine {
                 subject,
             }) => {
                 self.halt(key, &record, reason, detail, subject).await?;
-                let daemon = &self.config.daemon;
+                let running = self.running();
+                let daemon = &running.daemon;
                 let (discovery, heartbeat) = (daemon.discovery_interval, daemon.drift_check_interval);
                 Ok(self.pause(record.halted_pause(self.clock.now(), discovery, heartbeat)))
             }

@@ -56,11 +56,11 @@ impl Engine {
     /// After a look that failed in part, only what is missing is looked up again, until all of it
     /// is due again: reading everything once more would feed the throttling that hid it.
     async fn keep_discovering(self: Arc<Self>) {
-        let interval = self.config.daemon.discovery_interval;
         let mut failures = 0_u32;
         let mut scope = Scope::Everything;
         let mut began = self.clock.monotonic();
         loop {
+            let interval = self.running().daemon.discovery_interval;
             let found = self.discover(scope).await;
             let pause = if found == Found::Everything {
                 failures = 0;
@@ -91,8 +91,9 @@ impl Engine {
     async fn discover(&self, scope: Scope) -> Found {
         let mut all = Found::Everything;
         let mut not_stored = BTreeSet::new();
-        for policy in self.config.policies.values() {
-            let Some(ports) = self.places.get(&policy.place) else {
+        let running = self.running();
+        for policy in running.policies.values() {
+            let Some(ports) = running.ports.get(&policy.place) else {
                 continue;
             };
             let Some(selection) = self.in_scope(policy, scope) else {

@@ -1,5 +1,6 @@
 //! One drive of one secret: observe, plan, act, until there is nothing to do but wait.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::aws::{AwsError, ErrorClass, PlacePorts};
@@ -17,6 +18,7 @@ use crate::store::StoreError;
 use super::Engine;
 use super::holds::HeldBy;
 use super::queue::Wake;
+use super::running::Running;
 use super::steps::{Stage, StepError, Stepped};
 
 /// How many observations one drive may make: a world that changes under every look is left alone
@@ -51,11 +53,8 @@ enum Turn {
 impl Engine {
     /// Drives a secret as far as it goes now, and puts it back into the queue.
     pub(super) async fn drive(&self, key: &str) {
-        let Some((policy, arn)) = self.surroundings(key) else {
+        let Some((policy, ports, arn)) = self.surroundings(key) else {
             self.state().queue.remove(key);
-            return;
-        };
-        let Some(ports) = self.places.get(&policy.place).cloned() else {
             return;
         };
         let ending = self.turns(key, &arn, &policy, &ports).await;
@@ -81,10 +80,13 @@ impl Engine {
         state.looked(key, !unread);
     }
 
-    fn surroundings(&self, key: &str) -> Option<(Policy, String)> {
+    fn surroundings(&self, key: &str) -> Option<(Arc<Policy>, PlacePorts, String)> {
+        let running = self.running();
         let state = self.state();
         let entry = state.entries.get(key)?;
-        Some((self.policy(&entry.policy)?.clone(), entry.secret.arn.clone()))
+        let policy = running.policy(&entry.policy)?;
+        let ports = running.ports.get(&policy.place)?;
+        Some((policy.clone(), ports.clone(), entry.secret.arn.clone()))
     }
 
     async fn turns(&self, key: &str, arn: &str, policy: &Policy, ports: &PlacePorts) -> Ending {
@@ -227,6 +229,7 @@ impl Engine {
     /// Asks for a decision, and keeps what status shows of the observation. A secret that would begin
     /// asks for its place under the same lock, so that no two take the same one.
     fn decide(&self, key: &str, policy: &Policy, observation: &Observation, record: &Record) -> Decision {
+        let running = self.running();
         let mut state = self.state();
         let now = self.clock.now();
         if let (Some(entry), Some(dues)) = (state.entries.get_mut(key), dues(observation, record, policy)) {
@@ -241,19 +244,27 @@ impl Engine {
         let would = plan(
             observation,
             record,
-            &self.context(&state, key, policy, now, Some(asking)),
+            &self.context(&running, &state, key, policy, now, Some(asking)),
         );
         let (decision, held) = if rests_for(&would, ASKING) {
             let held = self.take_place(&mut state, key, policy, urgent(observation, record));
             let why = held.map(|by| self.words_of(&state, policy, by)).unwrap_or_default();
             let hold = held.map(|by| self.hold(by, &why, policy, record));
-            let decision = plan(observation, record, &self.context(&state, key, policy, now, hold));
+            let decision = plan(
+                observation,
+                record,
+                &self.context(&running, &state, key, policy, now, hold),
+            );
             let held = held.filter(|_| rests_for(&decision, &why));
             (decision, held)
         } else {
             (would, None)
         };
-        let facts = facts(observation, record, &self.context(&state, key, policy, now, None));
+        let facts = facts(
+            observation,
+            record,
+            &self.context(&running, &state, key, policy, now, None),
+        );
         state.note_hold(key, held);
         if let Some(entry) = state.entries.get_mut(key) {
             // Not every look needs the user; what an earlier one saw of it stands.
@@ -277,7 +288,8 @@ impl Engine {
     }
 
     fn context<'a>(
-        &'a self,
+        &self,
+        running: &'a Running,
         state: &'a super::State,
         key: &str,
         policy: &'a Policy,
@@ -286,15 +298,15 @@ impl Engine {
     ) -> Context<'a> {
         Context {
             policy,
-            region: self.config.places.get(&policy.place).map_or("", |place| &place.region),
+            region: running.places.get(&policy.place).map_or("", |place| &place.region),
             now,
             claims: &state.claims,
             shared_store: self.store.shared(),
-            paused: self.config.daemon.paused || policy.paused,
+            paused: running.daemon.paused || policy.paused,
             hold,
-            drift_check: self.config.daemon.drift_check_interval,
+            drift_check: running.daemon.drift_check_interval,
             checks_from: self.checks_from(now, key, state.entries.len()),
-            recheck: self.config.daemon.discovery_interval,
+            recheck: running.daemon.discovery_interval,
         }
     }
 
@@ -302,7 +314,7 @@ impl Engine {
         let in_trouble = record.halt.is_some() || record.attention.is_some();
         let again = match by {
             HeldBy::Survey | HeldBy::MaxInFlight => policy.retry.max,
-            HeldBy::Policy(_) => self.config.daemon.discovery_interval.max(policy.retry.max),
+            HeldBy::Policy(_) => self.running().daemon.discovery_interval.max(policy.retry.max),
         };
         Hold {
             why,

@@ -84,7 +84,7 @@ impl Engine {
         let Some(policy) = self.policy(&entry.policy) else {
             return;
         };
-        let member = member(entry, policy, self.clock.now());
+        let member = member(entry, &policy, self.clock.now());
         let Some(radius) = state.blast_radii.get_mut(&policy.name) else {
             return;
         };

@@ -23,6 +23,7 @@ mod repair;
 mod report;
 mod rollback;
 mod row;
+mod running;
 mod settle;
 mod steps;
 mod survey;
@@ -53,6 +54,7 @@ use blast_radius::BlastRadius;
 use entry::Entry;
 use queue::{Queue, Wake};
 use row::Row;
+use running::{InForce, Running};
 
 /// How many secrets are driven at once. Those that wait for AWS do not count: this bounds the
 /// looks and steps under way, so that none of them grows stale in a queue of its own making.
@@ -79,8 +81,7 @@ pub struct Adapters {
 
 /// The engine.
 pub struct Engine {
-    config: Config,
-    places: BTreeMap<String, PlacePorts>,
+    in_force: InForce,
     login: Arc<dyn Login>,
     store: Arc<dyn Store>,
     clock: SharedClock,
@@ -145,8 +146,7 @@ impl Engine {
             })
             .collect();
         Ok(Arc::new(Self {
-            config,
-            places: adapters.places,
+            in_force: InForce::new(Running::new(config, adapters.places)),
             login: adapters.login,
             store: adapters.store,
             clock: adapters.clock,
@@ -183,7 +183,7 @@ impl Engine {
         self.stop.cancel();
         self.tasks.close();
         discovery.abort();
-        if tokio::time::timeout(self.config.daemon.drain_timeout, self.tasks.wait())
+        if tokio::time::timeout(self.running().daemon.drain_timeout, self.tasks.wait())
             .await
             .is_err()
         {
@@ -250,11 +250,8 @@ impl Engine {
         let what = "looking at this secret failed badly";
         entry.sight.fault = Some((AttentionReason::InternalError, what.to_owned()));
         tracing::error!(secret = entry.secret.name, "{what}: please report this");
-        let pause = self
-            .config
-            .policies
-            .get(&entry.policy)
-            .map_or(TICK_STALL, |policy| policy.retry.max);
+        let policy = self.policy(&entry.policy);
+        let pause = policy.map_or(TICK_STALL, |policy| policy.retry.max);
         entry.woken = false;
         state.drive_ends(key);
         self.member_changed(&mut state, key);
@@ -285,8 +282,13 @@ impl Engine {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn policy(&self, name: &str) -> Option<&Policy> {
-        self.config.policies.get(name)
+    /// What the engine works by at this moment.
+    fn running(&self) -> Arc<Running> {
+        self.in_force.get()
+    }
+
+    fn policy(&self, name: &str) -> Option<Arc<Policy>> {
+        self.running().policy(name).cloned()
     }
 
     fn chance(&self) -> f64 {

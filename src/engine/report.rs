@@ -89,7 +89,7 @@ impl Engine {
             .held
             .filter(|held| matches!(held, HeldBy::Policy(_)) && standing.phase == Phase::Due);
         let held = held.zip(self.policy(&entry.policy));
-        let detail = held.map(|(by, policy)| self.words_of(state, policy, by));
+        let detail = held.map(|(by, policy)| self.words_of(state, &policy, by));
         let check = record.check.as_ref().filter(|check| {
             facts
                 .current_version

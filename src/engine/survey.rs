@@ -44,7 +44,8 @@ impl Engine {
     /// (a secret that does not exist, or that may not be read) is an answer: it must not hold up
     /// the whole place. `unsure` are places with secrets that were found and are not known yet.
     pub(super) fn survey(&self, state: &mut State, unsure: &BTreeSet<String>) {
-        for place in self.config.places.keys().filter(|place| !unsure.contains(*place)) {
+        let running = self.running();
+        for place in running.places.keys().filter(|place| !unsure.contains(*place)) {
             if self.not_looked_up(state, place).is_none() {
                 state.surveyed.insert(place.clone());
             }
@@ -53,7 +54,8 @@ impl Engine {
 
     /// A secret or selection of the place that is not known and whose look-up may yet succeed.
     fn not_looked_up<'a>(&self, state: &'a State, place: &str) -> Option<(&'a str, &'a AwsError)> {
-        let of_place = |policy: &str| self.policy(policy).is_some_and(|policy| policy.place == place);
+        let running = self.running();
+        let of_place = |policy: &str| running.policy(policy).is_some_and(|policy| policy.place == place);
         let mut missing = state.unresolved.iter().filter(|((policy, name), error)| {
             of_place(policy) && error.passes_by_itself() && !state.knows(policy, name)
         });
