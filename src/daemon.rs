@@ -1,22 +1,31 @@
 //! The daemon: adapters from a configuration, the engine, the surfaces, and their orderly end.
 
+mod reload;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rand::TryRngCore;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use crate::aws::PlacePorts;
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{Loaded, StateLocation};
 use crate::engine::{Adapters, Engine, Settled};
 use crate::login::{DEFAULT_CONCURRENCY, DEFAULT_DEADLINE, RedisLogin};
 use crate::metrics::Metrics;
+use crate::policy::Place;
 use crate::server::admin::AdminServer;
+use crate::server::configuration::Configuration;
 use crate::server::http::HttpServer;
 use crate::server::{ServeError, Surface};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
 use crate::tick::Tick;
+
+pub use reload::Source;
+use reload::Reloader;
 
 /// A daemon that could not start, or ended before it was told to.
 #[derive(Debug, thiserror::Error)]
@@ -35,17 +44,27 @@ pub enum DaemonError {
     ServerEnded,
 }
 
-/// Runs until `shutdown` ends, then drains.
+/// Runs until `shutdown` ends, then drains. Reads the configuration anew at each of `hangups`, those
+/// that came before it was ready included.
 ///
 /// # Errors
 /// [`DaemonError`] when it cannot start, or when a surface ends by itself.
-pub async fn run(loaded: Loaded, shutdown: impl Future<Output = ()>) -> Result<(), DaemonError> {
-    let (engine, metrics) = start_engine(&loaded).await?;
+pub async fn run(
+    loaded: Loaded,
+    source: Source,
+    hangups: Signal,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), DaemonError> {
+    let clock: SharedClock = Arc::new(SystemClock::new());
+    let (engine, metrics) = start_engine(&loaded, clock.clone()).await?;
     let daemon = &loaded.config.daemon;
     let stop_serving = CancellationToken::new();
+    let reloader = Reloader::new(source, &loaded, engine.clone(), metrics.clone(), clock);
+    let reloader: Arc<dyn Configuration> = Arc::new(reloader);
     let surface = Surface {
         control: engine.clone(),
         metrics,
+        configuration: reloader.clone(),
     };
     let http = HttpServer::bind(daemon.listen).await?;
     let admin = AdminServer::bind(&daemon.admin_socket).await?;
@@ -60,6 +79,7 @@ pub async fn run(loaded: Loaded, shutdown: impl Future<Output = ()>) -> Result<(
     let ticking = engine.clone();
     let tick = Tick::start(move || ticking.tick()).await?;
     notify_manager(&[sd_notify::NotifyState::Ready]);
+    let reloading = tokio::spawn(reload_at(hangups, reloader));
 
     let mut died = false;
     let told_or_dead = async {
@@ -72,6 +92,7 @@ pub async fn run(loaded: Loaded, shutdown: impl Future<Output = ()>) -> Result<(
         tracing::info!("stopping: steps under way are finished first");
     };
     engine.run(told_or_dead).await;
+    reloading.abort();
     tick.stop().await;
     stop_serving.cancel();
     while servers.join_next().await.is_some() {}
@@ -83,8 +104,17 @@ pub async fn run(loaded: Loaded, shutdown: impl Future<Output = ()>) -> Result<(
 ///
 /// # Errors
 /// [`DaemonError`] when the store cannot be had.
-pub async fn run_once(loaded: Loaded, shutdown: impl Future<Output = ()>) -> Result<Settled, DaemonError> {
-    let (engine, _) = start_engine(&loaded).await?;
+pub async fn run_once(
+    loaded: Loaded,
+    mut hangups: Signal,
+    shutdown: impl Future<Output = ()>,
+) -> Result<Settled, DaemonError> {
+    let (engine, _) = start_engine(&loaded, Arc::new(SystemClock::new())).await?;
+    tokio::spawn(async move {
+        while hangups.recv().await.is_some() {
+            tracing::warn!("SIGHUP: a single run does not read its configuration again");
+        }
+    });
     let longest = loaded
         .config
         .policies
@@ -107,8 +137,7 @@ pub async fn run_once(loaded: Loaded, shutdown: impl Future<Output = ()>) -> Res
     Ok(engine.settled())
 }
 
-async fn start_engine(loaded: &Loaded) -> Result<(Arc<Engine>, Arc<Metrics>), DaemonError> {
-    let clock: SharedClock = Arc::new(SystemClock::new());
+async fn start_engine(loaded: &Loaded, clock: SharedClock) -> Result<(Arc<Engine>, Arc<Metrics>), DaemonError> {
     let config = &loaded.config;
     let policies: Vec<String> = config.policies.keys().cloned().collect();
     let metrics = Arc::new(Metrics::new(&policies));
@@ -120,11 +149,8 @@ async fn start_engine(loaded: &Loaded) -> Result<(Arc<Engine>, Arc<Metrics>), Da
     let store: Arc<dyn Store> = match &config.daemon.state {
         StateLocation::Sqlite(path) => Arc::new(SqliteStore::open(path)?),
     };
-    let mut places = BTreeMap::new();
-    for (name, place) in &config.places {
-        let ports = crate::aws::connect(place, clock.clone(), metrics.clone()).await;
-        places.insert(name.clone(), ports);
-    }
+    let places = config.places.values().cloned().collect();
+    let places = connect_all(places, &clock, &metrics).await;
     let adapters = Adapters {
         places,
         login: Arc::new(RedisLogin::new(metrics.clone(), DEFAULT_DEADLINE, DEFAULT_CONCURRENCY)),
@@ -141,10 +167,47 @@ async fn start_engine(loaded: &Loaded) -> Result<(Arc<Engine>, Arc<Metrics>), Da
     Ok((Engine::new(config.clone(), adapters).await?, metrics))
 }
 
+/// The ports to each place, by its name. Asks AWS for nothing; files and the environment of each
+/// place are read at the same time.
+async fn connect_all(
+    places: Vec<Place>,
+    clock: &SharedClock,
+    metrics: &Arc<Metrics>,
+) -> BTreeMap<String, PlacePorts> {
+    let mut connecting = tokio::task::JoinSet::new();
+    for place in places {
+        let (clock, metrics) = (clock.clone(), metrics.clone());
+        connecting.spawn(async move {
+            let ports = crate::aws::connect(&place, clock, metrics).await;
+            (place.name, ports)
+        });
+    }
+    connecting.join_all().await.into_iter().collect()
+}
+
 /// Tells the service manager, if there is one.
 fn notify_manager(states: &[sd_notify::NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
         tracing::debug!(%error, "the service manager was not told");
+    }
+}
+
+/// The signals that ask for a reload. From now on none of them kills the process.
+///
+/// # Errors
+/// When the handler cannot be installed.
+pub fn hangups() -> std::io::Result<Signal> {
+    signal(SignalKind::hangup())
+}
+
+async fn reload_at(mut hangups: Signal, configuration: Arc<dyn Configuration>) {
+    while hangups.recv().await.is_some() {
+        tracing::info!("SIGHUP: reading the configuration anew");
+        // What came of it is logged, shown by status and counted. A panic ends that reload only.
+        let configuration = configuration.clone();
+        if tokio::spawn(async move { configuration.reload().await }).await.is_err() {
+            tracing::error!("the reload failed badly: please report this; the configuration before stays in force");
+        }
     }
 }
 
@@ -153,16 +216,8 @@ fn notify_manager(states: &[sd_notify::NotifyState<'_>]) {
 /// # Errors
 /// When the handlers cannot be installed.
 pub fn termination() -> std::io::Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::{SignalKind, signal};
     let mut term = signal(SignalKind::terminate())?;
     let mut int = signal(SignalKind::interrupt())?;
-    // Received, so that it does not kill the process in the middle of a step.
-    let mut hangup = signal(SignalKind::hangup())?;
-    tokio::spawn(async move {
-        while hangup.recv().await.is_some() {
-            tracing::warn!("SIGHUP: the configuration is not read again while running; restart instead");
-        }
-    });
     Ok(async move {
         tokio::select! {
             _ = term.recv() => {}

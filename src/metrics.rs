@@ -166,9 +166,13 @@ impl Metrics {
         families.shown.in_flight.set(&[], 0.0);
     }
 
-    /// Says which policies there are, at the start and after a reload. Gauges of others end with the
-    /// next [`show`](Self::show); their counters stay.
+    /// Says which policies there are, at the start and after a reload. The series of others end; what
+    /// the gauges of status show of them ends with the next [`show`](Self::show).
     pub fn policies(&self, names: &[String]) {
+        let gone: Vec<String> = self.memory().policies.iter().filter(|name| !names.contains(name)).cloned().collect();
+        for policy in &gone {
+            self.families.forget_policy(policy);
+        }
         for policy in names {
             self.policy_held(policy, &[]);
             self.families.work.rotation_duration.touch(&[policy]);

@@ -94,6 +94,15 @@ pub enum Command {
     },
     /// During the overlap, move AWSCURRENT back to the previous version of a secret.
     Rollback(RollbackArgs),
+    /// Let the daemon read its configuration anew, as SIGHUP does, and wait until it is in force.
+    #[command(after_help = "\
+Exit codes: 0 in force; 3 in force but for keys that take a restart; 12 the daemon cannot be reached;
+13 refused: the configuration before stays in force as a whole.")]
+    Reload {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Ask the daemon whether it is alive, for a container's health check.
     Healthcheck {
         /// Ask for readiness as well.

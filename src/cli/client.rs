@@ -15,6 +15,7 @@ use tokio::net::UnixStream;
 use crate::cli::exit::Exit;
 use crate::engine::control::{Accepted, RotateOptions, Selector};
 use crate::rotation::status::SecretStatus;
+use crate::server::configuration::{RefusedReload, ReloadReply};
 use crate::server::wire::{
     AcceptedReply, ErrorReply, PauseRequest, RollbackBody, RotateRequest, RotationsReply, SecretsReply,
 };
@@ -87,9 +88,28 @@ impl Client {
     /// # Errors
     /// [`ClientError`]
     pub async fn secrets(&self, secret: Option<&str>) -> Result<Vec<SecretStatus>, ClientError> {
+        Ok(self.status(secret).await?.secrets)
+    }
+
+    /// The same, with the configuration in force if all are asked for.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub async fn status(&self, secret: Option<&str>) -> Result<SecretsReply, ClientError> {
         let query = secret.map_or_else(String::new, |secret| format!("?secret={}", encode(secret)));
-        let reply: SecretsReply = self.get(&format!("/api/v1/secrets{query}")).await?;
-        Ok(reply.secrets)
+        self.get(&format!("/api/v1/secrets{query}")).await
+    }
+
+    /// Asks for the configuration to be read anew. Gives why not, if it is refused.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub async fn reload(&self) -> Result<Result<ReloadReply, RefusedReload>, ClientError> {
+        let (status, body) = self.exchange(Method::POST, "/api/v1/reload", Bytes::new()).await?;
+        if status == StatusCode::UNPROCESSABLE_ENTITY {
+            return serde_json::from_slice(&body).map(Err).map_err(|error| self.senseless(&error));
+        }
+        self.answer(status, &body).map(Ok)
     }
 
     /// The newest events.
@@ -158,16 +178,24 @@ impl Client {
     }
 
     async fn send<T: DeserializeOwned>(&self, method: Method, path: &str, body: Bytes) -> Result<T, ClientError> {
+        let (status, body) = self.exchange(method, path, body).await?;
+        self.answer(status, &body)
+    }
+
+    async fn exchange(&self, method: Method, path: &str, body: Bytes) -> Result<(StatusCode, Bytes), ClientError> {
         let stream = UnixStream::connect(&self.socket)
             .await
             .map_err(|error| self.unreachable(&error, advice(&error)))?;
-        let (status, body) = exchange(stream, method, path, body).await.map_err(|cause| {
+        exchange(stream, method, path, body).await.map_err(|cause| {
             self.unreachable(&cause, "look into its log; a command may have been taken all the same")
-        })?;
+        })
+    }
+
+    fn answer<T: DeserializeOwned>(&self, status: StatusCode, body: &[u8]) -> Result<T, ClientError> {
         if status.is_success() {
-            return serde_json::from_slice(&body).map_err(|error| self.senseless(&error));
+            return serde_json::from_slice(body).map_err(|error| self.senseless(&error));
         }
-        let message = match serde_json::from_slice::<ErrorReply>(&body) {
+        let message = match serde_json::from_slice::<ErrorReply>(body) {
             Ok(reply) => reply.error,
             Err(_) => format!("the daemon answered {status}"),
         };

@@ -5,6 +5,7 @@ pub mod check;
 pub mod client;
 pub mod exit;
 mod health;
+mod reload;
 mod revoke;
 mod rollback;
 mod rotate;
@@ -186,6 +187,7 @@ pub async fn execute(cli: Cli, session: &Session) -> Result<Reply, CliError> {
             show::history(&client()?, secret.as_deref(), limit, json, session).await
         }
         Command::Rotate(args) => rotate::rotate(&client()?, args, session).await,
+        Command::Reload { json } => reload::reload(&client()?, json, session).await,
         Command::Rollback(args) => rollback::rollback(&client()?, args, session).await,
         Command::Pause {
             selection,
@@ -210,7 +212,10 @@ pub async fn execute(cli: Cli, session: &Session) -> Result<Reply, CliError> {
 fn socket(cli: &Cli) -> Result<PathBuf, CliError> {
     match &cli.socket {
         Some(socket) => Ok(socket.clone()),
-        None => Ok(run::settings(&cli.config)?.admin_socket),
+        None => run::settings(&cli.config)
+            .map(|settings| settings.admin_socket)
+            // A daemon may run on by the configuration before this one.
+            .or_else(|error| run::socket_of_wrong(&cli.config).ok_or(error)),
     }
 }
 

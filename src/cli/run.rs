@@ -1,11 +1,12 @@
 //! The commands that need a configuration rather than a daemon.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::cli::exit::Exit;
 use crate::cli::{CliError, Reply, Session, check as explain};
-use crate::config::{Daemon, Loaded, load};
-use crate::daemon::{self, DaemonError};
+use crate::config::{Daemon, Loaded, admin_socket, load};
+use crate::daemon::{self, DaemonError, Source};
 use crate::engine::Settled;
 use crate::process;
 use crate::store::StoreError;
@@ -16,11 +17,18 @@ pub(super) async fn daemon(config: &Path, once: bool, _session: &Session) -> Res
     if let Err(error) = process::keep_memory_private() {
         tracing::warn!(%error, "the system refuses to forbid core files; see to it that none is written");
     }
-    let told = daemon::termination().map_err(|error| CliError::Run(format!("signals cannot be received: {error}")))?;
+    let unusable = |error: std::io::Error| CliError::Run(format!("signals cannot be received: {error}"));
+    let hangups = daemon::hangups().map_err(unusable)?;
+    let told = daemon::termination().map_err(unusable)?;
     let exit = if once {
-        exit_of(daemon::run_once(loaded, told).await.map_err(failed)?)
+        exit_of(daemon::run_once(loaded, hangups, told).await.map_err(failed)?)
     } else {
-        daemon::run(loaded, told).await.map_err(failed)?;
+        let file = config.to_owned();
+        let source = Source {
+            file: file.clone(),
+            read: Arc::new(move || load(&file, variables())),
+        };
+        daemon::run(loaded, source, hangups, told).await.map_err(failed)?;
         Exit::Done
     };
     Ok(Reply::new(exit, String::new()))
@@ -45,15 +53,24 @@ pub(super) fn settings(config: &Path) -> Result<Daemon, CliError> {
     Ok(read(config)?.config.daemon)
 }
 
-fn read(config: &Path) -> Result<Loaded, CliError> {
-    // A variable that is not Unicode cannot be one of ours, and must not stop the others.
-    let variables = std::env::vars_os().map(|(name, value)| {
+/// The admin socket that a wrong configuration names, if there is one.
+pub(super) fn socket_of_wrong(config: &Path) -> Option<PathBuf> {
+    let socket = admin_socket(config, variables());
+    socket.exists().then_some(socket)
+}
+
+/// A variable that is not Unicode cannot be one of ours, and must not stop the others.
+fn variables() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().map(|(name, value)| {
         (
             name.to_string_lossy().into_owned(),
             value.to_string_lossy().into_owned(),
         )
-    });
-    load(config, variables).map_err(|errors| CliError::Configuration(errors.to_string()))
+    })
+}
+
+fn read(config: &Path) -> Result<Loaded, CliError> {
+    load(config, variables()).map_err(|errors| CliError::Configuration(errors.to_string()))
 }
 
 fn failed(error: DaemonError) -> CliError {

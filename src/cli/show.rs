@@ -9,6 +9,7 @@ use crate::clock::Timestamp;
 use crate::rotation::revocation::Revocation;
 use crate::rotation::rollback::{Rollback, RollbackOutcome};
 use crate::rotation::status::{Phase, SecretStatus};
+use crate::server::configuration::ConfigurationStatus;
 use crate::server::wire::{RotationsReply, SecretsReply};
 use crate::store::HistoryEntry;
 
@@ -19,9 +20,10 @@ pub(super) async fn status(
     json: bool,
     session: &Session,
 ) -> Result<Reply, CliError> {
-    let secrets = client.secrets(secret).await?;
+    let reply = client.status(secret).await?;
+    let SecretsReply { secrets, configuration } = &reply;
     let text = match secret {
-        _ if json => pretty(&SecretsReply { secrets })?,
+        _ if json => pretty(&reply)?,
         Some(_) => {
             let now = session.clock.now();
             let views: Vec<_> = secrets.iter().map(|secret| view(secret, now)).collect();
@@ -30,10 +32,18 @@ pub(super) async fn status(
         None => {
             let rows: Vec<_> = secrets.iter().map(row).collect();
             let header = ["SECRET", "POLICY", "PHASE", "PROOF", "LAST ROTATION", "NEXT", "DETAIL"];
-            table(header, &rows, session.colour)
+            let complaints = configuration.iter().flat_map(about_configuration);
+            let complaints: String = complaints.map(|line| clean(&line) + "\n").collect();
+            complaints + &table(header, &rows, session.colour)
         }
     };
     Ok(Reply::new(Exit::Done, text))
+}
+
+/// What somebody should know of the configuration, a line each.
+pub(super) fn about_configuration(configuration: &ConfigurationStatus) -> Vec<String> {
+    let complaints = configuration.complaints().into_iter();
+    complaints.map(|line| format!("configuration: {line}")).collect()
 }
 
 fn row(secret: &SecretStatus) -> [Cell; 7] {

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// Everything that is wrong with a configuration, in the order of the sources.
 ///
 /// `Display` shows each problem as `path:line:column: message`, with the line and a caret under
@@ -33,13 +35,14 @@ impl fmt::Display for ConfigErrors {
 impl std::error::Error for ConfigErrors {}
 
 /// One thing that is wrong.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Problem {
     /// `path:line:column`, a path, or the name of an environment variable.
     pub place: String,
     /// What is wrong, and what to write instead.
     pub message: String,
     /// The line with a caret under the spot; `None` where there is no line to show.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub excerpt: Option<String>,
 }
 

@@ -15,7 +15,7 @@ use toml::de::{DeString, DeTable, DeValue, Deserializer, ValueDeserializer};
 use super::error::ConfigErrors;
 use super::raw::RawConfig;
 use super::source::{Findings, KeyPath, Source, Spot};
-use super::{Loaded, check, unknown};
+use super::{Config, Loaded, check, unknown};
 
 /// Variables with this prefix are ours; the next separators go one table deeper.
 const PREFIX: &str = "REKEYD__";
@@ -229,8 +229,20 @@ impl Layers {
 
     /// Merges the layers and checks the result. `exists` tells whether a file that it names is there.
     pub(super) fn finish(mut self, exists: fn(&Path) -> bool) -> Result<Loaded, ConfigErrors> {
+        let config = self.merge();
+        check::check_files(&config, exists, &mut self.findings);
+        let warnings = self.findings.conclude()?;
+        Ok(Loaded {
+            config,
+            warnings,
+            sources: self.files,
+        })
+    }
+
+    /// Merges the layers, with defaults for whatever is missing or wrong.
+    pub(super) fn merge(&mut self) -> Config {
         let mut builder = config::Config::builder();
-        for layer in self.layers {
+        for layer in std::mem::take(&mut self.layers) {
             builder = builder.add_source(layer);
         }
         let merged = builder.build().and_then(config::Config::try_deserialize::<RawConfig>);
@@ -241,14 +253,7 @@ impl Layers {
             self.findings.set_incomplete();
             RawConfig::default()
         });
-        let config = check::check(&raw, &mut self.findings);
-        check::check_files(&config, exists, &mut self.findings);
-        let warnings = self.findings.conclude()?;
-        Ok(Loaded {
-            config,
-            warnings,
-            sources: self.files,
-        })
+        check::check(&raw, &mut self.findings)
     }
 }
 

@@ -42,11 +42,21 @@ pub struct Loaded {
 /// # Errors
 /// Everything that is wrong, at once.
 pub fn load(path: &Path, env: impl Iterator<Item = (String, String)>) -> Result<Loaded, ConfigErrors> {
+    layers_of(path, env).finish(Path::exists)
+}
+
+/// The admin socket that a configuration names, as far as it can be read: the daemon may run on by
+/// the one before, and can be asked what it thinks of this one.
+pub fn admin_socket(path: &Path, env: impl Iterator<Item = (String, String)>) -> PathBuf {
+    layers_of(path, env).merge().daemon.admin_socket
+}
+
+fn layers_of(path: &Path, env: impl Iterator<Item = (String, String)>) -> layers::Layers {
     let mut layers = layers::Layers::default();
     layers.add_file(path);
     layers.add_drop_ins(path);
     layers.add_variables(env);
-    layers.finish(Path::exists)
+    layers
 }
 
 /// Reads one text, called `name` in messages; no drop-ins, no variables.

@@ -69,6 +69,25 @@ impl BlastRadius {
         }
     }
 
+    /// Goes by other limits from now on. Whoever waits and may begin under them is asked again.
+    pub(super) fn set_limits(&mut self, canary: usize, max_attention: MaxAttention) {
+        let too_many = self.too_many();
+        (self.canary, self.max_attention) = (canary, max_attention);
+        if canary == 0 {
+            self.canaries.clear();
+            self.released.extend(self.waiting.take_all(|_| true));
+        } else {
+            let under_way = self.members.iter().filter(|(_, member)| member.under_way);
+            let first: Vec<String> = under_way
+                .filter(|(key, _)| !self.proved_for(key))
+                .map(|(key, _)| key.clone())
+                .collect();
+            self.canaries.extend(first);
+            self.offer();
+        }
+        self.trouble_changed(too_many);
+    }
+
     /// Notes how a secret stands now.
     pub(super) fn set(&mut self, key: &str, member: Member) {
         let before = self.members.get(key).cloned().unwrap_or_default();

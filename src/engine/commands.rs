@@ -25,10 +25,8 @@ impl Engine {
         }
         let state = self.state();
         let named = |wanted: &str| {
-            state
-                .entries
-                .values()
-                .any(|entry| entry.secret.name == wanted || entry.secret.arn == wanted)
+            let mut known = state.entries.values().filter(|entry| !entry.leaving);
+            known.any(|entry| entry.secret.name == wanted || entry.secret.arn == wanted)
         };
         if let Some(missing) = selector.secrets.iter().find(|wanted| !named(wanted)) {
             let unresolved = state.unresolved.iter().find(|((_, name), _)| name == missing);
@@ -46,7 +44,7 @@ impl Engine {
                     .secrets
                     .iter()
                     .any(|wanted| *wanted == entry.secret.name || wanted == *arn);
-            by_name && selector.policy.as_ref().is_none_or(|policy| *policy == entry.policy)
+            by_name && !entry.leaving && selector.policy.as_ref().is_none_or(|policy| *policy == entry.policy)
         });
         let chosen: Vec<_> = fits
             .map(|(key, entry)| {

@@ -29,7 +29,7 @@ impl Engine {
             return Ok(Wake::Past(Duration::ZERO));
         };
         match ending {
-            Ending::Stopping => Ok(Wake::Past(self.clock.monotonic())),
+            Ending::Stopping | Ending::Superseded => Ok(Wake::Past(self.clock.monotonic())),
             Ending::Store(error) => Err(error),
             Ending::TakesTime => {
                 self.settle_sight(key, Some(Phase::Rotating), None, None);

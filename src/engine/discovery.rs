@@ -24,6 +24,8 @@ enum Scope {
     Everything,
     /// What the look before did not find.
     Missing,
+    /// That, and all of the policies that are new or changed.
+    New,
 }
 
 /// What a look for secrets came to.
@@ -75,9 +77,14 @@ impl Engine {
                     .min(Duration::from_secs(1) * failures)
                     .min(interval)
             };
-            tokio::time::sleep(pause).await;
+            let anew = tokio::select! {
+                biased;
+                () = self.look_anew.notified() => true,
+                () = tokio::time::sleep(pause) => false,
+            };
             let now = self.clock.monotonic();
             scope = match found {
+                Found::Everything | Found::Part if anew => Scope::New,
                 Found::Part if now.saturating_sub(began) < interval => Scope::Missing,
                 _ => Scope::Everything,
             };
@@ -99,7 +106,13 @@ impl Engine {
             let Some(selection) = self.in_scope(policy, scope) else {
                 continue;
             };
-            let found = inventory::discover(ports.secrets.as_ref(), &selection).await;
+            let looked = tokio::select! {
+                biased;
+                () = self.is_superseded(policy) => None,
+                found = inventory::discover(ports.secrets.as_ref(), &selection) => Some(found),
+            };
+            // The look that the reload asked for follows.
+            let Some(found) = looked else { continue };
             if !found.failed.is_empty() {
                 all = all.max(Found::Part);
             }
@@ -128,6 +141,9 @@ impl Engine {
             return Some(policy.selection.clone());
         }
         let state = self.state();
+        if scope == Scope::New && state.to_discover.contains(&policy.name) {
+            return Some(policy.selection.clone());
+        }
         let missing: Vec<&String> = state
             .unresolved
             .keys()
@@ -146,9 +162,12 @@ impl Engine {
     }
 
     /// Makes an entry of a secret that has none yet; whether that succeeded.
-    async fn adopt(&self, policy: &Policy, secret: &ListedSecret) -> bool {
+    async fn adopt(&self, policy: &Arc<Policy>, secret: &ListedSecret) -> bool {
         let known = {
-            let state = self.state();
+            let mut state = self.state();
+            if !self.running().has(policy) || self.comes_back(&mut state, policy, &secret.arn) {
+                return true;
+            }
             match state.entries.get(&secret.arn) {
                 Some(entry) if entry.policy != policy.name => {
                     let (first, second) = (&entry.policy, &policy.name);
@@ -179,6 +198,9 @@ impl Engine {
         let mut entry = Entry::new(secret.clone(), policy.name.clone(), record);
         entry.awaited = wait.is_zero();
         let mut state = self.state();
+        if !self.running().has(policy) {
+            return true;
+        }
         state.records.remove(&secret.arn);
         state.unread += usize::from(entry.awaited);
         state.in_flight += usize::from(entry.in_flight());
@@ -192,13 +214,17 @@ impl Engine {
     /// Drops the secrets that the policy has no more, and notes what could not be looked up.
     fn take_stock(
         &self,
-        policy: &Policy,
+        policy: &Arc<Policy>,
         scope: Scope,
         found: &BTreeSet<ListedSecret>,
         failed: Vec<(String, AwsError)>,
     ) {
         let mut state = self.state();
-        if failed.is_empty() && scope == Scope::Everything {
+        if !self.running().has(policy) {
+            return;
+        }
+        let whole = scope != Scope::Missing && (state.to_discover.remove(&policy.name) || scope == Scope::Everything);
+        if failed.is_empty() && whole {
             let gone: Vec<String> = state
                 .entries
                 .iter()
@@ -224,7 +250,7 @@ impl Drop for AbortOnDrop {
 
 impl State {
     /// Drops a secret that no policy has any more. Its record is kept, should it come back.
-    fn forget(&mut self, key: &str) {
+    pub(super) fn forget(&mut self, key: &str) {
         self.queue.remove(key);
         self.claims.release(key);
         self.looked(key, true);

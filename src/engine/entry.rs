@@ -32,6 +32,8 @@ pub(super) struct Entry {
     pub(super) driven: bool,
     /// Whether somebody woke it during the drive.
     pub(super) woken: bool,
+    /// Whether no policy has it any more, and only the drive under way keeps it here.
+    pub(super) leaving: bool,
     /// How often it was looked at in vain since something last changed.
     pub(super) looks: u32,
     /// Whether others wait for its first look, to know which user it names. Nobody waits for one
@@ -72,6 +74,7 @@ impl Entry {
             dues: Dues::default(),
             driven: false,
             woken: false,
+            leaving: false,
             looks: 0,
             awaited: true,
         }

@@ -41,6 +41,8 @@ pub(super) enum Ending {
     Store(StoreError),
     /// The process is stopping.
     Stopping,
+    /// The policy is not in force any more for this secret.
+    Superseded,
 }
 
 /// What one observation led to.
@@ -54,10 +56,12 @@ impl Engine {
     /// Drives a secret as far as it goes now, and puts it back into the queue.
     pub(super) async fn drive(&self, key: &str) {
         let Some((policy, ports, arn)) = self.surroundings(key) else {
-            self.state().queue.remove(key);
+            self.without_surroundings(key);
             return;
         };
         let ending = self.turns(key, &arn, &policy, &ports).await;
+        // What a policy that is gone decided is not remembered.
+        let ending = if self.governs(&self.state(), key, &policy) { ending } else { Ending::Superseded };
         let unread = matches!(&ending, Ending::Failed(_, error) if error.passes_by_itself());
         let wake = match self.conclude(key, &policy, ending).await {
             Ok(wake) => wake,
@@ -76,25 +80,31 @@ impl Engine {
         };
         state.queue.set(key, wake);
         state.drive_ends(key);
+        if state.forget_if_leaving(key) {
+            return;
+        }
         let unread = unread && !state.claims.knows(key) && !self.survey_is_over(&policy);
         state.looked(key, !unread);
     }
 
     fn surroundings(&self, key: &str) -> Option<(Arc<Policy>, PlacePorts, String)> {
-        let running = self.running();
         let state = self.state();
-        let entry = state.entries.get(key)?;
+        let running = self.running();
+        let entry = state.entries.get(key).filter(|entry| !entry.leaving)?;
         let policy = running.policy(&entry.policy)?;
         let ports = running.ports.get(&policy.place)?;
         Some((policy.clone(), ports.clone(), entry.secret.arn.clone()))
     }
 
-    async fn turns(&self, key: &str, arn: &str, policy: &Policy, ports: &PlacePorts) -> Ending {
+    async fn turns(&self, key: &str, arn: &str, policy: &Arc<Policy>, ports: &PlacePorts) -> Ending {
         let mut refusal = None;
         for _ in 0..OBSERVATIONS {
             if self.stop.is_cancelled() {
                 return Ending::Stopping;
             }
+            let Some(leave) = self.leave(key, policy) else {
+                return Ending::Superseded;
+            };
             let started = self.clock.monotonic();
             let observation = match self.observe(ports, arn).await {
                 Ok(observation) => observation,
@@ -103,6 +113,7 @@ impl Engine {
                     return Ending::Failed(Step::Observe, error);
                 }
             };
+            drop(leave);
             match self.deliberate(key, policy, ports, observation).await {
                 // Refused again after a fresh look: reads lag behind what the refusal knows. Looking on
                 // would only repeat it.
@@ -122,13 +133,25 @@ impl Engine {
     }
 
     /// Looks, notes and acts on one observation.
-    async fn deliberate(&self, key: &str, policy: &Policy, ports: &PlacePorts, mut observation: Observation) -> Turn {
+    async fn deliberate(
+        &self,
+        key: &str,
+        policy: &Arc<Policy>,
+        ports: &PlacePorts,
+        mut observation: Observation,
+    ) -> Turn {
         for _ in 0..DECISIONS {
             let Some(record) = self.record_of(key) else {
                 return Turn::End(Ending::Stopping);
             };
-            match self.decide(key, policy, &observation, &record) {
+            let Some(decision) = self.decide(key, policy, &observation, &record) else {
+                return Turn::End(Ending::Superseded);
+            };
+            match decision {
                 Decision::Look(look) => {
+                    let Some(_leave) = self.leave(key, policy) else {
+                        return Turn::End(Ending::Superseded);
+                    };
                     let started = self.clock.monotonic();
                     if let Err(error) = self.look(ports, policy, &mut observation, look).await {
                         self.count(Step::Observe, StepOutcome::Error, started);
@@ -144,6 +167,9 @@ impl Engine {
                     if self.stop.is_cancelled() {
                         return Turn::End(Ending::Stopping);
                     }
+                    let Some(_leave) = self.leave(key, policy) else {
+                        return Turn::End(Ending::Superseded);
+                    };
                     if action.step() != Step::Repair
                         && let Err(error) = self.halt_over(key, &record).await
                     {
@@ -227,10 +253,20 @@ impl Engine {
     }
 
     /// Asks for a decision, and keeps what status shows of the observation. A secret that would begin
-    /// asks for its place under the same lock, so that no two take the same one.
-    fn decide(&self, key: &str, policy: &Policy, observation: &Observation, record: &Record) -> Decision {
-        let running = self.running();
+    /// asks for its place under the same lock, so that no two take the same one. Nothing if another
+    /// policy is in force.
+    fn decide(
+        &self,
+        key: &str,
+        policy: &Arc<Policy>,
+        observation: &Observation,
+        record: &Record,
+    ) -> Option<Decision> {
         let mut state = self.state();
+        if !self.governs(&state, key, policy) {
+            return None;
+        }
+        let running = self.running();
         let now = self.clock.now();
         if let (Some(entry), Some(dues)) = (state.entries.get_mut(key), dues(observation, record, policy)) {
             entry.dues = dues;
@@ -278,7 +314,7 @@ impl Engine {
                 ..facts
             });
         }
-        decision
+        Some(decision)
     }
 
     /// When the first check of this secret after the start may be made.

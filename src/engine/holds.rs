@@ -236,7 +236,7 @@ impl State {
             .saturating_sub(self.beginning.len())
     }
 
-    fn release_room(&mut self) {
+    pub(super) fn release_room(&mut self) {
         let next: Vec<String> = self.no_room.iter().take(self.room()).map(str::to_owned).collect();
         for key in next {
             self.no_room.take(&key);
@@ -245,7 +245,7 @@ impl State {
     }
 
     /// Lets those look again whom the others of their policy do not hold back any more.
-    fn wake_released(&mut self, policy: &str) {
+    pub(super) fn wake_released(&mut self, policy: &str) {
         let released = self.blast_radii.get_mut(policy).map(|radius| radius.take_released());
         released.unwrap_or_default().iter().for_each(|key| self.wake(key));
     }

@@ -19,6 +19,7 @@ mod log;
 mod logins;
 mod observe;
 pub mod queue;
+mod reload;
 mod repair;
 mod report;
 mod rollback;
@@ -26,6 +27,7 @@ mod row;
 mod running;
 mod settle;
 mod steps;
+mod succession;
 mod survey;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -48,6 +50,7 @@ use crate::rotation::reason::AttentionReason;
 use crate::rotation::state::Record;
 use crate::store::Store;
 
+pub use reload::{LeftAlone, Reloaded, Stopping};
 pub use settle::Settled;
 
 use blast_radius::BlastRadius;
@@ -89,6 +92,10 @@ pub struct Engine {
     metrics: Arc<Metrics>,
     state: Mutex<State>,
     wake: Notify,
+    /// Secrets of policies that are new are to be looked for.
+    look_anew: Notify,
+    /// The configuration was replaced, or work under one that was has ended.
+    superseded: Notify,
     drives: Arc<Semaphore>,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -110,6 +117,13 @@ struct State {
     discovered: bool,
     /// Places whose secrets are all known: since the start, one look for them was whole.
     surveyed: BTreeSet<String>,
+    /// Policies whose secrets are looked for at once: they came with a reload, or changed.
+    to_discover: BTreeSet<String>,
+    /// Policies that came with a reload, and since when on the monotonic clock; until their secrets
+    /// are all known.
+    newcomers: BTreeMap<String, Duration>,
+    /// Which drives read or write just now, and the policy that lets them.
+    at_work: BTreeMap<String, Arc<Policy>>,
     last_tick: Option<Duration>,
     /// How many secrets are waited for, because it is not known yet which user they name.
     unread: usize,
@@ -159,6 +173,8 @@ impl Engine {
                 ..State::default()
             }),
             wake: Notify::new(),
+            look_anew: Notify::new(),
+            superseded: Notify::new(),
             drives: Arc::new(Semaphore::new(DRIVES)),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
@@ -254,6 +270,9 @@ impl Engine {
         let pause = policy.map_or(TICK_STALL, |policy| policy.retry.max);
         entry.woken = false;
         state.drive_ends(key);
+        if state.forget_if_leaving(key) {
+            return;
+        }
         self.member_changed(&mut state, key);
         let wake = Wake::Past(self.clock.monotonic().saturating_add(pause));
         state.queue.set(key, wake);

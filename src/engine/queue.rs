@@ -33,6 +33,11 @@ impl Queue {
         self.by_wake.insert((wake, key.to_owned()));
     }
 
+    /// When a secret is looked at, if it waits.
+    pub fn wake_of(&self, key: &str) -> Option<Wake> {
+        self.by_key.get(key).copied()
+    }
+
     /// Drops a secret.
     pub fn remove(&mut self, key: &str) {
         if let Some(wake) = self.by_key.remove(key) {

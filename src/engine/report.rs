@@ -19,6 +19,7 @@ impl Engine {
         let mut all: Vec<SecretStatus> = state
             .entries
             .values()
+            .filter(|entry| !entry.leaving)
             .map(|entry| self.entry_status(&state, entry))
             .collect();
         all.extend(self.unresolved(&state));

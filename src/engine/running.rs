@@ -35,6 +35,12 @@ impl Running {
     pub(super) fn policy(&self, name: &str) -> Option<&Arc<Policy>> {
         self.policies.get(name)
     }
+
+    /// Whether this very policy is in force: not another one of its name, nor the same one under
+    /// other settings of its place.
+    pub(super) fn has(&self, policy: &Arc<Policy>) -> bool {
+        self.policy(&policy.name).is_some_and(|known| Arc::ptr_eq(known, policy))
+    }
 }
 
 /// The one in force.
@@ -48,5 +54,9 @@ impl InForce {
     pub(super) fn get(&self) -> Arc<Running> {
         // Only ever replaced as a whole, so a panic elsewhere leaves nothing half done.
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn replace(&self, running: Arc<Running>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = running;
     }
 }

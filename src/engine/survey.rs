@@ -15,7 +15,7 @@ impl Engine {
     ///
     /// It ends with the first look that is whole, and at `propagation_timeout` after the start at the
     /// latest: what cannot be looked up by then is reported, and must not stop everything else. A
-    /// request with `--now` does not wait for it.
+    /// policy that came with a reload waits for itself in the same way, counted from there. A request with `--now` does not wait for it.
     pub(super) fn survey_hold(&self, state: &State, policy: &Policy) -> Option<String> {
         if !state.discovered || state.unread > 0 {
             return Some(format!(
@@ -24,10 +24,19 @@ impl Engine {
                 state.unread
             ));
         }
-        if state.surveyed.contains(&policy.place) || self.survey_is_over(policy) {
+        if let Some(since) = state.newcomers.get(&policy.name) {
+            let age = self.clock.monotonic().saturating_sub(*since);
+            if age >= policy.propagation_timeout {
+                return None;
+            }
+        } else if state.surveyed.contains(&policy.place) || self.survey_is_over(policy) {
             return None;
         }
-        let (name, error) = self.not_looked_up(state, &policy.place)?;
+        let Some((name, error)) = self.not_looked_up(state, &policy.place) else {
+            let new = "due, and waits until the secrets of its policy, which is new, were all looked for once; \
+                       `rotate --now` does not wait";
+            return state.newcomers.contains_key(&policy.name).then(|| new.to_owned());
+        };
         Some(format!(
             "due, and waits until every secret of the place was found once, to see which user each names; \
              {name} could not be looked up: {error}; `rotate --now` does not wait"
@@ -48,6 +57,12 @@ impl Engine {
         for place in running.places.keys().filter(|place| !unsure.contains(*place)) {
             if self.not_looked_up(state, place).is_none() {
                 state.surveyed.insert(place.clone());
+                let State {
+                    newcomers, to_discover, ..
+                } = state;
+                newcomers.retain(|name, _| {
+                    to_discover.contains(name) || running.policy(name).is_some_and(|policy| policy.place != *place)
+                });
             }
         }
     }

@@ -2,7 +2,9 @@
 
 use prometheus::Registry;
 
+use super::RotationOutcome;
 use super::family::{CALL_SECONDS, Counter, Gauge, Histogram, ROTATION_SECONDS};
+use crate::rotation::reason::{DriftCause, HoldReason};
 
 /// All families.
 pub(super) struct Families {
@@ -19,6 +21,22 @@ impl Families {
             work: Work::declare(registry),
             shown: Shown::declare(registry),
             single: Single::declare(registry),
+        }
+    }
+
+    /// Removes what is counted of a policy, and what holds it.
+    pub(super) fn forget_policy(&self, policy: &str) {
+        let Self { work, shown, .. } = self;
+        work.rotation_duration.remove(&[policy]);
+        work.repairs.remove(&[policy]);
+        for outcome in RotationOutcome::ALL {
+            work.rotations.remove(&[policy, outcome.label()]);
+        }
+        for cause in DriftCause::ALL {
+            work.drifts.remove(&[policy, cause.label()]);
+        }
+        for reason in HoldReason::ALL {
+            shown.held.remove(&[policy, reason.label()]);
         }
     }
 }

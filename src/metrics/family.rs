@@ -50,6 +50,14 @@ impl Counter {
             series.inc_by(count);
         }
     }
+
+    /// Removes a series.
+    pub(super) fn remove(&self, labels: &[&str]) {
+        if let Some(family) = &self.0 {
+            // One that is not there is removed already.
+            drop(family.remove_label_values(labels));
+        }
+    }
 }
 
 /// A number that goes up and down.
@@ -67,6 +75,14 @@ impl Gauge {
             .and_then(|family| family.get_metric_with_label_values(labels).ok())
         {
             series.set(value);
+        }
+    }
+
+    /// Removes a series.
+    pub(super) fn remove(&self, labels: &[&str]) {
+        if let Some(family) = &self.0 {
+            // One that is not there is removed already.
+            drop(family.remove_label_values(labels));
         }
     }
 
@@ -94,6 +110,14 @@ impl Histogram {
             .and_then(|family| family.get_metric_with_label_values(labels).ok())
         {
             series.observe(took.as_secs_f64());
+        }
+    }
+
+    /// Removes a series.
+    pub(super) fn remove(&self, labels: &[&str]) {
+        if let Some(family) = &self.0 {
+            // One that is not there is removed already.
+            drop(family.remove_label_values(labels));
         }
     }
 

@@ -6,7 +6,9 @@
 //! - `POST /api/v1/resume`: a [`Selector`]
 //! - `POST /api/v1/rollback`: [`RollbackBody`], about one secret
 //!
-//! Each takes a JSON object that selects secrets in one way, and answers with [`AcceptedReply`], stored before it is sent.
+//! - `POST /api/v1/reload`: nothing, or `{}`; answers with [`ReloadReply`], or 422 and [`RefusedReload`]
+//!
+//! Each other takes a JSON object that selects secrets in one way, and answers with [`AcceptedReply`], stored before it is sent.
 //! What came of a rotation, a revocation or a rollback is in the secret's status.
 
 use std::io::ErrorKind;
@@ -15,14 +17,20 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use axum::extract::rejection::JsonRejection;
+use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{StatusCode, Uri};
 use axum::middleware::from_fn;
+use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
+use serde::Deserialize;
 use tokio::net::{UnixListener, UnixStream};
 
 use crate::engine::control::{Accepted, ControlError, RollbackOptions, Selector};
+#[cfg(doc)]
+use crate::server::configuration::{RefusedReload, ReloadReply};
+use crate::server::configuration::ReloadError;
 use crate::server::limit::Limited;
 use crate::server::object::Object;
 use crate::server::reply::Failure;
@@ -145,6 +153,7 @@ fn router(surface: Surface) -> Router {
         .route("/api/v1/pause", post(pause))
         .route("/api/v1/resume", post(resume))
         .route("/api/v1/rollback", post(rollback))
+        .route("/api/v1/reload", post(reload))
         .fallback(async |uri: Uri| Failure::not_found(format!("nothing is served at {}", uri.path())))
         .method_not_allowed_fallback(async || {
             Failure::new(StatusCode::METHOD_NOT_ALLOWED, "look with GET, change with POST")
@@ -209,14 +218,37 @@ async fn rollback(State(surface): State<Surface>, request: Document<RollbackBody
     carry_out(async move { Ok(vec![surface.control.rollback(&request.secret, options).await?]) }).await
 }
 
+/// What a reload may be told: nothing yet.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReloadRequest {}
+
+/// Carried out to its end, even if the client has gone.
+async fn reload(State(surface): State<Surface>, body: Bytes) -> Result<Response, Failure> {
+    if !body.is_empty() {
+        let request = serde_json::from_slice::<Object<ReloadRequest>>(&body);
+        request.map_err(|error| Failure::bad_request(format!("a reload takes no body, or {{}}: {error}")))?;
+    }
+    let reloading = async move { surface.configuration.reload().await };
+    match tokio::spawn(reloading).await.map_err(|_| defect())? {
+        Ok(reply) => Ok(Json(reply).into_response()),
+        Err(ReloadError::Refused(refused)) => Ok((StatusCode::UNPROCESSABLE_ENTITY, Json(refused)).into_response()),
+        Err(ReloadError::Stopping(why)) => Err(Failure::unavailable(why)),
+    }
+}
+
 /// Carries a command out to its end, even if the client has gone: half of a selection changed would
 /// be neither what it asked for nor nothing.
 async fn carry_out(command: impl Future<Output = Result<Vec<Accepted>, ControlError>> + Send + 'static) -> Reply {
     match tokio::spawn(command).await {
         Ok(accepted) => Ok(Json(AcceptedReply { accepted: accepted? })),
-        Err(_) => Err(Failure::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "the command failed on a defect of rekeyd; the log says where",
-        )),
+        Err(_) => Err(defect()),
     }
+}
+
+fn defect() -> Failure {
+    Failure::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "the command failed on a defect of rekeyd; the log says where",
+    )
 }

@@ -99,6 +99,7 @@ async fn status_page(State(surface): State<Surface>) -> Html<String> {
     let readiness = surface.control.readiness().await;
     Html(page::render(
         &readiness,
+        &surface.configuration.status(),
         &surface.control.policies(),
         &surface.control.secrets(),
     ))

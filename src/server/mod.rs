@@ -2,6 +2,7 @@
 //! also be changed. Both ask the engine through [`Control`]; neither knows it.
 
 pub mod admin;
+pub mod configuration;
 pub mod http;
 mod limit;
 mod object;
@@ -29,6 +30,7 @@ use tokio::sync::oneshot;
 
 use crate::engine::control::Control;
 use crate::metrics::Metrics;
+use crate::server::configuration::Configuration;
 use crate::server::reply::Failure;
 
 /// How long an answer may take, the request's body included: a client waits no longer either.
@@ -45,6 +47,8 @@ pub struct Surface {
     pub control: Arc<dyn Control>,
     /// The metrics.
     pub metrics: Arc<Metrics>,
+    /// The configuration in force.
+    pub configuration: Arc<dyn Configuration>,
 }
 
 /// A surface that cannot be served.

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use crate::clock::Timestamp;
 use crate::engine::control::{PolicyStatus, Readiness};
 use crate::rotation::status::SecretStatus;
+use crate::server::configuration::ConfigurationStatus;
 
 /// A browser has trouble with more rows, and a reader too.
 const MOST_ROWS: usize = 1_000;
@@ -19,7 +20,12 @@ th,td{text-align:left;padding:.2rem 1rem .2rem 0;border-bottom:1px solid #ddd;ve
 ";
 
 /// The page.
-pub(super) fn render(readiness: &Readiness, policies: &[PolicyStatus], secrets: &[SecretStatus]) -> String {
+pub(super) fn render(
+    readiness: &Readiness,
+    configuration: &ConfigurationStatus,
+    policies: &[PolicyStatus],
+    secrets: &[SecretStatus],
+) -> String {
     let mut page = String::from(HEAD);
     match readiness.ready {
         true => page.push_str("<p>Ready.</p>\n"),
@@ -30,6 +36,9 @@ pub(super) fn render(readiness: &Readiness, policies: &[PolicyStatus], secrets: 
                 escape(&readiness.problems.join("; "))
             ),
         ),
+    }
+    for line in configuration.complaints() {
+        push(&mut page, format_args!("<p class=\"needs_attention\">{}</p>\n", escape(&line)));
     }
     let header = ["Policy", "Place", "Schedule", "Secrets", "Paused", "Held"];
     table(&mut page, "Policies", &header, policies, |policy, page| {

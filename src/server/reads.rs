@@ -5,6 +5,7 @@
 //! - `GET /metrics`: Prometheus' text format
 //! - `GET /api/v1/secrets`, `?secret=NAME-OR-ARN`, or `/api/v1/secrets/NAME-OR-ARN` for a single one
 //! - `GET /api/v1/policies`
+//! - `GET /api/v1/config`: which configuration is in force, and what came of the last reload
 //! - `GET /api/v1/rotations?secret=NAME-OR-ARN&limit=N`: the history, newest first
 
 use std::time::Duration;
@@ -21,6 +22,7 @@ use crate::engine::control::Readiness;
 use crate::metrics::EXPOSITION_FORMAT;
 use crate::rotation::status::SecretStatus;
 use crate::server::Surface;
+use crate::server::configuration::ConfigurationStatus;
 use crate::server::reply::Failure;
 use crate::server::wire::{PoliciesReply, RotationsReply, SecretsReply};
 
@@ -47,6 +49,7 @@ pub(super) fn status() -> Router<Surface> {
         .route("/api/v1/secrets", get(secrets))
         .route("/api/v1/secrets/{*secret}", get(secret))
         .route("/api/v1/policies", get(policies))
+        .route("/api/v1/config", get(config))
         .route("/api/v1/rotations", get(rotations))
 }
 
@@ -80,11 +83,11 @@ async fn secrets(
     query: Result<Query<SecretsQuery>, QueryRejection>,
 ) -> Result<Json<SecretsReply>, Failure> {
     let Query(query) = query?;
-    let secrets = match query.secret {
-        Some(secret) => named(&surface, &secret)?,
-        None => surface.control.secrets(),
+    let (secrets, configuration) = match query.secret {
+        Some(secret) => (named(&surface, &secret)?, None),
+        None => (surface.control.secrets(), Some(surface.configuration.status())),
     };
-    Ok(Json(SecretsReply { secrets }))
+    Ok(Json(SecretsReply { secrets, configuration }))
 }
 
 async fn secret(State(surface): State<Surface>, Path(secret): Path<String>) -> Result<Json<SecretStatus>, Failure> {
@@ -114,6 +117,10 @@ async fn policies(State(surface): State<Surface>) -> Json<PoliciesReply> {
     Json(PoliciesReply {
         policies: surface.control.policies(),
     })
+}
+
+async fn config(State(surface): State<Surface>) -> Json<ConfigurationStatus> {
+    Json(surface.configuration.status())
 }
 
 #[derive(Deserialize)]

@@ -8,8 +8,10 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::admin::AdminServer;
+use super::configuration::{ConfigurationStatus, ReloadError, ReloadReply};
 use super::*;
 use crate::clock::Timestamp;
+use crate::engine::Reloaded;
 use crate::engine::control::{
     Accepted, ControlError, PolicyStatus, Readiness, RollbackOptions, RotateOptions, Selector,
 };
@@ -77,6 +79,12 @@ pub(crate) struct Known {
     pub(crate) store_fails: bool,
     /// Changes the secrets each time that they are looked at.
     script: Option<Script>,
+    /// The configuration, unless it is the usual one.
+    pub(crate) configuration: Option<ConfigurationStatus>,
+    /// What a reload changes.
+    pub(crate) reloaded: Reloaded,
+    /// Why a reload is refused.
+    pub(crate) reload_refused: Option<ReloadError>,
     /// How often they were looked at.
     pub(crate) looks: usize,
 }
@@ -206,11 +214,43 @@ impl Control for FakeControl {
     }
 }
 
+/// What is in force when nobody says otherwise.
+pub(crate) fn configuration() -> ConfigurationStatus {
+    ConfigurationStatus {
+        file: "/etc/rekeyd/rekeyd.toml".into(),
+        sources: vec!["/etc/rekeyd/rekeyd.toml".into()],
+        loaded_at: at(-7_200),
+        warnings: Vec::new(),
+        needs_restart: Vec::new(),
+        last_reload_failed: None,
+    }
+}
+
+#[async_trait]
+impl Configuration for FakeControl {
+    fn status(&self) -> ConfigurationStatus {
+        self.know().configuration.clone().unwrap_or_else(configuration)
+    }
+
+    async fn reload(&self) -> Result<ReloadReply, ReloadError> {
+        let mut known = self.know();
+        known.asked.push("reload".to_owned());
+        if let Some(refusal) = &known.reload_refused {
+            return Err(refusal.clone());
+        }
+        Ok(ReloadReply {
+            changes: known.reloaded.clone(),
+            configuration: known.configuration.clone().unwrap_or_else(configuration),
+        })
+    }
+}
+
 /// What the surfaces show of a fake engine.
 pub(crate) fn surface(control: &Arc<FakeControl>) -> Surface {
     Surface {
         control: Arc::clone(control) as Arc<dyn Control>,
         metrics: Arc::new(Metrics::new(&["orders".to_owned()])),
+        configuration: Arc::clone(control) as Arc<dyn Configuration>,
     }
 }
 

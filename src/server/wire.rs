@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::control::{Accepted, PolicyStatus, RotateOptions, Selector};
 use crate::rotation::status::SecretStatus;
+use crate::server::configuration::ConfigurationStatus;
 use crate::store::HistoryEntry;
 
 /// `POST /api/v1/rotate`.
@@ -98,6 +99,9 @@ pub struct ErrorReply {
 pub struct SecretsReply {
     /// The secrets, in the order of policies and names.
     pub secrets: Vec<SecretStatus>,
+    /// The configuration in force; left out when one secret is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub configuration: Option<ConfigurationStatus>,
 }
 
 /// `GET /api/v1/policies`.

@@ -1,0 +1,257 @@
+//! Reading the configuration anew while running.
+
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+
+use crate::clock::SharedClock;
+use crate::config::{ConfigErrors, Daemon, Loaded, Problem, StateLocation};
+use crate::engine::{Engine, Reloaded, Stopping};
+use crate::metrics::Metrics;
+use crate::server::configuration::{
+    Configuration, ConfigurationStatus, FailedReload, NeedsRestart, RefusedReload, ReloadError, ReloadReply,
+};
+
+use super::{connect_all, notify_manager};
+
+/// Where the configuration comes from.
+#[derive(Clone)]
+pub struct Source {
+    /// The main file.
+    pub file: PathBuf,
+    /// Reads it with all its layers.
+    pub read: Arc<dyn Fn() -> Result<Loaded, ConfigErrors> + Send + Sync>,
+}
+
+/// Reads the configuration anew, when asked.
+pub(super) struct Reloader {
+    source: Source,
+    engine: Arc<Engine>,
+    metrics: Arc<Metrics>,
+    clock: SharedClock,
+    /// What the daemon was started with.
+    at_start: Daemon,
+    status: Mutex<ConfigurationStatus>,
+    /// Held by the reload under way.
+    turn: tokio::sync::Mutex<()>,
+}
+
+impl Reloader {
+    /// A reloader for a daemon that was started with this configuration.
+    pub(super) fn new(
+        source: Source,
+        loaded: &Loaded,
+        engine: Arc<Engine>,
+        metrics: Arc<Metrics>,
+        clock: SharedClock,
+    ) -> Self {
+        let status = ConfigurationStatus {
+            file: source.file.clone(),
+            sources: loaded.sources.clone(),
+            loaded_at: clock.now(),
+            warnings: loaded.warnings.clone(),
+            needs_restart: Vec::new(),
+            last_reload_failed: None,
+        };
+        Self {
+            source,
+            engine,
+            metrics,
+            clock,
+            at_start: loaded.config.daemon.clone(),
+            status: Mutex::new(status),
+            turn: tokio::sync::Mutex::default(),
+        }
+    }
+
+    async fn read(&self) -> Result<Loaded, RefusedReload> {
+        let read = self.source.read.clone();
+        match tokio::task::spawn_blocking(move || read()).await {
+            Ok(Ok(loaded)) => Ok(loaded),
+            Ok(Err(errors)) => Err(RefusedReload {
+                error: errors.to_string(),
+                problems: errors.problems().to_vec(),
+            }),
+            Err(_) => Err(unreadable(&self.source.file)),
+        }
+    }
+
+    /// Goes by what was read, but for what takes a restart.
+    async fn take(&self, loaded: Loaded) -> Result<ReloadReply, Stopping> {
+        let Loaded {
+            config,
+            warnings,
+            sources,
+        } = loaded;
+        let needs_restart = needs_restart(&self.at_start, &config.daemon);
+        let places = self.engine.places_to_connect(&config);
+        let connected = connect_all(places, &self.clock, &self.metrics).await;
+        let changes = self.engine.reload(config, connected).await?;
+        let now = self.clock.now();
+        self.metrics.config_loaded(true, now);
+        let configuration = ConfigurationStatus {
+            file: self.source.file.clone(),
+            sources,
+            loaded_at: now,
+            warnings,
+            needs_restart,
+            last_reload_failed: None,
+        };
+        log(&changes, &configuration);
+        *self.status.lock().unwrap_or_else(PoisonError::into_inner) = configuration.clone();
+        Ok(ReloadReply { changes, configuration })
+    }
+
+    fn refuse(&self, refused: &RefusedReload) {
+        let at = self.clock.now();
+        self.metrics.config_loaded(false, at);
+        for problem in &refused.problems {
+            tracing::error!(place = problem.place, problem = problem.message, "in the configuration");
+        }
+        tracing::error!("the configuration was not reloaded: the one before stays in force");
+        let without_lines = |problem: &Problem| Problem {
+            excerpt: None,
+            ..problem.clone()
+        };
+        let problems = refused.problems.iter().map(without_lines).collect();
+        let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        status.last_reload_failed = Some(FailedReload { at, problems });
+    }
+}
+
+#[async_trait]
+impl Configuration for Reloader {
+    fn status(&self) -> ConfigurationStatus {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    async fn reload(&self) -> Result<ReloadReply, ReloadError> {
+        let _turn = self.turn.lock().await;
+        if self.engine.is_stopping() {
+            return Err(ReloadError::Stopping(Stopping.to_string()));
+        }
+        tell_manager_of_reload();
+        let taken = match self.read().await {
+            Ok(loaded) => self
+                .take(loaded)
+                .await
+                .map_err(|stopping| ReloadError::Stopping(stopping.to_string())),
+            Err(refused) => {
+                self.refuse(&refused);
+                Err(ReloadError::Refused(refused))
+            }
+        };
+        if !self.engine.is_stopping() {
+            notify_manager(&[sd_notify::NotifyState::Ready]);
+        }
+        taken
+    }
+}
+
+/// The service manager takes a reload for begun only with the time of the message.
+fn tell_manager_of_reload() {
+    match sd_notify::NotifyState::monotonic_usec_now() {
+        Ok(now) => notify_manager(&[sd_notify::NotifyState::Reloading, now]),
+        Err(error) => tracing::debug!(%error, "the service manager was not told of the reload"),
+    }
+}
+
+fn log(changes: &Reloaded, configuration: &ConfigurationStatus) {
+    for warning in &configuration.warnings {
+        tracing::warn!("{warning}");
+    }
+    for key in &configuration.needs_restart {
+        let NeedsRestart {
+            key,
+            running,
+            configured,
+        } = key;
+        tracing::warn!(key, running, configured, "this key takes a restart");
+    }
+    tracing::info!(
+        added = ?changes.added,
+        removed = ?changes.removed,
+        changed = ?changes.changed,
+        left_alone = changes.left_alone.len(),
+        unfinished = changes.unfinished.len(),
+        "configuration reloaded"
+    );
+}
+
+/// The keys that the daemon cannot change while it runs, and that say something else now.
+fn needs_restart(running: &Daemon, configured: &Daemon) -> Vec<NeedsRestart> {
+    fn differs<T: PartialEq>(key: &str, running: &T, configured: &T, show: impl Fn(&T) -> String) -> Option<NeedsRestart> {
+        (running != configured).then(|| NeedsRestart {
+            key: key.to_owned(),
+            running: show(running),
+            configured: show(configured),
+        })
+    }
+    let path = |path: &PathBuf| path.display().to_string();
+    let state = |StateLocation::Sqlite(path): &StateLocation| format!("sqlite:{}", path.display());
+    [
+        differs("daemon.listen", &running.listen, &configured.listen, shown),
+        differs("daemon.expose_status", &running.expose_status, &configured.expose_status, shown),
+        differs("daemon.admin_socket", &running.admin_socket, &configured.admin_socket, path),
+        differs("daemon.state", &running.state, &configured.state, state),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn shown(value: &impl Display) -> String {
+    value.to_string()
+}
+
+/// What is told of a defect in reading.
+fn unreadable(file: &Path) -> RefusedReload {
+    let problem = Problem {
+        place: file.display().to_string(),
+        message: "reading it failed on a defect of rekeyd; the log says where".to_owned(),
+        excerpt: None,
+    };
+    RefusedReload {
+        error: problem.to_string(),
+        problems: vec![problem],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_cannot_change_while_running_takes_a_restart() {
+        let daemon = |keys: &str| {
+            let text = format!("[daemon]\n{keys}\n[aws.main]\nregion = \"us-east-1\"\n");
+            let policy = "[policy.p]\naws = \"main\"\nschedule = \"30d\"\nsecrets = [\"s\"]\nallow_users = [\"u\"]\n";
+            crate::config::parse_str("test.toml", &(text + policy)).unwrap().config.daemon
+        };
+        let running = daemon("");
+        let free = daemon(
+            "max_in_flight = 7\ndrain_timeout = \"1s\"\ndiscovery_interval = \"1m\"\npaused = true\n\
+             drift_check_interval = \"1h\"",
+        );
+        assert_eq!(needs_restart(&running, &free), []);
+        let bound = daemon(
+            "listen = \"127.0.0.1:1\"\nexpose_status = true\nadmin_socket = \"/run/a.sock\"\nstate = \"sqlite:/b.db\"",
+        );
+        let told = needs_restart(&running, &bound);
+        let told: Vec<String> = told
+            .iter()
+            .map(|key| format!("{} {} {}", key.key, key.running, key.configured))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                "daemon.listen 127.0.0.1:9848 127.0.0.1:1",
+                "daemon.expose_status false true",
+                "daemon.admin_socket /run/rekeyd/admin.sock /run/a.sock",
+                "daemon.state sqlite:/var/lib/rekeyd/state.db sqlite:/b.db",
+            ]
+        );
+    }
+}
