@@ -11,6 +11,7 @@ use crate::policy::{Policy, Selection};
 use crate::rotation::state::Record;
 
 use super::entry::Entry;
+use super::leave::WhileInForce;
 use super::queue::Wake;
 use super::{Engine, State};
 
@@ -106,13 +107,16 @@ impl Engine {
             let Some(selection) = self.in_scope(policy, scope) else {
                 continue;
             };
-            let looked = tokio::select! {
-                biased;
-                () = self.is_superseded(policy) => None,
-                found = inventory::discover(ports.secrets.as_ref(), &selection) => Some(found),
+            let Some(leave) = self.leave_to_discover(policy) else {
+                continue;
             };
-            // The look that the reload asked for follows.
-            let Some(found) = looked else { continue };
+            let reader = WhileInForce {
+                engine: self,
+                policy,
+                reader: ports.secrets.as_ref(),
+            };
+            let found = inventory::discover(&reader, &selection).await;
+            drop(leave);
             if !found.failed.is_empty() {
                 all = all.max(Found::Part);
             }

@@ -15,6 +15,7 @@ mod entry;
 mod executor;
 mod holds;
 mod journal;
+mod leave;
 mod log;
 mod logins;
 mod observe;
@@ -94,8 +95,8 @@ pub struct Engine {
     wake: Notify,
     /// Secrets of policies that are new are to be looked for.
     look_anew: Notify,
-    /// The configuration was replaced, or work under one that was has ended.
-    superseded: Notify,
+    /// Somebody has given leave back.
+    work_ended: Notify,
     drives: Arc<Semaphore>,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -174,7 +175,7 @@ impl Engine {
             }),
             wake: Notify::new(),
             look_anew: Notify::new(),
-            superseded: Notify::new(),
+            work_ended: Notify::new(),
             drives: Arc::new(Semaphore::new(DRIVES)),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),

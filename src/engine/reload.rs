@@ -1,9 +1,8 @@
 //! Another configuration while running.
 //!
-//! What the engine works by is replaced under the lock of its [`State`], in one moment. A drive
-//! decides, and begins to read or write, only with the [`Leave`] of the policy that is in force for
-//! its secret at that moment; so from the replacement on, nothing new begins under what it replaced.
-//! What has begun by then ends first, and a reload waits for it before it is acknowledged.
+//! What the engine works by is replaced under the lock of its [`State`], in one moment. From then on
+//! nothing new begins under what was replaced ([`super::leave`]); what has begun by then ends, and a
+//! reload waits for it before it is acknowledged.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -48,8 +47,8 @@ pub struct Reloaded {
     /// Secrets with a rotation or retirement under way that no policy is known to have now. They
     /// stay as AWS shows them, and go on when a policy has them again.
     pub left_alone: Vec<LeftAlone>,
-    /// Secrets with a call to AWS that began before the reload and had not ended when it was
-    /// acknowledged. It is the last one under the configuration before.
+    /// Secrets, and policies whose secrets are looked for, with a call to AWS that began before the
+    /// reload and had not ended when it was acknowledged. None follows it under that configuration.
     pub unfinished: Vec<String>,
 }
 
@@ -101,7 +100,6 @@ impl Engine {
             return Err(Stopping);
         }
         let (succession, leavers) = self.replace(config, connected);
-        self.superseded.notify_waiters();
         self.look_anew.notify_one();
         self.wake.notify_one();
         // One that did not end in time is told of.
@@ -211,53 +209,6 @@ impl Engine {
         }
     }
 
-    /// Whether this policy may still decide about this secret.
-    pub(super) fn governs(&self, state: &State, key: &str, policy: &Arc<Policy>) -> bool {
-        let entry = state.entries.get(key);
-        let has_it = entry.is_some_and(|entry| !entry.leaving && entry.policy == policy.name);
-        has_it && self.running().has(policy)
-    }
-
-    /// The leave to read or write for this secret, unless another policy is in force for it.
-    pub(super) fn leave(&self, key: &str, policy: &Arc<Policy>) -> Option<Leave<'_>> {
-        let mut state = self.state();
-        if !self.governs(&state, key, policy) {
-            return None;
-        }
-        state.at_work.insert(key.to_owned(), policy.clone());
-        let key = key.to_owned();
-        Some(Leave { engine: self, key })
-    }
-
-    /// Ends when this policy is not in force any more.
-    pub(super) async fn is_superseded(&self, policy: &Arc<Policy>) {
-        self.when_superseded(|| !self.running().has(policy)).await;
-    }
-
-    async fn old_work_ended(&self) {
-        self.when_superseded(|| self.unfinished().is_empty()).await;
-    }
-
-    async fn when_superseded(&self, wanted: impl Fn() -> bool) {
-        loop {
-            let mut changed = std::pin::pin!(self.superseded.notified());
-            changed.as_mut().enable();
-            if wanted() {
-                return;
-            }
-            changed.await;
-        }
-    }
-
-    /// The names of secrets that are read or written by a policy that is not in force any more.
-    fn unfinished(&self) -> Vec<String> {
-        let state = self.state();
-        let running = self.running();
-        let old = state.at_work.iter().filter(|(_, policy)| !running.has(policy));
-        let name = |key: &String| state.entries.get(key).map_or(key, |entry| &entry.secret.name).clone();
-        old.map(|(key, _)| name(key)).collect()
-    }
-
     /// Which of those that left have something under way, and have not come back.
     fn left_alone(&self, leavers: Vec<Leaver>) -> Vec<LeftAlone> {
         let state = self.state();
@@ -354,17 +305,4 @@ fn is_urgent(entry: &Entry) -> bool {
     let record = &entry.record;
     let in_trouble = record.halt.is_some() || record.attention.is_some() || record.failure.is_some();
     in_trouble || entry.in_flight()
-}
-
-/// Leave to read or write for one secret; given back when dropped.
-pub(super) struct Leave<'a> {
-    engine: &'a Engine,
-    key: String,
-}
-
-impl Drop for Leave<'_> {
-    fn drop(&mut self) {
-        self.engine.state().at_work.remove(&self.key);
-        self.engine.superseded.notify_waiters();
-    }
 }

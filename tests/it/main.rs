@@ -46,6 +46,8 @@ mod nodes;
 mod pauses;
 mod planted_bugs;
 mod refusals;
+mod reload;
+mod reload_simulated;
 mod rollback;
 mod rules;
 mod run_once;

@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 use super::faults::{CallFault, CallFaultKind, CrashPoint, SaveFault, SaveFaultKind};
@@ -45,6 +46,8 @@ pub struct Begun<Kind> {
 /// One process.
 pub struct Process {
     life: Mutex<Life>,
+    /// It has done something more.
+    has_done: Notify,
 }
 
 struct Life {
@@ -72,6 +75,7 @@ impl Process {
                 struck: 0,
                 deeds: Vec::new(),
             }),
+            has_done: Notify::new(),
         }
     }
 
@@ -103,6 +107,18 @@ impl Process {
     /// What it has done so far, in order.
     pub fn deeds(&self) -> Vec<Deed> {
         self.life().deeds.clone()
+    }
+
+    /// Waits until it has done so much.
+    pub async fn has_done(&self, deeds: usize) {
+        loop {
+            let mut more = std::pin::pin!(self.has_done.notified());
+            more.as_mut().enable();
+            if self.life().deeds.len() >= deeds {
+                return;
+            }
+            more.await;
+        }
     }
 
     /// Goes on if it lives and runs, later if it is stopped, never if it is dead.
@@ -137,6 +153,7 @@ impl Process {
 
     /// It is about to make a call.
     pub fn calls(&self, operation: &'static str, changes: bool) -> Begun<CallFaultKind> {
+        self.has_done.notify_waiters();
         let mut life = self.life();
         life.deeds.push(Deed::Call(operation));
         life.calls += 1;
@@ -181,6 +198,7 @@ impl Process {
 
     /// It is about to write its store.
     pub fn saves(&self, event: &'static str) -> Begun<SaveFaultKind> {
+        self.has_done.notify_waiters();
         let mut life = self.life();
         life.deeds.push(Deed::Save(event));
         life.saves += 1;

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use rekeyd::aws::PlacePorts;
+use rekeyd::config::Config;
 use rekeyd::engine::control::{Control, ControlError, RotateOptions, Selector};
-use rekeyd::engine::{Adapters, Engine};
+use rekeyd::engine::{Adapters, Engine, Reloaded};
 use rekeyd::metrics::Metrics;
 use rekeyd::rotation::status::SecretStatus;
 use tokio::sync::oneshot;
@@ -60,6 +61,12 @@ impl Machine {
         self
     }
 
+    /// Has these policies, and no others.
+    pub fn policies(mut self, policies: Vec<Policy>) -> Self {
+        self.policies = policies.into_iter().map(|policy| (policy.name, policy.keys)).collect();
+        self
+    }
+
     /// Adds a line of `[daemon]`.
     pub fn daemon(mut self, line: &str) -> Self {
         self.daemon += line;
@@ -104,7 +111,7 @@ impl Machine {
         &self.clock
     }
 
-    fn config(&self) -> rekeyd::config::Config {
+    fn config(&self) -> Config {
         let mut text = format!(
             "[daemon]\nadmin_socket = \"/nowhere/admin.sock\"\nstate = \"sqlite:/nowhere/state.db\"\n\
              {}[aws.main]\nregion = {REGION:?}\n",
@@ -219,6 +226,31 @@ impl Replica {
     /// Its machine's wall clock.
     pub fn clock(&self) -> &MachineClock {
         &self.machine.clock
+    }
+
+    /// Waits until it has made so many calls and writes of its store.
+    pub async fn has_done(&self, deeds: usize) {
+        self.process.has_done(deeds).await;
+    }
+
+    /// Gives it other policies, and waits until they are in force. Until then the auditor holds it to what
+    /// was before, and from then on to these.
+    pub async fn reload(&mut self, policies: Vec<Policy>) -> Reloaded {
+        let machine = self.machine.clone().policies(policies);
+        let (before, config) = (self.machine.config(), machine.config());
+        let expectations = |config: &Config| -> Vec<Expectations> {
+            let policies = config.policies.values();
+            policies.map(|policy| Expectations::of(policy, REGION)).collect()
+        };
+        let (key, new) = (self.machine.name.to_uppercase(), expectations(&config));
+        let either = [expectations(&before), new.clone()].concat();
+        let world = self.machine.simulation.world.clone();
+        world.auditor().register(&key, either);
+        let reloaded = self.engine.reload(config, BTreeMap::new()).await;
+        world.catch_up();
+        world.auditor().replace(&key, new);
+        self.machine = machine;
+        reloaded.unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// Kills it as `kill -9` does, and gives the machine back.

@@ -84,6 +84,14 @@ impl Auditor {
         self.replicas.insert(access_key.to_owned(), policies);
     }
 
+    /// Says what a replica's policies are once it has acknowledged a reload: nothing of those before excuses it.
+    pub fn replace(&mut self, access_key: &str, policies: Vec<Expectations>) {
+        for secret in self.secrets.values_mut() {
+            secret.selected_by.remove(access_key);
+        }
+        self.register(access_key, policies);
+    }
+
     /// Says by whose clock a replica goes. One without goes by any that there is.
     pub fn register_clock(&mut self, access_key: &str, clock: Arc<MachineClock>) {
         self.clocks.insert(access_key.to_owned(), clock);

@@ -1,0 +1,1 @@
+//! Reading the configuration anew, in the real daemon.

@@ -1,0 +1,163 @@
+//! Another configuration while running, in simulated time: at every moment of a rotation, and in storms.
+
+use std::time::Duration;
+
+use rekeyd::engine::control::{Control, RotateOptions};
+use rekeyd::rotation::observation::Proof;
+use rekeyd::rotation::status::{Phase, SecretStatus};
+use rekeyd::rotation::version::version_id;
+
+use crate::support::report::report;
+use crate::support::simulated::{Deed, Policy, Replica, Simulation, lifelike, simulate};
+use crate::support::world::{document_with, secret_name};
+
+const OLD: &str = "the-first-password-1";
+const PATIENCE: Duration = Duration::from_secs(12 * 3_600);
+const HOUR: Duration = Duration::from_secs(3_600);
+
+fn orders(users: &[&str]) -> Policy {
+    Policy::new("orders", users).with("overlap", "\"30m\"")
+}
+
+fn bystander() -> Policy {
+    Policy::new("bystander", &["user2"])
+}
+
+/// What a reload does to the policy of a secret whose rotation is under way.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Blow {
+    Removed,
+    Moved,
+    Rescheduled,
+    Paused,
+    Narrowed,
+    Deselected,
+}
+
+const BLOWS: [Blow; 6] = [
+    Blow::Removed,
+    Blow::Moved,
+    Blow::Rescheduled,
+    Blow::Paused,
+    Blow::Narrowed,
+    Blow::Deselected,
+];
+
+impl Blow {
+    fn policies(self) -> Vec<Policy> {
+        let own = match self {
+            Self::Removed => return vec![bystander()],
+            Self::Moved => Policy {
+                name: "others".to_owned(),
+                ..orders(&["user1"])
+            },
+            Self::Rescheduled => orders(&["user1"]).with("schedule", "\"900d\""),
+            Self::Paused => orders(&["user1"]).with("paused", "true"),
+            Self::Narrowed => orders(&["user1"]).with("allow_users", "[\"somebody-else\"]"),
+            Self::Deselected => orders(&["user1"]).with("secrets", "[\"production/ec/nobody\"]"),
+        };
+        vec![bystander(), own]
+    }
+
+    /// Whether nothing may be changed while it lasts.
+    fn stops(self) -> bool {
+        !matches!(self, Self::Moved | Self::Rescheduled)
+    }
+}
+
+/// Two users with a secret each, and a replica that has proved both.
+async fn proved(sim: &Simulation) -> (Replica, String) {
+    for user in ["user1", "user2"] {
+        sim.create_user(user, OLD).await;
+    }
+    sim.create_cache(&["user1", "user2"]).await;
+    let arn = sim
+        .create_secret(&secret_name("user1"), &document_with("user1", OLD))
+        .await;
+    sim.create_secret(&secret_name("user2"), &document_with("user2", OLD))
+        .await;
+    let machine = sim.machine("rekeyd").policy(orders(&["user1"])).policy(bystander());
+    let replica = machine.start().await;
+    for user in ["user1", "user2"] {
+        replica
+            .until(&secret_name(user), "checked", PATIENCE, |status| {
+                status.phase == Phase::Idle && status.proof == Some(Proof::Proven)
+            })
+            .await;
+    }
+    let first = sim.holder(&secret_name("user1"), "AWSCURRENT").unwrap();
+    (replica, version_id(&arn, &first, 0))
+}
+
+fn retired(status: &SecretStatus) -> bool {
+    status.retired_proof == Some(Proof::Proven) && status.phase == Phase::Idle
+}
+
+/// All that rekeyd may change: the labels of versions, and how often a user was changed.
+fn traces(sim: &Simulation) -> String {
+    let secrets = [secret_name("user1"), secret_name("user2")].map(|name| sim.secret(&name));
+    let versions = secrets.iter().flat_map(|secret| &secret.versions);
+    let labels: Vec<_> = versions.map(|version| (&version.id, &version.labels)).collect();
+    format!("{labels:?} {:?}", sim.world.sandbox.calls().get("elasticache.ModifyUser"))
+}
+
+/// What a requested rotation does from its acknowledgement to the proof that the old password is dead.
+fn deeds_of_a_rotation() -> Vec<Deed> {
+    simulate(1, lifelike(), async |sim| {
+        let (replica, _) = proved(&sim).await;
+        replica.rotate(&secret_name("user1"), RotateOptions::default()).await;
+        let before = replica.deeds().len();
+        replica.until(&secret_name("user1"), "rotated", PATIENCE, retired).await;
+        replica.deeds().split_off(before)
+    })
+}
+
+/// A rotation whose policy is struck in the middle of its n-th deed, and restored two hours later.
+fn struck(deed: usize, blow: Blow) {
+    simulate(1, lifelike(), async |sim| {
+        let (mut replica, second) = proved(&sim).await;
+        let secret = secret_name("user1");
+        replica.rotate(&secret, RotateOptions::default()).await;
+        replica.has_done(replica.deeds().len() + deed).await;
+        let reloaded = replica.reload(blow.policies()).await;
+        assert_eq!(reloaded.unfinished, Vec::<String>::new(), "{blow:?} at {deed}");
+        let then = traces(&sim);
+        sim.run_for(2 * HOUR).await;
+        if blow.stops() {
+            assert_eq!(then, traces(&sim), "{blow:?} at {deed}\n{}", sim.story());
+        }
+        let shown = replica.status(&secret).is_some();
+        assert_eq!(shown, !matches!(blow, Blow::Removed | Blow::Deselected), "{blow:?}");
+        replica.reload(vec![bystander(), orders(&["user1"])]).await;
+        replica.until(&secret, "rotated", PATIENCE, retired).await;
+        assert_eq!(sim.holder(&secret, "AWSCURRENT"), Some(second), "{blow:?} at {deed}");
+        assert_eq!(sim.secret(&secret).versions.len(), 2, "rotated once: {blow:?} at {deed}");
+        let password = sim.password(&secret, "AWSCURRENT").unwrap();
+        assert_eq!((sim.logins("user1", &password), sim.logins("user1", OLD)), ((3, 3), (0, 3)));
+        assert_eq!(sim.secret(&secret_name("user2")).versions.len(), 1);
+    });
+}
+
+#[test]
+fn a_reload_in_the_middle_of_any_call_or_write_of_a_rotation_neither_loses_nor_doubles_it() {
+    let deeds = deeds_of_a_rotation();
+    let changes = ["PutSecretValue", "UpdateSecretVersionStage", "ModifyUser"];
+    let mut struck_at = 0;
+    for (number, deed) in deeds.iter().enumerate() {
+        // Every blow at each call that changes something and right after it; else one after the other.
+        let is_change = |deed: Option<&Deed>| matches!(deed, Some(Deed::Call(call)) if changes.contains(call));
+        let all = is_change(Some(deed)) || number.checked_sub(1).is_some_and(|last| is_change(deeds.get(last)));
+        for (turn, blow) in BLOWS.into_iter().enumerate() {
+            if all || number % BLOWS.len() == turn {
+                struck(number + 1, blow);
+                struck_at += 1;
+            }
+        }
+    }
+    assert!(deeds.len() > 30 && struck_at > 60, "{} deeds, {struck_at} blows", deeds.len());
+    report(&format!(
+        "a rotation whose policy is removed, renamed, rescheduled, paused, narrowed or deselected by a reload: \
+         {struck_at} moments in {} calls and writes, each rotated once",
+        deeds.len()
+    ));
+}
