@@ -8,7 +8,7 @@ use rekeyd::rotation::status::{Phase, SecretStatus};
 use rekeyd::rotation::version::version_id;
 
 use crate::support::report::report;
-use crate::support::simulated::{Deed, Policy, Replica, Simulation, lifelike, simulate};
+use crate::support::simulated::{Deed, FLEET_PASSWORD, Policy, Replica, Simulation, lifelike, simulate};
 use crate::support::world::{document_with, secret_name};
 
 const OLD: &str = "the-first-password-1";
@@ -160,4 +160,116 @@ fn a_reload_in_the_middle_of_any_call_or_write_of_a_rotation_neither_loses_nor_d
          {struck_at} moments in {} calls and writes, each rotated once",
         deeds.len()
     ));
+}
+
+fn fleet_policy(name: &str, users: &[String]) -> Policy {
+    let users: Vec<&str> = users.iter().map(String::as_str).collect();
+    Policy::new(name, &users)
+        .with("overlap", "\"1h\"")
+        .with("schedule", "\"30d\"")
+}
+
+#[test]
+fn a_storm_of_reloads_loses_and_doubles_no_rotation() {
+    simulate(1, lifelike(), async |sim| {
+        let users = sim.fleet(30).await;
+        sim.run_for(40 * 24 * HOUR).await;
+        let (one, two) = users.split_at(15);
+        let forms = [
+            vec![fleet_policy("a", one), fleet_policy("b", two)],
+            vec![fleet_policy("b", &users)],
+            vec![fleet_policy("a", &users).with("canary", "0").with("retry", "{ initial = \"1s\" }")],
+            vec![fleet_policy("a", two), fleet_policy("c", one).with("canary", "3")],
+            vec![fleet_policy("c", two)],
+        ];
+        let machine = sim.machine("rekeyd").policies(forms[0].clone());
+        let mut replica = machine.start().await;
+        let mut reloads = 0;
+        while reloads < 400 {
+            for form in &forms {
+                sim.run_for(Duration::from_millis(700 + 331 * (reloads % 40))).await;
+                replica.reload(form.clone()).await;
+                reloads += 1;
+            }
+        }
+        replica.reload(forms[0].clone()).await;
+        let probe = || {
+            let all = replica.engine.secrets();
+            (all.len() == 30 && all.iter().all(retired)).then_some(())
+        };
+        let describe = || format!("{:#?}", replica.engine.secrets().iter().find(|status| !retired(status)));
+        sim.until("every secret is rotated", 3 * PATIENCE, probe, describe).await;
+        assert!(sim.versions().values().all(|versions| *versions == 2), "{:?}", sim.versions());
+        for user in &users {
+            assert_eq!(sim.logins(user, FLEET_PASSWORD).0, 0);
+        }
+        let policies = replica.engine.policies();
+        assert!(policies.iter().all(|policy| policy.held.is_empty() && policy.secrets == 15));
+        assert!(!replica.metrics().contains("policy=\"c\""), "a policy that is gone is counted still");
+    });
+}
+
+#[test]
+fn secrets_of_policies_that_did_not_change_are_not_looked_at_and_those_of_a_changed_one_little_by_little() {
+    simulate(1, lifelike(), async |sim| {
+        let users = sim.fleet(200).await;
+        let (still, changed) = users.split_at(100);
+        let schedule = |policy: Policy, schedule: &str| policy.with("schedule", schedule);
+        let before = vec![
+            schedule(fleet_policy("still", still), "\"1000d\""),
+            schedule(fleet_policy("changed", changed), "\"1000d\""),
+        ];
+        let mut replica = sim.machine("rekeyd").policies(before.clone()).start().await;
+        sim.run_for(7 * HOUR).await;
+        assert!(replica.engine.secrets().iter().all(|status| status.proof == Some(Proof::Proven)));
+        // Long before the next look at anything.
+        let looks = || sim.world.sandbox.calls().get("secretsmanager.ListSecretVersionIds").copied().unwrap_or(0);
+        sim.run_for(Duration::from_secs(5)).await;
+        let idle = looks();
+        let canary = vec![before[0].clone().with("canary", "5"), before[1].clone()];
+        replica.reload(canary.clone()).await;
+        sim.run_for(Duration::from_secs(20)).await;
+        assert_eq!(looks() - idle, 0, "looked at although nothing about them changed");
+
+        let rescheduled = vec![canary[0].clone(), schedule(before[1].clone(), "\"900d\"")];
+        replica.reload(rescheduled).await;
+        sim.run_for(Duration::from_secs(1)).await;
+        let at_first = looks() - idle;
+        assert!((10..=60).contains(&at_first), "{at_first} looks in the first second");
+        sim.run_for(Duration::from_secs(10)).await;
+        assert_eq!(looks() - idle, 100);
+        let next = |policy: &str| {
+            let all = replica.engine.secrets();
+            let days = all.iter().filter(|status| status.policy == policy).map(|status| {
+                let span = status.next_rotation_at.unwrap() - status.last_rotation_at.unwrap();
+                span.num_days()
+            });
+            days.collect::<std::collections::BTreeSet<_>>()
+        };
+        assert_eq!((next("still"), next("changed")), ([1000].into(), [900].into()));
+    });
+}
+
+#[test]
+fn other_limits_take_effect_on_secrets_that_wait_for_them() {
+    simulate(1, lifelike(), async |sim| {
+        let users = sim.fleet(12).await;
+        sim.run_for(40 * 24 * HOUR).await;
+        // The canary can never be proved.
+        let never = rekeyd_sandbox::NodeChange {
+            propagation_ms: Some(Some(rekeyd_sandbox::Delay::Never(rekeyd_sandbox::Never::Never))),
+            ..rekeyd_sandbox::NodeChange::default()
+        };
+        sim.change_node("fleet0-002", &never);
+        let policy = |canary: &str| fleet_policy("a", &users).with("canary", canary).with("max_attention", "\"100%\"");
+        let mut replica = sim.machine("rekeyd").policy(policy("1")).start().await;
+        sim.run_for(HOUR).await;
+        assert_eq!(sim.begun(), 1);
+        replica.reload(vec![policy("3")]).await;
+        sim.run_for(HOUR).await;
+        assert_eq!(sim.begun(), 3, "the canary that is under way keeps its place");
+        replica.reload(vec![policy("0")]).await;
+        sim.run_for(HOUR).await;
+        assert_eq!(sim.begun(), 12);
+    });
 }
