@@ -215,3 +215,34 @@ fn one_secret_may_always_be_in_trouble() {
         assert_eq!(most.of(secrets), allowed, "{most:?} of {secrets}");
     }
 }
+
+#[test]
+fn other_limits_let_those_go_that_may_go_under_them_and_leave_places_that_are_taken() {
+    let mut radius = four(1);
+    assert_eq!((radius.ask("a"), radius.ask("b"), radius.ask("c")), (GO, WAIT, WAIT));
+    radius.set("a", under_way(101));
+    radius.set_limits(2, MaxAttention::Secrets(100));
+    assert_eq!(radius.take_released(), ["b"], "one more place, for who is due first");
+    assert_eq!((radius.ask("c"), radius.ask("b")), (WAIT, GO));
+    radius.set_limits(0, MaxAttention::Secrets(100));
+    assert_eq!(radius.take_released(), ["c"]);
+    assert_eq!(radius.ask("c"), GO);
+    // Whoever is under way takes a place again.
+    radius.set_limits(1, MaxAttention::Secrets(100));
+    assert_eq!(radius.ask("d"), WAIT);
+    radius.set("a", promoted(105));
+    assert_eq!(radius.take_released(), ["d"]);
+}
+
+#[test]
+fn a_higher_max_attention_lets_those_go_that_it_stopped_and_a_lower_one_stops_them() {
+    let mut radius = BlastRadius::new(0, MaxAttention::Secrets(0));
+    radius.set("bad", in_trouble(true));
+    radius.set("a", due(101));
+    assert_eq!(radius.ask("a"), STOP);
+    radius.set_limits(0, MaxAttention::Secrets(1));
+    assert_eq!(radius.take_released(), ["a"]);
+    assert_eq!(radius.ask("a"), GO);
+    radius.set_limits(0, MaxAttention::Secrets(0));
+    assert_eq!((radius.take_released(), radius.ask("a")), (Vec::new(), STOP));
+}
