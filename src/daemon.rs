@@ -24,8 +24,8 @@ use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
 use crate::tick::Tick;
 
-pub use reload::Source;
 use reload::Reloader;
+pub use reload::Source;
 
 /// A daemon that could not start, or ended before it was told to.
 #[derive(Debug, thiserror::Error)]
@@ -169,11 +169,7 @@ async fn start_engine(loaded: &Loaded, clock: SharedClock) -> Result<(Arc<Engine
 
 /// The ports to each place, by its name. Asks AWS for nothing; files and the environment of each
 /// place are read at the same time.
-async fn connect_all(
-    places: Vec<Place>,
-    clock: &SharedClock,
-    metrics: &Arc<Metrics>,
-) -> BTreeMap<String, PlacePorts> {
+async fn connect_all(places: Vec<Place>, clock: &SharedClock, metrics: &Arc<Metrics>) -> BTreeMap<String, PlacePorts> {
     let mut connecting = tokio::task::JoinSet::new();
     for place in places {
         let (clock, metrics) = (clock.clone(), metrics.clone());

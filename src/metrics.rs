@@ -169,7 +169,13 @@ impl Metrics {
     /// Says which policies there are, at the start and after a reload. The series of others end; what
     /// the gauges of status show of them ends with the next [`show`](Self::show).
     pub fn policies(&self, names: &[String]) {
-        let gone: Vec<String> = self.memory().policies.iter().filter(|name| !names.contains(name)).cloned().collect();
+        let gone: Vec<String> = self
+            .memory()
+            .policies
+            .iter()
+            .filter(|name| !names.contains(name))
+            .cloned()
+            .collect();
         for policy in &gone {
             self.families.forget_policy(policy);
         }

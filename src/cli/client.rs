@@ -107,7 +107,9 @@ impl Client {
     pub async fn reload(&self) -> Result<Result<ReloadReply, RefusedReload>, ClientError> {
         let (status, body) = self.exchange(Method::POST, "/api/v1/reload", Bytes::new()).await?;
         if status == StatusCode::UNPROCESSABLE_ENTITY {
-            return serde_json::from_slice(&body).map(Err).map_err(|error| self.senseless(&error));
+            return serde_json::from_slice(&body)
+                .map(Err)
+                .map_err(|error| self.senseless(&error));
         }
         self.answer(status, &body).map(Ok)
     }
@@ -186,9 +188,9 @@ impl Client {
         let stream = UnixStream::connect(&self.socket)
             .await
             .map_err(|error| self.unreachable(&error, advice(&error)))?;
-        exchange(stream, method, path, body).await.map_err(|cause| {
-            self.unreachable(&cause, "look into its log; a command may have been taken all the same")
-        })
+        exchange(stream, method, path, body)
+            .await
+            .map_err(|cause| self.unreachable(&cause, "look into its log; a command may have been taken all the same"))
     }
 
     fn answer<T: DeserializeOwned>(&self, status: StatusCode, body: &[u8]) -> Result<T, ClientError> {

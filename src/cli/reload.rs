@@ -45,7 +45,9 @@ fn told(reply: &ReloadReply, terminal: bool) -> String {
             ("changed", &changes.changed),
         ];
         let kinds = kinds.into_iter().filter(|(_, names)| !names.is_empty());
-        let parts: Vec<String> = kinds.map(|(kind, names)| format!("{kind} {}", names.join(", "))).collect();
+        let parts: Vec<String> = kinds
+            .map(|(kind, names)| format!("{kind} {}", names.join(", ")))
+            .collect();
         lines.push(match parts.is_empty() {
             true => "reloaded; no policy is another one".to_owned(),
             false => format!("reloaded; policies: {}", parts.join("; ")),
@@ -57,11 +59,19 @@ fn told(reply: &ReloadReply, terminal: bool) -> String {
             left.secret, left.policy, left.under_way
         )
     }));
-    lines.extend(changes.unfinished.iter().map(|secret| {
-        format!("not finished: a call for {secret} that began before the reload; no other follows it")
-    }));
+    lines.extend(
+        changes.unfinished.iter().map(|secret| {
+            format!("not finished: a call for {secret} that began before the reload; no other follows it")
+        }),
+    );
     lines.extend(about_configuration(&reply.configuration));
-    lines.extend(reply.configuration.warnings.iter().map(|warning| format!("warning: {warning}")));
+    lines.extend(
+        reply
+            .configuration
+            .warnings
+            .iter()
+            .map(|warning| format!("warning: {warning}")),
+    );
     lines.into_iter().map(|line| clean(&line) + "\n").collect()
 }
 

@@ -182,7 +182,12 @@ fn log(changes: &Reloaded, configuration: &ConfigurationStatus) {
 
 /// The keys that the daemon cannot change while it runs, and that say something else now.
 fn needs_restart(running: &Daemon, configured: &Daemon) -> Vec<NeedsRestart> {
-    fn differs<T: PartialEq>(key: &str, running: &T, configured: &T, show: impl Fn(&T) -> String) -> Option<NeedsRestart> {
+    fn differs<T: PartialEq>(
+        key: &str,
+        running: &T,
+        configured: &T,
+        show: impl Fn(&T) -> String,
+    ) -> Option<NeedsRestart> {
         (running != configured).then(|| NeedsRestart {
             key: key.to_owned(),
             running: show(running),
@@ -193,8 +198,18 @@ fn needs_restart(running: &Daemon, configured: &Daemon) -> Vec<NeedsRestart> {
     let state = |StateLocation::Sqlite(path): &StateLocation| format!("sqlite:{}", path.display());
     [
         differs("daemon.listen", &running.listen, &configured.listen, shown),
-        differs("daemon.expose_status", &running.expose_status, &configured.expose_status, shown),
-        differs("daemon.admin_socket", &running.admin_socket, &configured.admin_socket, path),
+        differs(
+            "daemon.expose_status",
+            &running.expose_status,
+            &configured.expose_status,
+            shown,
+        ),
+        differs(
+            "daemon.admin_socket",
+            &running.admin_socket,
+            &configured.admin_socket,
+            path,
+        ),
         differs("daemon.state", &running.state, &configured.state, state),
     ]
     .into_iter()
@@ -228,7 +243,10 @@ mod tests {
         let daemon = |keys: &str| {
             let text = format!("[daemon]\n{keys}\n[aws.main]\nregion = \"us-east-1\"\n");
             let policy = "[policy.p]\naws = \"main\"\nschedule = \"30d\"\nsecrets = [\"s\"]\nallow_users = [\"u\"]\n";
-            crate::config::parse_str("test.toml", &(text + policy)).unwrap().config.daemon
+            crate::config::parse_str("test.toml", &(text + policy))
+                .unwrap()
+                .config
+                .daemon
         };
         let running = daemon("");
         let free = daemon(

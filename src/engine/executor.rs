@@ -61,7 +61,11 @@ impl Engine {
         };
         let ending = self.turns(key, &arn, &policy, &ports).await;
         // What a policy that is gone decided is not remembered.
-        let ending = if self.governs(&self.state(), key, &policy) { ending } else { Ending::Superseded };
+        let ending = if self.governs(&self.state(), key, &policy) {
+            ending
+        } else {
+            Ending::Superseded
+        };
         let unread = matches!(&ending, Ending::Failed(_, error) if error.passes_by_itself());
         let wake = match self.conclude(key, &policy, ending).await {
             Ok(wake) => wake,
@@ -255,13 +259,7 @@ impl Engine {
     /// Asks for a decision, and keeps what status shows of the observation. A secret that would begin
     /// asks for its place under the same lock, so that no two take the same one. Nothing if another
     /// policy is in force.
-    fn decide(
-        &self,
-        key: &str,
-        policy: &Arc<Policy>,
-        observation: &Observation,
-        record: &Record,
-    ) -> Option<Decision> {
+    fn decide(&self, key: &str, policy: &Arc<Policy>, observation: &Observation, record: &Record) -> Option<Decision> {
         let mut state = self.state();
         if !self.governs(&state, key, policy) {
             return None;

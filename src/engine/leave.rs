@@ -90,7 +90,10 @@ impl WhileInForce<'_> {
     fn in_force(&self, operation: &'static str) -> AwsResult<()> {
         match self.engine.running().has(self.policy) {
             true => Ok(()),
-            false => Err(AwsError::internal(operation, "not asked: the configuration was replaced")),
+            false => Err(AwsError::internal(
+                operation,
+                "not asked: the configuration was replaced",
+            )),
         }
     }
 }

@@ -91,11 +91,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`Stopping`] when the engine has been told to end.
-    pub async fn reload(
-        &self,
-        config: Config,
-        connected: BTreeMap<String, PlacePorts>,
-    ) -> Result<Reloaded, Stopping> {
+    pub async fn reload(&self, config: Config, connected: BTreeMap<String, PlacePorts>) -> Result<Reloaded, Stopping> {
         if self.stop.is_cancelled() {
             return Err(Stopping);
         }
@@ -129,8 +125,7 @@ impl Engine {
         let succession = Succession::of(&old, &config);
         let new = Arc::new(succession.successor(&old, config, connected));
         self.in_force.replace(new.clone());
-        self.metrics
-            .policies(&new.policies.keys().cloned().collect::<Vec<_>>());
+        self.metrics.policies(&new.policies.keys().cloned().collect::<Vec<_>>());
         state.forget_what_is_gone(&succession, &new);
         let since = self.clock.monotonic();
         let newcomers = succession.newcomers().map(|name| (name.clone(), since));
@@ -168,7 +163,9 @@ impl Engine {
 
     /// Another policy has the secret from now on: with its record, and with its place in the queue.
     fn hand_over(&self, state: &mut State, key: &str, to: &str) {
-        let Some(entry) = state.entries.get_mut(key) else { return };
+        let Some(entry) = state.entries.get_mut(key) else {
+            return;
+        };
         let from = std::mem::replace(&mut entry.policy, to.to_owned());
         entry.sight.held = None;
         tracing::info!(secret = entry.secret.name, from, to, "secret moves to another policy");
@@ -185,7 +182,9 @@ impl Engine {
         let (now, monotonic) = (self.clock.now(), self.clock.monotonic());
         let mut pause = Duration::ZERO;
         for key in keys {
-            let Some(entry) = state.entries.get_mut(&key) else { continue };
+            let Some(entry) = state.entries.get_mut(&key) else {
+                continue;
+            };
             entry.looks = 0;
             if entry.driven {
                 entry.woken = true;
@@ -217,7 +216,9 @@ impl Engine {
             if entry.is_some_and(|entry| !entry.leaving) {
                 return None;
             }
-            let record = entry.map(|entry| &entry.record).or_else(|| state.records.get(&leaver.key))?;
+            let record = entry
+                .map(|entry| &entry.record)
+                .or_else(|| state.records.get(&leaver.key))?;
             let under_way = match (&record.rotation, &record.retirement) {
                 (Some(_), _) => "rotation",
                 (None, Some(_)) => "retirement",

@@ -39,7 +39,8 @@ impl Running {
     /// Whether this very policy is in force: not another one of its name, nor the same one under
     /// other settings of its place.
     pub(super) fn has(&self, policy: &Arc<Policy>) -> bool {
-        self.policy(&policy.name).is_some_and(|known| Arc::ptr_eq(known, policy))
+        self.policy(&policy.name)
+            .is_some_and(|known| Arc::ptr_eq(known, policy))
     }
 }
 

@@ -88,12 +88,7 @@ impl Succession {
 
     /// What succeeds `old`. Whatever did not change is the same object: policies, connections,
     /// credentials, budgets.
-    pub(super) fn successor(
-        &self,
-        old: &Running,
-        new: Config,
-        mut connected: BTreeMap<String, PlacePorts>,
-    ) -> Running {
+    pub(super) fn successor(&self, old: &Running, new: Config, mut connected: BTreeMap<String, PlacePorts>) -> Running {
         let ports = new.places.keys().filter_map(|name| {
             let ports = match self.places.contains(name) {
                 true => connected.remove(name),
@@ -149,7 +144,10 @@ impl Succession {
     fn elsewhere(&self, old: &Running, new: &Running, of: &str, secret: &ListedSecret) -> Fate {
         let place = old.policy(of).map(|policy| policy.place.as_str());
         let place = place.filter(|place| !self.places.contains(*place));
-        let mut in_place = new.policies.values().filter(|policy| Some(policy.place.as_str()) == place);
+        let mut in_place = new
+            .policies
+            .values()
+            .filter(|policy| Some(policy.place.as_str()) == place);
         let heir = in_place.find(|policy| certainly_selects(&policy.selection, secret));
         heir.map_or(Fate::Leaves, |heir| Fate::Moves(heir.name.clone()))
     }

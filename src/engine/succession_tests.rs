@@ -20,7 +20,9 @@ fn policy(name: &str, keys: &str) -> String {
 
 fn config(parts: &[String]) -> Config {
     let text = PLACES.to_owned() + &parts.concat();
-    parse_str("test.toml", &text).unwrap_or_else(|error| panic!("{error}")).config
+    parse_str("test.toml", &text)
+        .unwrap_or_else(|error| panic!("{error}"))
+        .config
 }
 
 fn running(parts: &[String]) -> Running {
@@ -44,7 +46,10 @@ fn fate(old: &[String], new: &[String], name: &str) -> Fate {
 
 #[test]
 fn the_same_configuration_changes_nothing_and_every_policy_stays_the_same_object() {
-    let parts = [policy("p", "secrets = [\"a\"]"), policy("q", "secrets = [\"b\"]\naws = \"far\"")];
+    let parts = [
+        policy("p", "secrets = [\"a\"]"),
+        policy("q", "secrets = [\"b\"]\naws = \"far\""),
+    ];
     let old = running(&parts);
     let succession = Succession::of(&old, &config(&parts));
     assert_eq!(succession, Succession::default());
@@ -135,7 +140,10 @@ fn a_secret_moves_to_the_policy_of_its_place_that_certainly_has_it() {
     for (after, wanted) in [
         (policy("q", "secrets = [\"orders/a\"]"), &moved),
         (policy("q", "select = { name_prefix = \"orders/\" }"), &moved),
-        (policy("q", "select = { name_prefix = \"orders/\", tags = { a = \"b\" } }"), &Fate::Leaves),
+        (
+            policy("q", "select = { name_prefix = \"orders/\", tags = { a = \"b\" } }"),
+            &Fate::Leaves,
+        ),
         (policy("q", "secrets = [\"other\"]"), &Fate::Leaves),
         (policy("q", "secrets = [\"orders/a\"]\naws = \"far\""), &Fate::Leaves),
     ] {
@@ -149,7 +157,10 @@ fn another_place_or_other_settings_of_it_begin_as_at_a_start_and_only_those_are_
     let old = running(&[p.clone(), policy("q", "secrets = [\"b\"]\naws = \"far\"")]);
     let elsewhere = format!(
         "{}{}",
-        PLACES.replace("eu-west-1\"\n", "eu-west-1\"\nrole_arn = \"arn:aws:iam::123456789012:role/r\"\n"),
+        PLACES.replace(
+            "eu-west-1\"\n",
+            "eu-west-1\"\nrole_arn = \"arn:aws:iam::123456789012:role/r\"\n"
+        ),
         [p, policy("q", "secrets = [\"b\"]\naws = \"far\"")].concat()
     );
     let new = parse_str("test.toml", &elsewhere).unwrap().config;

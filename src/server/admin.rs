@@ -16,8 +16,8 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use axum::extract::rejection::JsonRejection;
 use axum::body::Bytes;
+use axum::extract::rejection::JsonRejection;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{StatusCode, Uri};
 use axum::middleware::from_fn;
@@ -28,9 +28,9 @@ use serde::Deserialize;
 use tokio::net::{UnixListener, UnixStream};
 
 use crate::engine::control::{Accepted, ControlError, RollbackOptions, Selector};
+use crate::server::configuration::ReloadError;
 #[cfg(doc)]
 use crate::server::configuration::{RefusedReload, ReloadReply};
-use crate::server::configuration::ReloadError;
 use crate::server::limit::Limited;
 use crate::server::object::Object;
 use crate::server::reply::Failure;

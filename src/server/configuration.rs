@@ -31,7 +31,10 @@ impl ConfigurationStatus {
     /// What somebody should know of it, a line each; nothing if all is well.
     pub fn complaints(&self) -> Vec<String> {
         let failed = self.last_reload_failed.as_ref().map(|failed| {
-            let problems = failed.problems.iter().map(|problem| format!("{}: {}", problem.place, problem.message));
+            let problems = failed
+                .problems
+                .iter()
+                .map(|problem| format!("{}: {}", problem.place, problem.message));
             format!(
                 "the reload at {} failed, and the configuration of {} stays in force: {}",
                 failed.at.format("%Y-%m-%d %H:%M:%SZ"),

@@ -38,7 +38,10 @@ pub(super) fn render(
         ),
     }
     for line in configuration.complaints() {
-        push(&mut page, format_args!("<p class=\"needs_attention\">{}</p>\n", escape(&line)));
+        push(
+            &mut page,
+            format_args!("<p class=\"needs_attention\">{}</p>\n", escape(&line)),
+        );
     }
     let header = ["Policy", "Place", "Schedule", "Secrets", "Paused", "Held"];
     table(&mut page, "Policies", &header, policies, |policy, page| {

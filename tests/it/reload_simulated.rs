@@ -98,7 +98,10 @@ fn traces(sim: &Simulation) -> String {
     let secrets = [secret_name("user1"), secret_name("user2")].map(|name| sim.secret(&name));
     let versions = secrets.iter().flat_map(|secret| &secret.versions);
     let labels: Vec<_> = versions.map(|version| (&version.id, &version.labels)).collect();
-    format!("{labels:?} {:?}", sim.world.sandbox.calls().get("elasticache.ModifyUser"))
+    format!(
+        "{labels:?} {:?}",
+        sim.world.sandbox.calls().get("elasticache.ModifyUser")
+    )
 }
 
 /// What a requested rotation does from its acknowledgement to the proof that the old password is dead.
@@ -131,9 +134,16 @@ fn struck(deed: usize, blow: Blow) {
         replica.reload(vec![bystander(), orders(&["user1"])]).await;
         replica.until(&secret, "rotated", PATIENCE, retired).await;
         assert_eq!(sim.holder(&secret, "AWSCURRENT"), Some(second), "{blow:?} at {deed}");
-        assert_eq!(sim.secret(&secret).versions.len(), 2, "rotated once: {blow:?} at {deed}");
+        assert_eq!(
+            sim.secret(&secret).versions.len(),
+            2,
+            "rotated once: {blow:?} at {deed}"
+        );
         let password = sim.password(&secret, "AWSCURRENT").unwrap();
-        assert_eq!((sim.logins("user1", &password), sim.logins("user1", OLD)), ((3, 3), (0, 3)));
+        assert_eq!(
+            (sim.logins("user1", &password), sim.logins("user1", OLD)),
+            ((3, 3), (0, 3))
+        );
         assert_eq!(sim.secret(&secret_name("user2")).versions.len(), 1);
     });
 }
@@ -154,7 +164,11 @@ fn a_reload_in_the_middle_of_any_call_or_write_of_a_rotation_neither_loses_nor_d
             }
         }
     }
-    assert!(deeds.len() > 30 && struck_at > 60, "{} deeds, {struck_at} blows", deeds.len());
+    assert!(
+        deeds.len() > 30 && struck_at > 60,
+        "{} deeds, {struck_at} blows",
+        deeds.len()
+    );
     report(&format!(
         "a rotation whose policy is removed, renamed, rescheduled, paused, narrowed or deselected by a reload: \
          {struck_at} moments in {} calls and writes, each rotated once",
@@ -178,7 +192,11 @@ fn a_storm_of_reloads_loses_and_doubles_no_rotation() {
         let forms = [
             vec![fleet_policy("a", one), fleet_policy("b", two)],
             vec![fleet_policy("b", &users)],
-            vec![fleet_policy("a", &users).with("canary", "0").with("retry", "{ initial = \"1s\" }")],
+            vec![
+                fleet_policy("a", &users)
+                    .with("canary", "0")
+                    .with("retry", "{ initial = \"1s\" }"),
+            ],
             vec![fleet_policy("a", two), fleet_policy("c", one).with("canary", "3")],
             vec![fleet_policy("c", two)],
         ];
@@ -198,14 +216,26 @@ fn a_storm_of_reloads_loses_and_doubles_no_rotation() {
             (all.len() == 30 && all.iter().all(retired)).then_some(())
         };
         let describe = || format!("{:#?}", replica.engine.secrets().iter().find(|status| !retired(status)));
-        sim.until("every secret is rotated", 3 * PATIENCE, probe, describe).await;
-        assert!(sim.versions().values().all(|versions| *versions == 2), "{:?}", sim.versions());
+        sim.until("every secret is rotated", 3 * PATIENCE, probe, describe)
+            .await;
+        assert!(
+            sim.versions().values().all(|versions| *versions == 2),
+            "{:?}",
+            sim.versions()
+        );
         for user in &users {
             assert_eq!(sim.logins(user, FLEET_PASSWORD).0, 0);
         }
         let policies = replica.engine.policies();
-        assert!(policies.iter().all(|policy| policy.held.is_empty() && policy.secrets == 15));
-        assert!(!replica.metrics().contains("policy=\"c\""), "a policy that is gone is counted still");
+        assert!(
+            policies
+                .iter()
+                .all(|policy| policy.held.is_empty() && policy.secrets == 15)
+        );
+        assert!(
+            !replica.metrics().contains("policy=\"c\""),
+            "a policy that is gone is counted still"
+        );
     });
 }
 
@@ -221,9 +251,22 @@ fn secrets_of_policies_that_did_not_change_are_not_looked_at_and_those_of_a_chan
         ];
         let mut replica = sim.machine("rekeyd").policies(before.clone()).start().await;
         sim.run_for(7 * HOUR).await;
-        assert!(replica.engine.secrets().iter().all(|status| status.proof == Some(Proof::Proven)));
+        assert!(
+            replica
+                .engine
+                .secrets()
+                .iter()
+                .all(|status| status.proof == Some(Proof::Proven))
+        );
         // Long before the next look at anything.
-        let looks = || sim.world.sandbox.calls().get("secretsmanager.ListSecretVersionIds").copied().unwrap_or(0);
+        let looks = || {
+            sim.world
+                .sandbox
+                .calls()
+                .get("secretsmanager.ListSecretVersionIds")
+                .copied()
+                .unwrap_or(0)
+        };
         sim.run_for(Duration::from_secs(5)).await;
         let idle = looks();
         let canary = vec![before[0].clone().with("canary", "5"), before[1].clone()];
@@ -261,7 +304,11 @@ fn other_limits_take_effect_on_secrets_that_wait_for_them() {
             ..rekeyd_sandbox::NodeChange::default()
         };
         sim.change_node("fleet0-002", &never);
-        let policy = |canary: &str| fleet_policy("a", &users).with("canary", canary).with("max_attention", "\"100%\"");
+        let policy = |canary: &str| {
+            fleet_policy("a", &users)
+                .with("canary", canary)
+                .with("max_attention", "\"100%\"")
+        };
         let mut replica = sim.machine("rekeyd").policy(policy("1")).start().await;
         sim.run_for(HOUR).await;
         assert_eq!(sim.begun(), 1);

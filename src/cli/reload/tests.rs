@@ -10,9 +10,7 @@ use crate::cli::{CliError, Reply, Session, execute};
 use crate::clock::SystemClock;
 use crate::config::Problem;
 use crate::engine::{LeftAlone, Reloaded};
-use crate::server::configuration::{
-    ConfigurationStatus, FailedReload, NeedsRestart, RefusedReload, ReloadError,
-};
+use crate::server::configuration::{ConfigurationStatus, FailedReload, NeedsRestart, RefusedReload, ReloadError};
 use crate::server::testing::{FakeControl, admin, at, configuration, status};
 
 async fn run(socket: &Path, line: &str, terminal: bool) -> Result<Reply, CliError> {
@@ -117,9 +115,15 @@ async fn a_refused_reload_ends_with_13_and_tells_everything_that_is_wrong() {
 
     control.know().reload_refused = Some(ReloadError::Stopping("it stops".to_owned()));
     let stopping = run(&socket, "rekeyd reload", false).await.unwrap_err();
-    assert_eq!((stopping.exit(), stopping.to_string().as_str()), (Exit::Failed, "it stops"));
+    assert_eq!(
+        (stopping.exit(), stopping.to_string().as_str()),
+        (Exit::Failed, "it stops")
+    );
     let gone = Path::new("/nowhere/admin.sock");
-    assert_eq!(run(gone, "rekeyd reload", false).await.unwrap_err().exit(), Exit::Unreachable);
+    assert_eq!(
+        run(gone, "rekeyd reload", false).await.unwrap_err().exit(),
+        Exit::Unreachable
+    );
 }
 
 #[tokio::test]
@@ -142,9 +146,15 @@ async fn status_begins_with_what_is_wrong_with_the_configuration() {
         "configuration: the reload at 2027-01-15 08:00:00Z failed, and the configuration of 2027-01-15 06:00:00Z \
          stays in force: /etc/rekeyd/rekeyd.toml:3:7: no schedule"
     );
-    assert!(lines[1].starts_with("configuration: daemon.listen takes a restart"), "{table}");
+    assert!(
+        lines[1].starts_with("configuration: daemon.listen takes a restart"),
+        "{table}"
+    );
     assert!(lines[2].starts_with("SECRET"), "{table}");
     let json = run(&socket, "rekeyd status --json", false).await.unwrap().stdout;
     let json: Value = serde_json::from_str(&json).unwrap();
-    assert_eq!(json["configuration"]["last_reload_failed"]["problems"][0]["message"], "no schedule");
+    assert_eq!(
+        json["configuration"]["last_reload_failed"]["problems"][0]["message"],
+        "no schedule"
+    );
 }
