@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use rekeyd::rotation::status::{Phase, SecretStatus};
 use serde_json::{Value, json};
 
 use crate::support::cli::{ended, orders};
@@ -342,4 +343,49 @@ async fn a_reload_takes_no_body_and_cannot_be_asked_for_over_tcp() {
         .await
         .unwrap();
     assert_eq!(read.json()["file"], json!(file(&world)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_policy_waits_until_its_secrets_were_looked_for_and_the_others_go_on() {
+    let world = two_users().await;
+    let policies = |more: Policy| orders(&world, &["user1"]).policy(more);
+    let daemon = orders(&world, &["user1"]).run().await;
+    let (old, new) = (secret_name("user1"), secret_name("user2"));
+    daemon.checked(&old).await;
+    world.faults(vec![Fault::next("ListSecrets", FaultKind::Throttle).times(0)]);
+    let selecting = Policy::new("more", &["user2"]).with("select", "{ name_prefix = \"production/other/\" }");
+    policies(selecting.with("propagation_timeout", "\"30m\"")).write_config();
+    reload(&daemon, 200).await;
+    daemon.checked(&new).await;
+    daemon.rotate(&new).await;
+    daemon
+        .wait(&new, "held back", |status| {
+            let detail = status.detail.as_deref().unwrap_or_default();
+            status.phase == Phase::Due && detail.contains("could not be looked up")
+        })
+        .await;
+    daemon.rotate(&old).await;
+    daemon.wait(&old, "rotated", proven_retired).await;
+    assert_eq!(world.count("secretsmanager.PutSecretValue"), 1);
+    world.faults(Vec::new());
+    daemon.wait(&new, "rotated", proven_retired).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_place_with_other_settings_is_connected_anew_and_its_secrets_are_found_there() {
+    let world = two_users().await;
+    let daemon = orders(&world, &["user1"]).run().await;
+    let secret = secret_name("user1");
+    daemon.checked(&secret).await;
+    // Nobody answers there.
+    orders(&world, &["user1"]).endpoint("http://127.0.0.1:1").write_config();
+    assert_eq!(reload(&daemon, 200).await["changed"], json!(["orders"]));
+    let lost = |status: &SecretStatus| status.arn.is_none() && status.phase == Phase::NeedsAttention;
+    daemon.wait(&secret, "not found", lost).await;
+    let url = world.sandbox.url().replace("127.0.0.1", "localhost");
+    orders(&world, &["user1"]).endpoint(&url).write_config();
+    reload(&daemon, 200).await;
+    daemon.checked(&secret).await;
+    daemon.rotate(&secret).await;
+    daemon.wait(&secret, "rotated", proven_retired).await;
 }

@@ -104,6 +104,11 @@ fn traces(sim: &Simulation) -> String {
     )
 }
 
+fn is_change(deed: &Deed) -> bool {
+    let changes = ["PutSecretValue", "UpdateSecretVersionStage", "ModifyUser"];
+    matches!(deed, Deed::Call(call) if changes.contains(call))
+}
+
 /// What a requested rotation does from its acknowledgement to the proof that the old password is dead.
 fn deeds_of_a_rotation() -> Vec<Deed> {
     simulate(1, lifelike(), async |sim| {
@@ -122,7 +127,20 @@ fn struck(deed: usize, blow: Blow) {
         let secret = secret_name("user1");
         replica.rotate(&secret, RotateOptions::default()).await;
         replica.has_done(replica.deeds().len() + deed).await;
+        let began = replica.deeds();
         let reloaded = replica.reload(blow.policies()).await;
+        if blow.stops() {
+            // A step that has stored what it is about to do does it; no other follows.
+            let followed = replica.deeds()[began.len()..]
+                .iter()
+                .filter(|deed| is_change(deed))
+                .count();
+            let most = usize::from(!began.last().is_some_and(is_change));
+            assert!(
+                followed <= most,
+                "{blow:?} at {deed}: {followed} changes before the acknowledgement"
+            );
+        }
         assert_eq!(reloaded.unfinished, Vec::<String>::new(), "{blow:?} at {deed}");
         let then = traces(&sim);
         sim.run_for(2 * HOUR).await;
@@ -151,12 +169,11 @@ fn struck(deed: usize, blow: Blow) {
 #[test]
 fn a_reload_in_the_middle_of_any_call_or_write_of_a_rotation_neither_loses_nor_doubles_it() {
     let deeds = deeds_of_a_rotation();
-    let changes = ["PutSecretValue", "UpdateSecretVersionStage", "ModifyUser"];
     let mut struck_at = 0;
     for (number, deed) in deeds.iter().enumerate() {
         // Every blow at each call that changes something and right after it; else one after the other.
-        let is_change = |deed: Option<&Deed>| matches!(deed, Some(Deed::Call(call)) if changes.contains(call));
-        let all = is_change(Some(deed)) || number.checked_sub(1).is_some_and(|last| is_change(deeds.get(last)));
+        let last = number.checked_sub(1).and_then(|last| deeds.get(last));
+        let all = is_change(deed) || last.is_some_and(is_change);
         for (turn, blow) in BLOWS.into_iter().enumerate() {
             if all || number % BLOWS.len() == turn {
                 struck(number + 1, blow);
