@@ -147,7 +147,11 @@ fn a_secret_moves_to_the_policy_of_its_place_that_certainly_has_it() {
         (policy("q", "secrets = [\"other\"]"), &Fate::Leaves),
         (policy("q", "secrets = [\"orders/a\"]\naws = \"far\""), &Fate::Leaves),
     ] {
-        assert_eq!(fate(&before, &[after.clone()], "orders/a"), *wanted, "{after}");
+        assert_eq!(
+            fate(&before, std::slice::from_ref(&after), "orders/a"),
+            *wanted,
+            "{after}"
+        );
     }
 }
 
