@@ -86,6 +86,7 @@ pub(super) struct RawPlace {
 pub(super) struct RawPolicy {
     pub(super) aws: Option<String>,
     pub(super) schedule: Option<String>,
+    pub(super) timezone: Option<String>,
     pub(super) secrets: Option<Vec<String>>,
     pub(super) select: Option<Table<RawSelect>>,
     pub(super) allow_users: Option<Vec<String>>,
@@ -107,7 +108,6 @@ pub(super) struct RawPolicy {
     pub(super) canary: Option<i64>,
     pub(super) max_attention: Option<RawMost>,
     pub(super) paused: Option<bool>,
-    timezone: NotYet,
     window: NotYet,
     blackout: NotYet,
     together: NotYet,
@@ -120,7 +120,6 @@ impl RawPolicy {
     /// who relied on it would get instead.
     pub(super) fn not_yet(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
         [
-            ("timezone", self.timezone, "dates are UTC"),
             ("window", self.window, "rotations would start at any hour"),
             ("blackout", self.blackout, "rotations would go on during it"),
             ("together", self.together, "secrets are not kept apart"),

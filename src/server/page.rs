@@ -47,6 +47,8 @@ pub(super) fn render(
     table(&mut page, "Policies", &header, policies, |policy, page| {
         let paused = if policy.paused { "yes" } else { "" };
         let count = policy.secrets.to_string();
+        let zone = policy.timezone.iter().map(|zone| format!(" ({zone})"));
+        let schedule = zone.fold(policy.schedule.clone(), |schedule, zone| schedule + &zone);
         let held: Vec<&str> = policy.held.iter().map(|hold| hold.detail.as_str()).collect();
         cells(
             page,
@@ -54,7 +56,7 @@ pub(super) fn render(
             &[
                 &policy.policy,
                 &policy.place,
-                &policy.schedule,
+                &schedule,
                 &count,
                 paused,
                 &held.join("; "),

@@ -7,6 +7,7 @@ mod place;
 mod policy;
 mod settings;
 mod values;
+mod when;
 
 use std::fmt::Display;
 use std::path::Path;

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Given, not_yet, read, read_optional, values};
+use super::{Given, not_yet, read, read_optional, values, when};
 use crate::config::duration;
 use crate::config::raw::{RawPassword, RawPolicy, RawRetry, Table};
 use crate::config::source::{Findings, KeyPath};
@@ -119,7 +119,10 @@ pub(super) fn check_defaults(raw: &RawPolicy, findings: &mut Findings) {
         }
     }
     check_not_yet(raw, &path, findings);
-    check(&Sources::new(raw, path, &RawPolicy::default()), findings);
+    let none = RawPolicy::default();
+    let from = Sources::new(raw, path, &none);
+    check(&from, findings);
+    when::check_defaults(&from, findings);
 }
 
 /// Refuses the keys that this release does not do.
