@@ -52,6 +52,7 @@ mod reload_simulated;
 mod rollback;
 mod rules;
 mod run_once;
+mod schedules;
 mod secrecy;
 mod shutdown;
 mod simulated;

@@ -47,7 +47,7 @@ pub fn ask(crontab: &[Case], walk: &[Case]) -> Answers {
     let python = root.join(".tools/python/bin/python");
     assert!(python.exists(), "{} is missing; run `make tools`", python.display());
     let mut child = Command::new(python)
-        .arg(root.join("tests/schedules/oracle.py"))
+        .arg(root.join("tests/it/schedules/oracle.py"))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
