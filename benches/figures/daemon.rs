@@ -8,14 +8,17 @@ use std::time::Duration;
 use hyper::Method;
 use serde_json::json;
 use tokio::process::{Child, Command};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::Outcome;
 use crate::fleet::{Fleet, region};
 use crate::http::Connection;
 use crate::process::{Watched, binary};
+use crate::rotating::count;
 use crate::sandbox::Sandbox;
-use crate::store::Store;
+
+/// How long looking at every secret may take.
+const FIRST_LOOKS: Duration = Duration::from_secs(900);
 
 /// What a configuration says besides the fleet; everything else is rekeyd's default.
 pub(crate) struct Configuration {
@@ -95,13 +98,28 @@ impl Daemon {
     /// Starts it and waits until it has looked at every secret once.
     pub(crate) async fn start_and_look(files: &Path, secrets: usize) -> Outcome<Self> {
         let daemon = Self::start(files)?;
-        let store = Store::of(files);
-        store
-            .wait("every secret was looked at", Duration::from_secs(900), |store| {
-                Ok(store.checked()? >= secrets)
-            })
-            .await?;
-        Ok(daemon)
+        let deadline = Instant::now() + FIRST_LOOKS;
+        loop {
+            let begin = Instant::now();
+            let (all, starting) = daemon.known().await.unwrap_or((0.0, 0.0));
+            if all >= count(secrets) && starting == 0.0 {
+                return Ok(daemon);
+            }
+            if Instant::now() > deadline {
+                return Err(format!(
+                    "after {FIRST_LOOKS:?} {all} secrets are known, {starting} not looked at"
+                ));
+            }
+            // Rarely enough to cost next to nothing.
+            sleep(begin.elapsed().mul_f64(20.0).max(Duration::from_millis(100))).await;
+        }
+    }
+
+    /// How many secrets it knows, and how many of them it has not looked at.
+    async fn known(&self) -> Outcome<(f64, f64)> {
+        let all = self.metric("rekeyd_secrets{", "phase").await?;
+        let starting = self.metric("rekeyd_secrets{", "phase=\"starting\"").await?;
+        Ok((all, starting))
     }
 
     /// Whether `/readyz` says so.

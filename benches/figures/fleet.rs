@@ -18,6 +18,13 @@ const USERS_OF_GROUP: usize = 100;
 const CONNECTIONS: usize = 16;
 const PASSWORD: &str = "the-first-password-of-all";
 
+/// A secret that was made.
+pub(crate) struct Made {
+    pub(crate) arn: String,
+    /// Its version.
+    pub(crate) version: String,
+}
+
 /// So many secrets in so many places, one user each.
 #[derive(Clone, Copy)]
 pub(crate) struct Fleet {
@@ -40,15 +47,16 @@ impl Fleet {
 
     /// Makes everything. Users of the first place are in groups of 100, each with a cache of one
     /// node, if `caches`; all others are in no group, so that there is nowhere to log in.
-    pub(crate) async fn make(self, sandbox: &Sandbox, caches: bool) -> Outcome<()> {
+    pub(crate) async fn make(self, sandbox: &Sandbox, caches: bool) -> Outcome<Vec<Made>> {
         let next = Arc::new(AtomicUsize::new(0));
         let mut makers = JoinSet::new();
         for _ in 0..CONNECTIONS {
             let (next, connection) = (next.clone(), sandbox.connect().await?);
             makers.spawn(self.make_users(connection, next));
         }
-        while let Some(made) = makers.join_next().await {
-            made.map_err(|error| error.to_string())??;
+        let mut made = Vec::with_capacity(self.secrets());
+        while let Some(some) = makers.join_next().await {
+            made.extend(some.map_err(|error| error.to_string())??);
         }
         if caches {
             let mut connection = sandbox.connect().await?;
@@ -57,15 +65,16 @@ impl Fleet {
             }
             caches_available(&mut connection).await?;
         }
-        Ok(())
+        Ok(made)
     }
 
-    async fn make_users(self, mut connection: Connection, next: Arc<AtomicUsize>) -> Outcome<()> {
+    async fn make_users(self, mut connection: Connection, next: Arc<AtomicUsize>) -> Outcome<Vec<Made>> {
+        let mut made = Vec::new();
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
             let (place, user) = (number / self.secrets_of_place, number % self.secrets_of_place);
             if place >= self.places {
-                return Ok(());
+                return Ok(made);
             }
             let region = region(place);
             let form = format!(
@@ -75,16 +84,20 @@ impl Fleet {
             elasticache(&mut connection, &region, form).await?;
             let arn = format!("arn:aws:elasticache:{region}:123456789012:user:u{user}");
             let document = json!({"username": format!("u{user}"), "user_arn": arn, "password": PASSWORD});
+            let version = format!("00000000-0000-4000-8000-{number:012}");
             let secret = json!({
                 "Name": format!("bench/u{user}"),
                 "SecretString": document.to_string(),
-                "ClientRequestToken": format!("00000000-0000-4000-8000-{number:012}"),
+                "ClientRequestToken": version,
             });
             let headers = [
                 ("authorization", &*signature(&region)),
                 ("x-amz-target", "secretsmanager.CreateSecret"),
             ];
-            connection.ask(Method::POST, "/", &headers, secret.to_string()).await?;
+            let reply = connection.ask(Method::POST, "/", &headers, secret.to_string()).await?;
+            let reply: serde_json::Value = serde_json::from_str(&reply).map_err(|error| error.to_string())?;
+            let arn = reply["ARN"].as_str().ok_or("CreateSecret shows no ARN")?.to_owned();
+            made.push(Made { arn, version });
         }
     }
 

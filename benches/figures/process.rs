@@ -22,8 +22,12 @@ pub(crate) fn build_what_ships() {
     assert!(status.is_ok_and(|status| status.success()), "cargo build failed");
 }
 
-/// Where a binary that ships lies. This program is `TARGET/PROFILE/deps/figures-…`.
+/// Where a binary that ships lies; this program is `TARGET/PROFILE/deps/figures-…`. A profiler
+/// wants one with symbols: `REKEYD_BINARY` names it.
 pub(crate) fn binary(name: &str) -> PathBuf {
+    if let Some(other) = std::env::var_os("REKEYD_BINARY").filter(|_| name == "rekeyd") {
+        return other.into();
+    }
     let own = std::env::current_exe().unwrap();
     own.ancestors().nth(3).unwrap().join("release").join(name)
 }

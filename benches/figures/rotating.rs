@@ -33,8 +33,9 @@ impl Stage {
         let files = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).map_err(|error| error.to_string())?;
         let sandbox = Sandbox::start(files.path(), pace).await?;
         let fleet = Fleet::of(secrets);
-        fleet.make(&sandbox, caches).await?;
+        let made = fleet.make(&sandbox, caches).await?;
         let store = Store::of(files.path());
+        store.make(&made)?;
         progress(&format!("{} secrets made in {} places", fleet.secrets(), fleet.places));
         Ok(Self {
             files,
@@ -97,7 +98,12 @@ pub(crate) async fn measure(size: usize, table: &mut Table) -> Outcome<()> {
         .metric("rekeyd_aws_requests_total", "outcome=\"throttled\"")
         .await?;
     let each = count(users);
-    table.add(users, "throttled calls a rotation", (refused / each, "calls"), ON);
+    table.add(
+        users,
+        "throttled calls a rotation",
+        (refused.max(0.0) / each, "calls"),
+        ON,
+    );
     add_time(users, took, table);
     let own = (used - idle * took).max(0.0);
     table.add_bound(
