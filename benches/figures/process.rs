@@ -10,9 +10,16 @@ use crate::table::progress;
 /// Clock ticks a second in `/proc/PID/stat`: the same on every Linux that Rust supports.
 const TICKS_A_SECOND: f64 = 100.0;
 
+/// The variable that names a `rekeyd` to measure instead of the one that is built.
+const OTHER_BINARY: &str = "REKEYD_BINARY";
+
 /// Builds both binaries as they ship: the ones that cargo built for this bench have the switches
 /// of the tests.
 pub(crate) fn build_what_ships() {
+    if std::env::var_os(OTHER_BINARY).is_some() {
+        progress("nothing is built: another rekeyd is measured, with the sandbox that is there");
+        return;
+    }
     progress("building release binaries");
     let status = Command::new(env!("CARGO"))
         .args(["build", "--release", "--locked", "--bins"])
@@ -23,9 +30,9 @@ pub(crate) fn build_what_ships() {
 }
 
 /// Where a binary that ships lies; this program is `TARGET/PROFILE/deps/figures-…`. A profiler
-/// wants one with symbols: `REKEYD_BINARY` names it.
+/// wants one with symbols: [`OTHER_BINARY`] names it.
 pub(crate) fn binary(name: &str) -> PathBuf {
-    if let Some(other) = std::env::var_os("REKEYD_BINARY").filter(|_| name == "rekeyd") {
+    if let Some(other) = std::env::var_os(OTHER_BINARY).filter(|_| name == "rekeyd") {
         return other.into();
     }
     let own = std::env::current_exe().unwrap();
