@@ -5,10 +5,10 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 # cargo uses the cores; two targets at a time would only wait for its lock.
 .NOTPARALLEL:
-.PHONY: help demo test lint lint-deps bench soak tools
+.PHONY: help demo test lint lint-deps bench bench-sandbox soak tools
 
 help: ## lists these targets
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  %-10s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  %-14s %s\n' "$$name" "$$text"; done
 
 demo: ## rotates users of a sandbox before your eyes, until Ctrl-C or for DEMO_SECONDS=60
 	@scripts/install-tools.sh cc redis
@@ -31,9 +31,11 @@ lint-deps: ## licences, sources and banned crates; builds cargo-deny the first t
 	@scripts/install-tools.sh deny
 	.tools/bin/cargo-deny --locked check bans licenses sources
 
-bench: ## what decisions, the store and the sandbox cost; takes a release build
+bench: ## the figures of docs/BENCHMARKS.md; ONLY=rotation,rest,… and SIZE=10,1000,… choose; all takes some 25 minutes
 	@scripts/install-tools.sh cc redis
-	cargo bench --locked --package rekeyd --bench costs
+	@ONLY="$(ONLY)" SIZE="$(SIZE)" cargo bench --locked --package rekeyd --bench figures
+
+bench-sandbox: ## requests a second that the sandbox answers
 	cargo bench --locked --package rekeyd-sandbox --bench throughput
 
 soak: ## random simulated worlds and pairs of faults for SECONDS=600, from SEED= on if given; then real crashes once

@@ -17,15 +17,19 @@ pub struct Tick {
 }
 
 impl Tick {
-    /// Calls `on_tick` every second, until stopped. It must not block.
+    /// Calls `on_tick` at once and then every second, until stopped. It must not block.
+    ///
+    /// At once, because the scheduler's first second may be over half of what a restart may take.
     ///
     /// # Errors
     /// When the scheduler cannot be set up.
     pub async fn start(on_tick: impl Fn() + Send + Sync + 'static) -> Result<Self, JobSchedulerError> {
         let scheduler = JobScheduler::new().await?;
         let on_tick = Arc::new(on_tick);
+        let first = on_tick.clone();
         scheduler.add(Job::new(EVERY_SECOND, move |_, _| on_tick())?).await?;
         scheduler.start().await?;
+        first();
         Ok(Self { scheduler })
     }
 

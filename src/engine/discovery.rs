@@ -188,13 +188,19 @@ impl Engine {
             }
         };
         let now = self.clock.now();
-        let record = known.unwrap_or_else(|| Record::new(secret.arn.clone(), now));
-        // The fence of a secret without history runs from here, so the date must outlive a restart.
-        if let Err(error) = self.store.save(&record, &[]).await {
-            self.metrics.store_error();
-            tracing::error!(secret = secret.name, %error, "not stored, so the secret is left alone for now");
-            return false;
-        }
+        let record = match known {
+            Some(record) => record,
+            None => {
+                let record = Record::new(secret.arn.clone(), now);
+                // The fence of a secret without history runs from here, so the date must outlive a restart.
+                if let Err(error) = self.store.save(&record, &[]).await {
+                    self.metrics.store_error();
+                    tracing::error!(secret = secret.name, %error, "not stored, so the secret is left alone for now");
+                    return false;
+                }
+                record
+            }
+        };
         let wait = record.failure.as_ref().map_or(Duration::ZERO, |failure| {
             between(now, failure.next_attempt_at).min(policy.retry.max)
         });

@@ -1,5 +1,6 @@
 //! The store in a SQLite file: one process owns it, and every save is durable before it returns.
 
+mod batch;
 mod files;
 mod rows;
 mod schema;
@@ -28,6 +29,7 @@ pub struct SqliteStore {
     /// Whose turn it is. Whoever waits for theirs takes no thread, and may give up: a file that is
     /// locked for an hour must not fill the threads with health checks that nobody waits for.
     turn: Arc<tokio::sync::Semaphore>,
+    waiting: Arc<batch::Waiting>,
 }
 
 /// The fields drop in this order: the database is closed before the lock goes.
@@ -65,6 +67,7 @@ impl SqliteStore {
                 _lock: lock,
             }),
             turn: Arc::new(tokio::sync::Semaphore::new(1)),
+            waiting: Arc::default(),
         })
     }
 
@@ -88,10 +91,20 @@ impl SqliteStore {
         action: &'static str,
         operation: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let owned = Arc::clone(&self.owned);
         // The semaphore is never closed, so there is always a turn. It ends with the operation, even
         // if nobody waits for that any more.
         let turn = Arc::clone(&self.turn).acquire_owned().await;
+        self.perform_in(turn, action, operation).await
+    }
+
+    /// The same by whoever has the turn.
+    async fn perform_in<T: Send + 'static, U: Send + 'static>(
+        &self,
+        turn: U,
+        action: &'static str,
+        operation: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let owned = Arc::clone(&self.owned);
         let done = tokio::task::spawn_blocking(move || {
             let _turn = turn;
             // A transaction that a panic interrupts is rolled back, so the connection stays sound.
@@ -99,8 +112,7 @@ impl SqliteStore {
             operation(&mut connection).map_err(|error| owned.location.failed(action, &error))
         });
         // A panic's message is not passed on: nobody knows what it was made from.
-        done.await
-            .unwrap_or_else(|_| Err(self.owned.location.refused(action, "its task ended early".to_owned())))
+        done.await.unwrap_or_else(|_| Err(self.owned.ended_early(action)))
     }
 }
 
@@ -120,6 +132,10 @@ fn set_up(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 impl Owned {
+    fn ended_early(&self, action: &'static str) -> StoreError {
+        self.location.refused(action, "its task ended early".to_owned())
+    }
+
     /// Whether what is written goes to where the next process will look for it.
     fn in_place(&self, action: &'static str) -> Result<(), StoreError> {
         let Some(missing) = self.in_place.missing() else {
@@ -169,7 +185,22 @@ impl Store for SqliteStore {
         const ACTION: &str = "writing a record";
         let change = rows::Change::new(record, events)
             .map_err(|error| self.owned.location.refused(ACTION, error.to_string()))?;
-        self.write(ACTION, move |connection| change.commit(connection)).await
+        let mut written = self.waiting.put(change);
+        let turn = tokio::select! {
+            biased;
+            // With those who had their turn before.
+            ended = &mut written => return ended.unwrap_or_else(|_| Err(self.owned.ended_early(ACTION))),
+            turn = Arc::clone(&self.turn).acquire_owned() => turn,
+        };
+        let (owned, waiting) = (Arc::clone(&self.owned), Arc::clone(&self.waiting));
+        self.perform_in(turn, ACTION, move |connection| {
+            waiting.commit(connection, owned.in_place(ACTION), |error| {
+                owned.location.failed(ACTION, error)
+            });
+            Ok(())
+        })
+        .await?;
+        written.await.unwrap_or_else(|_| Err(self.owned.ended_early(ACTION)))
     }
 
     async fn history(&self, secret_arn: Option<&str>, limit: usize) -> Result<Vec<HistoryEntry>, StoreError> {

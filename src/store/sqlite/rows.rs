@@ -1,7 +1,7 @@
 //! What is read from the tables and written to them.
 
 use chrono::SecondsFormat;
-use rusqlite::{Connection, Row, TransactionBehavior, params};
+use rusqlite::{Connection, Row, Transaction, params};
 
 use crate::clock::Timestamp;
 use crate::rotation::event::Event;
@@ -32,9 +32,8 @@ impl Change {
         })
     }
 
-    /// Writes all of it, or nothing.
-    pub(super) fn commit(self, connection: &mut Connection) -> rusqlite::Result<()> {
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    /// Writes all of it within a transaction.
+    pub(super) fn write(&self, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
         transaction
             .prepare_cached(
                 "INSERT INTO records VALUES (?1, ?2, ?3) ON CONFLICT (secret_arn) DO UPDATE
@@ -54,7 +53,7 @@ impl Change {
                 )?
                 .execute(params![self.secret_arn, rows(HISTORY_PER_SECRET)])?;
         }
-        transaction.commit()
+        Ok(())
     }
 }
 

@@ -254,3 +254,41 @@ fn an_entry_survives_its_way_through_json() {
         assert_eq!(serde_json::from_str::<HistoryEntry>(&json).unwrap(), entry, "{json}");
     }
 }
+
+#[tokio::test]
+async fn saves_that_wait_together_are_all_written_and_in_their_order() {
+    let (_folder, path) = place();
+    let store = std::sync::Arc::new(SqliteStore::open(&path).unwrap());
+    let mut saving = tokio::task::JoinSet::new();
+    for number in 0..200 {
+        let store = store.clone();
+        let arn = format!("{ARN}{}", number % 50);
+        saving.spawn(async move { store.save(&record(&arn), &[(at(number), Event::Resumed)]).await });
+    }
+    let ended = saving.join_all().await;
+    assert!(ended.iter().all(Result::is_ok), "{ended:?}");
+    drop(store);
+
+    let store = SqliteStore::open(&path).unwrap();
+    assert_eq!(store.records().await.unwrap().len(), 50);
+    let told = store.history(Some(&format!("{ARN}7")), 10).await.unwrap();
+    let dates: Vec<_> = told.iter().map(|entry| entry.at).collect();
+    assert_eq!(dates, [at(157), at(107), at(57), at(7)]);
+}
+
+#[tokio::test]
+async fn a_save_that_nobody_waits_for_any_more_holds_up_no_other() {
+    let (_folder, path) = place();
+    let store = SqliteStore::open(&path).unwrap();
+    let locked = rusqlite::Connection::open(&path).unwrap();
+    locked.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let (first, second) = (record(ARN), record(OTHER));
+    let given_up = tokio::time::timeout(Duration::from_millis(50), async {
+        let (first, second) = tokio::join!(store.save(&first, &[]), store.save(&second, &[]));
+        first.and(second)
+    });
+    assert!(given_up.await.is_err(), "the file is locked");
+    locked.execute_batch("ROLLBACK").unwrap();
+    store.save(&second, &events()).await.unwrap();
+    assert!(store.records().await.unwrap().contains(&second));
+}

@@ -1,7 +1,4 @@
-//! What a decision and a save cost. Run: `cargo bench -p rekeyd --bench costs`.
-//!
-//! A measurement and not a test: it prints and never fails on a figure.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+//! What a decision and a save cost, by themselves.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hint::black_box;
@@ -24,6 +21,8 @@ use rekeyd::store::Store;
 use rekeyd::store::sqlite::SqliteStore;
 use tokio::time::Instant;
 
+use crate::table::Table;
+
 const SPAN: Duration = Duration::from_secs(3);
 const SECRET: &str = "arn:aws:secretsmanager:us-east-1:123456789012:secret:production/ec/user1-AbCdEf";
 const USER: &str = "arn:aws:elasticache:us-east-1:123456789012:user:user1";
@@ -32,11 +31,8 @@ const NODES: u16 = 3;
 /// Saves under way at a time, as when many users rotate at once.
 const AT_ONCE: usize = 32;
 
-fn main() {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+/// Decisions and saves.
+pub(crate) async fn measure(table: &mut Table) {
     let now = SystemClock::new().now();
     let policy = policy();
 
@@ -48,7 +44,12 @@ fn main() {
     };
     let resting = Record::new(SECRET.to_owned(), now).apply(now, &checked).unwrap();
     let decision = rate(|| decide(&at_rest(now), &resting, &policy, now));
-    report("plan(), a secret at rest, observation made anew", decision);
+    add(
+        table,
+        "plan(), at rest",
+        decision,
+        "one decision; the observation is made anew",
+    );
 
     // The last decision of a rotation: logins on every node weighed, AWSCURRENT may move.
     let (observation, record) = proved(now);
@@ -60,18 +61,27 @@ fn main() {
         "the bench measures another decision than it says"
     );
     let decision = rate(|| decide(&observation, &record, &policy, now));
-    report("plan(), a rotation proved on 3 nodes", decision);
+    add(table, "plan(), a rotation proved on 3 nodes", decision, "one decision");
 
     let folder = tempfile::tempdir_in(Path::new(env!("CARGO_TARGET_TMPDIR"))).unwrap();
     let store = Arc::new(SqliteStore::open(&folder.path().join("state.db")).unwrap());
-    let alone = runtime.block_on(saves(store.clone(), 1));
-    report("store, durable saves, one at a time", alone);
-    let together = runtime.block_on(saves(store, AT_ONCE));
-    report(&format!("store, durable saves, {AT_ONCE} at a time"), together);
+    add(
+        table,
+        "a durable save, alone",
+        saves(store.clone(), 1).await,
+        "SQLite, on this machine's disk",
+    );
+    let together = saves(store, AT_ONCE).await;
+    add(
+        table,
+        "a durable save, 32 at a time",
+        together,
+        "the same; time for each",
+    );
 }
 
-fn report(what: &str, per_second: f64) {
-    println!("{what}: {per_second:.0}/s ({:.1} us each)", 1_000_000.0 / per_second);
+fn add(table: &mut Table, what: &str, per_second: f64, on: &str) {
+    table.add(1, what, (1_000_000.0 / per_second, "us"), on);
 }
 
 /// How often something can be done in a second.
