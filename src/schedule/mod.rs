@@ -5,9 +5,14 @@
 //! second replica never makes anything due early.
 
 pub mod duration;
+mod openings;
 
 #[cfg(test)]
+mod openings_tests;
+#[cfg(test)]
 mod tests;
+
+pub use openings::{opening_at_or_before, openings_between, upcoming};
 
 use std::time::Duration;
 
@@ -131,12 +136,6 @@ fn whole_units_after(at: Timestamp, unit: i64, count: u32) -> Timestamp {
         .and_then(|units| units.checked_mul(unit))
         .and_then(|seconds| Timestamp::from_timestamp(seconds, 0))
         .unwrap_or(Timestamp::MAX_UTC)
-}
-
-/// The next `count` dates, if each rotation happens when it is due. Fewer where time ends.
-pub fn upcoming(schedule: &Schedule, last_rotation: Timestamp, count: usize) -> Vec<Timestamp> {
-    let next = |last: &Timestamp| Some(next_after(schedule, *last)).filter(|next| next > last);
-    std::iter::successors(next(&last_rotation), next).take(count).collect()
 }
 
 /// The time from one rotation to the next when each happens as soon as it is due.
