@@ -1,5 +1,5 @@
 //! Whether all secrets of a place are known, so that two that name one user are told apart before
-//! either is rotated.
+//! either is rotated. A secret that is kept apart from those of another place waits for that place, too.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -24,10 +24,14 @@ impl Engine {
                 state.unread
             ));
         }
-        if state.surveyed.contains(&policy.place) || self.survey_is_over(policy) {
+        if self.survey_is_over(policy) {
             return None;
         }
-        let (name, error) = self.not_looked_up(state, &policy.place)?;
+        let running = self.running();
+        let beside = running.policies.values().filter(|other| other.is_together_with(policy));
+        let places = beside.map(|other| &other.place).chain([&policy.place]);
+        let mut unsure = places.filter(|place| !state.surveyed.contains(*place));
+        let (name, error) = unsure.find_map(|place| self.not_looked_up(state, place))?;
         Some(format!(
             "due, and waits until every secret of the place was found once, to see which user each names; \
              {name} could not be looked up: {error}; `rotate --now` does not wait"

@@ -4,13 +4,19 @@
 //! A schedule counts from the last rotation that really happened, so a restart, a lost store or a
 //! second replica never makes anything due early.
 
+pub mod blackout;
 pub mod duration;
 mod openings;
+pub mod window;
 
+#[cfg(test)]
+mod blackout_tests;
 #[cfg(test)]
 mod openings_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod window_tests;
 
 pub use openings::{opening_at_or_before, openings_between, upcoming};
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::settings::{self, Settings, Sources};
+use super::timing;
 use super::values;
 use crate::config::duration;
 use crate::config::raw::{RawConfig, RawPolicy, RawSelect, Table};
@@ -59,6 +60,10 @@ impl Parts<'_> {
             name: self.name.to_owned(),
             place: self.place.name.clone(),
             schedule: self.schedule,
+            window: settings.timing.window(settings.overlap, settings.fence),
+            blackout: settings.timing.blackout,
+            together: settings.timing.together,
+            max_versions_per_day: settings.timing.max_versions_per_day,
             selection: self.selection,
             allow_users: self.allow_users,
             password,
@@ -132,6 +137,7 @@ fn when(from: &Sources<'_>, path: &KeyPath, settings: &Settings, findings: &mut 
     // A default that stands in for a mistake proves nothing about what was meant.
     if !findings.has_error(&overlap_spot) && !findings.has_error(&fence_spot) {
         check_interval(&schedule, settings, path, &spot, findings);
+        timing::check_beside(&schedule, settings, from, findings);
     }
     Some(schedule)
 }
