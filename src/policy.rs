@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::NaiveDateTime;
@@ -81,6 +82,22 @@ pub enum Schedule {
     RateHours(u32),
     /// Secrets Manager's `rate(N days)`: windows open at midnight UTC.
     RateDays(u32),
+    /// The dates of a cron expression, whenever the last rotation was.
+    Cron(CronSchedule),
+}
+
+/// A cron expression, of Secrets Manager's dialect or of crontabs.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CronSchedule {
+    /// As written.
+    pub expression: String,
+    /// Where the clock hangs whose times the expression names.
+    pub zone: chrono_tz::Tz,
+    /// The dates and times of day that it names.
+    pub times: Arc<croner::Cron>,
+    /// Whether it names every hour of the day, and so means an interval rather than times of day. Matters only
+    /// where a clock is changed.
+    pub every_hour: bool,
 }
 
 /// How long a rotation may begin after the schedule says that it is due.

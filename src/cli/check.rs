@@ -1,15 +1,20 @@
 //! `rekeyd check`: what a configuration means, in plain words or as JSON.
 
+mod json;
+#[cfg(test)]
+mod tests;
+
 use std::fmt::Write as _;
 
-use chrono::SecondsFormat;
-use serde_json::{Value, json};
+use chrono_tz::Tz;
 
 use crate::clock::Timestamp;
 use crate::config::{Config, Daemon, Loaded, StateLocation, duration};
 use crate::policy::{FirstPassword, MaxAttention, OnDrift, Overlap, Place, Policy, Schedule, Verify};
 use crate::rotation::drift::REPAIRS_A_DAY;
 use crate::schedule;
+
+pub use json::explain_json;
 
 /// How many dates are shown of each policy.
 const DATES: usize = 5;
@@ -125,7 +130,7 @@ fn explain_policy(text: &mut String, policy: &Policy, config: &Config, now: Time
     let dates = schedule::upcoming(&policy.schedule, now, DATES);
     for (index, date) in dates.into_iter().enumerate() {
         let what = if index == 0 { "if rotated now" } else { "" };
-        line(text, 2, what, &date.format("%a %Y-%m-%d %H:%M:%S UTC").to_string());
+        line(text, 2, what, &date_in_words(date, schedule::zone_of(&policy.schedule)));
     }
 }
 
@@ -217,6 +222,19 @@ fn schedule_in_words(when: &Schedule) -> String {
         Schedule::Every(every) => format!("{} after the last rotation", duration::format(*every)),
         Schedule::RateHours(_) => format!("{}, on the hour", schedule::describe(when)),
         Schedule::RateDays(_) => format!("{}, at midnight UTC", schedule::describe(when)),
+        Schedule::Cron(cron) => format!("{}, by the clock of {}", schedule::describe(when), cron.zone),
+    }
+}
+
+/// In UTC, and before that as the clock of its zone shows it.
+fn date_in_words(date: Timestamp, zone: Option<Tz>) -> String {
+    let utc = date.format("%a %Y-%m-%d %H:%M:%S UTC");
+    match zone.filter(|zone| *zone != Tz::UTC) {
+        Some(zone) => format!(
+            "{} = {utc}",
+            date.with_timezone(&zone).format("%a %Y-%m-%d %H:%M:%S %Z")
+        ),
+        None => utc.to_string(),
     }
 }
 
@@ -264,163 +282,5 @@ fn shows_status(daemon: &Daemon) -> bool {
 fn state(state: &StateLocation) -> String {
     match state {
         StateLocation::Sqlite(path) => format!("sqlite:{}", path.display()),
-    }
-}
-
-/// What the configuration means, for programs.
-pub fn explain_json(loaded: &Loaded, now: Timestamp) -> Value {
-    let config = &loaded.config;
-    let sources: Vec<String> = loaded.sources.iter().map(|path| path.display().to_string()).collect();
-    let places: serde_json::Map<String, Value> = config
-        .places
-        .iter()
-        .map(|(name, place)| (name.clone(), place_json(place)))
-        .collect();
-    let policies: serde_json::Map<String, Value> = config
-        .policies
-        .iter()
-        .map(|(name, policy)| (name.clone(), policy_json(policy, now)))
-        .collect();
-    json!({
-        "sources": sources,
-        "warnings": loaded.warnings,
-        "daemon": daemon_json(&config.daemon),
-        "aws": places,
-        "policy": policies,
-    })
-}
-
-fn daemon_json(daemon: &Daemon) -> Value {
-    json!({
-        "listen": daemon.listen.to_string(),
-        "expose_status": daemon.expose_status,
-        "admin_socket": daemon.admin_socket.display().to_string(),
-        "state": state(&daemon.state),
-        "max_in_flight": daemon.max_in_flight,
-        "drain_timeout": duration::format(daemon.drain_timeout),
-        "discovery_interval": duration::format(daemon.discovery_interval),
-        "drift_check_interval": daemon.drift_check_interval.map_or_else(|| "none".to_owned(), duration::format),
-        "paused": daemon.paused,
-    })
-}
-
-/// An external id is left out: some treat theirs as a secret.
-fn place_json(place: &Place) -> Value {
-    json!({
-        "region": place.region,
-        "profile": place.profile,
-        "role_arn": place.role.as_ref().map(|role| role.arn.as_str()),
-        "secrets_manager_endpoint_url": place.secrets_manager_endpoint,
-        "elasticache_endpoint_url": place.elasticache_endpoint,
-    })
-}
-
-fn policy_json(policy: &Policy, now: Timestamp) -> Value {
-    let users: Vec<&str> = policy.allow_users.iter().map(|pattern| pattern.0.as_str()).collect();
-    let endpoints: Vec<String> = policy.endpoints.iter().map(ToString::to_string).collect();
-    let dates = schedule::upcoming(&policy.schedule, now, DATES);
-    let dates: Vec<String> = dates
-        .iter()
-        .map(|date| date.to_rfc3339_opts(SecondsFormat::Secs, true))
-        .collect();
-    json!({
-        "aws": policy.place,
-        "schedule": schedule::describe(&policy.schedule),
-        "secrets": policy.selection.secrets,
-        "select": { "name_prefix": policy.selection.name_prefix, "tags": policy.selection.tags },
-        "allow_users": users,
-        "password": { "length": policy.password.length },
-        "overlap": match policy.overlap {
-            Overlap::For(span) if span.is_zero() => "none".to_owned(),
-            Overlap::For(span) => duration::format(span),
-            Overlap::UntilNextRotation => "until-next-rotation".to_owned(),
-        },
-        "verify": match policy.verify { Verify::Login => "login", Verify::ApiOnly => "api-only" },
-        "first_password": match policy.first_password {
-            FirstPassword::InactiveOnly => "inactive-only",
-            FirstPassword::Any => "any",
-        },
-        "allow_default_user": policy.allow_default_user,
-        "on_drift": match policy.on_drift { OnDrift::Halt => "halt", OnDrift::Repair => "repair" },
-        "propagation_timeout": duration::format(policy.propagation_timeout),
-        "pending_max_age": duration::format(policy.pending_max_age),
-        "max_attempts": policy.max_attempts,
-        "retry": {
-            "initial": duration::format(policy.retry.initial),
-            "max": duration::format(policy.retry.max),
-            "jitter": policy.retry.jitter,
-        },
-        "fence": duration::format(policy.fence),
-        "settle": duration::format(policy.settle),
-        "write_deadline": duration::format(policy.write_deadline),
-        "endpoints": endpoints,
-        "tls": { "ca_file": policy.tls.ca_file.as_ref().map(|file| file.display().to_string()) },
-        "canary": policy.canary,
-        "max_attention": most_in_trouble(policy.max_attention),
-        "paused": policy.paused,
-        "if_rotated_now": dates,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn sample() -> Loaded {
-        crate::config::parse_str(
-            "rekeyd.toml",
-            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/config/rekeyd.toml")),
-        )
-        .unwrap()
-    }
-
-    fn noon() -> Timestamp {
-        "2026-03-01T12:00:00Z".parse().unwrap()
-    }
-
-    #[test]
-    fn a_policy_is_explained_with_its_secrets_users_and_next_dates() {
-        let text = explain(&sample(), noon());
-        for part in [
-            "configuration         rekeyd.toml\n",
-            "127.0.0.1:9848 (health, metrics and status)",
-            "sqlite:/var/lib/rekeyd/state.db",
-            "policy orders\n",
-            "30d after the last rotation",
-            "production/ec/user1\n",
-            "all that are named production/ec/orders/… and tagged team=orders",
-            "only user1, orders-*",
-            "stays valid for 24h",
-            "if rotated now      Tue 2026-03-31 12:00:00 UTC\n",
-            "Wed 2026-07-29 12:00:00 UTC\n",
-        ] {
-            assert!(text.contains(part), "{part:?} is missing in\n{text}");
-        }
-        assert_eq!(text.matches(" UTC\n").count(), DATES);
-    }
-
-    #[test]
-    fn the_json_holds_what_was_configured_and_five_dates() {
-        let json = explain_json(&sample(), noon());
-        let orders = &json["policy"]["orders"];
-        assert_eq!(orders["schedule"], "30d");
-        assert_eq!(orders["overlap"], "24h");
-        assert_eq!(orders["if_rotated_now"].as_array().unwrap().len(), DATES);
-        assert_eq!(orders["if_rotated_now"][0], "2026-03-31T12:00:00Z");
-        assert_eq!(json["daemon"]["drift_check_interval"], "6h");
-        assert_eq!(json["aws"]["main"]["region"], "us-east-1");
-    }
-
-    #[test]
-    fn a_paused_daemon_and_warnings_are_plain_to_see() {
-        let mut loaded = sample();
-        loaded.config.daemon.paused = true;
-        loaded.warnings.push("mind the gap".to_owned());
-        let text = explain(&loaded, noon());
-        assert!(
-            text.contains("PAUSED") && text.contains("policy orders (PAUSED)"),
-            "{text}"
-        );
-        assert!(text.ends_with("warnings\n  mind the gap\n"), "{text}");
     }
 }

@@ -86,6 +86,7 @@ pub(super) struct RawPlace {
 pub(super) struct RawPolicy {
     pub(super) aws: Option<String>,
     pub(super) schedule: Option<String>,
+    pub(super) timezone: Option<String>,
     pub(super) secrets: Option<Vec<String>>,
     pub(super) select: Option<Table<RawSelect>>,
     pub(super) allow_users: Option<Vec<String>>,
@@ -107,24 +108,11 @@ pub(super) struct RawPolicy {
     pub(super) canary: Option<i64>,
     pub(super) max_attention: Option<RawMost>,
     pub(super) paused: Option<bool>,
-    timezone: NotYet,
     pub(super) window: Option<String>,
     pub(super) blackout: Option<Vec<String>>,
     pub(super) together: Option<String>,
     pub(super) never_within: Option<String>,
     pub(super) max_versions_per_day: Option<i64>,
-}
-
-impl RawPolicy {
-    /// The keys that are set although this release does not do them, each with what an operator
-    /// who relied on it would get instead.
-    pub(super) fn not_yet(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
-        [
-            ("timezone", self.timezone, "dates are UTC"),
-        ]
-        .into_iter()
-        .filter_map(|(key, set, instead)| set.map(|_| (key, instead)))
-    }
 }
 
 /// `select`.

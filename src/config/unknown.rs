@@ -17,16 +17,19 @@ pub(super) fn explain(message: &str) -> String {
 fn explain_unknown(key: &str, known: &str) -> String {
     // Between backticks is every second piece.
     let known: Vec<&str> = known.split('`').skip(1).step_by(2).collect();
-    let nearest = known
-        .iter()
-        .map(|candidate| (distance(key, candidate), *candidate))
-        .min();
-    match nearest {
-        Some((distance, candidate)) if distance <= 1 + candidate.len() / 4 => {
-            format!("unknown key `{key}`; did you mean `{candidate}`?")
-        }
-        _ => format!("unknown key `{key}`; known here: {}", known.join(", ")),
+    match nearest(key, known.iter().copied()) {
+        Some(candidate) => format!("unknown key `{key}`; did you mean `{candidate}`?"),
+        None => format!("unknown key `{key}`; known here: {}", known.join(", ")),
     }
+}
+
+/// The candidate that a word was probably meant to be.
+pub(super) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    candidates
+        .map(|candidate| (distance(word, candidate), candidate))
+        .min()
+        .filter(|(distance, candidate)| *distance <= 1 + candidate.len() / 4)
+        .map(|(_, candidate)| candidate)
 }
 
 /// How many characters must be added, removed or replaced to turn one word into the other.

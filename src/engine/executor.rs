@@ -254,31 +254,21 @@ impl Engine {
             until: now,
             after_examination: false,
         };
-        let would = plan(
-            observation,
-            record,
-            &self.context(&view, &state, Some(asking)),
-        );
+        let would = plan(observation, record, &self.context(&view, &state, Some(asking)));
         let (decision, held) = if rests_for(&would, ASKING) {
             let held = self.take_place(&mut state, key, policy, standing_request(observation, record));
-            let why = held.map(|by| self.words_of(&state, policy, key, by)).unwrap_or_default();
+            let why = held
+                .map(|by| self.words_of(&state, policy, key, by))
+                .unwrap_or_default();
             let until = held.map(|by| self.held_until(&state, key, policy, by));
             let hold = held.zip(until).map(|(by, until)| hold(by, &why, until, record));
-            let decision = plan(
-                observation,
-                record,
-                &self.context(&view, &state, hold),
-            );
+            let decision = plan(observation, record, &self.context(&view, &state, hold));
             let held = held.filter(|_| rests_for(&decision, &why));
             (decision, held)
         } else {
             (would, None)
         };
-        let facts = facts(
-            observation,
-            record,
-            &self.context(&view, &state, None),
-        );
+        let facts = facts(observation, record, &self.context(&view, &state, None));
         state.note_hold(key, held);
         if let Some(entry) = state.entries.get_mut(key) {
             // Not every look needs the user; what an earlier one saw of it stands.

@@ -50,12 +50,17 @@ impl Engine {
 
     fn kept_apart<'a>(&self, state: &'a State, key: &str, together: &Together) -> Option<Apart<'a>> {
         let others = || self.others(state, key, &together.name);
-        if let Some((_, other)) = others().find(|(key, other)| state.beginning.contains(*key) || changing(&other.record)) {
+        if let Some((_, other)) =
+            others().find(|(key, other)| state.beginning.contains(*key) || changing(&other.record))
+        {
             return Some(Apart::Changing(other));
         }
         let until = |other: &Entry| last_change(other).map(|at| after(at, together.never_within));
         let latest = others().filter_map(|(_, other)| Some((until(other)?, other)));
-        if let Some((until, other)) = latest.max_by_key(|(until, _)| *until).filter(|(until, _)| *until > self.clock.now()) {
+        if let Some((until, other)) = latest
+            .max_by_key(|(until, _)| *until)
+            .filter(|(until, _)| *until > self.clock.now())
+        {
             return Some(Apart::Until(until, other));
         }
         let first = state.apart.get(&together.name).and_then(|row| row.iter().next());
@@ -66,8 +71,14 @@ impl Engine {
     /// The other secrets of that name.
     fn others<'a>(&self, state: &'a State, key: &str, name: &str) -> impl Iterator<Item = (&'a String, &'a Entry)> {
         let running = self.running();
-        let shares = |policy: &&std::sync::Arc<Policy>| policy.together.as_ref().is_some_and(|together| together.name == name);
-        let policies: Vec<String> = running.policies.values().filter(shares).map(|policy| policy.name.clone()).collect();
+        let shares =
+            |policy: &&std::sync::Arc<Policy>| policy.together.as_ref().is_some_and(|together| together.name == name);
+        let policies: Vec<String> = running
+            .policies
+            .values()
+            .filter(shares)
+            .map(|policy| policy.name.clone())
+            .collect();
         let entries = state.entries.iter();
         let key = key.to_owned();
         entries.filter(move |(other, entry)| **other != key && policies.contains(&entry.policy))

@@ -7,7 +7,8 @@ use crate::rotation::event::{Event, Request};
 use crate::rotation::observation::Proof;
 use crate::rotation::reason::HaltReason;
 use crate::rotation::state::{
-    Attention, Check, Failure, Finishing, Halt, MissedWindows, Promotion, Record, Retired, Retirement, Rotation, Waiting,
+    Attention, Check, Failure, Finishing, Halt, MissedWindows, Promotion, Record, Retired, Retirement, Rotation,
+    Waiting,
 };
 use crate::rotation::step::Step;
 

@@ -46,7 +46,11 @@ impl Span {
             Some((from, until)) => {
                 let (from, _) = moment(from).ok_or_else(unknown)?;
                 let (until, whole_day) = moment(until).ok_or_else(unknown)?;
-                let until = if whole_day { until.checked_add_days(Days::new(1)) } else { Some(until) };
+                let until = if whole_day {
+                    until.checked_add_days(Days::new(1))
+                } else {
+                    Some(until)
+                };
                 let until = until.ok_or_else(unknown)?;
                 match from < until {
                     true => Ok(Self::Once(from, until)),
@@ -64,7 +68,11 @@ impl Span {
         };
         match self {
             Self::Once(begin, end) => local(*begin, *end).into_iter().collect(),
-            Self::Weekly { days, from: begin, until: end } => {
+            Self::Weekly {
+                days,
+                from: begin,
+                until: end,
+            } => {
                 let of = |at: Timestamp| at.with_timezone(&timezone).date_naive();
                 // One may have begun the day before.
                 let first = of(from).checked_sub_days(Days::new(2)).unwrap_or(NaiveDate::MIN);
@@ -83,7 +91,10 @@ impl Blackout {
     pub fn end(&self, at: Timestamp) -> Option<Timestamp> {
         let mut end = at;
         for _ in 0..MOST_IN_A_ROW {
-            let spans = self.spans.iter().flat_map(|span| span.occurrences(self.timezone, end, end));
+            let spans = self
+                .spans
+                .iter()
+                .flat_map(|span| span.occurrences(self.timezone, end, end));
             let covering = spans.filter(|(from, until)| *from <= end && end < *until);
             match covering.map(|(_, until)| until).max() {
                 Some(until) => end = until,
@@ -96,7 +107,9 @@ impl Blackout {
     /// What it leaves of the time from `from` until `until`, in order.
     pub fn leaves(&self, from: Timestamp, until: Timestamp) -> Vec<(Timestamp, Timestamp)> {
         let spans = self.spans.iter();
-        let mut taken: Vec<_> = spans.flat_map(|span| span.occurrences(self.timezone, from, until)).collect();
+        let mut taken: Vec<_> = spans
+            .flat_map(|span| span.occurrences(self.timezone, from, until))
+            .collect();
         taken.sort_unstable();
         let mut free = Vec::new();
         let mut begin = from;
@@ -145,7 +158,9 @@ fn moment(text: &str) -> Option<(NaiveDateTime, bool)> {
     let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok();
     match day {
         Some(day) => Some((day.and_time(NaiveTime::MIN), true)),
-        None => NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M").ok().map(|at| (at, false)),
+        None => NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M")
+            .ok()
+            .map(|at| (at, false)),
     }
 }
 
@@ -161,14 +176,24 @@ fn weekly(text: &str) -> Result<Span, BlackoutError> {
     };
     let days = days.map_or(Some([true; 7]), week_days).ok_or_else(unknown)?;
     let Some(times) = times else {
-        return Ok(Span::Weekly { days, from: 0, until: MINUTES_OF_A_DAY });
+        return Ok(Span::Weekly {
+            days,
+            from: 0,
+            until: MINUTES_OF_A_DAY,
+        });
     };
     let (from, until) = times.split_once('-').ok_or_else(unknown)?;
-    let from = minute_of_day(from).filter(|from| *from < MINUTES_OF_A_DAY).ok_or_else(unknown)?;
+    let from = minute_of_day(from)
+        .filter(|from| *from < MINUTES_OF_A_DAY)
+        .ok_or_else(unknown)?;
     let until = minute_of_day(until).ok_or_else(unknown)?;
     match until.cmp(&from) {
         std::cmp::Ordering::Greater => Ok(Span::Weekly { days, from, until }),
-        std::cmp::Ordering::Less => Ok(Span::Weekly { days, from, until: until + MINUTES_OF_A_DAY }),
+        std::cmp::Ordering::Less => Ok(Span::Weekly {
+            days,
+            from,
+            until: until + MINUTES_OF_A_DAY,
+        }),
         std::cmp::Ordering::Equal => Err(BlackoutError::Empty(text.to_owned())),
     }
 }
@@ -209,5 +234,6 @@ fn minute_of_day(text: &str) -> Option<u32> {
 }
 
 fn at_minute(date: NaiveDate, minute: u32) -> Option<NaiveDateTime> {
-    date.and_time(NaiveTime::MIN).checked_add_signed(TimeDelta::minutes(i64::from(minute)))
+    date.and_time(NaiveTime::MIN)
+        .checked_add_signed(TimeDelta::minutes(i64::from(minute)))
 }

@@ -126,7 +126,10 @@ fn share_of(arn: &str, opening: Timestamp, of: Duration) -> Duration {
         hash.update(part);
     }
     let digest = hash.finalize();
-    let number = digest.iter().take(8).fold(0_u64, |number, byte| (number << 8) | u64::from(*byte));
+    let number = digest
+        .iter()
+        .take(8)
+        .fold(0_u64, |number, byte| (number << 8) | u64::from(*byte));
     let millis = u64::try_from(of.as_millis()).unwrap_or(u64::MAX).max(1);
     Duration::from_millis(number % millis)
 }

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::config::{Config, duration};
 use crate::config::raw::{RawConfig, RawPolicy, Table};
 use crate::config::source::{Findings, KeyPath};
+use crate::config::{Config, duration};
 use crate::policy::{OnDrift, Place};
 
 pub(super) fn check(config: &Config, raw: &RawConfig, findings: &mut Findings) {

@@ -8,6 +8,7 @@ mod policy;
 mod settings;
 mod timing;
 mod values;
+mod when;
 
 use std::fmt::Display;
 use std::path::Path;

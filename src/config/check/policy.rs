@@ -1,16 +1,12 @@
 //! `[policy.NAME]`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use super::settings::{self, Settings, Sources};
-use super::timing;
-use super::values;
-use crate::config::duration;
+use super::{values, when};
 use crate::config::raw::{RawConfig, RawPolicy, RawSelect, Table};
 use crate::config::source::{Findings, KeyPath};
-use crate::policy::{Overlap, Place, Policy, Schedule, Selection, UserPattern};
-use crate::schedule;
+use crate::policy::{Place, Policy, Schedule, Selection, UserPattern};
 use crate::secret::secret_arn_place;
 
 pub(super) fn check_all(
@@ -22,12 +18,11 @@ pub(super) fn check_all(
     for (name, Table(own)) in &raw.policy {
         let path = KeyPath::of(&["policy", name]);
         super::check_name("policy", name, &path, findings);
-        settings::check_not_yet(own, &path, findings);
         let from = Sources::new(own, path.clone(), &raw.defaults.0);
         let settings = settings::check(&from, findings);
         settings::check_repair(&from, &settings, findings);
         let place = place(&from, &path, places, findings);
-        let schedule = when(&from, &path, &settings, findings);
+        let schedule = when::check(&from, &path, &settings, findings);
         let selection = selection(own, &path, place, findings);
         let allow_users = allow_users(own, &path, findings);
         // One that lacks something is reported by now; the configuration is not used.
@@ -117,52 +112,6 @@ fn place<'a>(
         );
     }
     place
-}
-
-fn when(from: &Sources<'_>, path: &KeyPath, settings: &Settings, findings: &mut Findings) -> Option<Schedule> {
-    let Some((text, spot)) = from.given(&["schedule"], |raw| raw.schedule.clone()) else {
-        super::missing(
-            path,
-            "schedule",
-            "when its secrets are due, like \"30d\" or \"rate(30 days)\"",
-            findings,
-        );
-        return None;
-    };
-    let schedule = super::read_optional(Some((text, spot.clone())), |text| schedule::parse(&text), findings)?;
-    let (overlap_spot, fence_spot) = (
-        from.path("overlap", |raw| raw.overlap.is_some()),
-        from.path("fence", |raw| raw.fence.is_some()),
-    );
-    // A default that stands in for a mistake proves nothing about what was meant.
-    if !findings.has_error(&overlap_spot) && !findings.has_error(&fence_spot) {
-        check_interval(&schedule, settings, path, &spot, findings);
-        timing::check_beside(&schedule, settings, from, findings);
-    }
-    Some(schedule)
-}
-
-/// A rotation waits for the last one's overlap and fence. A shorter interval is never kept, so its
-/// author believes in something that does not happen.
-fn check_interval(schedule: &Schedule, settings: &Settings, policy: &KeyPath, spot: &KeyPath, findings: &mut Findings) {
-    let overlap = match settings.overlap {
-        Overlap::For(duration) => duration,
-        // Being due is what ends it.
-        Overlap::UntilNextRotation => Duration::ZERO,
-    };
-    let interval = schedule::interval(schedule);
-    let least = overlap.saturating_add(settings.fence);
-    if interval < least {
-        let message = format!(
-            "impossible combination in `{policy}`: due {} after the last rotation, which must first wait out the \
-             overlap ({}) and the fence ({}); lengthen the schedule to {} or shorten the overlap",
-            duration::format(interval),
-            duration::format(overlap),
-            duration::format(settings.fence),
-            duration::format(least),
-        );
-        findings.error(spot, message);
-    }
 }
 
 fn selection(raw: &RawPolicy, path: &KeyPath, place: Option<&Place>, findings: &mut Findings) -> Selection {

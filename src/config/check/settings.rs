@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::timing::{self, Timing};
-use super::{Given, not_yet, read, read_optional, values};
+use super::{Given, read, read_optional, values, when};
 use crate::config::duration;
 use crate::config::raw::{RawPassword, RawPolicy, RawRetry, Table};
 use crate::config::source::{Findings, KeyPath};
@@ -120,15 +120,10 @@ pub(super) fn check_defaults(raw: &RawPolicy, findings: &mut Findings) {
             findings.error(&path.join(key), message);
         }
     }
-    check_not_yet(raw, &path, findings);
-    check(&Sources::new(raw, path, &RawPolicy::default()), findings);
-}
-
-/// Refuses the keys that this release does not do.
-pub(super) fn check_not_yet(raw: &RawPolicy, path: &KeyPath, findings: &mut Findings) {
-    for (key, instead) in raw.not_yet() {
-        findings.error(&path.join(key), not_yet(key, instead));
-    }
+    let none = RawPolicy::default();
+    let from = Sources::new(raw, path, &none);
+    check(&from, findings);
+    when::check_defaults(&from, findings);
 }
 
 /// Only a login tells that a password is refused.
@@ -191,7 +186,7 @@ pub(super) fn check(from: &Sources<'_>, findings: &mut Findings) -> Settings {
             values::max_attention,
             findings,
         ),
-        timing: timing::check(from, chrono_tz::Tz::UTC, findings),
+        timing: timing::check(from, findings),
         paused: flag(from, "paused", |raw| raw.paused),
     };
     check_combinations(from, &settings, findings);

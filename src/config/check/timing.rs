@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use chrono_tz::Tz;
 
 use super::settings::{Settings, Sources};
-use super::{read, read_optional, values};
+use super::{read, read_optional, values, when};
 use crate::clock::{Timestamp, after};
 use crate::config::duration;
 use crate::config::source::{Findings, KeyPath};
@@ -58,14 +57,14 @@ fn reserve(overlap: Overlap, fence: Duration) -> Duration {
     }
 }
 
-pub(super) fn check(from: &Sources<'_>, timezone: Tz, findings: &mut Findings) -> Timing {
+pub(super) fn check(from: &Sources<'_>, findings: &mut Findings) -> Timing {
     Timing {
         length: read_optional(
             from.text("window", |raw| &raw.window),
             values::at_least(SECOND),
             findings,
         ),
-        blackout: blackout(from, timezone, findings),
+        blackout: blackout(from, findings),
         together: together(from, findings),
         max_versions_per_day: read(
             from.given(&["max_versions_per_day"], |raw| raw.max_versions_per_day),
@@ -76,15 +75,19 @@ pub(super) fn check(from: &Sources<'_>, timezone: Tz, findings: &mut Findings) -
     }
 }
 
-fn blackout(from: &Sources<'_>, timezone: Tz, findings: &mut Findings) -> Blackout {
+fn blackout(from: &Sources<'_>, findings: &mut Findings) -> Blackout {
     let given = from.given(&["blackout"], |raw| raw.blackout.clone());
     let (texts, path) = given.unwrap_or_else(|| (Vec::new(), KeyPath::of(&["blackout"])));
     let texts = texts.into_iter().enumerate();
     let spans = texts.filter_map(|(index, text)| {
-        read_optional(Some((text, path.item(index))), |text| BlackoutSpan::parse(&text), findings)
+        read_optional(
+            Some((text, path.item(index))),
+            |text| BlackoutSpan::parse(&text),
+            findings,
+        )
     });
     Blackout {
-        timezone,
+        timezone: when::zone(from),
         spans: spans.collect(),
     }
 }
@@ -135,7 +138,10 @@ pub(super) fn check_beside(schedule: &Schedule, settings: &Settings, from: &Sour
             "due every {}, and only {a_day} new versions a day may be put: raise it, or lengthen the schedule",
             duration::format(interval)
         );
-        findings.warn(&from.path("max_versions_per_day", |raw| raw.max_versions_per_day.is_some()), message);
+        findings.warn(
+            &from.path("max_versions_per_day", |raw| raw.max_versions_per_day.is_some()),
+            message,
+        );
     }
 }
 

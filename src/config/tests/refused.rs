@@ -34,7 +34,6 @@ fn a_refused_value_is_not_called_missing_as_well() {
 #[test]
 fn keys_that_this_release_would_ignore_are_refused() {
     for key in [
-        "timezone = \"Europe/Berlin\"",
         "window = \"3h\"",
         "blackout = [\"Fri 16:00-24:00\"]",
         "together = \"pair\"",
@@ -59,9 +58,6 @@ fn keys_that_this_release_would_ignore_are_refused() {
         "t.toml:9:2",
         "not supported yet",
     );
-    for schedule in ["cron(0 8 1 * ? *)", "0 3 * * *"] {
-        assert_refused(&POLICY.replace("30d", schedule), "t.toml:6:12", "not supported yet");
-    }
     let dynamodb = policy_with("[daemon]\nstate = \"dynamodb:rekeyd\"");
     assert_refused(&dynamodb, "t.toml:10:9", "not supported yet");
 }

@@ -20,7 +20,10 @@ pub(super) fn note(subject: &Subject<'_>, record: &Record, context: &Context<'_>
         return Ok(());
     };
     // What has begun belongs to the window that it began in.
-    if context.policy.window.is_none() || record.rotation.is_some() || subject.pending.is_some_and(|pending| pending != subject.current) {
+    if context.policy.window.is_none()
+        || record.rotation.is_some()
+        || subject.pending.is_some_and(|pending| pending != subject.current)
+    {
         return Ok(());
     }
     let counted = record.missed_over(subject.current).map(|missed| missed.opening);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use rekeyd::policy::{FirstPassword, OnDrift, Overlap, Policy, Schedule, UserPattern, Verify};
+use rekeyd::schedule::next_after;
 use rekeyd_sandbox::SecretView;
 
 use super::glob::covers;
@@ -84,6 +85,8 @@ impl Expectations {
             Schedule::Every(every) => return last + TimeDelta::from_std(every).unwrap_or(TimeDelta::MAX / 4),
             Schedule::RateHours(count) => (TimeDelta::hours(1), count),
             Schedule::RateDays(count) => (TimeDelta::days(1), count),
+            // Its dates have judges of their own, in other languages.
+            Schedule::Cron(_) => return next_after(&self.schedule, last),
         };
         last.duration_trunc(unit).unwrap_or(last) + unit * i32::try_from(count).unwrap_or(i32::MAX)
     }

@@ -1,0 +1,109 @@
+//! The same for programs. Fields are only ever added.
+
+use chrono::SecondsFormat;
+use chrono_tz::Tz;
+use serde_json::{Value, json};
+
+use super::{DATES, most_in_trouble, state};
+use crate::clock::Timestamp;
+use crate::config::{Daemon, Loaded, duration};
+use crate::policy::{FirstPassword, OnDrift, Overlap, Place, Policy, Verify};
+use crate::schedule;
+
+/// What the configuration means, for programs.
+pub fn explain_json(loaded: &Loaded, now: Timestamp) -> Value {
+    let config = &loaded.config;
+    let sources: Vec<String> = loaded.sources.iter().map(|path| path.display().to_string()).collect();
+    let places: serde_json::Map<String, Value> = config
+        .places
+        .iter()
+        .map(|(name, place)| (name.clone(), place_json(place)))
+        .collect();
+    let policies: serde_json::Map<String, Value> = config
+        .policies
+        .iter()
+        .map(|(name, policy)| (name.clone(), policy_json(policy, now)))
+        .collect();
+    json!({
+        "sources": sources,
+        "warnings": loaded.warnings,
+        "daemon": daemon_json(&config.daemon),
+        "aws": places,
+        "policy": policies,
+    })
+}
+
+fn daemon_json(daemon: &Daemon) -> Value {
+    json!({
+        "listen": daemon.listen.to_string(),
+        "expose_status": daemon.expose_status,
+        "admin_socket": daemon.admin_socket.display().to_string(),
+        "state": state(&daemon.state),
+        "max_in_flight": daemon.max_in_flight,
+        "drain_timeout": duration::format(daemon.drain_timeout),
+        "discovery_interval": duration::format(daemon.discovery_interval),
+        "drift_check_interval": daemon.drift_check_interval.map_or_else(|| "none".to_owned(), duration::format),
+        "paused": daemon.paused,
+    })
+}
+
+/// An external id is left out: some treat theirs as a secret.
+fn place_json(place: &Place) -> Value {
+    json!({
+        "region": place.region,
+        "profile": place.profile,
+        "role_arn": place.role.as_ref().map(|role| role.arn.as_str()),
+        "secrets_manager_endpoint_url": place.secrets_manager_endpoint,
+        "elasticache_endpoint_url": place.elasticache_endpoint,
+    })
+}
+
+fn policy_json(policy: &Policy, now: Timestamp) -> Value {
+    let users: Vec<&str> = policy.allow_users.iter().map(|pattern| pattern.0.as_str()).collect();
+    let endpoints: Vec<String> = policy.endpoints.iter().map(ToString::to_string).collect();
+    let zone = schedule::zone_of(&policy.schedule).unwrap_or(Tz::UTC);
+    let dates = schedule::upcoming(&policy.schedule, now, DATES);
+    let dates_in = |zone: Tz| -> Vec<String> {
+        let written = |date: &Timestamp| date.with_timezone(&zone).to_rfc3339_opts(SecondsFormat::Secs, true);
+        dates.iter().map(written).collect()
+    };
+    json!({
+        "aws": policy.place,
+        "schedule": schedule::describe(&policy.schedule),
+        "timezone": schedule::zone_of(&policy.schedule).map(|zone| zone.name()),
+        "secrets": policy.selection.secrets,
+        "select": { "name_prefix": policy.selection.name_prefix, "tags": policy.selection.tags },
+        "allow_users": users,
+        "password": { "length": policy.password.length },
+        "overlap": match policy.overlap {
+            Overlap::For(span) if span.is_zero() => "none".to_owned(),
+            Overlap::For(span) => duration::format(span),
+            Overlap::UntilNextRotation => "until-next-rotation".to_owned(),
+        },
+        "verify": match policy.verify { Verify::Login => "login", Verify::ApiOnly => "api-only" },
+        "first_password": match policy.first_password {
+            FirstPassword::InactiveOnly => "inactive-only",
+            FirstPassword::Any => "any",
+        },
+        "allow_default_user": policy.allow_default_user,
+        "on_drift": match policy.on_drift { OnDrift::Halt => "halt", OnDrift::Repair => "repair" },
+        "propagation_timeout": duration::format(policy.propagation_timeout),
+        "pending_max_age": duration::format(policy.pending_max_age),
+        "max_attempts": policy.max_attempts,
+        "retry": {
+            "initial": duration::format(policy.retry.initial),
+            "max": duration::format(policy.retry.max),
+            "jitter": policy.retry.jitter,
+        },
+        "fence": duration::format(policy.fence),
+        "settle": duration::format(policy.settle),
+        "write_deadline": duration::format(policy.write_deadline),
+        "endpoints": endpoints,
+        "tls": { "ca_file": policy.tls.ca_file.as_ref().map(|file| file.display().to_string()) },
+        "canary": policy.canary,
+        "max_attention": most_in_trouble(policy.max_attention),
+        "paused": policy.paused,
+        "if_rotated_now": dates_in(Tz::UTC),
+        "if_rotated_now_local": dates_in(zone),
+    })
+}
