@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Holds the documents to the code: every test that docs/SEMANTICS.md and docs/SANDBOX.md name exists,
+# Holds the documents to the code: every test that docs/SEMANTICS.md, SANDBOX.md and SCHEDULES.md name exists,
 # the tables of reasons are those of src/rotation/reason.rs, and every set of reasons has one, and every reason
 # its row in docs/OPERATIONS.md. With --write, the tables are written anew.
 set -euo pipefail
@@ -46,7 +46,7 @@ elif ! diff -u "$page" "$fresh" >&2; then
 fi
 
 # A test is named as `file::name`: it exists, and so does its file or folder.
-for named in docs/SEMANTICS.md docs/SANDBOX.md; do
+for named in docs/SEMANTICS.md docs/SANDBOX.md docs/SCHEDULES.md; do
     while read -r test; do
         [ "$test" = file::test ] && continue
         name=${test##*::}

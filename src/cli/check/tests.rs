@@ -57,3 +57,35 @@ fn a_paused_daemon_and_warnings_are_plain_to_see() {
     );
     assert!(text.ends_with("warnings\n  mind the gap\n"), "{text}");
 }
+
+#[test]
+fn dates_of_cron_are_shown_by_the_clock_of_the_zone_and_in_utc() {
+    let text = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/config/rekeyd.toml"));
+    let cron = "schedule = \"cron(0 8 1 * ? *)\"\ntimezone = \"Europe/Berlin\"\n";
+    let text = text.replace("schedule = \"30d\"\n", cron);
+    let loaded = crate::config::parse_str("rekeyd.toml", &text).unwrap();
+    let explained = explain(&loaded, noon());
+    for part in [
+        "cron(0 8 1 * ? *), by the clock of Europe/Berlin\n",
+        "if rotated now      Wed 2026-04-01 08:00:00 CEST = Wed 2026-04-01 06:00:00 UTC\n",
+        "Fri 2026-05-01 08:00:00 CEST = Fri 2026-05-01 06:00:00 UTC\n",
+    ] {
+        assert!(explained.contains(part), "{part:?} is missing in\n{explained}");
+    }
+    let json = explain_json(&loaded, "2026-09-15T12:00:00Z".parse().unwrap());
+    let orders = &json["policy"]["orders"];
+    assert_eq!(orders["schedule"], "cron(0 8 1 * ? *)");
+    assert_eq!(orders["timezone"], "Europe/Berlin");
+    assert_eq!(orders["if_rotated_now"][0], "2026-10-01T06:00:00Z");
+    assert_eq!(orders["if_rotated_now_local"][0], "2026-10-01T08:00:00+02:00");
+    assert_eq!(orders["if_rotated_now_local"][1], "2026-11-01T08:00:00+01:00");
+    assert_eq!(orders["if_rotated_now"].as_array().unwrap().len(), DATES);
+}
+
+#[test]
+fn a_schedule_without_a_zone_has_none_in_the_json_and_its_local_dates_are_utc() {
+    let json = explain_json(&sample(), noon());
+    let orders = &json["policy"]["orders"];
+    assert!(orders["timezone"].is_null());
+    assert_eq!(orders["if_rotated_now_local"], orders["if_rotated_now"]);
+}

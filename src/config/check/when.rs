@@ -110,10 +110,14 @@ fn check_interval(schedule: &Schedule, settings: &Settings, policy: &KeyPath, sp
     let interval = schedule::interval(schedule);
     let least = overlap.saturating_add(settings.fence);
     if interval < least {
+        let interval = duration::format(interval);
+        let due = match schedule {
+            Schedule::Cron(_) => format!("due as soon as {interval} after the date before it"),
+            _ => format!("due {interval} after the last rotation"),
+        };
         let message = format!(
-            "impossible combination in `{policy}`: due {} after the last rotation, which must first wait out the \
-             overlap ({}) and the fence ({}); lengthen the schedule to {} or shorten the overlap",
-            duration::format(interval),
+            "impossible combination in `{policy}`: {due}, which must first wait out the overlap ({}) and the fence \
+             ({}); lengthen the schedule to {} or shorten the overlap",
             duration::format(overlap),
             duration::format(settings.fence),
             duration::format(least),

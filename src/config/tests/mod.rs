@@ -1,6 +1,7 @@
 mod damaged;
 mod properties;
 mod refused;
+mod schedules;
 
 use std::time::Duration;
 
