@@ -331,7 +331,7 @@ fn mistakes_in_variables_name_the_variable() {
         ("REKEYD__", "5", "names no key"),
         ("REKEYD__DAEMON____PAUSED", "true", "names no key"),
         ("REKEYD__DAEMON__LISTEN", "\"nowhere\"", "no address"),
-        ("REKEYD__POLICY__ORDERS__BLACKOUT", "1", "not supported yet"),
+        ("REKEYD__POLICY__ORDERS__BLACKOUT", "1", "invalid type"),
     ] {
         let found = folder.refusals(&[(name, value)]);
         let fits = found.len() == 1 && found[0].starts_with(&format!("{name}: ")) && found[0].contains(part);
