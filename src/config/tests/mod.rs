@@ -2,6 +2,7 @@ mod damaged;
 mod properties;
 mod refused;
 mod schedules;
+mod timing;
 
 use std::time::Duration;
 

@@ -245,25 +245,28 @@ impl Resting<'_> {
         Ok(Decision::Rest {
             until,
             phase: Phase::Overlap,
-            detail,
+            detail: detail.or_else(|| self.clock_is_behind()),
         })
     }
 
     fn rest(&self) -> Deliberation<Decision> {
         self.check()?;
-        let (created, now) = (self.subject.created(), self.context.now);
-        let early = created.filter(|created| *created > after(now, CLOCKS_DIFFER));
         Ok(Decision::Rest {
             until: self.next_check().min(self.turn.begins_at),
             phase: Phase::Idle,
-            detail: early.map(|created| {
-                format!(
-                    "AWS made version {} at {}, which has not come yet by this machine's clock: the clock is wrong, or \
-                     was",
-                    self.subject.current,
-                    created.format("%FT%TZ")
-                )
-            }),
+            detail: self.clock_is_behind(),
+        })
+    }
+
+    /// Whether the current version was made on a date that has not come yet, in words. Nothing is due for that long.
+    fn clock_is_behind(&self) -> Option<String> {
+        let created = self.subject.created()?;
+        (created > after(self.context.now, CLOCKS_DIFFER)).then(|| {
+            format!(
+                "AWS made version {} at {}, which has not come yet by this machine's clock",
+                self.subject.current,
+                created.format("%FT%TZ")
+            )
         })
     }
 
