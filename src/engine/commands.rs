@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use crate::clock::after;
 use crate::rotation::event::{Event, Pause, Request};
 use crate::rotation::status::SecretStatus;
+use crate::schedule;
 use crate::store::HistoryEntry;
 
 use super::control::{
@@ -91,7 +92,8 @@ impl Control for Engine {
             .map(|policy| PolicyStatus {
                 policy: policy.name.clone(),
                 place: policy.place.clone(),
-                schedule: crate::schedule::describe(&policy.schedule),
+                schedule: schedule::describe(&policy.schedule),
+                timezone: schedule::zone_of(&policy.schedule).map(|zone| zone.name().to_owned()),
                 secrets: count(&policy.name),
                 paused: policy.paused || running.daemon.paused,
                 held: state

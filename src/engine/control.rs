@@ -98,6 +98,9 @@ pub struct PolicyStatus {
     pub place: String,
     /// Its schedule, as configured.
     pub schedule: String,
+    /// The zone by whose clock it is read; nothing for schedules that count from the last rotation.
+    #[serde(default)]
+    pub timezone: Option<String>,
     /// How many secrets it has.
     pub secrets: usize,
     /// Whether it is paused.

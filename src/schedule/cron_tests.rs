@@ -204,3 +204,61 @@ fn no_moment_is_too_far_away() {
         }
     }
 }
+
+#[test]
+fn no_words_make_a_reader_of_cron_panic_and_what_is_read_is_described_alike() {
+    const PIECES: [&str; 24] = [
+        "*",
+        "?",
+        "L",
+        "W",
+        "#",
+        "/",
+        "-",
+        ",",
+        "0",
+        "1",
+        "7",
+        "31",
+        "59",
+        "99999999999",
+        "MON",
+        "sun",
+        "JAN",
+        "*/5",
+        "1-5",
+        "é",
+        "cron(",
+        ")",
+        "@",
+        "\u{0}",
+    ];
+    let mut number: u64 = 7;
+    let mut below = |limit: u64| {
+        number = number
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from((number >> 33) % limit).unwrap()
+    };
+    let mut read = 0;
+    for _ in 0..4_000 {
+        let mut field = || match below(3) {
+            0 => (0..1 + below(3)).map(|_| PIECES[below(24)]).collect(),
+            _ => ["*", "?", "1", "7", "1-5", "*/5", "1,2", "L", "0"][below(9)].to_owned(),
+        };
+        let fields: [String; 3] = std::array::from_fn(|_| field());
+        let line = fields.join(" ");
+        for text in [
+            line.clone(),
+            format!("cron({line})"),
+            format!("cron(0 8 {line} *)"),
+            format!("0 8 {line}"),
+        ] {
+            if let Ok(schedule) = parse(&text, Tz::UTC) {
+                assert_eq!(parse(&describe(&schedule), Tz::UTC), Ok(schedule), "{text}");
+                read += 1;
+            }
+        }
+    }
+    assert!(read > 100, "{read}");
+}

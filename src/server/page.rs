@@ -35,6 +35,8 @@ pub(super) fn render(readiness: &Readiness, policies: &[PolicyStatus], secrets: 
     table(&mut page, "Policies", &header, policies, |policy, page| {
         let paused = if policy.paused { "yes" } else { "" };
         let count = policy.secrets.to_string();
+        let zone = policy.timezone.iter().map(|zone| format!(" ({zone})"));
+        let schedule = zone.fold(policy.schedule.clone(), |schedule, zone| schedule + &zone);
         let held: Vec<&str> = policy.held.iter().map(|hold| hold.detail.as_str()).collect();
         cells(
             page,
@@ -42,7 +44,7 @@ pub(super) fn render(readiness: &Readiness, policies: &[PolicyStatus], secrets: 
             &[
                 &policy.policy,
                 &policy.place,
-                &policy.schedule,
+                &schedule,
                 &count,
                 paused,
                 &held.join("; "),

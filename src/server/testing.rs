@@ -153,7 +153,8 @@ impl Control for FakeControl {
         vec![PolicyStatus {
             policy: "orders".to_owned(),
             place: "main".to_owned(),
-            schedule: "30d".to_owned(),
+            schedule: "0 8 1 * *".to_owned(),
+            timezone: Some("Europe/Berlin".to_owned()),
             secrets: self.know().secrets.len(),
             paused: false,
             held: Vec::new(),

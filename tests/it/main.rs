@@ -20,6 +20,7 @@ mod check_command;
 mod command_line;
 mod crash;
 mod crash_points;
+mod cron_dates;
 mod damaged_stores;
 mod doubts;
 mod drift;

@@ -12,6 +12,9 @@ use crate::config::{duration, unknown};
 use crate::policy::{Overlap, Schedule};
 use crate::schedule::{self, zone};
 
+/// Twice the length of any zone's name.
+const LONG: usize = 64;
+
 /// Checks both in `[defaults]`, so that a mistake shows even where every policy overrides it.
 pub(super) fn check_defaults(from: &Sources<'_>, findings: &mut Findings) {
     let zone = timezone(from, findings);
@@ -67,7 +70,9 @@ fn timezone(from: &Sources<'_>, findings: &mut Findings) -> Tz {
 
 fn named(name: &str) -> Result<Tz, String> {
     zone::named(name).ok_or_else(|| {
-        let meant = zone::meant(name).or_else(|| unknown::nearest(name, zone::names()));
+        // A long text is no misspelt name, and comparing it with hundreds takes long.
+        let nearest = || unknown::nearest(name, zone::names());
+        let meant = zone::meant(name).or_else(|| (name.len() < LONG).then(nearest).flatten());
         match meant {
             Some(meant) => format!("no time zone is named `{name}`; did you mean `{meant}`?"),
             None => format!(

@@ -75,6 +75,8 @@ fn a_zone_that_does_not_exist_is_refused_with_the_one_that_was_meant() {
         let text = scheduled("0 8 1 * *", &format!("timezone = \"{zone}\""));
         assert_refused(&text, "t.toml:9:12", part);
     }
+    let long = format!("timezone = \"{}\"", "Europe/Berlin".repeat(100_000));
+    assert_refused(&scheduled("0 8 1 * *", &long), "t.toml:9:12", "IANA database");
     assert_refused(&scheduled("0 8 1 * *", "timezone = 2"), "t.toml:9:12", "invalid type");
 }
 

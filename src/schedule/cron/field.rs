@@ -78,14 +78,14 @@ impl Field {
             ("", _) if step.is_some() && self.bare_steps => (self.low, self.high),
             ("", _) => return Err(FieldError::Empty),
             (_, Some((from, to))) => self.range(range, from, to)?,
-            (value, None) => self.from_value(value, step)?,
+            (value, None) => self.single(value, step)?,
         };
         let step = usize::try_from(step.unwrap_or(1)).unwrap_or(usize::MAX);
         Ok((from..=to).step_by(step))
     }
 
     /// A single value, or where its steps end.
-    fn from_value(&self, text: &str, step: Option<u32>) -> Result<(u32, u32), FieldError> {
+    fn single(&self, text: &str, step: Option<u32>) -> Result<(u32, u32), FieldError> {
         let value = self.value(text)?;
         match step {
             None => Ok((value, value)),
