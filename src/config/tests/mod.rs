@@ -117,6 +117,11 @@ fn every_value_that_the_sample_comments_out_is_accepted() {
     policy.tls = loaded.config.policies["orders"].tls.clone();
     policy.endpoints = loaded.config.policies["orders"].endpoints.clone();
     assert_eq!(policy.endpoints.len(), 1);
+    let examples = &loaded.config.policies["orders"];
+    policy.window = examples.window;
+    policy.blackout = examples.blackout.clone();
+    policy.together = examples.together.clone();
+    assert!(policy.window.is_some() && policy.together.is_some() && !policy.blackout.spans.is_empty());
     // All the others claim to be the built-in defaults.
     assert_eq!(loaded.config, expected);
 }
