@@ -183,6 +183,7 @@ impl Metrics {
             self.policy_held(policy, &[]);
             self.families.work.rotation_duration.touch(&[policy]);
             self.families.work.repairs.add(&[policy], 0);
+            self.families.work.missed_windows.add(&[policy], 0);
             for cause in DriftCause::ALL {
                 self.families.work.drifts.add(&[policy, cause.label()], 0);
             }
@@ -216,6 +217,9 @@ impl Metrics {
             self.families.work.rotations.add(&[policy, outcome.label()], 1);
         }
         self.drift_event(policy, record, event);
+        if let Event::MissedWindow { windows, .. } = event {
+            self.families.work.missed_windows.add(&[policy], u64::from(*windows));
+        }
         if let (Event::Promoted { version, .. }, Some(rotation)) = (event, &record.rotation)
             && rotation.version == *version
         {

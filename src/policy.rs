@@ -6,6 +6,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::NaiveDateTime;
+use chrono_tz::Tz;
+
 use crate::secret::PasswordAlphabet;
 
 /// A place to work in: one account and region, reached with one set of credentials.
@@ -95,6 +98,49 @@ pub struct CronSchedule {
     /// Whether it names every hour of the day, and so means an interval rather than times of day. Matters only
     /// where a clock is changed.
     pub every_hour: bool,
+}
+
+/// How long a rotation may begin after the schedule says that it is due.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Window {
+    /// How long it stays open.
+    pub length: Duration,
+    /// Over how much of it, from its opening on, starts are spread.
+    pub spread: Duration,
+}
+
+/// Times at which nothing begins.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Blackout {
+    /// By whose clocks.
+    pub timezone: Tz,
+    /// When.
+    pub spans: Vec<BlackoutSpan>,
+}
+
+/// One entry: once, or every week.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum BlackoutSpan {
+    /// From the one until the other, on the clocks of the time zone.
+    Once(NaiveDateTime, NaiveDateTime),
+    /// On these days of the week.
+    Weekly {
+        /// Whether on each day, Monday first.
+        days: [bool; 7],
+        /// From which minute of the day.
+        from: u32,
+        /// Until which; beyond the last minute of a day on the day after.
+        until: u32,
+    },
+}
+
+/// Secrets that are kept apart, of one policy or of several.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Together {
+    /// The name that they share.
+    pub name: String,
+    /// How long after a change of one the rotation of another begins at the soonest.
+    pub never_within: Duration,
 }
 
 /// How retries are spaced.
@@ -189,6 +235,14 @@ pub struct Policy {
     pub place: String,
     /// When rotations are due.
     pub schedule: Schedule,
+    /// How long they may begin then; without one they may at any time after.
+    pub window: Option<Window>,
+    /// When none begins, and no retirement either.
+    pub blackout: Blackout,
+    /// Which other secrets its own are kept apart from.
+    pub together: Option<Together>,
+    /// At how many new versions of a secret within a day none is put any more.
+    pub max_versions_per_day: usize,
     /// Which secrets.
     pub selection: Selection,
     /// Which users its secrets may name.
@@ -232,6 +286,12 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// Whether its secrets are kept apart from those of another policy, or both are the same.
+    pub fn is_together_with(&self, other: &Self) -> bool {
+        let name = |policy: &Self| policy.together.as_ref().map(|together| together.name.clone());
+        name(self).is_some() && name(self) == name(other)
+    }
+
     /// Whether its secrets may name this user.
     pub fn allows_user(&self, user_id: &str) -> bool {
         self.allow_users.iter().any(|pattern| pattern.matches(user_id))

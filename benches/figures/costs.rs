@@ -133,6 +133,7 @@ fn decide(observation: &Observation, record: &Record, policy: &Policy, now: Time
         now,
         claims: &claims,
         shared_store: false,
+        waited_for: "",
         paused: false,
         hold: None,
         drift_check: Some(Duration::from_secs(21_600)),

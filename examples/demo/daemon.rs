@@ -194,6 +194,7 @@ settle = "{}s"
 write_deadline = "{}s"
 retry = {{ initial = "300ms", max = "{}s", jitter = 0.2 }}
 propagation_timeout = "20s"
+max_versions_per_day = 90
 select = {{ name_prefix = "{PREFIX}" }}
 allow_users = {USERS:?}
 tls = {{ ca_file = "{folder}/ca.pem" }}

@@ -108,6 +108,10 @@ fn view(secret: &SecretStatus, now: Timestamp) -> String {
         ("pending version", secret.pending_version.clone()),
         ("last rotation", when(secret.last_rotation_at)),
         ("next rotation", when(secret.next_rotation_at)),
+        (
+            "missed windows",
+            (secret.missed_windows > 0).then(|| secret.missed_windows.to_string()),
+        ),
         ("requested", yes(secret.requested)),
         ("previous password", previous),
         ("overlap until", when(secret.overlap_until)),

@@ -108,31 +108,11 @@ pub(super) struct RawPolicy {
     pub(super) canary: Option<i64>,
     pub(super) max_attention: Option<RawMost>,
     pub(super) paused: Option<bool>,
-    window: NotYet,
-    blackout: NotYet,
-    together: NotYet,
-    never_within: NotYet,
-    max_versions_per_day: NotYet,
-}
-
-impl RawPolicy {
-    /// The keys that are set although this release does not do them, each with what an operator
-    /// who relied on it would get instead.
-    pub(super) fn not_yet(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
-        [
-            ("window", self.window, "rotations would start at any hour"),
-            ("blackout", self.blackout, "rotations would go on during it"),
-            ("together", self.together, "secrets are not kept apart"),
-            ("never_within", self.never_within, "secrets are not kept apart"),
-            (
-                "max_versions_per_day",
-                self.max_versions_per_day,
-                "versions would not be counted",
-            ),
-        ]
-        .into_iter()
-        .filter_map(|(key, set, instead)| set.map(|_| (key, instead)))
-    }
+    pub(super) window: Option<String>,
+    pub(super) blackout: Option<Vec<String>>,
+    pub(super) together: Option<String>,
+    pub(super) never_within: Option<String>,
+    pub(super) max_versions_per_day: Option<i64>,
 }
 
 /// `select`.

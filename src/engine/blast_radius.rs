@@ -1,7 +1,7 @@
 //! Blast radius: how much of a policy may go wrong at once. Pure; one for each policy.
 //!
-//! **Canary.** A due secret may begin once another of its policy was promoted with proof after this
-//! one fell due, or while a canary's place is free; then it is the canary. It takes its place with
+//! **Canary.** A due secret may begin once another of its policy was promoted with proof after the
+//! window opened that this one may begin in (without a window: after it fell due), or while a canary's place is free; then it is the canary. It takes its place with
 //! the decision, gives it back if it changes nothing after all, and otherwise keeps it until proof
 //! of a promotion frees everybody who was due by then. All of it is computed from records and
 //! from what AWS shows, so a restart computes the same.
@@ -20,8 +20,10 @@ use super::row::Row;
 /// One secret, as far as the others of its policy care.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub(super) struct Member {
-    /// Since when, or from when on, it is due; who is due first goes first.
-    pub(super) due_at: Option<Timestamp>,
+    /// From when on it may begin; who may first goes first.
+    pub(super) begins_at: Option<Timestamp>,
+    /// When the window opens, or has opened, that it may begin in. What was proved since then is proof for it.
+    pub(super) opening: Option<Timestamp>,
     /// When this store first heard of it: what was proved before proves nothing for it.
     pub(super) first_seen: Timestamp,
     /// Whether it waits for its first password.
@@ -104,8 +106,8 @@ impl BlastRadius {
             member.under_way,
             member.proof.filter(|proof| before.proof != Some(*proof)),
         );
-        if before.due_at != member.due_at && self.waiting.holds(key) {
-            self.waiting.put(key, member.due_at);
+        if before.begins_at != member.begins_at && self.waiting.holds(key) {
+            self.waiting.put(key, member.begins_at);
         }
         self.members.insert(key.to_owned(), member);
         if let Some((at, first_only)) = self.members.get(key).and_then(|member| member.proof) {
@@ -142,16 +144,23 @@ impl BlastRadius {
     /// from now on, so that of two that are looked at together the first goes first.
     pub(super) fn drive_begins(&mut self, key: &str, now: Timestamp) {
         let due = self.members.get(key).filter(|member| !member.under_way);
-        if due.and_then(|member| member.due_at).is_some_and(|due| due <= now) {
+        if due.and_then(|member| member.begins_at).is_some_and(|due| due <= now) {
             self.stand_in_row(key);
         }
     }
 
     /// Notes that something else holds a secret back: it keeps its turn meanwhile.
     pub(super) fn stand_in_row(&mut self, key: &str) {
-        let due = self.members.get(key).and_then(|member| member.due_at);
+        let due = self.members.get(key).and_then(|member| member.begins_at);
         if self.canary > 0 && due.is_some() && !self.proved_for(key) {
             self.waiting.put(key, due);
+        }
+    }
+
+    /// Notes that a secret waits for others than those of its policy: nobody here waits for it meanwhile.
+    pub(super) fn step_aside(&mut self, key: &str) {
+        if self.waiting.take(key) {
+            self.offer();
         }
     }
 
@@ -185,7 +194,7 @@ impl BlastRadius {
             }
             return None;
         }
-        let due = self.members.get(key).and_then(|member| member.due_at);
+        let due = self.members.get(key).and_then(|member| member.begins_at);
         self.waiting.put(key, due);
         let goes_first = self.waiting.iter().take(self.free()).any(|first| first == key);
         if goes_first {
@@ -231,7 +240,7 @@ impl BlastRadius {
         let Some(member) = self.members.get(key) else {
             return false;
         };
-        let Some(since) = member.due_at.map(|due| due.max(member.first_seen)) else {
+        let Some(since) = member.opening.map(|opening| opening.max(member.first_seen)) else {
             return false;
         };
         let proved = |proofs: &BTreeSet<(Timestamp, String)>| proofs.last().is_some_and(|(at, _)| *at >= since);

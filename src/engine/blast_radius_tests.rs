@@ -6,7 +6,8 @@ fn at(seconds: i64) -> Timestamp {
 
 fn due(seconds: i64) -> Member {
     Member {
-        due_at: Some(at(seconds)),
+        begins_at: Some(at(seconds)),
+        opening: Some(at(seconds)),
         ..Member::default()
     }
 }

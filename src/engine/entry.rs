@@ -28,6 +28,8 @@ pub(super) struct Entry {
     pub(super) new_facts: Option<Facts>,
     /// Its turn among the secrets of its policy, as last seen.
     pub(super) dues: Dues,
+    /// Whether others that it is kept apart from must wait for it to end.
+    pub(super) changing: bool,
     /// Whether a drive is under way.
     pub(super) driven: bool,
     /// Whether somebody woke it during the drive.
@@ -72,6 +74,7 @@ impl Entry {
             sight: Sight::default(),
             new_facts: None,
             dues: Dues::default(),
+            changing: false,
             driven: false,
             woken: false,
             leaving: false,

@@ -8,16 +8,20 @@ use crate::clock::{Timestamp, after};
 use crate::metrics::StepOutcome;
 use crate::policy::Policy;
 use crate::rotation::drift::check_after_start;
+use crate::rotation::event::Request;
 use crate::rotation::observation::{AWSCURRENT, Observation};
 use crate::rotation::plan::{Context, Decision, Facts, Hold, dues, facts, plan};
 use crate::rotation::reason::WaitReason;
 use crate::rotation::state::Record;
+use crate::rotation::status::Phase;
 use crate::rotation::step::Step;
 use crate::store::StoreError;
 
 use super::Engine;
+use super::entry::Entry;
 use super::holds::HeldBy;
 use super::queue::Wake;
+use super::report::standing;
 use super::running::Running;
 use super::steps::{Stage, StepError, Stepped};
 
@@ -266,39 +270,39 @@ impl Engine {
         }
         let running = self.running();
         let now = self.clock.now();
-        if let (Some(entry), Some(dues)) = (state.entries.get_mut(key), dues(observation, record, policy)) {
+        if let (Some(entry), Some(dues)) = (state.entries.get_mut(key), dues(observation, record, policy, now)) {
             entry.dues = dues;
             self.member_changed(&mut state, key);
         }
+        let entry = state.entries.get(key).filter(|_| policy.window.is_some());
+        let waited_for = entry.map(last_told).unwrap_or_default();
+        let view = View {
+            running: &running,
+            key,
+            policy,
+            now,
+            waited_for: &waited_for,
+        };
         let asking = Hold {
             why: ASKING,
             until: now,
             after_examination: false,
         };
-        let would = plan(
-            observation,
-            record,
-            &self.context(&running, &state, key, policy, now, Some(asking)),
-        );
+        let would = plan(observation, record, &self.context(&view, &state, Some(asking)));
         let (decision, held) = if rests_for(&would, ASKING) {
-            let held = self.take_place(&mut state, key, policy, urgent(observation, record));
-            let why = held.map(|by| self.words_of(&state, policy, by)).unwrap_or_default();
-            let hold = held.map(|by| self.hold(by, &why, policy, record));
-            let decision = plan(
-                observation,
-                record,
-                &self.context(&running, &state, key, policy, now, hold),
-            );
+            let held = self.take_place(&mut state, key, policy, standing_request(observation, record));
+            let why = held
+                .map(|by| self.words_of(&state, policy, key, by))
+                .unwrap_or_default();
+            let until = held.map(|by| self.held_until(&state, key, policy, by));
+            let hold = held.zip(until).map(|(by, until)| hold(by, &why, until, record));
+            let decision = plan(observation, record, &self.context(&view, &state, hold));
             let held = held.filter(|_| rests_for(&decision, &why));
             (decision, held)
         } else {
             (would, None)
         };
-        let facts = facts(
-            observation,
-            record,
-            &self.context(&running, &state, key, policy, now, None),
-        );
+        let facts = facts(observation, record, &self.context(&view, &state, None));
         state.note_hold(key, held);
         if let Some(entry) = state.entries.get_mut(key) {
             // Not every look needs the user; what an earlier one saw of it stands.
@@ -321,42 +325,63 @@ impl Engine {
         after(now, check_after_start(key, secrets).saturating_sub(passed))
     }
 
-    fn context<'a>(
-        &self,
-        running: &'a Running,
-        state: &'a super::State,
-        key: &str,
-        policy: &'a Policy,
-        now: Timestamp,
-        hold: Option<Hold<'a>>,
-    ) -> Context<'a> {
+    fn context<'a>(&self, view: &View<'a>, state: &'a super::State, hold: Option<Hold<'a>>) -> Context<'a> {
+        let (running, policy) = (view.running, view.policy);
         Context {
             policy,
             region: running.places.get(&policy.place).map_or("", |place| &place.region),
-            now,
+            now: view.now,
             claims: &state.claims,
             shared_store: self.store.shared(),
+            waited_for: view.waited_for,
             paused: running.daemon.paused || policy.paused,
             hold,
             drift_check: running.daemon.drift_check_interval,
-            checks_from: self.checks_from(now, key, state.entries.len()),
+            checks_from: self.checks_from(view.now, view.key, state.entries.len()),
             recheck: running.daemon.discovery_interval,
         }
     }
 
-    fn hold<'a>(&self, by: HeldBy, why: &'a str, policy: &Policy, record: &Record) -> Hold<'a> {
-        let in_trouble = record.halt.is_some() || record.attention.is_some();
+    /// When a secret that is held back is looked at again. Whatever ends the hold wakes it, unless that is a date; this
+    /// is for the case that it does not.
+    fn held_until(&self, state: &super::State, key: &str, policy: &Policy, by: HeldBy) -> Timestamp {
         let again = match by {
-            HeldBy::Survey | HeldBy::MaxInFlight => policy.retry.max,
+            HeldBy::Survey | HeldBy::MaxInFlight | HeldBy::Together => policy.retry.max,
             HeldBy::Policy(_) => self.running().daemon.discovery_interval.max(policy.retry.max),
         };
-        Hold {
-            why,
-            // Whatever ends the hold wakes the secret; this is for the case that it does not.
-            until: after(self.clock.now(), again),
-            // Before every secret is known, examining one is not safe.
-            after_examination: in_trouble && by != HeldBy::Survey,
-        }
+        let date = match by {
+            HeldBy::Together => self.kept_apart_until(state, policy, key),
+            _ => None,
+        };
+        date.unwrap_or_else(|| after(self.clock.now(), again))
+    }
+}
+
+/// What a decision about one secret is made by, whatever holds it back.
+struct View<'a> {
+    running: &'a Running,
+    key: &'a str,
+    policy: &'a Policy,
+    now: Timestamp,
+    waited_for: &'a str,
+}
+
+/// What a secret was last known to wait for.
+fn last_told(entry: &Entry) -> String {
+    let standing = standing(entry);
+    match (standing.phase, standing.detail) {
+        (Phase::Paused, detail) => format!("paused {}", detail.unwrap_or_default()).trim_end().to_owned(),
+        (_, detail) => detail.unwrap_or_default(),
+    }
+}
+
+fn hold<'a>(by: HeldBy, why: &'a str, until: Timestamp, record: &Record) -> Hold<'a> {
+    let in_trouble = record.halt.is_some() || record.attention.is_some();
+    Hold {
+        why,
+        until,
+        // Before every secret is known, examining one is not safe.
+        after_examination: in_trouble && by != HeldBy::Survey,
     }
 }
 
@@ -367,16 +392,15 @@ fn rests_for(decision: &Decision, why: &str) -> bool {
     matches!(decision, Decision::Rest { detail: Some(told), .. } if told == why)
 }
 
-/// Whether an operator asked for a rotation with `--now`, and has not got it yet.
-fn urgent(observation: &Observation, record: &Record) -> bool {
+/// The rotation that an operator asked for and has not got yet.
+fn standing_request<'a>(observation: &Observation, record: &'a Record) -> Option<&'a Request> {
     let current = observation.secret.holder(AWSCURRENT);
-    let request = current.and_then(|current| {
+    current.and_then(|current| {
         let created = observation
             .secret
             .versions
             .get(current)
             .and_then(|version| version.created);
         record.standing_request(current, created)
-    });
-    request.is_some_and(|request| request.now)
+    })
 }

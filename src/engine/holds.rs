@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::policy::Policy;
+use crate::rotation::event::Request;
 use crate::rotation::plan::proof_of_wave;
 use crate::rotation::reason::HoldReason;
 
@@ -21,6 +22,8 @@ pub(super) enum HeldBy {
     Survey,
     /// As many as may be are under way.
     MaxInFlight,
+    /// A secret that it is kept apart from.
+    Together,
     /// The other secrets of its policy.
     Policy(HoldReason),
 }
@@ -29,8 +32,15 @@ impl Engine {
     /// What keeps a secret from beginning. If nothing does, it has its place until the end of the
     /// drive, and keeps it if it has begun by then.
     ///
-    /// A request with `--now` waits for room only.
-    pub(super) fn take_place(&self, state: &mut State, key: &str, policy: &Policy, urgent: bool) -> Option<HeldBy> {
+    /// A request waits for no secret that it is kept apart from; with `--now` it waits for room only.
+    pub(super) fn take_place(
+        &self,
+        state: &mut State,
+        key: &str,
+        policy: &Policy,
+        request: Option<&Request>,
+    ) -> Option<HeldBy> {
+        let urgent = request.is_some_and(|request| request.now);
         let surveyed = urgent || self.survey_hold(state, policy).is_none();
         let has_room = state.beginning.contains(key) || state.entries.get(key).is_some_and(Entry::in_flight);
         let held = match (surveyed, has_room || state.room() > 0) {
@@ -49,6 +59,12 @@ impl Engine {
             .entries
             .get(key)
             .is_some_and(|entry| entry.record.rotation.is_some());
+        if request.is_none() && !begun && self.must_keep_apart(state, key, policy) {
+            let radius = state.blast_radii.get_mut(&policy.name);
+            radius.into_iter().for_each(|radius| radius.step_aside(key));
+            state.wake_released(&policy.name);
+            return Some(HeldBy::Together);
+        }
         if let Some(reason) = state
             .blast_radii
             .get_mut(&policy.name)
@@ -64,13 +80,14 @@ impl Engine {
     }
 
     /// What holds a secret of this policy back, in words.
-    pub(super) fn words_of(&self, state: &State, policy: &Policy, by: HeldBy) -> String {
+    pub(super) fn words_of(&self, state: &State, policy: &Policy, key: &str, by: HeldBy) -> String {
         match by {
             HeldBy::Survey => self.survey_hold(state, policy).unwrap_or_default(),
             HeldBy::MaxInFlight => format!(
                 "due, and waits for one of the {} under way (max_in_flight)",
                 state.most_in_flight
             ),
+            HeldBy::Together => self.words_of_together(state, policy, key),
             HeldBy::Policy(reason) => {
                 let why = state.words_of_policy(&policy.name, reason);
                 format!("due, and waits {why}; `rotate --now` does not wait")
@@ -85,6 +102,7 @@ impl Engine {
             return;
         };
         let member = member(entry, &policy, self.clock.now());
+        self.change_noted(state, key, &policy);
         let Some(radius) = state.blast_radii.get_mut(&policy.name) else {
             return;
         };
@@ -117,9 +135,10 @@ impl Engine {
 fn member(entry: &Entry, policy: &Policy, now: Timestamp) -> Member {
     let (record, dues) = (&entry.record, &entry.dues);
     // One that was given up and is not due is not tried again for long: nobody waits for it.
-    let to_be_tried_again = dues.tried && dues.due_at.is_none_or(|due| due <= now);
+    let to_be_tried_again = dues.tried && dues.begins_at.is_none_or(|begins| begins <= now);
     Member {
-        due_at: dues.due_at,
+        begins_at: dues.begins_at,
+        opening: dues.opening,
         first_seen: record.first_seen,
         first_password: dues.first_password,
         under_way: record.rotation.is_some() || to_be_tried_again,
@@ -149,6 +168,7 @@ impl State {
         }
         if self.beginning.remove(key) {
             self.release_room();
+            self.release_apart();
         }
         self.wake_released(&policy);
     }
@@ -157,9 +177,13 @@ impl State {
     pub(super) fn note_hold(&mut self, key: &str, held: Option<HeldBy>) {
         let Some(entry) = self.entries.get_mut(key) else { return };
         entry.sight.held = held;
+        let due_at = entry.dues.due_at;
         match held {
-            Some(HeldBy::MaxInFlight) => self.no_room.put(key, entry.dues.due_at),
+            Some(HeldBy::MaxInFlight) => self.no_room.put(key, due_at),
             _ => drop(self.no_room.take(key)),
+        }
+        if held != Some(HeldBy::Together) {
+            self.no_longer_kept_apart(key);
         }
     }
 
@@ -167,6 +191,7 @@ impl State {
     pub(super) fn leaves(&mut self, key: &str, policy: &str) {
         self.no_room.take(key);
         self.beginning.remove(key);
+        self.no_longer_kept_apart(key);
         if let Some(radius) = self.blast_radii.get_mut(policy) {
             radius.remove(key);
         }
@@ -251,7 +276,7 @@ impl State {
     }
 
     /// Lets a secret look again that was held back.
-    fn wake(&mut self, key: &str) {
+    pub(super) fn wake(&mut self, key: &str) {
         let Some(entry) = self.entries.get_mut(key) else { return };
         entry.sight.held = None;
         // It is due, and no longer rests.
@@ -265,7 +290,7 @@ impl State {
 }
 
 /// A secret by its name, and where it stands.
-fn told_of(entry: &Entry) -> String {
+pub(super) fn told_of(entry: &Entry) -> String {
     let standing = standing(entry);
     let told = standing.detail.map_or_else(String::new, |detail| format!(": {detail}"));
     format!("{} ({}{told})", entry.secret.name, standing.phase.label())

@@ -58,6 +58,19 @@ fn warn(secret: &str, policy: &str, event: &Event) -> bool {
             let told = format!("{} ({detail}){}", cause.meaning(), repaired.unwrap_or_default());
             (event.label(), cause.label(), told)
         }
+        Event::MissedWindow {
+            closed_at,
+            windows,
+            why,
+            ..
+        } => (
+            event.label(),
+            "missed_window",
+            format!(
+                "{windows} closed without a start, the last at {}: {why}",
+                closed_at.format("%FT%TZ")
+            ),
+        ),
         Event::AbandonStarted { version, cause } => (
             event.label(),
             "abandon",

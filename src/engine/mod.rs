@@ -15,6 +15,7 @@ mod entry;
 mod executor;
 mod holds;
 mod journal;
+mod kept_apart;
 mod leave;
 mod log;
 mod logins;
@@ -136,6 +137,8 @@ struct State {
     beginning: BTreeSet<String>,
     /// Secrets that wait for one that is under way to end.
     no_room: Row,
+    /// Secrets that wait for others which they are kept apart from, by the name that they share.
+    apart: BTreeMap<String, Row>,
     /// How much of each policy may go wrong at once.
     blast_radii: BTreeMap<String, BlastRadius>,
 }

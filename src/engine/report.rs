@@ -68,6 +68,8 @@ impl Engine {
             pending_version: None,
             last_rotation_at: None,
             next_rotation_at: None,
+            due_since: None,
+            missed_windows: 0,
             previous_password_valid: None,
             overlap_until: None,
             retired_at: None,
@@ -88,9 +90,9 @@ impl Engine {
         // What it waits for has gone on since it last looked.
         let held = sight
             .held
-            .filter(|held| matches!(held, HeldBy::Policy(_)) && standing.phase == Phase::Due);
+            .filter(|held| matches!(held, HeldBy::Policy(_) | HeldBy::Together) && standing.phase == Phase::Due);
         let held = held.zip(self.policy(&entry.policy));
-        let detail = held.map(|(by, policy)| self.words_of(state, &policy, by));
+        let detail = held.map(|(by, policy)| self.words_of(state, &policy, &entry.secret.arn, by));
         let check = record.check.as_ref().filter(|check| {
             facts
                 .current_version
@@ -113,6 +115,8 @@ impl Engine {
             pending_version: record.rotation.as_ref().map(|rotation| rotation.version.clone()),
             last_rotation_at: facts.last_rotation_at,
             next_rotation_at: facts.next_rotation_at,
+            due_since: facts.due_since,
+            missed_windows: facts.missed_windows,
             // While a rotation is under way, the second password is the pending one.
             previous_password_valid: facts.password_count.map(|count| record.rotation.is_none() && count > 1),
             overlap_until: facts.overlap_until,

@@ -1,5 +1,5 @@
 //! Whether all secrets of a place are known, so that two that name one user are told apart before
-//! either is rotated.
+//! either is rotated. A secret that is kept apart from those of another place waits for that place, too.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -24,18 +24,22 @@ impl Engine {
                 state.unread
             ));
         }
-        if let Some(since) = state.newcomers.get(&policy.name) {
-            let age = self.clock.monotonic().saturating_sub(*since);
-            if age >= policy.propagation_timeout {
-                return None;
-            }
-        } else if state.surveyed.contains(&policy.place) || self.survey_is_over(policy) {
+        let new_since = state.newcomers.get(&policy.name);
+        let over = match new_since {
+            Some(since) => self.clock.monotonic().saturating_sub(*since) >= policy.propagation_timeout,
+            None => self.survey_is_over(policy),
+        };
+        if over {
             return None;
         }
-        let Some((name, error)) = self.not_looked_up(state, &policy.place) else {
+        let running = self.running();
+        let beside = running.policies.values().filter(|other| other.is_together_with(policy));
+        let places = beside.map(|other| &other.place).chain([&policy.place]);
+        let mut unsure = places.filter(|place| new_since.is_some() || !state.surveyed.contains(*place));
+        let Some((name, error)) = unsure.find_map(|place| self.not_looked_up(state, place)) else {
             let new = "due, and waits until the secrets of its policy, which is new, were all looked for once; \
                        `rotate --now` does not wait";
-            return state.newcomers.contains_key(&policy.name).then(|| new.to_owned());
+            return new_since.map(|_| new.to_owned());
         };
         Some(format!(
             "due, and waits until every secret of the place was found once, to see which user each names; \

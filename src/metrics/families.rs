@@ -98,6 +98,7 @@ pub(super) struct Work {
     pub(super) login_probes: Counter,
     pub(super) drifts: Counter,
     pub(super) repairs: Counter,
+    pub(super) missed_windows: Counter,
     pub(super) aws_requests: Counter,
     pub(super) aws_request_duration: Histogram,
 }
@@ -142,6 +143,11 @@ impl Work {
                 "drift_repairs_total",
                 &["policy"],
                 "Repairs of drift after which every node accepted the current password again.",
+            ),
+            missed_windows: counter(
+                "missed_windows_total",
+                &["policy"],
+                "Rotation windows that closed without a start although a rotation was due: one for each secret.",
             ),
             login_probes: counter(
                 "login_probes_total",

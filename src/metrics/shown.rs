@@ -57,7 +57,7 @@ impl Tally {
             (oldest, last) => oldest.or(last),
         };
         let late = |due: Option<Timestamp>| u32::from(due.is_some_and(|due| after(due, GRACE) < now));
-        self.overdue += late(secret.next_rotation_at);
+        self.overdue += late(secret.due_since.or(secret.next_rotation_at));
         self.unproven += u32::from(matches!(secret.proof, Some(Proof::Unproven(_))));
         if secret.previous_password_valid == Some(true) {
             self.retirement_overdue += late(secret.overlap_until);

@@ -31,6 +31,8 @@ fn status(name: &str, phase: Phase, reason: Option<&str>) -> SecretStatus {
         pending_version: None,
         last_rotation_at: Some(at(0)),
         next_rotation_at: Some(at(10_000)),
+        due_since: None,
+        missed_windows: 0,
         previous_password_valid: Some(false),
         overlap_until: None,
         retired_at: None,

@@ -211,6 +211,19 @@ pub enum Event {
         /// The version that holds it.
         version: String,
     },
+    /// Windows closed in which a due rotation did not begin.
+    MissedWindow {
+        /// The version under AWSCURRENT.
+        version: String,
+        /// When the last of them opened.
+        opening: Timestamp,
+        /// When it closed.
+        closed_at: Timestamp,
+        /// How many they are: more than one if nobody looked for so long.
+        windows: u32,
+        /// What the rotation was last known to wait for.
+        why: String,
+    },
     /// Nothing to do but wait for the world to change.
     Waiting {
         /// What for.
@@ -319,6 +332,7 @@ impl Event {
             Self::RollbackExpired => "rollback_expired",
             Self::AbandonStarted { .. } => "abandon_started",
             Self::Abandoned { .. } => "abandoned",
+            Self::MissedWindow { .. } => "missed_window",
             Self::Waiting { .. } => "waiting",
             Self::WaitingEnded => "waiting_ended",
             Self::AttemptFailed { .. } => "attempt_failed",

@@ -173,6 +173,17 @@ pub struct Waiting {
     pub since: Timestamp,
 }
 
+/// Windows that closed since the last rotation without a start.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct MissedWindows {
+    /// The version that was under AWSCURRENT all the while.
+    pub version: String,
+    /// When the last of them opened: it and those before it have been counted.
+    pub opening: Timestamp,
+    /// How many.
+    pub count: u32,
+}
+
 /// Failed calls in a row.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Failure {
@@ -224,6 +235,9 @@ pub struct Record {
     /// The last one that was made, whatever was asked for since.
     #[serde(default)]
     pub moved_back: Option<MovedBack>,
+    /// The windows that it missed since the last rotation.
+    #[serde(default)]
+    pub missed: Option<MissedWindows>,
     /// What it waits for.
     pub waiting: Option<Waiting>,
     /// Failed calls in a row.
@@ -267,6 +281,7 @@ impl Record {
             revocation: None,
             rollback: None,
             moved_back: None,
+            missed: None,
             waiting: None,
             failure: None,
             attention: None,
@@ -328,6 +343,7 @@ impl Record {
             self.attention.as_ref().map(|attention| attention.since),
             self.halt.as_ref().map(|halt| halt.since),
             self.moved_back.as_ref().map(|moved| moved.at),
+            self.missed.as_ref().map(|missed| missed.opening),
         ];
         let asked_for = self.revocation.iter().flat_map(Revocation::dates);
         let asked_for = asked_for.chain(self.rollback.iter().flat_map(Rollback::dates));
@@ -337,6 +353,11 @@ impl Record {
         let drift = drift.chain(repair.flat_map(|repair| [Some(repair.started_at), repair.set_at]));
         let rotations = rotation.chain(promotion).chain(retirement);
         rotations.chain(others).chain(asked_for).chain(drift).flatten()
+    }
+
+    /// The windows that were missed while this version was under AWSCURRENT.
+    pub fn missed_over(&self, current: &str) -> Option<&MissedWindows> {
+        self.missed.as_ref().filter(|missed| missed.version == current)
     }
 
     /// The last request, if the version under AWSCURRENT has not served it. What revokes is served by a

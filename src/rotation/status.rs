@@ -100,8 +100,14 @@ pub struct SecretStatus {
     pub pending_version: Option<String>,
     /// When the version under AWSCURRENT was created.
     pub last_rotation_at: Option<Timestamp>,
-    /// When the next rotation is due.
+    /// When the next rotation may begin, as far as its schedule and window tell.
     pub next_rotation_at: Option<Timestamp>,
+    /// Since when, or from when on, it is due; earlier than that where windows were missed.
+    #[serde(default)]
+    pub due_since: Option<Timestamp>,
+    /// How many windows closed without a start since the last rotation.
+    #[serde(default)]
+    pub missed_windows: u32,
     /// Whether the previous password still logs in, as far as the user's password count tells.
     pub previous_password_valid: Option<bool>,
     /// When the previous password is retired.

@@ -7,7 +7,8 @@ use crate::rotation::event::{Event, Request};
 use crate::rotation::observation::Proof;
 use crate::rotation::reason::HaltReason;
 use crate::rotation::state::{
-    Attention, Check, Failure, Finishing, Halt, Promotion, Record, Retired, Retirement, Rotation, Waiting,
+    Attention, Check, Failure, Finishing, Halt, MissedWindows, Promotion, Record, Retired, Retirement, Rotation,
+    Waiting,
 };
 use crate::rotation::step::Step;
 
@@ -70,6 +71,19 @@ impl Record {
             Event::WriteStarted => self.start_write(at),
             Event::WriteRefused => self.refuse_write(),
             Event::RetirementDropped => self.retirement = None,
+            Event::MissedWindow {
+                version,
+                opening,
+                windows,
+                ..
+            } => {
+                let before = self.missed_over(version).map_or(0, |missed| missed.count);
+                self.missed = Some(MissedWindows {
+                    version: version.clone(),
+                    opening: *opening,
+                    count: before.saturating_add(*windows),
+                });
+            }
             Event::WaitingEnded => self.waiting = None,
             Event::Waiting { .. }
             | Event::AttemptFailed { .. }

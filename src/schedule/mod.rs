@@ -4,19 +4,25 @@
 //! A schedule counts from the last rotation that really happened, so a restart, a lost store or a
 //! second replica never makes anything due early.
 
+pub mod blackout;
 mod cron;
 pub mod duration;
 mod error;
 mod openings;
 mod rate;
+pub mod window;
 pub mod zone;
 
+#[cfg(test)]
+mod blackout_tests;
 #[cfg(test)]
 mod cron_tests;
 #[cfg(test)]
 mod openings_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod window_tests;
 
 pub use cron::FieldError;
 pub use error::ScheduleError;

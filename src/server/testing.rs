@@ -50,6 +50,8 @@ pub(crate) fn status(name: &str) -> SecretStatus {
         pending_version: None,
         last_rotation_at: Some(at(-3_600)),
         next_rotation_at: Some(at(86_400)),
+        due_since: None,
+        missed_windows: 0,
         previous_password_valid: Some(false),
         overlap_until: None,
         retired_at: None,

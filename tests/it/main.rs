@@ -65,3 +65,5 @@ mod strange_versions;
 mod structure;
 mod unknown_users;
 mod version_ids;
+mod windows;
+mod windows_held;

@@ -134,6 +134,7 @@ impl Setup<'_> {
             ("settle", "\"300ms\""),
             ("retry", "{ initial = \"100ms\", max = \"1s\", jitter = 0.2 }"),
             ("propagation_timeout", "\"20s\""),
+            ("max_versions_per_day", "90"),
         ];
         let _ = writeln!(text, "[defaults]\ntls = {{ ca_file = {:?} }}", self.world.ca_file());
         let set = |keys: &str, key: &str| keys.lines().any(|line| line.starts_with(&format!("{key} =")));

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::time::Duration;
 
-use crate::config::Config;
 use crate::config::raw::{RawConfig, RawPolicy, Table};
 use crate::config::source::{Findings, KeyPath};
+use crate::config::{Config, duration};
 use crate::policy::{OnDrift, Place};
 
 pub(super) fn check(config: &Config, raw: &RawConfig, findings: &mut Findings) {
@@ -23,8 +24,35 @@ pub(super) fn check(config: &Config, raw: &RawConfig, findings: &mut Findings) {
         findings.warn(&KeyPath::of(&["aws", name]), format!("no policy works in `{name}`"));
     }
     check_repairs(config, findings);
+    check_together(config, findings);
     if raw.policy.is_empty() {
         findings.warn(&KeyPath::of(&["policy"]), "there is no policy: nothing will be rotated");
+    }
+}
+
+/// Of two secrets that are kept apart, neither may be nearer to the other than the other to it.
+fn check_together(config: &Config, findings: &mut Findings) {
+    let mut spans: BTreeMap<&str, (&str, Duration)> = BTreeMap::new();
+    for policy in config.policies.values() {
+        let Some(together) = &policy.together else { continue };
+        let (first, span) = *spans
+            .entry(&together.name)
+            .or_insert((&policy.name, together.never_within));
+        if span != together.never_within {
+            let own = |key| KeyPath::of(&["policy", &policy.name, key]);
+            let spot = if findings.is_set(&own("never_within")) {
+                own("never_within")
+            } else {
+                own("together")
+            };
+            let message = format!(
+                "impossible combination: `{}` is together with policy `{first}`, whose `never_within` is {}, not {}",
+                together.name,
+                duration::format(span),
+                duration::format(together.never_within),
+            );
+            findings.error(&spot, message);
+        }
     }
 }
 

@@ -6,6 +6,7 @@ mod fleet;
 mod place;
 mod policy;
 mod settings;
+mod timing;
 mod values;
 mod when;
 

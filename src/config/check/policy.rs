@@ -18,7 +18,6 @@ pub(super) fn check_all(
     for (name, Table(own)) in &raw.policy {
         let path = KeyPath::of(&["policy", name]);
         super::check_name("policy", name, &path, findings);
-        settings::check_not_yet(own, &path, findings);
         let from = Sources::new(own, path.clone(), &raw.defaults.0);
         let settings = settings::check(&from, findings);
         settings::check_repair(&from, &settings, findings);
@@ -56,6 +55,10 @@ impl Parts<'_> {
             name: self.name.to_owned(),
             place: self.place.name.clone(),
             schedule: self.schedule,
+            window: settings.timing.window(settings.overlap, settings.fence),
+            blackout: settings.timing.blackout,
+            together: settings.timing.together,
+            max_versions_per_day: settings.timing.max_versions_per_day,
             selection: self.selection,
             allow_users: self.allow_users,
             password,

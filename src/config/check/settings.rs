@@ -4,7 +4,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Given, not_yet, read, read_optional, values, when};
+use super::timing::{self, Timing};
+use super::{Given, read, read_optional, values, when};
 use crate::config::duration;
 use crate::config::raw::{RawPassword, RawPolicy, RawRetry, Table};
 use crate::config::source::{Findings, KeyPath};
@@ -46,7 +47,7 @@ impl<'a> Sources<'a> {
             .or_else(|| get(self.defaults).map(|value| (value, under(KeyPath::of(&["defaults"])))))
     }
 
-    fn text(&self, key: &str, get: fn(&RawPolicy) -> &Option<String>) -> Given<String> {
+    pub(super) fn text(&self, key: &str, get: fn(&RawPolicy) -> &Option<String>) -> Given<String> {
         self.given(&[key], |raw| get(raw).clone())
     }
 
@@ -101,6 +102,7 @@ pub(super) struct Settings {
     pub(super) tls: Tls,
     pub(super) canary: usize,
     pub(super) max_attention: MaxAttention,
+    pub(super) timing: Timing,
     pub(super) paused: bool,
 }
 
@@ -118,18 +120,10 @@ pub(super) fn check_defaults(raw: &RawPolicy, findings: &mut Findings) {
             findings.error(&path.join(key), message);
         }
     }
-    check_not_yet(raw, &path, findings);
     let none = RawPolicy::default();
     let from = Sources::new(raw, path, &none);
     check(&from, findings);
     when::check_defaults(&from, findings);
-}
-
-/// Refuses the keys that this release does not do.
-pub(super) fn check_not_yet(raw: &RawPolicy, path: &KeyPath, findings: &mut Findings) {
-    for (key, instead) in raw.not_yet() {
-        findings.error(&path.join(key), not_yet(key, instead));
-    }
 }
 
 /// Only a login tells that a password is refused.
@@ -192,14 +186,15 @@ pub(super) fn check(from: &Sources<'_>, findings: &mut Findings) -> Settings {
             values::max_attention,
             findings,
         ),
+        timing: timing::check(from, findings),
         paused: flag(from, "paused", |raw| raw.paused),
     };
-    check_together(from, &settings, findings);
+    check_combinations(from, &settings, findings);
     settings
 }
 
 /// What each value allows alone and not beside another, or allows and nobody should want.
-fn check_together(from: &Sources<'_>, settings: &Settings, findings: &mut Findings) {
+fn check_combinations(from: &Sources<'_>, settings: &Settings, findings: &mut Findings) {
     if settings.fence < SAFE_FENCE {
         let message = format!(
             "a fence under {} does not outlast a request that AWS still accepts: a stalled process may undo a later \

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono_tz::Tz;
 
 use super::settings::{Settings, Sources};
-use super::{missing, read_optional};
+use super::{missing, read_optional, timing};
 use crate::config::raw::RawPolicy;
 use crate::config::source::{Findings, KeyPath};
 use crate::config::{duration, unknown};
@@ -44,7 +44,7 @@ pub(super) fn check(
         |text| schedule::parse(&text, zone),
         findings,
     )?;
-    check_zone_is_used(from, path, &schedule, findings);
+    check_zone_is_used(from, path, &schedule, settings, findings);
     let (overlap_spot, fence_spot) = (
         from.path("overlap", |raw| raw.overlap.is_some()),
         from.path("fence", |raw| raw.fence.is_some()),
@@ -52,8 +52,15 @@ pub(super) fn check(
     // A default that stands in for a mistake proves nothing about what was meant.
     if !findings.has_error(&overlap_spot) && !findings.has_error(&fence_spot) {
         check_interval(&schedule, settings, path, &spot, findings);
+        timing::check_beside(&schedule, settings, from, findings);
     }
     Some(schedule)
+}
+
+/// The zone by whose clocks a policy goes. A name that is wrong is reported by the others.
+pub(super) fn zone(from: &Sources<'_>) -> Tz {
+    let given = from.given(&["timezone"], |raw| raw.timezone.clone());
+    given.and_then(|(name, _)| zone::named(&name)).unwrap_or(Tz::UTC)
 }
 
 fn timezone(from: &Sources<'_>, findings: &mut Findings) -> Tz {
@@ -76,13 +83,20 @@ fn named(name: &str) -> Result<Tz, String> {
 }
 
 /// A default is for those policies that it fits. One that a policy gives itself is meant for its schedule.
-fn check_zone_is_used(from: &Sources<'_>, path: &KeyPath, schedule: &Schedule, findings: &mut Findings) {
+fn check_zone_is_used(
+    from: &Sources<'_>,
+    path: &KeyPath,
+    schedule: &Schedule,
+    settings: &Settings,
+    findings: &mut Findings,
+) {
     let own = path.join("timezone");
     let spot = from.path("timezone", |raw| raw.timezone.is_some());
     let given = from.given(&["timezone"], |raw| raw.timezone.clone()).is_some();
-    if given && spot == own && schedule::zone_of(schedule).is_none() {
+    let used = schedule::zone_of(schedule).is_some() || !settings.timing.blackout.spans.is_empty();
+    if given && spot == own && !used {
         let message = format!(
-            "only cron expressions have a `timezone`, and {} counts from the last rotation, rates in UTC: remove it, or \
+            "only cron expressions and blackouts have a `timezone`, and {} counts from the last rotation, rates in UTC: remove it, or \
              write the schedule as cron(...)",
             schedule::describe(schedule)
         );

@@ -2,6 +2,7 @@ mod damaged;
 mod properties;
 mod refused;
 mod schedules;
+mod timing;
 
 use std::time::Duration;
 
@@ -116,6 +117,11 @@ fn every_value_that_the_sample_comments_out_is_accepted() {
     policy.tls = loaded.config.policies["orders"].tls.clone();
     policy.endpoints = loaded.config.policies["orders"].endpoints.clone();
     assert_eq!(policy.endpoints.len(), 1);
+    let examples = &loaded.config.policies["orders"];
+    policy.window = examples.window;
+    policy.blackout = examples.blackout.clone();
+    policy.together = examples.together.clone();
+    assert!(policy.window.is_some() && policy.together.is_some() && !policy.blackout.spans.is_empty());
     // All the others claim to be the built-in defaults.
     assert_eq!(loaded.config, expected);
 }
@@ -331,7 +337,7 @@ fn mistakes_in_variables_name_the_variable() {
         ("REKEYD__", "5", "names no key"),
         ("REKEYD__DAEMON____PAUSED", "true", "names no key"),
         ("REKEYD__DAEMON__LISTEN", "\"nowhere\"", "no address"),
-        ("REKEYD__POLICY__ORDERS__BLACKOUT", "1", "not supported yet"),
+        ("REKEYD__POLICY__ORDERS__BLACKOUT", "1", "invalid type"),
     ] {
         let found = folder.refusals(&[(name, value)]);
         let fits = found.len() == 1 && found[0].starts_with(&format!("{name}: ")) && found[0].contains(part);

@@ -33,25 +33,6 @@ fn a_refused_value_is_not_called_missing_as_well() {
 
 #[test]
 fn keys_that_this_release_would_ignore_are_refused() {
-    for key in [
-        "window = \"3h\"",
-        "blackout = [\"Fri 16:00-24:00\"]",
-        "together = \"pair\"",
-        "never_within = \"10m\"",
-        "max_versions_per_day = 4",
-        "max_versions_per_day = 99999999999999999999999",
-    ] {
-        let column = key.find("= ").unwrap() + 3;
-        if !key.contains("999") {
-            assert_refused(&policy_with(key), &format!("t.toml:9:{column}"), "not supported yet");
-            assert_refused(
-                &policy_with(&format!("[defaults]\n{key}")),
-                "t.toml:10",
-                "not supported yet",
-            );
-        }
-        assert!(parse_str("t.toml", &policy_with(key)).is_err(), "{key}");
-    }
     assert_refused(&policy_with("[notify]\nurl = \"x\""), "t.toml:9:2", "not supported yet");
     assert_refused(
         &policy_with("[metrics]\nper_secret = true"),

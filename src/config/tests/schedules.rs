@@ -52,7 +52,11 @@ fn a_policys_own_zone_without_dates_is_refused() {
     for (schedule, described) in [("30d", "30d counts"), ("rate(30 days)", "rate(30 days) counts")] {
         let text = scheduled(schedule, "timezone = \"Europe/Berlin\"");
         assert_refused(&text, "t.toml:9:12", described);
-        assert_refused(&text, "t.toml:9:12", "only cron expressions have a `timezone`");
+        assert_refused(
+            &text,
+            "t.toml:9:12",
+            "only cron expressions and blackouts have a `timezone`",
+        );
     }
 }
 

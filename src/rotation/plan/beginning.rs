@@ -1,5 +1,7 @@
 //! Beginning a rotation: what must hold before anything is changed.
 
+use std::time::Duration;
+
 use crate::clock::{Timestamp, after};
 use crate::planted::{PlantedBug, planted};
 use crate::policy::FirstPassword;
@@ -10,6 +12,8 @@ use crate::rotation::step::Step;
 
 use super::resting::Resting;
 use super::{Action, Decision, Deliberation, acknowledgeable, user};
+
+const DAY: Duration = Duration::from_secs(86_400);
 
 impl Resting<'_> {
     /// A rotation is due, and the user has a password already.
@@ -48,9 +52,11 @@ impl Resting<'_> {
         self.create()
     }
 
-    /// What must hold before any rotation begins: attempts left, the fence, room.
+    /// What must hold before any rotation begins: attempts left, no blackout, versions left, the fence, room.
     fn may_begin(&self) -> Deliberation<()> {
         self.attempts_left()?;
+        self.await_end_of_blackout()?;
+        self.versions_left()?;
         if let Some(until) = self.rotation_fence().filter(|until| *until > self.context.now) {
             return Err(self.fenced(
                 until,
@@ -60,11 +66,38 @@ impl Resting<'_> {
         self.held_back(false)
     }
 
+    fn await_end_of_blackout(&self) -> Deliberation<()> {
+        let until = self.context.policy.blackout.end(self.context.now);
+        until.filter(|_| !self.pressing()).map_or(Ok(()), |until| {
+            Err(self.fenced(
+                until,
+                "due, and waits for the end of a blackout; `rotate --now` does not wait",
+            ))
+        })
+    }
+
+    /// Versions pile up when something goes wrong again and again, and Secrets Manager removes none within a day.
+    fn versions_left(&self) -> Deliberation<()> {
+        let (most, now) = (self.context.policy.max_versions_per_day, self.context.now);
+        let versions = self.subject.observation.secret.versions.values();
+        let until = versions.filter_map(|version| version.created.map(|created| after(created, DAY)));
+        let mut until: Vec<Timestamp> = until.filter(|until| *until > now).collect();
+        until.sort_unstable_by(|a, b| b.cmp(a));
+        let Some(until) = until.get(most.saturating_sub(1)).filter(|_| !self.pressing()) else {
+            return Ok(());
+        };
+        let why = format!(
+            "due, and waits because {most} versions were put within a day (max_versions_per_day); `rotate --now` does \
+             not wait"
+        );
+        Err(self.fenced(*until, &why))
+    }
+
     fn held_back(&self, examined: bool) -> Deliberation<()> {
         let hold = self.context.hold.filter(|hold| hold.after_examination == examined);
         hold.map_or(Ok(()), |hold| {
             Err(Decision::Rest {
-                until: hold.until,
+                until: self.within_window(hold.until),
                 phase: Phase::Due,
                 detail: Some(hold.why.to_owned()),
             })
@@ -73,10 +106,16 @@ impl Resting<'_> {
 
     pub(super) fn fenced(&self, until: Timestamp, why: &str) -> Decision {
         Decision::Rest {
-            until,
+            until: self.within_window(until),
             phase: Phase::Due,
             detail: Some(format!("until {}: {why}", until.format("%FT%TZ"))),
         }
+    }
+
+    /// The close of the window, if that comes first: what it waited for until then is missed.
+    fn within_window(&self, until: Timestamp) -> Timestamp {
+        let close = self.turn.closes_at.filter(|close| *close > self.context.now);
+        close.map_or(until, |close| close.min(until))
     }
 
     /// Until when the next rotation must not begin.

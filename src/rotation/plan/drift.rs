@@ -12,7 +12,7 @@ use crate::rotation::state::Record;
 use crate::rotation::step::Step;
 
 use super::evidence::{self, Round, Tally};
-use super::resting::{Resting, scheduled};
+use super::resting::Resting;
 use super::secret::Subject;
 use super::{Action, Context, Decision, Deliberation, Look};
 
@@ -257,9 +257,9 @@ impl Case<'_> {
         };
         // A rotation that was begun before the drift and has not come to light yet has done so by then.
         let base = after(since, lasting);
-        let fence = Resting::new(self.subject, self.record, self.context).fence();
-        let base = fence.map_or(base, |fence| fence.max(base));
-        let due = scheduled(policy, self.subject.created());
+        let resting = Resting::new(self.subject, self.record, self.context);
+        let base = resting.fence().map_or(base, |fence| fence.max(base));
+        let due = resting.scheduled();
         let too_close = |at: Timestamp| at < after(due, policy.fence) && after(at, policy.fence) > due;
         match too_close(base.max(now)) {
             true => after(due, policy.fence),

@@ -7,14 +7,21 @@ use crate::rotation::observation::{AWSCURRENT, AWSPREVIOUS, Observation, Proof};
 use crate::rotation::reason::UnprovenReason;
 use crate::rotation::state::Record;
 use crate::rotation::version::{Children, generation_of};
+use crate::schedule::window::Turn;
 
-use super::resting::scheduled;
+use super::resting::timing;
 
 /// What an observation tells of a secret's turn.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Dues {
     /// Since when, or from when on, it is due; unknown while its version has no date.
     pub due_at: Option<Timestamp>,
+    /// From when on it may begin: later than that if it missed its window.
+    pub begins_at: Option<Timestamp>,
+    /// When the window opened, or opens, that it may begin in: the others of its policy that are due begin in the same.
+    pub opening: Option<Timestamp>,
+    /// When the version under AWSCURRENT was made.
+    pub created: Option<Timestamp>,
     /// Whether it has no password yet.
     pub first_password: bool,
     /// Whether a rotation away from the current version was tried: it is under way or was given up.
@@ -24,16 +31,21 @@ pub struct Dues {
 }
 
 /// Where a secret stands; nothing before its current document was read.
-pub fn dues(observation: &Observation, record: &Record, policy: &Policy) -> Option<Dues> {
+pub fn dues(observation: &Observation, record: &Record, policy: &Policy, now: Timestamp) -> Option<Dues> {
     let secret = &observation.secret;
     let current = secret.holder(AWSCURRENT)?;
     let created = secret.versions.get(current).and_then(|version| version.created);
     let document = observation.values.get(current)?.as_ref().ok()?;
     let first_password = document.password().is_none();
-    let by_date = match first_password {
-        true => created,
-        false => created.map(|created| scheduled(policy, Some(created))),
-    };
+    let turn = created.map(|created| match first_password {
+        true => Turn {
+            due_at: created,
+            opening: created,
+            begins_at: created,
+            closes_at: None,
+        },
+        false => timing(policy, &secret.arn, created).turn(now),
+    });
     let requested = record.standing_request(current, created).map(|request| request.at);
     let previous = secret.holder(AWSPREVIOUS);
     // One that was current before was no try that failed: a person rolled back.
@@ -41,7 +53,10 @@ pub fn dues(observation: &Observation, record: &Record, policy: &Policy) -> Opti
     let others = others.filter(|id| *id != current && Some(*id) != previous);
     let ours = previous.is_some_and(|previous| generation_of(&secret.arn, previous, current).is_some());
     Some(Dues {
-        due_at: by_date.into_iter().chain(requested).min(),
+        due_at: turn.map(|turn| turn.due_at).into_iter().chain(requested).min(),
+        begins_at: turn.map(|turn| turn.begins_at).into_iter().chain(requested).min(),
+        opening: turn.map(|turn| turn.opening).into_iter().chain(requested).min(),
+        created,
         first_password,
         tried: !Children::of(&secret.arn, current).among(others).is_empty(),
         made: created.filter(|_| ours).map(|created| (current.to_owned(), created)),

@@ -5,7 +5,7 @@ use crate::rotation::observation::{AWSCURRENT, AWSPREVIOUS, Observation, UserSig
 use crate::rotation::state::Record;
 use crate::rotation::version::generation_of;
 
-use super::resting::{overlap_end, scheduled};
+use super::resting::{overlap_end, timing};
 use super::{Context, user};
 
 /// Dates and flags for status, as far as the observation tells.
@@ -15,8 +15,12 @@ pub struct Facts {
     pub current_version: Option<String>,
     /// When it was created.
     pub last_rotation_at: Option<Timestamp>,
-    /// When the next rotation is due.
+    /// When the next rotation may begin, as far as its schedule and window tell.
     pub next_rotation_at: Option<Timestamp>,
+    /// Since when, or from when on, it is due.
+    pub due_since: Option<Timestamp>,
+    /// How many windows closed without a start since the last rotation.
+    pub missed_windows: u32,
     /// When the previous password is retired, if it still is to be.
     pub overlap_until: Option<Timestamp>,
     /// The user's id.
@@ -49,15 +53,22 @@ pub fn facts(observation: &Observation, record: &Record, context: &Context<'_>) 
         let value = observation.values.get(previous).and_then(|value| value.as_ref().ok());
         value.is_none_or(|document| document.password().is_some())
     });
+    let turn = document
+        .and(created)
+        .map(|created| timing(context.policy, &secret.arn, created).turn(context.now));
+    let overlap_end = overlap_end(observation, current, record, context.policy);
+    // Nothing is retired during a blackout.
+    let retired_from = overlap_end.map(|end| match record.revoking() {
+        true => end,
+        false => context.policy.blackout.end(end.max(context.now)).unwrap_or(end),
+    });
     Facts {
         current_version: Some(current.to_owned()),
         last_rotation_at: created.filter(|_| document.is_none_or(|document| document.password().is_some())),
-        next_rotation_at: document
-            .and(created)
-            .map(|created| scheduled(context.policy, Some(created))),
-        overlap_until: had_password
-            .then(|| overlap_end(observation, current, record, context.policy))
-            .flatten(),
+        next_rotation_at: turn.map(|turn| turn.begins_at),
+        due_since: turn.map(|turn| turn.due_at),
+        missed_windows: record.missed_over(current).map_or(0, |missed| missed.count),
+        overlap_until: retired_from.filter(|_| had_password),
         user_id: document.map(|document| document.user_arn().user_id().to_owned()),
         password_count: match &observation.user {
             UserSight::Seen(user) => Some(user::password_count(user)),

@@ -8,7 +8,7 @@
 //! `rotating` drives a pending password to AWSCURRENT, `retiring` removes the previous one,
 //! `resting` finds what is due, `beginning` begins it, `checking` looks after the current password,
 //! `revoking` ends a revocation, `rollback` moves AWSCURRENT back, `drift` weighs what all of these found
-//! wrong with the current password, `dues` where the secret stands among the others of its policy, `facts`
+//! wrong with the current password, `missed` counts windows that closed without a start, `dues` where the secret stands among the others of its policy, `facts`
 //! is what status shows. `decision` has what can be decided, `claims` which secret names which user.
 
 mod beginning;
@@ -19,6 +19,7 @@ mod drift;
 mod dues;
 mod evidence;
 mod facts;
+mod missed;
 mod resting;
 mod retiring;
 mod revoking;
@@ -75,6 +76,8 @@ pub struct Context<'a> {
     pub claims: &'a Claims,
     /// Whether several replicas share the store, so that the fence holds for requests too.
     pub shared_store: bool,
+    /// What this secret was last known to wait for, in words.
+    pub waited_for: &'a str,
     /// Whether the daemon or the policy is paused.
     pub paused: bool,
     /// Why no rotation may be begun just now, if so; one under way goes on.
@@ -102,6 +105,7 @@ pub fn plan(observation: &Observation, record: &Record, context: &Context<'_>) -
 fn decide(observation: &Observation, record: &Record, context: &Context<'_>) -> Deliberation<Decision> {
     // Before the pause, because even a paused secret's document must be read: it claims its user.
     let subject = secret::examine(observation, context)?;
+    missed::note(&subject, record, context)?;
     paused(record, context)?;
     let decision = proceed(&subject, record, context).unwrap_or_else(|decision| decision);
     drift::judge(&subject, record, context, decision)

@@ -2,6 +2,8 @@
 //!
 //! `beginning` begins a rotation, `checking` checks the current password.
 
+use std::time::Duration;
+
 use crate::clock::{Timestamp, after};
 use crate::planted::{PlantedBug, planted};
 use crate::policy::{Overlap, Policy};
@@ -11,10 +13,13 @@ use crate::rotation::reason::{HaltReason, WaitReason};
 use crate::rotation::state::{Promotion, Record, Retirement};
 use crate::rotation::status::Phase;
 use crate::rotation::step::Step;
-use crate::schedule::next_after;
+use crate::schedule::window::{Timing, Turn};
 
 use super::secret::Subject;
 use super::{Context, Decision, Deliberation, retiring, user, value};
+
+/// By how much clocks differ without anybody's fault.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(300);
 
 /// A secret at rest, and the dates that count.
 pub(super) struct Resting<'a> {
@@ -23,8 +28,8 @@ pub(super) struct Resting<'a> {
     pub(super) context: &'a Context<'a>,
     /// The request that the current version has not served.
     pub(super) request: Option<&'a Request>,
-    /// When the next rotation is due.
-    due_at: Timestamp,
+    /// When the next rotation may begin.
+    pub(super) turn: Turn,
 }
 
 /// Decides about a secret without a rotation under way.
@@ -51,19 +56,37 @@ pub(super) fn decide(subject: &Subject<'_>, record: &Record, context: &Context<'
             if resting.retirement_under_way().is_none() {
                 resting.await_fence_of(previous)?;
                 resting.await_fence_of_rollback()?;
+                resting.await_end_of_blackout_to_retire()?;
             }
             retiring::decide(subject, record, context, previous)
         }
         Some(_) => resting.rest_in_overlap(),
         None if resting.revocation_is_over() => resting.end_revocation(),
         None if resting.due() => resting.begin(),
+        None if resting.overdue() => resting.rest_until_next_window(),
         None => resting.rest(),
     }
 }
 
-/// When the next rotation after `created` is due.
-pub(super) fn scheduled(policy: &Policy, created: Option<Timestamp>) -> Timestamp {
-    created.map_or(Timestamp::MIN_UTC, |created| next_after(&policy.schedule, created))
+/// What the dates of a secret's next rotation follow from, the version under AWSCURRENT being of this date.
+pub(super) fn timing<'a>(policy: &'a Policy, arn: &'a str, created: Timestamp) -> Timing<'a> {
+    Timing {
+        schedule: &policy.schedule,
+        window: policy.window,
+        blackout: &policy.blackout,
+        arn,
+        last: created,
+    }
+}
+
+/// One that may begin at any time from now on.
+fn at_once(now: Timestamp) -> Turn {
+    Turn {
+        due_at: now,
+        opening: now,
+        begins_at: now,
+        closes_at: None,
+    }
 }
 
 /// When the overlap after the last promotion ends; `None` if only the next rotation ends it.
@@ -104,26 +127,46 @@ pub(super) fn overlap_end(
 impl<'a> Resting<'a> {
     pub(super) fn new(subject: &'a Subject<'a>, record: &'a Record, context: &'a Context<'a>) -> Self {
         let request = record.standing_request(subject.current, subject.created());
-        let due_at = match (subject.document.password(), request) {
-            (None, _) | (_, Some(_)) => context.now,
-            (Some(_), None) if subject.previous.is_some() && planted(PlantedBug::RotateBecauseStoreLost) => {
-                scheduled(context.policy, record.promotion.as_ref().map(|promotion| promotion.at))
-            }
-            (Some(_), None) => scheduled(context.policy, subject.created()),
+        let last = match subject.previous.is_some() && planted(PlantedBug::RotateBecauseStoreLost) {
+            true => record.promotion.as_ref().map(|promotion| promotion.at),
+            false => subject.created(),
+        };
+        let turn = match (subject.document.password(), request, last) {
+            (Some(_), None, Some(last)) => timing(context.policy, subject.arn, last).turn(context.now),
+            _ => at_once(context.now),
         };
         Self {
             subject,
             record,
             context,
             request,
-            due_at,
+            turn,
         }
     }
 }
 
 impl Resting<'_> {
+    /// Whether a rotation is due, and may begin as far as its window tells.
     fn due(&self) -> bool {
-        self.due_at <= self.context.now
+        self.turn.begins_at <= self.context.now
+    }
+
+    /// From when on every replica may begin the next rotation, if nobody asks for one.
+    pub(super) fn scheduled(&self) -> Timestamp {
+        let created = self.subject.created().unwrap_or(Timestamp::MIN_UTC);
+        let turn = timing(self.context.policy, self.subject.arn, created).turn(self.context.now);
+        turn.begins_at
+    }
+
+    /// Whether a rotation is due that has missed its window.
+    fn overdue(&self) -> bool {
+        self.turn.due_at <= self.context.now && !self.due()
+    }
+
+    /// What an operator asked for must not wait for any calendar.
+    pub(super) fn pressing(&self) -> bool {
+        let presses = |request: &Request| request.now || request.revoke_previous;
+        self.request.is_some_and(presses) || self.record.revoking()
     }
 
     /// The version whose password is still to be retired, or proved dead.
@@ -198,20 +241,78 @@ impl Resting<'_> {
             ),
             None => "a rotation is due and waits for the retirement".to_owned(),
         });
-        let until = self.next_check().min(end.unwrap_or(self.due_at));
+        let until = self.next_check().min(end.unwrap_or(self.turn.begins_at));
         Ok(Decision::Rest {
             until,
             phase: Phase::Overlap,
-            detail,
+            detail: detail.or_else(|| self.clock_is_behind()),
         })
     }
 
     fn rest(&self) -> Deliberation<Decision> {
         self.check()?;
         Ok(Decision::Rest {
-            until: self.next_check().min(self.due_at),
+            until: self.next_check().min(self.turn.begins_at),
             phase: Phase::Idle,
-            detail: None,
+            detail: self.clock_is_behind(),
+        })
+    }
+
+    /// Whether the current version was made on a date that has not come yet, in words. Nothing is due for that long.
+    fn clock_is_behind(&self) -> Option<String> {
+        let created = self.subject.created()?;
+        (created > after(self.context.now, CLOCKS_DIFFER)).then(|| {
+            format!(
+                "AWS made version {} at {}, which has not come yet by this machine's clock",
+                self.subject.current,
+                created.format("%FT%TZ")
+            )
+        })
+    }
+
+    /// Its window closed before it began. What was given up on the way is taken from the user nevertheless.
+    fn rest_until_next_window(&self) -> Deliberation<Decision> {
+        let left = self.subject.given_up();
+        if left.iter().any(|version| !self.retired(version)) {
+            let user = user::examine(self.subject, self.context)?;
+            user::await_active(user, Step::Observe)?;
+            if user::password_count(user) > 1 {
+                return self.second_password(user);
+            }
+        }
+        self.check()?;
+        let missed = self.record.missed_over(self.subject.current);
+        let missed = missed.map_or(0, |missed| missed.count);
+        let given_up = match left.len() {
+            0 => String::new(),
+            tries => format!("; {tries} pending passwords were given up"),
+        };
+        Ok(Decision::Rest {
+            until: self.next_check().min(self.turn.begins_at),
+            phase: Phase::Due,
+            detail: Some(format!(
+                "until {}: due since {}, and waits for its place in the next window ({missed} missed{given_up}); \
+                 `rotate` does not wait",
+                self.turn.begins_at.format("%FT%TZ"),
+                self.turn.due_at.format("%FT%TZ"),
+            )),
+        })
+    }
+
+    /// A retirement that a blackout covers begins after it. Until then both passwords work.
+    pub(super) fn await_end_of_blackout_to_retire(&self) -> Deliberation<()> {
+        let blackout = self.context.policy.blackout.end(self.context.now);
+        let Some(until) = blackout.filter(|_| !self.pressing()) else {
+            return Ok(());
+        };
+        self.check()?;
+        Err(Decision::Rest {
+            until: self.next_check().min(until),
+            phase: Phase::Overlap,
+            detail: Some(format!(
+                "the overlap is prolonged until {}, the end of a blackout; --revoke-previous ends it",
+                until.format("%FT%TZ")
+            )),
         })
     }
 

@@ -17,7 +17,7 @@ use crate::rotation::state::Record;
 use crate::rotation::step::Step;
 use crate::rotation::version::generation_of;
 
-use super::resting::scheduled;
+use super::resting::timing;
 use super::secret::{self, Subject};
 use super::{Action, Context, Decision, Deliberation, evidence, settle_record, user, value};
 
@@ -198,7 +198,9 @@ impl<'a> RollingBack<'a> {
         let promoted_at = of_current.and_then(|promotion| promotion.sent_at).or(made_at);
         match (policy.overlap, promoted_at) {
             (Overlap::For(span), Some(at)) => after(at, span),
-            (Overlap::UntilNextRotation, Some(_)) => scheduled(policy, made_at),
+            (Overlap::UntilNextRotation, Some(_)) => made_at.map_or(Timestamp::MIN_UTC, |made_at| {
+                timing(policy, self.subject.arn, made_at).turn(made_at).due_at
+            }),
             (_, None) => Timestamp::MIN_UTC,
         }
     }

@@ -32,6 +32,7 @@ impl Resting<'_> {
         if self.subject.previous == Some(version.as_str()) {
             self.await_fence_of_rollback()?;
         }
+        self.await_end_of_blackout_to_retire()?;
         retiring::decide(self.subject, self.record, self.context, &version)
     }
 

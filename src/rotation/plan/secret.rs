@@ -89,6 +89,12 @@ impl<'a> Subject<'a> {
         Children::of(self.arn, self.current).among(others.filter(|id| *id != self.current))
     }
 
+    /// When rotations away from the current version began.
+    pub(super) fn begun_at(&self) -> Vec<Timestamp> {
+        let children = self.children().into_iter();
+        children.filter_map(|(_, id)| self.version(id)?.created).collect()
+    }
+
     /// Whether rekeyd made the current version from the previous one, so that the password that
     /// it replaced is ours to retire.
     pub(super) fn previous_is_ours(&self) -> bool {

@@ -3,6 +3,7 @@
 mod fixtures;
 mod revoking;
 mod rollback;
+mod windows;
 
 use std::time::Duration;
 

@@ -11,7 +11,8 @@ use rekeyd::rotation::reason::{AttentionReason, DriftCause, HaltReason, Rollback
 use rekeyd::rotation::revocation::{DeadPassword, Revocation};
 use rekeyd::rotation::rollback::{MovedBack, Rollback, RollbackOutcome, RollbackRequest, RollbackStart};
 use rekeyd::rotation::state::{
-    Attention, Check, Failure, Finishing, Halt, Promotion, Record, Retired, Retirement, Rotation, Waiting,
+    Attention, Check, Failure, Finishing, Halt, MissedWindows, Promotion, Record, Retired, Retirement, Rotation,
+    Waiting,
 };
 use rekeyd::rotation::step::Step;
 
@@ -172,6 +173,11 @@ pub fn record() -> Record {
             ended_at: Some(at(17)),
         }),
         rollback: Some(rollback()),
+        missed: Some(MissedWindows {
+            version: current(),
+            opening: at(4),
+            count: 2,
+        }),
         moved_back: Some(MovedBack {
             version: current(),
             at: at(21),
@@ -223,6 +229,13 @@ pub fn events() -> Vec<Event> {
             cause: detail(),
         },
         Event::Abandoned { version },
+        Event::MissedWindow {
+            version: current(),
+            opening: at(4),
+            closed_at: at(5),
+            windows: 2,
+            why: detail(),
+        },
         Event::Waiting {
             reason: WaitReason::Modifying,
             detail: detail(),

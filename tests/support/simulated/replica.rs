@@ -122,6 +122,9 @@ impl Machine {
             if !keys.lines().any(|line| line.starts_with("schedule =")) {
                 let _ = writeln!(text, "schedule = \"1000d\"");
             }
+            if !keys.lines().any(|line| line.starts_with("max_versions_per_day =")) {
+                let _ = writeln!(text, "max_versions_per_day = 90");
+            }
         }
         rekeyd::config::parse_str("simulated.toml", &text)
             .unwrap_or_else(|error| panic!("{error}"))

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::super::*;
 use crate::policy::{
-    Endpoint, FirstPassword, MaxAttention, OnDrift, Overlap, PasswordSpec, Retry, Schedule, Selection, Tls,
+    Blackout, Endpoint, FirstPassword, MaxAttention, OnDrift, Overlap, PasswordSpec, Retry, Schedule, Selection, Tls,
     UserPattern, Verify,
 };
 use crate::rotation::observation::{
@@ -26,6 +26,10 @@ pub(in crate::rotation::plan) fn policy() -> Policy {
         name: "orders".to_owned(),
         place: "main".to_owned(),
         schedule: Schedule::Every(Duration::from_secs(30 * 86_400)),
+        window: None,
+        blackout: Blackout::default(),
+        together: None,
+        max_versions_per_day: 90,
         selection: Selection::default(),
         allow_users: vec![UserPattern("user1".to_owned())],
         password: PasswordSpec {
@@ -160,6 +164,7 @@ pub(in crate::rotation::plan) fn decide_under(
             now,
             claims: &Claims::default(),
             shared_store: false,
+            waited_for: "",
             paused: false,
             hold: None,
             drift_check: None,
