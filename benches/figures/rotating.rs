@@ -59,7 +59,7 @@ impl Stage {
         let waited = self
             .store
             .wait("all are retired", patience, |store| {
-                Ok(store.events("retired")?.is_some_and(|(count, ..)| count >= wanted))
+                Ok(store.events("retired")?.is_some_and(|retired| retired.count >= wanted))
             })
             .await;
         let in_trouble = self.store.in_trouble()?;
@@ -67,8 +67,8 @@ impl Stage {
             progress(&format!("{in_trouble} secrets are in trouble"));
         }
         waited?;
-        let (_, begun, _) = self.store.events("requested")?.ok_or("nothing was requested")?;
-        let (_, _, ended) = self.store.events("retired")?.ok_or("nothing was retired")?;
+        let begun = self.store.events("requested")?.ok_or("nothing was requested")?.first;
+        let ended = self.store.events("retired")?.ok_or("nothing was retired")?.last;
         Ok(seconds_between(begun, ended))
     }
 }
@@ -142,7 +142,9 @@ pub(crate) async fn measure_memory(size: usize, table: &mut Table) -> Outcome<()
     let patience = Duration::from_secs(120);
     // The most are in flight before the first is over.
     let over = stage.store.wait("the first is retired", patience, |store| {
-        Ok(store.events("retired")?.is_some_and(|(count, ..)| count * 20 > wanted))
+        Ok(store
+            .events("retired")?
+            .is_some_and(|retired| retired.count * 20 > wanted))
     });
     tokio::pin!(over);
     loop {

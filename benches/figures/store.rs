@@ -15,6 +15,13 @@ use tokio::time::{Instant, sleep};
 use crate::Outcome;
 use crate::fleet::Made;
 
+/// How often an event happened, and when.
+pub(crate) struct Happenings {
+    pub(crate) count: usize,
+    pub(crate) first: DateTime<Utc>,
+    pub(crate) last: DateTime<Utc>,
+}
+
 /// The file.
 pub(crate) struct Store(PathBuf);
 
@@ -66,7 +73,7 @@ impl Store {
     }
 
     /// How often an event happened, the first time and the last.
-    pub(crate) fn events(&self, name: &str) -> Outcome<Option<(usize, DateTime<Utc>, DateTime<Utc>)>> {
+    pub(crate) fn events(&self, name: &str) -> Outcome<Option<Happenings>> {
         let row = self.open()?.query_row(
             "SELECT count(*), min(at), max(at) FROM history WHERE json_extract(event, '$.event') = ?1",
             [name],
@@ -81,7 +88,9 @@ impl Store {
         let (count, first, last) = row.map_err(|error| error.to_string())?;
         let date = |text: Option<String>| text?.parse().ok();
         let count = usize::try_from(count).map_err(|error| error.to_string())?;
-        Ok(date(first).zip(date(last)).map(|(first, last)| (count, first, last)))
+        Ok(date(first)
+            .zip(date(last))
+            .map(|(first, last)| Happenings { count, first, last }))
     }
 
     /// Waits until something is so.
