@@ -1,0 +1,93 @@
+//! How fast calls may go: pure arithmetic on a monotonic clock, without waiting.
+
+use std::time::Duration;
+
+/// From the lowest rate to the whole budget in so long, if AWS throttles nothing meanwhile.
+const RECOVERY: Duration = Duration::from_secs(300);
+
+/// The lowest rate is this part of the budget.
+const FLOOR: f64 = 1.0 / 64.0;
+
+/// The longest pause that AWS may ask for, so that an absurd one is no halt that nobody declared.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// A token bucket that holds what one second gives. Its rate halves when AWS throttles, and grows back
+/// steadily.
+#[derive(Debug)]
+pub(super) struct Bucket {
+    /// The whole budget, in calls a second.
+    budget: f64,
+    /// What it is at the moment.
+    rate: f64,
+    tokens: f64,
+    /// Up to when tokens and rate have grown.
+    at: Duration,
+    /// Nothing goes before.
+    blocked_until: Duration,
+    /// When the rate was last halved.
+    halved_at: Option<Duration>,
+}
+
+impl Bucket {
+    /// A full bucket for so many calls a second.
+    pub(super) fn new(budget: f64, now: Duration) -> Self {
+        Self {
+            budget,
+            rate: budget,
+            tokens: budget.max(1.0),
+            at: now,
+            blocked_until: now,
+            halved_at: None,
+        }
+    }
+
+    /// Takes the tokens of so many calls, or says how long to wait before asking again. Calls that go
+    /// together may be more than the bucket holds: they go when it is full, and those after them wait
+    /// for longer.
+    pub(super) fn take(&mut self, calls: f64, now: Duration) -> Result<(), Duration> {
+        self.grow(now);
+        if now < self.blocked_until {
+            return Err(self.blocked_until - now);
+        }
+        let missing = calls.min(self.holds()) - self.tokens;
+        // What is lost to rounding must not make it wait for nothing.
+        if missing > 1e-6 {
+            return Err(Duration::from_secs_f64(missing / self.rate));
+        }
+        self.tokens -= calls;
+        Ok(())
+    }
+
+    /// AWS throttled a call that was sent at `sent`. Calls that were sent before the rate was last
+    /// halved say nothing of the rate since: one burst halves it once.
+    pub(super) fn throttled(&mut self, sent: Duration, now: Duration, retry_after: Option<Duration>) {
+        self.grow(now);
+        if self.halved_at.is_none_or(|halved| sent > halved) {
+            self.rate = (self.rate / 2.0).max(self.budget * FLOOR);
+            self.halved_at = Some(now);
+            self.tokens = self.tokens.min(0.0);
+        }
+        let pause = retry_after.unwrap_or_default().min(LONGEST_PAUSE);
+        self.blocked_until = self.blocked_until.max(now.saturating_add(pause));
+    }
+
+    /// How many calls a second it lets go at the moment.
+    pub(super) fn rate(&self) -> f64 {
+        self.rate
+    }
+
+    fn holds(&self) -> f64 {
+        self.rate.max(1.0)
+    }
+
+    fn grow(&mut self, now: Duration) {
+        let passed = now.saturating_sub(self.at).as_secs_f64();
+        self.at = self.at.max(now);
+        self.tokens = (self.tokens + passed * self.rate).min(self.holds());
+        self.rate = (self.rate + self.budget * passed / RECOVERY.as_secs_f64()).min(self.budget);
+    }
+}
+
+#[cfg(test)]
+#[path = "bucket_tests.rs"]
+mod tests;
