@@ -119,7 +119,10 @@ impl UsersReader for ElastiCache {
         let mut pages = Pages::new(USER_GROUPS, "*", PAGES);
         loop {
             let call = self.client.describe_user_groups().max_records(PAGE);
-            let reply = self.calls.run(USER_GROUPS, "*", call.set_marker(pages.marker()).send()).await?;
+            let reply = self
+                .calls
+                .run(USER_GROUPS, "*", call.set_marker(pages.marker()).send())
+                .await?;
             groups.extend(readable(reply.user_groups, types::UserGroup::user_group_id, user_group));
             if !pages.turn(reply.marker)? {
                 return Ok(groups);
@@ -175,10 +178,18 @@ impl UsersReader for ElastiCache {
         let mut clusters = Vec::new();
         let mut pages = Pages::new(CACHE_CLUSTERS, "*", PAGES);
         loop {
-            let call = self.client.describe_cache_clusters().show_cache_node_info(true).max_records(PAGE);
+            let call = self
+                .client
+                .describe_cache_clusters()
+                .show_cache_node_info(true)
+                .max_records(PAGE);
             let call = call.set_marker(pages.marker());
             let reply = self.calls.run(CACHE_CLUSTERS, "*", call.send()).await?;
-            clusters.extend(readable(reply.cache_clusters, types::CacheCluster::cache_cluster_id, cache_cluster));
+            clusters.extend(readable(
+                reply.cache_clusters,
+                types::CacheCluster::cache_cluster_id,
+                cache_cluster,
+            ));
             if !pages.turn(reply.marker)? {
                 return Ok(clusters);
             }
@@ -203,7 +214,10 @@ impl UsersReader for ElastiCache {
         let mut caches = Vec::new();
         let mut pages = Pages::new(SERVERLESS_CACHES, "*", PAGES);
         loop {
-            let call = self.client.describe_serverless_caches().max_results(PAGE_OF_SERVERLESS_CACHES);
+            let call = self
+                .client
+                .describe_serverless_caches()
+                .max_results(PAGE_OF_SERVERLESS_CACHES);
             let call = call.set_next_token(pages.marker());
             let reply = self.calls.run(SERVERLESS_CACHES, "*", call.send()).await?;
             let named = types::ServerlessCache::serverless_cache_name;

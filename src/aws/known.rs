@@ -53,15 +53,23 @@ impl KnownVersions {
     /// Every put and every move of a label moves LastChangedDate.
     fn is_unchanged(&self, described: &DescribeSecretOutput) -> bool {
         let changed = described.last_changed_date.map(|at| (at.secs(), at.subsec_nanos()));
-        let known = self.last_changed.map(|at| (at.timestamp(), at.timestamp_subsec_nanos()));
+        let known = self
+            .last_changed
+            .map(|at| (at.timestamp(), at.timestamp_subsec_nanos()));
         let labelled = self.versions.iter().filter(|(_, version)| !version.stages.is_empty());
         let same_labels = |(id, version): (&String, &Version)| {
-            let stages = described.version_ids_to_stages.as_ref().and_then(|labels| labels.get(id));
+            let stages = described
+                .version_ids_to_stages
+                .as_ref()
+                .and_then(|labels| labels.get(id));
             stages.is_some_and(|stages| {
                 stages.len() == version.stages.len() && stages.iter().all(|stage| version.stages.contains(stage))
             })
         };
-        let count = described.version_ids_to_stages.as_ref().map_or(0, |labels| labels.len());
+        let count = described
+            .version_ids_to_stages
+            .as_ref()
+            .map_or(0, |labels| labels.len());
         known.is_some() && changed == known && labelled.clone().count() == count && labelled.clone().all(same_labels)
     }
 }

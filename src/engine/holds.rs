@@ -150,7 +150,22 @@ impl State {
         if self.beginning.remove(key) {
             self.release_room();
         }
+        self.turn_over(key);
         self.wake_released(&policy);
+    }
+
+    /// Whether a retirement may be begun now: it counts towards what is under way, too. It has its place
+    /// until the end of the drive, and keeps it if it has begun by then.
+    pub(super) fn take_room(&mut self, key: &str) -> bool {
+        if self.beginning.contains(key) || self.entries.get(key).is_some_and(Entry::in_flight) {
+            return true;
+        }
+        if self.room() == 0 {
+            self.no_room.put(key, Some(Timestamp::MIN_UTC));
+            return false;
+        }
+        self.beginning.insert(key.to_owned());
+        true
     }
 
     /// Keeps what a decision says of a hold.
@@ -167,6 +182,8 @@ impl State {
     pub(super) fn leaves(&mut self, key: &str, policy: &str) {
         self.no_room.take(key);
         self.beginning.remove(key);
+        self.leaves_turns(key);
+        self.stop_polling(key);
         if let Some(radius) = self.blast_radii.get_mut(policy) {
             radius.remove(key);
         }
@@ -251,7 +268,7 @@ impl State {
     }
 
     /// Lets a secret look again that was held back.
-    fn wake(&mut self, key: &str) {
+    pub(super) fn wake(&mut self, key: &str) {
         let Some(entry) = self.entries.get_mut(key) else { return };
         entry.sight.held = None;
         // It is due, and no longer rests.

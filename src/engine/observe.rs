@@ -12,20 +12,65 @@ use crate::rotation::plan::Look;
 use crate::secret::Password;
 
 use super::Engine;
+use super::polls::SeenUser;
+
+/// What an observation begins with.
+pub(super) enum Beginning {
+    /// The labels, and a listing of the versions.
+    Listing,
+    /// The labels, and a listing if one is needed.
+    Labels,
+    /// The user, who was asked for a moment ago; then the labels.
+    User(SeenUser),
+}
 
 impl Engine {
-    /// Begins an observation. Its date is taken before the first read is sent.
-    pub(super) async fn observe(&self, ports: &PlacePorts, secret_arn: &str) -> AwsResult<Observation> {
-        let taken = Taken {
+    /// Begins an observation. Its date is taken before the first read is sent. Labels are read each time;
+    /// the listing of versions and their values are left out where what is remembered makes them
+    /// unnecessary.
+    pub(super) async fn observe(
+        &self,
+        key: &str,
+        ports: &PlacePorts,
+        secret_arn: &str,
+        with: Beginning,
+    ) -> AwsResult<Observation> {
+        let (with_listing, seen) = match with {
+            Beginning::Listing => (true, None),
+            Beginning::Labels => (false, None),
+            Beginning::User(seen) => (false, Some(seen)),
+        };
+        let taken = seen.as_ref().map_or_else(|| self.taken(), |seen| seen.taken);
+        let known = self.known_versions(key).filter(|_| !with_listing);
+        let (secret, listed) = match known {
+            Some(known) => {
+                let reading = ports.secrets.secret_knowing(secret_arn, &known).await?;
+                (reading.state, reading.listed)
+            }
+            None => (ports.secrets.secret(secret_arn).await?, true),
+        };
+        let mut observation = Observation::new(taken, secret);
+        observation.listed = listed;
+        if let Some(seen) = seen {
+            observation.user = UserSight::Seen(seen.user);
+        }
+        self.recall(key, &mut observation);
+        self.note_claim(&observation);
+        Ok(observation)
+    }
+
+    /// The moment at which an observation begins.
+    pub(super) fn taken(&self) -> Taken {
+        Taken {
             wall: self.clock.now(),
             monotonic: self.clock.monotonic(),
-        };
-        Ok(Observation::new(taken, ports.secrets.secret(secret_arn).await?))
+        }
     }
 
     /// Adds one look to an observation.
     pub(super) async fn look(
         &self,
+        key: &str,
         ports: &PlacePorts,
         policy: &Policy,
         observation: &mut Observation,
@@ -37,7 +82,13 @@ impl Engine {
                 observation.values.insert(version, value);
                 self.note_claim(observation);
             }
-            Look::User(user_id) => observation.user = UserSight::Seen(ports.users.user(&user_id).await?),
+            Look::User(user_id) => {
+                let user = ports.users.user(&user_id).await?;
+                if let Some(entry) = self.state().entries.get_mut(key) {
+                    entry.user = Some((user.id.clone(), user.groups.clone()));
+                }
+                observation.user = UserSight::Seen(user);
+            }
             Look::Topology => {
                 observation.topology = Some(self.topology(ports, policy, seen(observation)?).await?);
             }

@@ -1,11 +1,13 @@
 //! Steps: the seven ways in which rekeyd changes the world. Each stores its intent first, makes one
 //! call dated with its observation, and stores the outcome.
 
+use std::time::Duration;
+
 use secrecy::ExposeSecret;
 
 use crate::aws::{AwsError, AwsResult, ErrorClass, PlacePorts};
 use crate::planted::{PlantedBug, planted};
-use crate::policy::Policy;
+use crate::policy::{Overlap, Policy};
 use crate::rotation::event::Event;
 use crate::rotation::observation::{AWSCURRENT, Observation, Proof};
 use crate::rotation::plan::Action;
@@ -73,7 +75,7 @@ impl Engine {
                 parent,
                 proof,
                 nodes,
-            } => self.finish_secret(&stage, version, parent, (proof, nodes)).await,
+            } => self.finish_secret(stage, version, parent, (proof, nodes)).await,
             Action::Retire {
                 user_id,
                 version,
@@ -97,6 +99,7 @@ impl Engine {
                 nodes,
             } => self.roll_back(&stage, version, previous, (proof, nodes)).await,
             Action::Abandon { version } => {
+                stage.ports.secrets_writer.ready().await;
                 self.still_fresh(&stage)?;
                 let (secret, signed_at) = (&stage.observation.secret, stage.observation.taken.wall);
                 stage
@@ -136,31 +139,44 @@ impl Engine {
 
     async fn finish_secret(
         &self,
-        stage: &Stage<'_>,
+        stage: Stage<'_>,
         version: String,
         parent: String,
         (proof, nodes): (Proof, usize),
     ) -> Result<Stepped, StepError> {
+        stage.ports.secrets_writer.ready().await;
+        self.still_fresh(&stage)?;
         let intent = Event::FinishStarted {
             version: version.clone(),
             proof,
             nodes,
         };
         self.record(stage.key, intent).await?;
-        self.still_fresh(stage)?;
+        self.still_fresh(&stage)?;
         let from = match planted(PlantedBug::ForgetCompareAndSwap) {
-            true => carrier_of_current(stage, &parent).await?,
+            true => carrier_of_current(&stage, &parent).await?,
             false => parent.clone(),
         };
-        self.move_current(stage, &from, &version).await?;
+        self.move_current(&stage, &from, &version).await?;
+        if stage.policy.overlap == Overlap::For(Duration::ZERO) {
+            // Its retirement follows, and takes its place among those that may be under way.
+            self.state().beginning.insert(stage.key.to_owned());
+        }
         let outcome = Event::Promoted {
-            version,
-            previous: parent,
+            version: version.clone(),
+            previous: parent.clone(),
             proof: Some(proof),
             nodes,
         };
         self.record(stage.key, outcome).await?;
-        Ok(Stepped::LookAgain)
+        if matches!(proof, Proof::Unproven(_)) {
+            // What follows would rest on the number of passwords, which was read before this.
+            return Ok(Stepped::LookAgain);
+        }
+        let now = self.clock.now();
+        Ok(Stepped::GoOn(Box::new(
+            stage.observation.with_current(&version, &parent, now),
+        )))
     }
 
     /// Moves AWSCURRENT, if `from` carries it still.
@@ -196,6 +212,8 @@ impl Engine {
         let pending = SecretDocument::parse(text.expose_secret()).map_err(|error| {
             AwsError::internal("PutSecretValue", &format!("the new document cannot be read: {error}"))
         })?;
+        stage.ports.secrets_writer.ready().await;
+        self.still_fresh(&stage)?;
         let tried = self
             .record_of(stage.key)
             .and_then(|record| record.rotation)
@@ -282,24 +300,37 @@ impl Engine {
         Ok(Stepped::TakesTime)
     }
 
+    /// Sends a user's passwords. A request that AWS throttles was not carried out; it is sent again in
+    /// its turn, as long as what it rests on is fresh.
     pub(super) async fn set_passwords(
         &self,
         stage: &Stage<'_>,
         user_id: &str,
         passwords: &[Password],
     ) -> Result<(), StepError> {
-        self.still_fresh(stage)?;
-        self.record(stage.key, Event::WriteStarted).await?;
-        self.still_fresh(stage)?;
+        let writer = &stage.ports.users_writer;
         let signed_at = stage.observation.taken.wall;
-        let written = stage
-            .ports
-            .users_writer
-            .set_passwords(user_id, passwords, signed_at)
-            .await;
-        let written = answered(written);
-        self.note_refusal(stage.key, &written).await?;
-        Ok(written.map_err(|error| withhold(error, passwords))?)
+        let mut throttled = None;
+        loop {
+            writer.ready().await;
+            match (self.still_fresh(stage), throttled.take()) {
+                (Ok(()), _) => {}
+                (Err(_), Some(error)) => return Err(StepError::Aws(withhold(error, passwords))),
+                (Err(stale), None) => return Err(stale),
+            }
+            self.record(stage.key, Event::WriteStarted).await?;
+            self.still_fresh(stage)?;
+            let written = answered(writer.set_passwords(user_id, passwords, signed_at).await);
+            self.note_refusal(stage.key, &written).await?;
+            match written {
+                Ok(()) => {
+                    self.change_made(stage.key, stage.policy, user_id);
+                    return Ok(());
+                }
+                Err(error) if error.class == ErrorClass::Throttled => throttled = Some(error),
+                Err(error) => return Err(StepError::Aws(withhold(error, passwords))),
+            }
+        }
     }
 }
 

@@ -70,8 +70,10 @@ async fn until_all_rotated(sim: &Simulation, replica: &Replica, count: usize) {
         all.iter().filter(done).count()
     };
     let probe = || (rotated() == count).then_some(());
-    sim.until("all are rotated", PATIENCE, probe, || format!("{} of {count}", rotated()))
-        .await;
+    sim.until("all are rotated", PATIENCE, probe, || {
+        format!("{} of {count}", rotated())
+    })
+    .await;
 }
 
 fn per_rotation(calls: &BTreeMap<String, u64>, count: usize) -> f64 {
@@ -85,7 +87,11 @@ fn a_rotation_among_many_costs_twelve_calls_at_most() {
             let users = sim.fleet(count + OTHERS).await;
             let (calls, took) = rotate_all(&sim, &users[..count]).await;
             let each = per_rotation(&calls, count);
-            report(&format!("{count} of {} users at once: {each:.2} calls each, {} s: {calls:?}", count + OTHERS, took.as_secs()));
+            report(&format!(
+                "{count} of {} users at once: {each:.2} calls each, {} s: {calls:?}",
+                count + OTHERS,
+                took.as_secs()
+            ));
             assert!(each <= MOST_CALLS, "{each} calls: {calls:?}");
         });
     }

@@ -2,8 +2,18 @@
 
 use std::time::Duration;
 
-/// From the lowest rate to the whole budget in so long, if AWS throttles nothing meanwhile.
+/// From nothing to the whole budget in so long, if AWS throttles nothing meanwhile.
 const RECOVERY: Duration = Duration::from_secs(300);
+
+/// Up to this part of the rate at which AWS throttled last, a halved rate grows back soon.
+const KNOWN_TO_GO: f64 = 0.75;
+
+/// From nothing to there in so long.
+const SOON: Duration = Duration::from_secs(15);
+
+/// A bucket holds what so many seconds give: less than AWS's own, which is taken to hold one second's,
+/// because calls that are sent evenly do not arrive so.
+const HOLDS: f64 = 0.5;
 
 /// The lowest rate is this part of the budget.
 const FLOOR: f64 = 1.0 / 64.0;
@@ -11,7 +21,7 @@ const FLOOR: f64 = 1.0 / 64.0;
 /// The longest pause that AWS may ask for, so that an absurd one is no halt that nobody declared.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// A token bucket that holds what one second gives. Its rate halves when AWS throttles, and grows back
+/// A token bucket. Its rate halves when AWS throttles, soon grows back to most of what it was, and then
 /// steadily.
 #[derive(Debug)]
 pub(super) struct Bucket {
@@ -26,6 +36,8 @@ pub(super) struct Bucket {
     blocked_until: Duration,
     /// When the rate was last halved.
     halved_at: Option<Duration>,
+    /// What it was then.
+    too_fast: f64,
 }
 
 impl Bucket {
@@ -34,10 +46,11 @@ impl Bucket {
         Self {
             budget,
             rate: budget,
-            tokens: budget.max(1.0),
+            tokens: (budget * HOLDS).max(1.0),
             at: now,
             blocked_until: now,
             halved_at: None,
+            too_fast: budget,
         }
     }
 
@@ -63,6 +76,7 @@ impl Bucket {
     pub(super) fn throttled(&mut self, sent: Duration, now: Duration, retry_after: Option<Duration>) {
         self.grow(now);
         if self.halved_at.is_none_or(|halved| sent > halved) {
+            self.too_fast = self.rate;
             self.rate = (self.rate / 2.0).max(self.budget * FLOOR);
             self.halved_at = Some(now);
             self.tokens = self.tokens.min(0.0);
@@ -77,14 +91,17 @@ impl Bucket {
     }
 
     fn holds(&self) -> f64 {
-        self.rate.max(1.0)
+        (self.rate * HOLDS).max(1.0)
     }
 
     fn grow(&mut self, now: Duration) {
         let passed = now.saturating_sub(self.at).as_secs_f64();
         self.at = self.at.max(now);
         self.tokens = (self.tokens + passed * self.rate).min(self.holds());
-        self.rate = (self.rate + self.budget * passed / RECOVERY.as_secs_f64()).min(self.budget);
+        let goes = self.too_fast * KNOWN_TO_GO;
+        let soon = (self.rate + self.too_fast * passed / SOON.as_secs_f64()).min(goes);
+        let steadily = self.rate + self.budget * passed / RECOVERY.as_secs_f64();
+        self.rate = soon.max(steadily).min(self.budget);
     }
 }
 

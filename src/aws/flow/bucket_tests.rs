@@ -23,9 +23,9 @@ fn calls(bucket: &mut Bucket, from: Duration, until: Duration, allowed: Option<f
 }
 
 #[test]
-fn a_second_of_calls_goes_at_once_and_then_its_rate() {
+fn half_a_second_of_calls_goes_at_once_and_then_its_rate() {
     let mut bucket = Bucket::new(10.0, ms(0));
-    assert!((0..10).all(|_| bucket.take(1.0, ms(0)).is_ok()));
+    assert!((0..5).all(|_| bucket.take(1.0, ms(0)).is_ok()));
     let wait = bucket.take(1.0, ms(0)).unwrap_err();
     assert!((wait.as_secs_f64() - 0.1).abs() < 1e-6, "{wait:?}");
     let (went, _) = calls(&mut bucket, ms(0), ms(60_000), None);
@@ -33,7 +33,7 @@ fn a_second_of_calls_goes_at_once_and_then_its_rate() {
 }
 
 #[test]
-fn whatever_is_asked_for_and_when_no_more_goes_than_the_rate_and_one_second() {
+fn whatever_is_asked_for_and_when_no_more_goes_than_the_rate_and_what_it_holds() {
     for (seed, rate) in [(1, 0.5), (2, 3.0), (3, 10.0), (4, 50.0)] {
         let mut bucket = Bucket::new(rate, ms(0));
         let (mut now, mut went, mut chance) = (0_u64, 0.0, seed);
@@ -45,7 +45,10 @@ fn whatever_is_asked_for_and_when_no_more_goes_than_the_rate_and_one_second() {
                 went += wanted;
             }
             // Calls that go together may overdraw it by themselves.
-            assert!(went <= rate * now as f64 / 1_000.0 + rate.max(1.0) + 3.0, "{went} by {now} ms");
+            assert!(
+                went <= rate * now as f64 / 1_000.0 + rate.max(1.0) + 3.0,
+                "{went} by {now} ms"
+            );
         }
         assert!(went > 100.0);
     }
@@ -59,9 +62,9 @@ fn a_burst_halves_the_rate_once_and_a_later_one_again() {
     }
     assert!((bucket.rate() - 8.0).abs() < 0.1, "{}", bucket.rate());
     bucket.throttled(ms(100), ms(150), None);
-    assert!((bucket.rate() - 8.0).abs() < 0.1, "sent before it was halved");
+    assert!((bucket.rate() - 8.0).abs() < 0.2, "sent before it was halved");
     bucket.throttled(ms(200), ms(250), None);
-    assert!((bucket.rate() - 4.0).abs() < 0.1, "{}", bucket.rate());
+    assert!((bucket.rate() - 4.0).abs() < 0.2, "{}", bucket.rate());
     for sent in 3..1_000 {
         bucket.throttled(ms(sent * 100), ms(sent * 100), None);
     }
@@ -85,7 +88,10 @@ fn at_a_tenth_of_the_budget_most_calls_are_not_throttled_and_most_of_it_is_used(
     let mut bucket = Bucket::new(10.0, ms(0));
     let (went, throttled) = calls(&mut bucket, ms(0), ms(3_600_000), Some(1.0));
     assert!(went > 3_600 * 6 / 10, "{went} of 3600 go");
-    assert!(f64::from(throttled) < 0.15 * f64::from(went), "{throttled} throttled, {went} go");
+    assert!(
+        f64::from(throttled) < 0.15 * f64::from(went),
+        "{throttled} throttled, {went} go"
+    );
 }
 
 #[test]
@@ -93,5 +99,5 @@ fn calls_that_go_together_may_be_more_than_the_bucket_holds() {
     let mut bucket = Bucket::new(4.0, ms(0));
     assert!(bucket.take(10.0, ms(0)).is_ok());
     let wait = bucket.take(1.0, ms(0)).unwrap_err();
-    assert!((wait.as_secs_f64() - 7.0 / 4.0).abs() < 1e-6, "{wait:?}");
+    assert!((wait.as_secs_f64() - 9.0 / 4.0).abs() < 1e-6, "{wait:?}");
 }

@@ -216,4 +216,10 @@ source!(
     id
 );
 source!(CacheClusters, CacheCluster, cache_cluster, cache_clusters, id);
-source!(ServerlessCaches, ServerlessCache, serverless_cache, serverless_caches, name);
+source!(
+    ServerlessCaches,
+    ServerlessCache,
+    serverless_cache,
+    serverless_caches,
+    name
+);

@@ -21,13 +21,13 @@ const ALONE: usize = 3;
 const GATHER: Duration = Duration::from_millis(100);
 
 /// As many reads in [`LATELY`] make company likely enough to wait for it.
-const BUSY: f64 = 30.0;
+const BUSY: f64 = 40.0;
 
 /// Over which time reads count as recent.
-const LATELY: Duration = Duration::from_secs(30);
+const LATELY: Duration = Duration::from_secs(300);
 
 /// Of so many that are asked for a listing is tried while nobody knows how long it is.
-const WORTH_A_LISTING: usize = 4;
+const WORTH_A_LISTING: usize = 2;
 
 /// What stands on a page of a listing.
 pub(super) const PAGE: usize = 100;

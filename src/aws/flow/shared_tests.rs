@@ -49,7 +49,9 @@ impl Source<Thing> for Things {
         Box::pin(async move {
             let thing = Thing::now(id);
             tokio::time::sleep(TAKES).await;
-            known.then_some(thing).ok_or_else(|| error(ErrorClass::NotFound, "UserNotFound"))
+            known
+                .then_some(thing)
+                .ok_or_else(|| error(ErrorClass::NotFound, "UserNotFound"))
         })
     }
 
@@ -114,7 +116,10 @@ fn ids(numbers: std::ops::Range<usize>) -> impl Iterator<Item = String> {
 
 #[tokio::test(start_paused = true)]
 async fn who_asks_alone_reads_at_once_and_for_himself() {
-    let world = World::of(Things { count: 1_000, ..Things::default() });
+    let world = World::of(Things {
+        count: 1_000,
+        ..Things::default()
+    });
     let began = tokio::time::Instant::now();
     let thing = world.shared.ask("n5").await.unwrap();
     assert_eq!((thing.id.as_str(), thing.read_at), ("n5", began));
@@ -123,22 +128,28 @@ async fn who_asks_alone_reads_at_once_and_for_himself() {
 
 #[tokio::test(start_paused = true)]
 async fn many_who_ask_together_share_one_listing() {
-    let world = World::of(Things { count: 150, ..Things::default() });
+    let world = World::of(Things {
+        count: 150,
+        ..Things::default()
+    });
     let answers = world.ask(ids(0..100)).await;
     for (n, (_, answer)) in answers.into_iter().enumerate() {
         assert_eq!(answer.unwrap().id, format!("n{n}"));
     }
     assert_eq!(world.counts(), (ALONE, 1));
     // The listing had two pages: two are asked for singly.
-    world.ask(ids(0..ALONE + 2)).await;
-    assert_eq!(world.counts(), (ALONE + ALONE + 2, 1));
-    world.ask(ids(0..ALONE + 3)).await;
-    assert_eq!(world.counts(), (3 * ALONE + 2, 2));
+    world.ask(ids(0..2)).await;
+    assert_eq!(world.counts(), (ALONE + 2, 1));
+    world.ask(ids(0..3)).await;
+    assert_eq!(world.counts(), (ALONE + 2, 2));
 }
 
 #[tokio::test(start_paused = true)]
 async fn no_read_serves_one_who_asked_after_it_began() {
-    let world = World::of(Things { count: 40, ..Things::default() });
+    let world = World::of(Things {
+        count: 40,
+        ..Things::default()
+    });
     let mut asking = JoinSet::new();
     // In every order towards the beginnings and ends of reads that take a second.
     for n in 0..400_u64 {
@@ -162,7 +173,10 @@ async fn no_read_serves_one_who_asked_after_it_began() {
 
 #[tokio::test(start_paused = true)]
 async fn who_is_missing_from_a_listing_is_asked_for_before_it_is_believed() {
-    let world = World::of(Things { count: 8, ..Things::default() });
+    let world = World::of(Things {
+        count: 8,
+        ..Things::default()
+    });
     let answers = world.ask(ids(0..12).chain(["gone".to_owned()])).await;
     assert!(answers[..12].iter().all(|(_, answer)| answer.is_ok()), "{answers:?}");
     assert_eq!(answers[12].1.as_ref().unwrap_err().class, ErrorClass::NotFound);
@@ -172,7 +186,10 @@ async fn who_is_missing_from_a_listing_is_asked_for_before_it_is_believed() {
 #[tokio::test(start_paused = true)]
 async fn a_listing_that_is_throttled_fails_for_all_who_wait_and_is_tried_again_by_the_next() {
     let failing = Some(error(ErrorClass::Throttled, "Throttling"));
-    let world = World::of(Things { failing, ..Things::default() });
+    let world = World::of(Things {
+        failing,
+        ..Things::default()
+    });
     let answers = world.ask(ids(0..20)).await;
     let failed = answers.iter().filter(|(_, answer)| answer.is_err()).count();
     assert_eq!((failed, world.counts()), (20 - ALONE, (ALONE, 1)));
@@ -183,7 +200,10 @@ async fn a_listing_that_is_throttled_fails_for_all_who_wait_and_is_tried_again_b
 #[tokio::test(start_paused = true)]
 async fn where_a_listing_is_not_allowed_each_is_asked_for() {
     let failing = Some(error(ErrorClass::Denied, "AccessDenied"));
-    let world = World::of(Things { failing, ..Things::default() });
+    let world = World::of(Things {
+        failing,
+        ..Things::default()
+    });
     for (round, (ones, alls)) in [(20, 1), (40, 1)].into_iter().enumerate() {
         let answers = world.ask(ids(0..20)).await;
         assert!(answers.iter().all(|(_, answer)| answer.is_ok()), "round {round}");
@@ -193,7 +213,10 @@ async fn where_a_listing_is_not_allowed_each_is_asked_for() {
 
 #[tokio::test(start_paused = true)]
 async fn who_goes_away_takes_nothing_with_him() {
-    let world = World::of(Things { count: 50, ..Things::default() });
+    let world = World::of(Things {
+        count: 50,
+        ..Things::default()
+    });
     let mut gone = JoinSet::new();
     for id in ids(0..20) {
         let shared = world.shared.clone();

@@ -92,7 +92,10 @@ impl UsersReader for Wire {
             let reply = self.read("*", request).await?;
             for group in reply.replication_groups {
                 let id = group.replication_group_id.clone();
-                groups.push(rekeyd::aws::translation::replication_group(&id, replication_group(group))?);
+                groups.push(rekeyd::aws::translation::replication_group(
+                    &id,
+                    replication_group(group),
+                )?);
             }
             page = reply.marker;
             if page.is_none() {
