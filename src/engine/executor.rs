@@ -428,12 +428,17 @@ impl Engine {
 /// What a secret is told that would begin, until it is known whether it may.
 const ASKING: &str = "due";
 
-/// Whether a decision rests on versions without a label, which only a listing shows: the choice of the
-/// next version's id, and whatever stops the secret.
+/// Whether a decision rests on versions as only a listing shows them: the choice of the next version's
+/// id, whatever stops the secret, and changes before which the versions are compared with another look.
 fn needs_listing(decision: &Decision) -> bool {
     matches!(
         decision,
-        Decision::Act(Action::CreateSecret { .. }) | Decision::Halt { .. }
+        Decision::Act(
+            Action::CreateSecret { .. }
+                | Action::Retire { unproven: true, .. }
+                | Action::Repair { .. }
+                | Action::RollBack { .. }
+        ) | Decision::Halt { .. }
     )
 }
 
