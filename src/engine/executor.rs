@@ -75,6 +75,7 @@ impl Engine {
             return;
         };
         let (seen, _permit) = match self.polled(key) {
+            Some(_) if self.waits_in_the_row(key, &policy, ports.users_writer.at_once()) => (Err(Ending::NoTurn), None),
             Some(polled) => {
                 drop(permit);
                 self.wake.notify_one();

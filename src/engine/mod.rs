@@ -46,6 +46,7 @@ use crate::config::Config;
 use crate::login::Login;
 use crate::metrics::Metrics;
 use crate::policy::Policy;
+use crate::rotation::observation::Topology;
 use crate::rotation::plan::Claims;
 use crate::rotation::reason::AttentionReason;
 use crate::rotation::state::Record;
@@ -132,6 +133,8 @@ struct State {
     turns: Turns,
     /// How long changes take in each place.
     paces: BTreeMap<String, Pace>,
+    /// The nodes of groups, by place and ids, and when they were last read.
+    topologies: BTreeMap<(String, BTreeSet<String>), (Duration, Topology)>,
     /// Of which secrets something is remembered, and since when.
     remembered: BTreeMap<String, Duration>,
 }

@@ -2,17 +2,21 @@
 
 use std::collections::BTreeSet;
 use std::sync::PoisonError;
+use std::time::Duration;
 
 use crate::aws::{AwsError, AwsResult, PlacePorts};
 use crate::inventory;
 use crate::planted::{PlantedBug, planted};
-use crate::policy::{Endpoint, Policy};
+use crate::policy::{Endpoint, Policy, Verify};
 use crate::rotation::observation::{AWSCURRENT, Credential, Node, Observation, Taken, Topology, User, UserSight};
 use crate::rotation::plan::Look;
 use crate::secret::Password;
 
 use super::Engine;
 use super::polls::SeenUser;
+
+/// For how long a list of nodes serves as the one before logins.
+const TOPOLOGY_SERVES: Duration = Duration::from_secs(60);
 
 /// What an observation begins with.
 pub(super) enum Beginning {
@@ -90,7 +94,12 @@ impl Engine {
                 observation.user = UserSight::Seen(user);
             }
             Look::Topology => {
-                observation.topology = Some(self.topology(ports, policy, seen(observation)?).await?);
+                let user = seen(observation)?;
+                let topology = match self.topology_seen_lately(policy, user) {
+                    Some(topology) => topology,
+                    None => self.topology(ports, policy, user).await?,
+                };
+                observation.topology = Some(topology);
             }
             Look::Logins { username, credentials } => {
                 self.log_in(ports, policy, observation, &username, credentials).await?;
@@ -125,8 +134,27 @@ impl Engine {
     async fn topology(&self, ports: &PlacePorts, policy: &Policy, user: &User) -> AwsResult<Topology> {
         match inventory::topology(ports.users.as_ref(), user, &policy.endpoints).await {
             Err(_) if planted(PlantedBug::FailedDiscoveryAsNoNodes) => Ok(Topology::default()),
-            topology => topology,
+            Ok(topology) => {
+                let seen = (self.clock.monotonic(), topology.clone());
+                self.state().topologies.insert(groups_of(policy, user), seen);
+                Ok(topology)
+            }
+            Err(error) => Err(error),
         }
+    }
+
+    /// The nodes of these groups as they were a moment ago, where logins will be made on them: the list
+    /// is read anew after those, and must be the same. Whatever rests on the list alone reads it.
+    fn topology_seen_lately(&self, policy: &Policy, user: &User) -> Option<Topology> {
+        let now = self.clock.monotonic();
+        let mut state = self.state();
+        state
+            .topologies
+            .retain(|_, (seen_at, _)| now.saturating_sub(*seen_at) < TOPOLOGY_SERVES);
+        let (_, topology) = state.topologies.get(&groups_of(policy, user))?;
+        let asked = policy.verify == Verify::Login && user.on && policy.endpoints.is_empty();
+        let usable = topology.refusal.is_none() && topology.nodes.iter().any(|node| node.available);
+        (asked && usable).then(|| topology.clone())
     }
 
     /// One round of logins on every available node, and a look whether the nodes are still the
@@ -175,4 +203,9 @@ fn seen(observation: &Observation) -> AwsResult<&User> {
         UserSight::Seen(user) => Ok(user),
         UserSight::Unseen => Err(AwsError::internal("DescribeUsers", "the user was not looked at")),
     }
+}
+
+/// The place and the groups whose nodes are a user's.
+fn groups_of(policy: &Policy, user: &User) -> (String, BTreeSet<String>) {
+    (policy.place.clone(), user.groups.clone())
 }

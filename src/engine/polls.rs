@@ -36,6 +36,10 @@ const OFTEN_FROM: usize = 200;
 /// How far the moments are apart there.
 const FREQUENT_MOMENTS: Duration = Duration::from_secs(5);
 
+/// How many changes should arrive between two moments, and how far these may be apart for that.
+const ARRIVALS: f64 = 20.0;
+const RAREST_MOMENTS: Duration = Duration::from_secs(20);
+
 /// The longest pause between two looks while a change is waited for.
 const LONGEST: Duration = Duration::from_secs(60);
 
@@ -51,6 +55,8 @@ pub(super) struct Polled {
     from_the_beginning: bool,
     /// When the whole was last looked at.
     looked_at: Duration,
+    /// How many changes a second AWS took then, as far as was known.
+    rate: f64,
 }
 
 /// A user whose change has arrived, and when it was asked for.
@@ -134,7 +140,7 @@ impl Engine {
     }
 
     /// A user was changed just now.
-    pub(super) fn change_made(&self, key: &str, policy: &Policy, user_id: &str) {
+    pub(super) fn change_made(&self, key: &str, policy: &Policy, user_id: &str, rate: f64) {
         let now = self.clock.monotonic();
         let mut state = self.state();
         let step = state.entries.get(key).and_then(|entry| entry.sight.step);
@@ -145,6 +151,7 @@ impl Engine {
             since: now,
             from_the_beginning: true,
             looked_at: now,
+            rate,
         };
         state.start_polling(key, polled);
     }
@@ -172,6 +179,7 @@ impl Engine {
             since: now,
             from_the_beginning: false,
             looked_at: now,
+            rate: f64::INFINITY,
         };
         state.start_polling(key, polled);
     }
@@ -195,6 +203,9 @@ impl Engine {
             ALIGNED_FROM..OFTEN_FROM => MOMENTS,
             OFTEN_FROM.. => FREQUENT_MOMENTS,
         };
+        // Where AWS takes few changes a second, few arrive between two moments.
+        let worth_a_listing = Duration::from_secs_f64(ARRIVALS / polled.rate.max(1e-3));
+        let apart = apart.max(worth_a_listing.min(RAREST_MOMENTS));
         aligned(now.saturating_add(pause), apart).saturating_sub(now)
     }
 }

@@ -16,6 +16,10 @@ use super::{Engine, State};
 /// For how long after AWS called a group busy its users go one by one.
 const ONE_BY_ONE: Duration = Duration::from_secs(600);
 
+/// For how long they do after AWS called a user busy that it had just shown as `active`: because of its
+/// group, or because somebody else changes it.
+const PERHAPS_ONE_BY_ONE: Duration = Duration::from_secs(300);
+
 /// How long to wait for a turn before asking for it again, in case that nobody hands it on.
 const ASK_AGAIN: Duration = Duration::from_secs(30);
 
@@ -157,6 +161,20 @@ impl Engine {
         !expected || self.take_turn(key, policy, at_once)
     }
 
+    /// Whether a secret that waits for a change, and has another to make then, asks for its turn before
+    /// it asks whether the change has arrived: where others stand in the row, it could not go on anyway.
+    pub(super) fn waits_in_the_row(&self, key: &str, policy: &Policy, at_once: usize) -> bool {
+        let now = self.clock.now();
+        let asks = {
+            let state = self.state();
+            let entry = state.entries.get(key);
+            let writers = state.turns.places.get(&policy.place);
+            let is_row = writers.is_some_and(|writers| !writers.row.is_empty() && !writers.writing.contains(key));
+            is_row && entry.is_some_and(|entry| changes_again(entry, policy) && is_about_to_change(entry, policy, now))
+        };
+        asks && !self.take_turn(key, policy, at_once)
+    }
+
     /// Asks for a turn to change a user.
     pub(super) fn take_turn(&self, key: &str, policy: &Policy, at_once: usize) -> bool {
         let now = self.clock.monotonic();
@@ -188,10 +206,11 @@ impl Engine {
     /// AWS refused a change because something is busy. If that is a group, its users go one by one for a
     /// while; this one is the first.
     pub(super) fn note_busy(&self, key: &str, policy: &Policy, error: &AwsError) {
-        if !speaks_of_a_group(error) {
-            return;
-        }
-        let until = self.clock.monotonic().saturating_add(ONE_BY_ONE);
+        let span = match speaks_of_a_group(error) {
+            true => ONE_BY_ONE,
+            false => PERHAPS_ONE_BY_ONE,
+        };
+        let until = self.clock.monotonic().saturating_add(span);
         let mut state = self.state();
         let state = &mut *state;
         let Some(entry) = state.entries.get_mut(key) else {
@@ -217,7 +236,7 @@ impl Engine {
                     );
                     OneByOne::default()
                 });
-            group.until = until;
+            group.until = group.until.max(until);
             group.holder.get_or_insert_with(|| key.to_owned());
         }
     }
@@ -226,6 +245,11 @@ impl Engine {
 /// Whether a refusal is a matter of the user's group rather than of the user alone.
 fn speaks_of_a_group(error: &AwsError) -> bool {
     error.code.starts_with("InvalidUserGroupState") || error.message.to_ascii_lowercase().contains("group")
+}
+
+/// Whether the change that is waited for is followed by another at once: a retirement without overlap.
+fn changes_again(entry: &Entry, policy: &Policy) -> bool {
+    entry.record.rotation.is_some() && policy.overlap == Overlap::For(Duration::ZERO)
 }
 
 /// Whether the next drive is likely to change the user, as far as is known before anything is read.

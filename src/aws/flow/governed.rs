@@ -19,7 +19,7 @@ use crate::secret::Password;
 /// Over so many seconds the writes are spread that are prepared at the same time. The last of them
 /// rests on an observation of that age and a little more, which `write_deadline` bounds; the more there
 /// are, the more of them share their reads.
-const SECONDS_OF_WRITES: f64 = 4.0;
+const SECONDS_OF_WRITES: f64 = 5.0;
 
 /// Reads Secrets Manager within its budget.
 pub(super) struct GovernedSecrets {
@@ -106,6 +106,10 @@ impl SecretsWriter for GovernedWrites {
 impl UsersWriter for GovernedWrites {
     async fn ready(&self) {
         self.modify_user.wait_for(1).await;
+    }
+
+    fn rate(&self) -> f64 {
+        self.modify_user.rate()
     }
 
     fn at_once(&self) -> usize {
