@@ -283,7 +283,7 @@ impl Engine {
     ) -> Result<Observation, Turn> {
         let outcome = match &stepped {
             Ok(_) => StepOutcome::Ok,
-            Err(StepError::Stale) => StepOutcome::Wait,
+            Err(StepError::Stale | StepError::NoTurn) => StepOutcome::Wait,
             Err(StepError::Aws(error)) if error.class == ErrorClass::Busy => StepOutcome::Wait,
             Err(_) => StepOutcome::Error,
         };
@@ -300,6 +300,7 @@ impl Engine {
             Ok(Stepped::GoOn(observation)) => return Ok(*observation),
             Ok(Stepped::LookAgain) | Err(StepError::Stale) => Turn::LookAgain(None),
             Ok(Stepped::TakesTime) => Turn::End(Ending::TakesTime),
+            Err(StepError::NoTurn) => Turn::End(Ending::NoTurn),
             Err(StepError::Store(error)) => Turn::End(Ending::Store(error)),
             // What the step took for granted is no longer so.
             Err(StepError::Aws(error)) if error.class == ErrorClass::Conflict => Turn::LookAgain(Some((step, error))),

@@ -37,8 +37,8 @@ const OFTEN_FROM: usize = 200;
 const FREQUENT_MOMENTS: Duration = Duration::from_secs(5);
 
 /// How many changes should arrive between two moments, and how far these may be apart for that.
-const ARRIVALS: f64 = 20.0;
-const RAREST_MOMENTS: Duration = Duration::from_secs(20);
+const ARRIVALS: f64 = 40.0;
+const RAREST_MOMENTS: Duration = Duration::from_secs(40);
 
 /// The longest pause between two looks while a change is waited for.
 const LONGEST: Duration = Duration::from_secs(60);

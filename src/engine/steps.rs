@@ -34,6 +34,8 @@ pub(super) enum StepError {
     Store(StoreError),
     /// The observation was too old to write on.
     Stale,
+    /// More change users than AWS takes changes: others go first.
+    NoTurn,
 }
 
 impl From<StoreError> for StepError {
@@ -99,8 +101,7 @@ impl Engine {
                 nodes,
             } => self.roll_back(&stage, version, previous, (proof, nodes)).await,
             Action::Abandon { version } => {
-                stage.ports.secrets_writer.ready().await;
-                self.still_fresh(&stage)?;
+                self.in_time(&stage, stage.ports.secrets_writer.ready()).await?;
                 let (secret, signed_at) = (&stage.observation.secret, stage.observation.taken.wall);
                 stage
                     .ports
@@ -125,6 +126,36 @@ impl Engine {
         Ok(())
     }
 
+    /// Waits until a change may be made, no longer than what it rests on is fresh.
+    async fn in_time(&self, stage: &Stage<'_>, ready: impl Future<Output = ()>) -> Result<(), StepError> {
+        let age = self.clock.monotonic().saturating_sub(stage.observation.taken.monotonic);
+        let left = stage.policy.write_deadline.saturating_sub(age);
+        let is_ready = tokio::time::timeout(left, ready).await.is_ok();
+        match is_ready {
+            true => self.still_fresh(stage),
+            false if self.is_one_too_many(stage.key, stage.policy, stage.ports.users_writer.at_once()) => {
+                Err(StepError::NoTurn)
+            }
+            false => Err(StepError::Stale),
+        }
+    }
+
+    /// Makes a change of the secret in its turn, and again if AWS throttles it: it was not carried out, and
+    /// what it rests on is fresh still.
+    async fn write_in_turn<F: Future<Output = AwsResult<()>>>(
+        &self,
+        stage: &Stage<'_>,
+        write: impl Fn() -> F,
+    ) -> Result<AwsResult<()>, StepError> {
+        loop {
+            self.in_time(stage, stage.ports.secrets_writer.ready()).await?;
+            let written = answered(write().await);
+            if !matches!(&written, Err(error) if error.class == ErrorClass::Throttled) {
+                return Ok(written);
+            }
+        }
+    }
+
     /// Where only the number of passwords speaks, it must have been read while the labels were
     /// what they are: another replica may have begun a rotation between the two reads.
     pub(super) async fn labels_unchanged(&self, stage: &Stage<'_>) -> Result<(), StepError> {
@@ -144,8 +175,6 @@ impl Engine {
         parent: String,
         (proof, nodes): (Proof, usize),
     ) -> Result<Stepped, StepError> {
-        stage.ports.secrets_writer.ready().await;
-        self.still_fresh(&stage)?;
         let intent = Event::FinishStarted {
             version: version.clone(),
             proof,
@@ -183,7 +212,9 @@ impl Engine {
     pub(super) async fn move_current(&self, stage: &Stage<'_>, from: &str, to: &str) -> Result<(), StepError> {
         let (secret, signed_at) = (&stage.observation.secret, stage.observation.taken.wall);
         let writer = &stage.ports.secrets_writer;
-        let moved = answered(writer.move_current(&secret.arn, from, to, signed_at).await);
+        let moved = self
+            .write_in_turn(stage, || writer.move_current(&secret.arn, from, to, signed_at))
+            .await?;
         self.note_refusal(stage.key, &moved).await?;
         Ok(moved?)
     }
@@ -212,8 +243,6 @@ impl Engine {
         let pending = SecretDocument::parse(text.expose_secret()).map_err(|error| {
             AwsError::internal("PutSecretValue", &format!("the new document cannot be read: {error}"))
         })?;
-        stage.ports.secrets_writer.ready().await;
-        self.still_fresh(&stage)?;
         let tried = self
             .record_of(stage.key)
             .and_then(|record| record.rotation)
@@ -227,7 +256,9 @@ impl Engine {
         self.still_fresh(&stage)?;
         let (secret, signed_at) = (&stage.observation.secret, stage.observation.taken.wall);
         let writer = &stage.ports.secrets_writer;
-        let put = answered(writer.put_pending(&secret.arn, &version, &text, signed_at).await);
+        let put = self
+            .write_in_turn(&stage, || writer.put_pending(&secret.arn, &version, &text, signed_at))
+            .await?;
         if put.as_ref().is_err_and(|error| error.class == ErrorClass::Conflict) && !tried {
             // Another replica made it, nobody here knows when: perhaps before it was asked for.
             let found = Event::RotationFound {
@@ -310,14 +341,8 @@ impl Engine {
     ) -> Result<(), StepError> {
         let writer = &stage.ports.users_writer;
         let signed_at = stage.observation.taken.wall;
-        let mut throttled = None;
         loop {
-            writer.ready().await;
-            match (self.still_fresh(stage), throttled.take()) {
-                (Ok(()), _) => {}
-                (Err(_), Some(error)) => return Err(StepError::Aws(withhold(error, passwords))),
-                (Err(stale), None) => return Err(stale),
-            }
+            self.in_time(stage, writer.ready()).await?;
             self.record(stage.key, Event::WriteStarted).await?;
             self.still_fresh(stage)?;
             let written = answered(writer.set_passwords(user_id, passwords, signed_at).await);
@@ -327,7 +352,7 @@ impl Engine {
                     self.change_made(stage.key, stage.policy, user_id, writer.rate());
                     return Ok(());
                 }
-                Err(error) if error.class == ErrorClass::Throttled => throttled = Some(error),
+                Err(error) if error.class == ErrorClass::Throttled => {}
                 Err(error) => return Err(StepError::Aws(withhold(error, passwords))),
             }
         }

@@ -175,6 +175,21 @@ impl Engine {
         asks && !self.take_turn(key, policy, at_once)
     }
 
+    /// Whether more have a turn than should, because AWS throttles since. One of them then stands in the
+    /// row again.
+    pub(super) fn is_one_too_many(&self, key: &str, policy: &Policy, at_once: usize) -> bool {
+        let mut state = self.state();
+        let Some(writers) = state.turns.places.get_mut(&policy.place) else {
+            return false;
+        };
+        writers.at_once = at_once.max(1);
+        let too_many = writers.writing.len() > writers.at_once;
+        if too_many {
+            writers.row.put(key, Some(Timestamp::MIN_UTC));
+        }
+        too_many
+    }
+
     /// Asks for a turn to change a user.
     pub(super) fn take_turn(&self, key: &str, policy: &Policy, at_once: usize) -> bool {
         let now = self.clock.monotonic();

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 /// From nothing to the whole budget in so long, if AWS throttles nothing meanwhile.
-const RECOVERY: Duration = Duration::from_secs(300);
+const RECOVERY: Duration = Duration::from_secs(600);
 
 /// Up to this part of the rate at which AWS throttled last, a halved rate grows back soon.
 const KNOWN_TO_GO: f64 = 0.75;
 
 /// From nothing to there in so long.
-const SOON: Duration = Duration::from_secs(15);
+const SOON: Duration = Duration::from_secs(4);
 
 /// A bucket holds what so many seconds give: less than AWS's own, which is taken to hold one second's,
 /// because calls that are sent evenly do not arrive so.
@@ -83,6 +83,11 @@ impl Bucket {
         }
         let pause = retry_after.unwrap_or_default().min(LONGEST_PAUSE);
         self.blocked_until = self.blocked_until.max(now.saturating_add(pause));
+    }
+
+    /// Whether AWS has throttled it to less than half of the budget.
+    pub(super) fn is_throttled(&self) -> bool {
+        self.rate < self.budget / 2.0
     }
 
     /// How many calls a second it lets go at the moment.

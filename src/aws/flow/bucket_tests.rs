@@ -62,14 +62,14 @@ fn a_burst_halves_the_rate_once_and_a_later_one_again() {
     }
     assert!((bucket.rate() - 8.0).abs() < 0.1, "{}", bucket.rate());
     bucket.throttled(ms(100), ms(150), None);
-    assert!((bucket.rate() - 8.0).abs() < 0.2, "sent before it was halved");
+    assert!((bucket.rate() - 8.0).abs() < 0.5, "sent before it was halved");
     bucket.throttled(ms(200), ms(250), None);
-    assert!((bucket.rate() - 4.0).abs() < 0.2, "{}", bucket.rate());
+    assert!((bucket.rate() - 4.0).abs() < 0.5, "{}", bucket.rate());
     for sent in 3..1_000 {
         bucket.throttled(ms(sent * 100), ms(sent * 100), None);
     }
     assert!(bucket.rate() >= 16.0 * FLOOR, "never below a floor");
-    let (_, throttled) = calls(&mut bucket, ms(100_000), ms(700_000), None);
+    let (_, throttled) = calls(&mut bucket, ms(100_000), ms(900_000), None);
     assert_eq!((throttled, bucket.rate()), (0, 16.0), "the whole budget again");
 }
 

@@ -89,6 +89,11 @@ impl Budget {
         self.call(calls, read()).await
     }
 
+    /// Whether AWS has throttled it to less than half.
+    pub(super) fn is_throttled(&self) -> bool {
+        self.bucket().is_throttled()
+    }
+
     /// How many calls a second it lets go at the moment.
     pub(super) fn rate(&self) -> f64 {
         self.bucket().rate()

@@ -19,7 +19,10 @@ use crate::secret::Password;
 /// Over so many seconds the writes are spread that are prepared at the same time. The last of them
 /// rests on an observation of that age and a little more, which `write_deadline` bounds; the more there
 /// are, the more of them share their reads.
-const SECONDS_OF_WRITES: f64 = 5.0;
+const SECONDS_OF_WRITES: f64 = 4.0;
+
+/// The same where AWS throttles. They are few then, and their looks take less time.
+const SECONDS_OF_THROTTLED_WRITES: f64 = 6.0;
 
 /// Reads Secrets Manager within its budget.
 pub(super) struct GovernedSecrets {
@@ -113,7 +116,11 @@ impl UsersWriter for GovernedWrites {
     }
 
     fn at_once(&self) -> usize {
-        (self.modify_user.rate() * SECONDS_OF_WRITES).ceil().max(2.0) as usize
+        let seconds = match self.modify_user.is_throttled() {
+            true => SECONDS_OF_THROTTLED_WRITES,
+            false => SECONDS_OF_WRITES,
+        };
+        (self.modify_user.rate() * seconds).ceil().max(2.0) as usize
     }
 
     async fn set_passwords(&self, user_id: &str, passwords: &[Password], signed_at: Timestamp) -> AwsResult<()> {
