@@ -1,5 +1,6 @@
 //! The budgets of a place, and waiting for them.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ pub(super) struct Budget {
     clock: SharedClock,
     metrics: Arc<Metrics>,
     bucket: Mutex<Bucket>,
+    /// How many calls AWS has answered and not throttled.
+    went: AtomicU64,
     /// Who waits stands here, so that who came first goes first.
     turn: tokio::sync::Mutex<()>,
 }
@@ -35,6 +38,7 @@ impl Budget {
             bucket: Mutex::new(Bucket::new(rate, clock.monotonic())),
             clock: clock.clone(),
             metrics: metrics.clone(),
+            went: AtomicU64::new(0),
             turn: tokio::sync::Mutex::default(),
         })
     }
@@ -70,6 +74,9 @@ impl Budget {
             };
             tracing::debug!(place = self.place, budget = self.name, rate, "throttled by AWS");
         }
+        if result.is_ok() {
+            self.went.fetch_add(1, Ordering::Relaxed);
+        }
         self.show();
         result
     }
@@ -87,6 +94,11 @@ impl Budget {
             }
         }
         self.call(calls, read()).await
+    }
+
+    /// Whether AWS has not yet taken what one second gives: nobody knows whether it will.
+    pub(super) fn is_untried(&self) -> bool {
+        (self.went.load(Ordering::Relaxed) as f64) < self.rate()
     }
 
     /// Whether AWS has throttled it to less than half.

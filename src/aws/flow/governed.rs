@@ -19,10 +19,13 @@ use crate::secret::Password;
 /// Over so many seconds the writes are spread that are prepared at the same time. The last of them
 /// rests on an observation of that age and a little more, which `write_deadline` bounds; the more there
 /// are, the more of them share their reads.
-const SECONDS_OF_WRITES: f64 = 4.0;
+const SECONDS_OF_WRITES: f64 = 5.0;
+
+/// The same for the first ones, until it is known that AWS takes so many.
+const SECONDS_OF_FIRST_WRITES: f64 = 1.0;
 
 /// The same where AWS throttles. They are few then, and their looks take less time.
-const SECONDS_OF_THROTTLED_WRITES: f64 = 6.0;
+const SECONDS_OF_THROTTLED_WRITES: f64 = 7.0;
 
 /// Reads Secrets Manager within its budget.
 pub(super) struct GovernedSecrets {
@@ -116,9 +119,10 @@ impl UsersWriter for GovernedWrites {
     }
 
     fn at_once(&self) -> usize {
-        let seconds = match self.modify_user.is_throttled() {
-            true => SECONDS_OF_THROTTLED_WRITES,
-            false => SECONDS_OF_WRITES,
+        let seconds = match (self.modify_user.is_untried(), self.modify_user.is_throttled()) {
+            (true, _) => SECONDS_OF_FIRST_WRITES,
+            (false, true) => SECONDS_OF_THROTTLED_WRITES,
+            (false, false) => SECONDS_OF_WRITES,
         };
         (self.modify_user.rate() * seconds).ceil().max(2.0) as usize
     }

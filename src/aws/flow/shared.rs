@@ -18,7 +18,7 @@ use crate::clock::SharedClock;
 const ALONE: usize = 3;
 
 /// How long a common read waits for company.
-const GATHER: Duration = Duration::from_millis(100);
+const GATHER: Duration = Duration::from_millis(250);
 
 /// As many reads in [`LATELY`] make company likely enough to wait for it.
 const BUSY: f64 = 40.0;
