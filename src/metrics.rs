@@ -267,6 +267,11 @@ impl Metrics {
             .observe(&[service, operation], took);
     }
 
+    /// Notes how many calls a second of a kind may be made in a place at the moment.
+    pub fn aws_budget(&self, place: &str, budget: &'static str, rate: f64) {
+        self.families.work.aws_budget.set(&[place, budget], rate);
+    }
+
     /// Counts a failed read or write of the store.
     pub fn store_error(&self) {
         self.families.process.store_errors.add(&[], 1);

@@ -26,6 +26,34 @@ pub struct Place {
     pub secrets_manager_endpoint: Option<String>,
     /// Where ElastiCache answers, if not at its public endpoint.
     pub elasticache_endpoint: Option<String>,
+    /// How many calls may be made there.
+    pub budgets: Budgets,
+}
+
+/// How many calls a second may be made in a place, of each kind.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Budgets {
+    /// ModifyUser. AWS publishes no figure.
+    pub modify_user: u32,
+    /// PutSecretValue and UpdateSecretVersionStage together, of which AWS allows 50 ("AWS Secrets Manager
+    /// quotas").
+    pub secrets_manager_writes: u32,
+    /// DescribeSecret, ListSecretVersionIds, GetSecretValue and ListSecrets together. AWS allows thousands
+    /// of some of them and 100 of ListSecrets.
+    pub secrets_manager_reads: u32,
+    /// ElastiCache's Describe operations together. AWS publishes no figure.
+    pub elasticache_reads: u32,
+}
+
+impl Default for Budgets {
+    fn default() -> Self {
+        Self {
+            modify_user: 10,
+            secrets_manager_writes: 50,
+            secrets_manager_reads: 500,
+            elasticache_reads: 20,
+        }
+    }
 }
 
 /// A role to assume.

@@ -48,7 +48,12 @@ pub async fn connect(place: &Place, clock: SharedClock, metrics: Arc<Metrics>) -
         loader = loader.app_name(name);
     }
     let config = assume(loader.load().await, place).await;
-    ports(&config, place, Calls { clock, metrics })
+    let calls = Calls {
+        clock: clock.clone(),
+        metrics: metrics.clone(),
+    };
+    let ports = ports(&config, place, calls);
+    super::governed(ports, &place.name, &place.budgets, &clock, &metrics)
 }
 
 /// The ports over a loaded SDK configuration.

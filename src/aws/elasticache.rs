@@ -37,10 +37,14 @@ const fn operation(name: &'static str) -> Operation {
     }
 }
 
-/// How many users to ask for in a page: the most that ElastiCache's other listings give.
+/// How many entries to ask for in a page: the most that ElastiCache's listings give where that is
+/// documented.
 const PAGE: i32 = 100;
 
-/// How many pages of users there are at most: AWS's quota is 1,000 users, which may be raised.
+/// How many serverless caches to ask for in a page: the service model's default and most.
+const PAGE_OF_SERVERLESS_CACHES: i32 = 50;
+
+/// How many pages there are at most: AWS's quota is 1,000 users, which may be raised.
 const PAGES: u32 = 100;
 
 /// Reads and changes ElastiCache.
@@ -107,14 +111,23 @@ impl UsersReader for ElastiCache {
         let group = only(USER_GROUPS, id, "UserGroupNotFound", reply.user_groups, |group| {
             is(group.user_group_id(), id)
         })?;
-        if group.replication_groups.is_none() && group.serverless_caches.is_none() {
-            return Err(incomplete(USER_GROUPS, id, "the user group says nothing of caches"));
+        user_group(id, group)
+    }
+
+    async fn user_groups(&self) -> AwsResult<Vec<UserGroup>> {
+        let mut groups = Vec::new();
+        let mut pages = Pages::new(USER_GROUPS, "*", PAGES);
+        loop {
+            let call = self.client.describe_user_groups().max_records(PAGE);
+            let reply = self
+                .calls
+                .run(USER_GROUPS, "*", call.set_marker(pages.marker()).send())
+                .await?;
+            groups.extend(readable(reply.user_groups, types::UserGroup::user_group_id, user_group));
+            if !pages.turn(reply.marker)? {
+                return Ok(groups);
+            }
         }
-        Ok(UserGroup {
-            id: id.to_owned(),
-            replication_groups: group.replication_groups.unwrap_or_default(),
-            serverless_caches: group.serverless_caches.unwrap_or_default(),
-        })
     }
 
     async fn replication_group(&self, id: &str) -> AwsResult<ReplicationGroup> {
@@ -131,6 +144,21 @@ impl UsersReader for ElastiCache {
         replication_group(id, group)
     }
 
+    async fn replication_groups(&self) -> AwsResult<Vec<ReplicationGroup>> {
+        let mut groups = Vec::new();
+        let mut pages = Pages::new(REPLICATION_GROUPS, "*", PAGES);
+        loop {
+            let call = self.client.describe_replication_groups().max_records(PAGE);
+            let call = call.set_marker(pages.marker());
+            let reply = self.calls.run(REPLICATION_GROUPS, "*", call.send()).await?;
+            let named = types::ReplicationGroup::replication_group_id;
+            groups.extend(readable(reply.replication_groups, named, replication_group));
+            if !pages.turn(reply.marker)? {
+                return Ok(groups);
+            }
+        }
+    }
+
     async fn cache_cluster(&self, id: &str) -> AwsResult<CacheCluster> {
         let call = self
             .client
@@ -143,23 +171,29 @@ impl UsersReader for ElastiCache {
         let cluster = only(operation, id, unknown, reply.cache_clusters, |cluster| {
             is(cluster.cache_cluster_id(), id)
         })?;
-        let node = |node: types::CacheNode| {
-            let missing = |what| incomplete(CACHE_CLUSTERS, id, what);
-            let status = node
-                .cache_node_status()
-                .ok_or_else(|| missing("a node has no status"))?;
-            let address = endpoint(node.endpoint.as_ref()).ok_or_else(|| AwsError {
-                // A node that is being created is listed before it has an address.
-                class: ErrorClass::Changing,
-                ..missing("a node has no endpoint")
-            })?;
-            Ok((address, status.eq_ignore_ascii_case("available")))
-        };
-        let nodes = cluster.cache_nodes.unwrap_or_default().into_iter().map(node);
-        Ok(CacheCluster {
-            id: id.to_owned(),
-            nodes: nodes.collect::<AwsResult<_>>()?,
-        })
+        cache_cluster(id, cluster)
+    }
+
+    async fn cache_clusters(&self) -> AwsResult<Vec<CacheCluster>> {
+        let mut clusters = Vec::new();
+        let mut pages = Pages::new(CACHE_CLUSTERS, "*", PAGES);
+        loop {
+            let call = self
+                .client
+                .describe_cache_clusters()
+                .show_cache_node_info(true)
+                .max_records(PAGE);
+            let call = call.set_marker(pages.marker());
+            let reply = self.calls.run(CACHE_CLUSTERS, "*", call.send()).await?;
+            clusters.extend(readable(
+                reply.cache_clusters,
+                types::CacheCluster::cache_cluster_id,
+                cache_cluster,
+            ));
+            if !pages.turn(reply.marker)? {
+                return Ok(clusters);
+            }
+        }
     }
 
     async fn serverless_cache(&self, name: &str) -> AwsResult<ServerlessCache> {
@@ -173,17 +207,25 @@ impl UsersReader for ElastiCache {
         let cache = only(operation, name, unknown, reply.serverless_caches, |cache| {
             is(cache.serverless_cache_name(), name)
         })?;
-        let missing = |what| incomplete(SERVERLESS_CACHES, name, what);
-        let status = cache.status().ok_or_else(|| missing("the cache has no status"))?;
-        let shown = [cache.endpoint.as_ref(), cache.reader_endpoint.as_ref()]
-            .into_iter()
-            .flatten();
-        let addresses = shown.map(|shown| endpoint(Some(shown)).ok_or_else(|| missing("an endpoint has no address")));
-        Ok(ServerlessCache {
-            name: name.to_owned(),
-            endpoints: addresses.collect::<AwsResult<_>>()?,
-            available: status.eq_ignore_ascii_case("available"),
-        })
+        serverless_cache(name, cache)
+    }
+
+    async fn serverless_caches(&self) -> AwsResult<Vec<ServerlessCache>> {
+        let mut caches = Vec::new();
+        let mut pages = Pages::new(SERVERLESS_CACHES, "*", PAGES);
+        loop {
+            let call = self
+                .client
+                .describe_serverless_caches()
+                .max_results(PAGE_OF_SERVERLESS_CACHES);
+            let call = call.set_next_token(pages.marker());
+            let reply = self.calls.run(SERVERLESS_CACHES, "*", call.send()).await?;
+            let named = types::ServerlessCache::serverless_cache_name;
+            caches.extend(readable(reply.serverless_caches, named, serverless_cache));
+            if !pages.turn(reply.next_token)? {
+                return Ok(caches);
+            }
+        }
     }
 }
 
@@ -201,6 +243,64 @@ impl UsersWriter for ElastiCache {
         let reply = self.calls.run(MODIFY_USER, user_id, call.send()).await?;
         answers(MODIFY_USER, user_id, is(reply.user_id(), user_id))
     }
+}
+
+/// What can be read of a listing's page. The rest is asked for singly by whoever needs it, and then
+/// found to be unreadable.
+fn readable<S, T>(page: Option<Vec<S>>, id: fn(&S) -> Option<&str>, read: fn(&str, S) -> AwsResult<T>) -> Vec<T> {
+    let one = |shown: S| {
+        let id = id(&shown)?.to_ascii_lowercase();
+        read(&id, shown).ok()
+    };
+    page.unwrap_or_default().into_iter().filter_map(one).collect()
+}
+
+/// The user group that was asked for as `id`.
+fn user_group(id: &str, group: types::UserGroup) -> AwsResult<UserGroup> {
+    if group.replication_groups.is_none() && group.serverless_caches.is_none() {
+        return Err(incomplete(USER_GROUPS, id, "the user group says nothing of caches"));
+    }
+    Ok(UserGroup {
+        id: id.to_owned(),
+        replication_groups: group.replication_groups.unwrap_or_default(),
+        serverless_caches: group.serverless_caches.unwrap_or_default(),
+    })
+}
+
+/// The cache cluster that was asked for as `id`.
+fn cache_cluster(id: &str, cluster: types::CacheCluster) -> AwsResult<CacheCluster> {
+    let node = |node: types::CacheNode| {
+        let missing = |what| incomplete(CACHE_CLUSTERS, id, what);
+        let status = node
+            .cache_node_status()
+            .ok_or_else(|| missing("a node has no status"))?;
+        let address = endpoint(node.endpoint.as_ref()).ok_or_else(|| AwsError {
+            // A node that is being created is listed before it has an address.
+            class: ErrorClass::Changing,
+            ..missing("a node has no endpoint")
+        })?;
+        Ok((address, status.eq_ignore_ascii_case("available")))
+    };
+    let nodes = cluster.cache_nodes.unwrap_or_default().into_iter().map(node);
+    Ok(CacheCluster {
+        id: id.to_owned(),
+        nodes: nodes.collect::<AwsResult<_>>()?,
+    })
+}
+
+/// The serverless cache that was asked for as `name`.
+fn serverless_cache(name: &str, cache: types::ServerlessCache) -> AwsResult<ServerlessCache> {
+    let missing = |what| incomplete(SERVERLESS_CACHES, name, what);
+    let status = cache.status().ok_or_else(|| missing("the cache has no status"))?;
+    let shown = [cache.endpoint.as_ref(), cache.reader_endpoint.as_ref()]
+        .into_iter()
+        .flatten();
+    let addresses = shown.map(|shown| endpoint(Some(shown)).ok_or_else(|| missing("an endpoint has no address")));
+    Ok(ServerlessCache {
+        name: name.to_owned(),
+        endpoints: addresses.collect::<AwsResult<_>>()?,
+        available: status.eq_ignore_ascii_case("available"),
+    })
 }
 
 /// Whether AWS's word is ours. ElastiCache keeps ids in lower case, and spells the statuses of

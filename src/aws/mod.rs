@@ -8,6 +8,8 @@ mod call;
 mod connect;
 mod elasticache;
 pub mod error;
+mod flow;
+mod known;
 #[cfg(test)]
 mod mangled_tests;
 mod reply;
@@ -28,11 +30,13 @@ use crate::secret::Password;
 
 pub use connect::{CALL_TIMEOUT, connect};
 pub use error::{AwsError, ErrorClass};
+pub use flow::governed;
+pub use known::{KnownVersions, SecretReading};
 
 /// What the SDK's answers mean in our words, for whoever gets them without HTTP: a simulation.
 pub mod translation {
     pub use super::elasticache::{replication_group, user};
-    pub use super::secret_translation::{agreed, filters, listed_secret, selects, state};
+    pub use super::secret_translation::{agree, agreed, filters, listed_secret, selects, state};
 }
 
 /// What a read or write of AWS gives.
@@ -55,6 +59,18 @@ pub trait SecretsReader: Send + Sync {
     /// the listing's. Takes a name or an ARN.
     async fn secret(&self, secret: &str) -> AwsResult<SecretState>;
 
+    /// The same, without the listing if what is known makes it unnecessary: see [`KnownVersions`].
+    ///
+    /// # Errors
+    /// Those of [`SecretsReader::secret`].
+    async fn secret_knowing(&self, secret: &str, known: &KnownVersions) -> AwsResult<SecretReading> {
+        let _ = known;
+        Ok(SecretReading {
+            state: self.secret(secret).await?,
+            listed: true,
+        })
+    }
+
     /// The value of one version, by version id: stage labels are read later than they are
     /// written.
     async fn value(&self, secret_arn: &str, version_id: &str) -> AwsResult<VersionValue>;
@@ -66,6 +82,10 @@ pub trait SecretsReader: Send + Sync {
 /// Changes Secrets Manager. Each request is dated `signed_at` and sent once.
 #[async_trait]
 pub trait SecretsWriter: Send + Sync {
+    /// Waits until one change may be made. So the wait is over before it is asked whether what the change
+    /// rests on is still fresh.
+    async fn ready(&self) {}
+
     /// Puts a version with this id (ClientRequestToken) under AWSPENDING.
     async fn put_pending(
         &self,
@@ -130,7 +150,7 @@ pub struct ServerlessCache {
     pub available: bool,
 }
 
-/// Reads ElastiCache. Every listing reads all pages.
+/// Reads ElastiCache. Every listing reads all pages; what it lacks may be there all the same.
 #[async_trait]
 pub trait UsersReader: Send + Sync {
     /// One user; an unknown one is an error of class [`ErrorClass::NotFound`].
@@ -142,19 +162,52 @@ pub trait UsersReader: Send + Sync {
     /// A user group.
     async fn user_group(&self, id: &str) -> AwsResult<UserGroup>;
 
+    /// All user groups of the place whose description can be read.
+    async fn user_groups(&self) -> AwsResult<Vec<UserGroup>> {
+        Err(AwsError::internal("user_groups", "this reader lists none"))
+    }
+
     /// A replication group.
     async fn replication_group(&self, id: &str) -> AwsResult<ReplicationGroup>;
+
+    /// All replication groups of the place whose description can be read.
+    async fn replication_groups(&self) -> AwsResult<Vec<ReplicationGroup>> {
+        Err(AwsError::internal("replication_groups", "this reader lists none"))
+    }
 
     /// A cache cluster, with its nodes.
     async fn cache_cluster(&self, id: &str) -> AwsResult<CacheCluster>;
 
+    /// All cache clusters, with their nodes of the place whose description can be read.
+    async fn cache_clusters(&self) -> AwsResult<Vec<CacheCluster>> {
+        Err(AwsError::internal("cache_clusters", "this reader lists none"))
+    }
+
     /// A serverless cache.
     async fn serverless_cache(&self, name: &str) -> AwsResult<ServerlessCache>;
+
+    /// All serverless caches of the place whose description can be read.
+    async fn serverless_caches(&self) -> AwsResult<Vec<ServerlessCache>> {
+        Err(AwsError::internal("serverless_caches", "this reader lists none"))
+    }
 }
 
 /// Changes ElastiCache. The request is dated `signed_at` and sent once.
 #[async_trait]
 pub trait UsersWriter: Send + Sync {
+    /// Waits until one change may be made, as [`SecretsWriter::ready`] does.
+    async fn ready(&self) {}
+
+    /// How many changes a second may be made at the moment.
+    fn rate(&self) -> f64 {
+        f64::INFINITY
+    }
+
+    /// How many changes to prepare at the same time, so that each is made while what it rests on is fresh.
+    fn at_once(&self) -> usize {
+        usize::MAX
+    }
+
     /// Replaces the user's passwords by these, at most two.
     async fn set_passwords(&self, user_id: &str, passwords: &[Password], signed_at: Timestamp) -> AwsResult<()>;
 }

@@ -37,7 +37,7 @@ pub async fn agreed<F: Future<Output = AwsResult<Reading>>>(read: impl Fn() -> F
 /// Whether both readings have the labels that matter on the same versions. Both are eventually
 /// consistent. A version that only DescribeSecret shows is no contradiction in itself
 /// (RotateSecret leaves such, without a value), but it is what a lagging listing looks like too.
-fn agree(described: &DescribeSecretOutput, listed: &[SecretVersionsListEntry]) -> bool {
+pub fn agree(described: &DescribeSecretOutput, listed: &[SecretVersionsListEntry]) -> bool {
     if described.deleted_date.is_some() {
         return true;
     }

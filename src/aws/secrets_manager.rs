@@ -14,8 +14,8 @@ use zeroize::Zeroizing;
 use super::body_limit::BodyLimit;
 use super::call::{Calls, Operation};
 use super::reply::{Pages, answers, incomplete, is_about_secret, lists_versions_of};
-use super::secret_translation::{Reading, agreed, filters, listed_secret, selects, state};
-use super::{AwsResult, ListedSecret, SecretsReader, SecretsWriter, system_time};
+use super::secret_translation::{Reading, agree, agreed, filters, listed_secret, selects, state};
+use super::{AwsResult, KnownVersions, ListedSecret, SecretReading, SecretsReader, SecretsWriter, system_time};
 use crate::clock::Timestamp;
 use crate::policy::Selection;
 use crate::rotation::observation::{AWSCURRENT, AWSPENDING, SecretState, VersionValue};
@@ -67,7 +67,10 @@ impl SecretsManager {
 
     async fn describe(&self, secret: &str) -> AwsResult<DescribeSecretOutput> {
         let call = self.client.describe_secret().secret_id(secret).send();
-        self.calls.run(DESCRIBE, secret, call).await
+        let described = self.calls.run(DESCRIBE, secret, call).await?;
+        let about_it = is_about_secret(secret, described.arn(), described.name());
+        answers(DESCRIBE, secret, about_it)?;
+        Ok(described)
     }
 
     async fn list_versions(&self, secret: &str) -> AwsResult<Vec<SecretVersionsListEntry>> {
@@ -100,11 +103,10 @@ impl SecretsManager {
     /// One reading: what DescribeSecret shows, and the listing's versions.
     async fn read(&self, secret: &str) -> AwsResult<Reading> {
         let described = self.describe(secret).await?;
-        answers(
-            DESCRIBE,
-            secret,
-            is_about_secret(secret, described.arn(), described.name()),
-        )?;
+        self.with_listing(secret, described).await
+    }
+
+    async fn with_listing(&self, secret: &str, described: DescribeSecretOutput) -> AwsResult<Reading> {
         // Only DescribeSecret works on a secret that is marked for deletion.
         let listed = if described.deleted_date.is_some() {
             Vec::new()
@@ -152,6 +154,23 @@ impl SecretsReader for SecretsManager {
     async fn secret(&self, secret: &str) -> AwsResult<SecretState> {
         let (described, listed) = agreed(|| self.read(secret)).await?;
         state(secret, described, listed)
+    }
+
+    async fn secret_knowing(&self, secret: &str, known: &KnownVersions) -> AwsResult<SecretReading> {
+        let described = self.describe(secret).await?;
+        if let Some(listed) = known.listing_beside(&described) {
+            let state = state(secret, described, listed)?;
+            return Ok(SecretReading {
+                state,
+                listed: !known.labels_may_move,
+            });
+        }
+        let (described, listed) = self.with_listing(secret, described).await?;
+        let state = match agree(&described, &listed) {
+            true => state(secret, described, listed)?,
+            false => self.secret(secret).await?,
+        };
+        Ok(SecretReading { state, listed: true })
     }
 
     async fn value(&self, secret_arn: &str, version_id: &str) -> AwsResult<VersionValue> {

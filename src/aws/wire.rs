@@ -106,6 +106,7 @@ impl Wire {
             role: None,
             secrets_manager_endpoint: Some(self.url.clone()),
             elasticache_endpoint: Some(self.url.clone()),
+            budgets: crate::policy::Budgets::default(),
         }
     }
 }

@@ -78,6 +78,17 @@ pub(super) struct RawPlace {
     pub(super) endpoint_url: Option<String>,
     pub(super) secrets_manager_endpoint_url: Option<String>,
     pub(super) elasticache_endpoint_url: Option<String>,
+    pub(super) budget: Option<Table<RawBudget>>,
+}
+
+/// `budget`: calls a second.
+#[derive(Clone, Default, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawBudget {
+    pub(super) modify_user: Option<i64>,
+    pub(super) secrets_manager_writes: Option<i64>,
+    pub(super) secrets_manager_reads: Option<i64>,
+    pub(super) elasticache_reads: Option<i64>,
 }
 
 /// `[policy.NAME]`, and `[defaults]`.

@@ -33,7 +33,18 @@ impl Engine {
             Ending::Store(error) => Err(error),
             Ending::TakesTime => {
                 self.settle_sight(key, Some(Phase::Rotating), None, None);
-                Ok(self.pause(poll_interval(&policy.retry, 0)))
+                Ok(self.pause(self.poll_pause(key, policy, 0)))
+            }
+            Ending::NoTurn => {
+                let phase = (!record_in_flight(&record)).then_some(Phase::Due);
+                let detail = "waits for its turn: AWS takes only so many changes of users a second".to_owned();
+                self.settle_sight(key, phase.or(Some(Phase::Rotating)), None, Some(detail));
+                Ok(self.asks_again())
+            }
+            Ending::NoRoom => {
+                let detail = self.words_of(&self.state(), policy, key, HeldBy::MaxInFlight);
+                self.settle_sight(key, Some(Phase::Overlap), None, Some(detail));
+                Ok(self.pause(policy.retry.max))
             }
             Ending::Failed(step, error) => match error.class {
                 ErrorClass::Busy => {
@@ -132,9 +143,8 @@ impl Engine {
         self.settle_sight(key, Some(Phase::Rotating), Some(step), Some(detail));
         let looks = self.count_look(key);
         Ok(self.pause(match reason {
-            WaitReason::Modifying | WaitReason::StatusUnsettled | WaitReason::Settling if !overdue => {
-                poll_interval(&policy.retry, looks)
-            }
+            WaitReason::Modifying if !overdue => self.poll_pause(key, policy, looks),
+            WaitReason::StatusUnsettled | WaitReason::Settling if !overdue => poll_interval(&policy.retry, looks),
             // Each of these looks costs logins, some of them failing ones, on which people alarm.
             _ => policy.retry.delay(looks.saturating_add(1), self.chance()),
         }))
@@ -298,4 +308,8 @@ impl Engine {
     fn pause(&self, span: Duration) -> Wake {
         Wake::Past(self.clock.monotonic().saturating_add(span))
     }
+}
+
+fn record_in_flight(record: &Record) -> bool {
+    record.rotation.is_some() || record.retirement.is_some()
 }

@@ -1,5 +1,6 @@
 //! One secret, as the running engine knows it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::aws::ListedSecret;
@@ -10,6 +11,8 @@ use crate::rotation::status::Phase;
 use crate::rotation::step::Step;
 
 use super::holds::HeldBy;
+use super::memory::Memory;
+use super::polls::Polled;
 
 /// One secret, as the running engine knows it.
 pub(super) struct Entry {
@@ -36,6 +39,14 @@ pub(super) struct Entry {
     pub(super) woken: bool,
     /// Whether no policy has it any more, and only the drive under way keeps it here.
     pub(super) leaving: bool,
+    /// What later looks need not read again.
+    pub(super) memory: Option<Box<Memory>>,
+    /// The user whose change is waited for.
+    pub(super) polled: Option<Polled>,
+    /// The id of its user and the groups that it is in, as last seen.
+    pub(super) user: Option<(String, BTreeSet<String>)>,
+    /// Whether the drive under way ended because a group of its user is busy.
+    pub(super) refused_as_busy: bool,
     /// How often it was looked at in vain since something last changed.
     pub(super) looks: u32,
     /// Whether others wait for its first look, to know which user it names. Nobody waits for one
@@ -78,6 +89,10 @@ impl Entry {
             driven: false,
             woken: false,
             leaving: false,
+            memory: None,
+            polled: None,
+            user: None,
+            refused_as_busy: false,
             looks: 0,
             awaited: true,
         }

@@ -4,22 +4,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::aws::{AwsError, ErrorClass, PlacePorts};
-use crate::clock::{Timestamp, after};
+use crate::clock::{Timestamp, after, between};
 use crate::metrics::StepOutcome;
 use crate::policy::Policy;
 use crate::rotation::drift::check_after_start;
-use crate::rotation::event::Request;
-use crate::rotation::observation::{AWSCURRENT, Observation};
-use crate::rotation::plan::{Context, Decision, Facts, Hold, dues, facts, plan};
+use crate::rotation::event::{Event, Request};
+use crate::rotation::observation::{AWSCURRENT, Observation, Proof};
+use crate::rotation::plan::{Action, Context, Decision, Facts, Hold, dues, facts, plan};
 use crate::rotation::reason::WaitReason;
 use crate::rotation::state::Record;
 use crate::rotation::status::Phase;
 use crate::rotation::step::Step;
 use crate::store::StoreError;
 
+use tokio::sync::OwnedSemaphorePermit;
+
 use super::Engine;
 use super::entry::Entry;
 use super::holds::HeldBy;
+use super::observe::Beginning;
 use super::queue::Wake;
 use super::report::standing;
 use super::running::Running;
@@ -33,12 +36,19 @@ const OBSERVATIONS: u32 = 6;
 /// defect.
 const DECISIONS: u32 = 64;
 
+/// Up to which length an overlap is bridged by what is remembered.
+const KEPT_THROUGH_OVERLAP: Duration = Duration::from_secs(3_000);
+
 /// How a drive ended.
 pub(super) enum Ending {
     /// With a decision to stand still.
     Decision(Decision),
     /// A change was made, and takes time to arrive.
     TakesTime,
+    /// It is not its turn to change its user.
+    NoTurn,
+    /// It is to be retired, and as many as may be are under way.
+    NoRoom,
     /// A call failed.
     Failed(Step, AwsError),
     /// The store failed.
@@ -53,17 +63,43 @@ pub(super) enum Ending {
 enum Turn {
     /// Look again: because a step was made, or because of this answer to one.
     LookAgain(Option<(Step, AwsError)>),
+    /// Look again with a listing of the versions, which the decision needs.
+    LookWithListing,
     End(Ending),
 }
 
 impl Engine {
     /// Drives a secret as far as it goes now, and puts it back into the queue.
-    pub(super) async fn drive(&self, key: &str) {
+    ///
+    /// Who only asks whether a change has arrived needs no place among those that are driven: so all of
+    /// them share one read.
+    pub(super) async fn drive(&self, key: &str, permit: OwnedSemaphorePermit) {
         let Some((policy, ports, arn)) = self.surroundings(key) else {
             self.without_surroundings(key);
             return;
         };
-        let ending = self.turns(key, &arn, &policy, &ports).await;
+        let (seen, _permit) = match self.polled(key) {
+            Some(_) if self.waits_in_the_row(key, &policy, ports.users_writer.at_once()) => (Err(Ending::NoTurn), None),
+            Some(polled) => {
+                drop(permit);
+                self.wake.notify_one();
+                let seen = self.poll(key, &policy, &ports, polled).await;
+                let permit = match &seen {
+                    Ok(_) => self.drives.clone().acquire_owned().await.ok(),
+                    Err(_) => None,
+                };
+                (seen.map(|seen| self.still_serves(&policy, seen)), permit)
+            }
+            None => (Ok(None), Some(permit)),
+        };
+        let ending = match seen {
+            Err(ending) => ending,
+            Ok(seen) if self.may_be_driven(key, &policy, ports.users_writer.at_once()) => {
+                let begin = seen.map_or(Beginning::Labels, Beginning::User);
+                self.turns(key, &arn, &policy, &ports, begin).await
+            }
+            Ok(_) => Ending::NoTurn,
+        };
         // What a policy that is gone decided is not remembered.
         let ending = if self.governs(&self.state(), key, &policy) {
             ending
@@ -104,7 +140,14 @@ impl Engine {
         Some((policy.clone(), ports.clone(), entry.secret.arn.clone()))
     }
 
-    async fn turns(&self, key: &str, arn: &str, policy: &Arc<Policy>, ports: &PlacePorts) -> Ending {
+    async fn turns(
+        &self,
+        key: &str,
+        arn: &str,
+        policy: &Arc<Policy>,
+        ports: &PlacePorts,
+        mut begin: Beginning,
+    ) -> Ending {
         let mut refusal = None;
         for _ in 0..OBSERVATIONS {
             if self.stop.is_cancelled() {
@@ -114,7 +157,9 @@ impl Engine {
                 return Ending::Superseded;
             };
             let started = self.clock.monotonic();
-            let observation = match self.observe(ports, arn).await {
+            let begins = std::mem::replace(&mut begin, Beginning::Labels);
+            let user_first = matches!(begins, Beginning::User(_));
+            let observation = match self.observe(key, ports, arn, begins).await {
                 Ok(observation) => observation,
                 Err(error) => {
                     self.count(Step::Observe, StepOutcome::Error, started);
@@ -122,11 +167,12 @@ impl Engine {
                 }
             };
             drop(leave);
-            match self.deliberate(key, policy, ports, observation).await {
+            match self.deliberate(key, policy, ports, observation, user_first).await {
                 // Refused again after a fresh look: reads lag behind what the refusal knows. Looking on
                 // would only repeat it.
                 Turn::LookAgain(Some((step, error))) if refusal.is_some() => return Ending::Failed(step, error),
                 Turn::LookAgain(cause) => refusal = cause,
+                Turn::LookWithListing => begin = Beginning::Listing,
                 Turn::End(ending) => return ending,
             }
         }
@@ -147,6 +193,7 @@ impl Engine {
         policy: &Arc<Policy>,
         ports: &PlacePorts,
         mut observation: Observation,
+        user_first: bool,
     ) -> Turn {
         for _ in 0..DECISIONS {
             let Some(record) = self.record_of(key) else {
@@ -155,13 +202,23 @@ impl Engine {
             let Some(decision) = self.decide(key, policy, &observation, &record) else {
                 return Turn::End(Ending::Superseded);
             };
+            if !observation.listed && needs_listing(&decision) {
+                return Turn::LookWithListing;
+            }
+            if user_first && !stands_by_logins(&decision) {
+                return Turn::LookAgain(None);
+            }
+            if let Some(ending) = self.has_to_wait(key, policy, ports, &decision) {
+                self.remember(key, &observation);
+                return Turn::End(ending);
+            }
             match decision {
                 Decision::Look(look) => {
                     let Some(_leave) = self.leave(key, policy) else {
                         return Turn::End(Ending::Superseded);
                     };
                     let started = self.clock.monotonic();
-                    if let Err(error) = self.look(ports, policy, &mut observation, look).await {
+                    if let Err(error) = self.look(key, ports, policy, &mut observation, look).await {
                         self.count(Step::Observe, StepOutcome::Error, started);
                         return Turn::End(Ending::Failed(Step::Observe, error));
                     }
@@ -172,53 +229,93 @@ impl Engine {
                     }
                 }
                 Decision::Act(action) => {
-                    if self.stop.is_cancelled() {
-                        return Turn::End(Ending::Stopping);
-                    }
                     let Some(_leave) = self.leave(key, policy) else {
                         return Turn::End(Ending::Superseded);
                     };
-                    if action.step() != Step::Repair
-                        && let Err(error) = self.halt_over(key, &record).await
-                    {
-                        return Turn::End(Ending::Store(error));
-                    }
-                    let step = action.step();
-                    let started = self.clock.monotonic();
-                    self.show_step(key, step);
-                    let stepped = self
-                        .act(
-                            Stage {
-                                key,
-                                ports,
-                                policy,
-                                observation,
-                            },
-                            action,
-                        )
-                        .await;
-                    match self.acted(key, step, started, stepped).await {
+                    self.remember(key, &observation);
+                    let stage = Stage {
+                        key,
+                        ports,
+                        policy,
+                        observation,
+                    };
+                    match self.carry_out(stage, action, &record).await {
                         Ok(next) => observation = next,
                         Err(turn) => return turn,
                     }
                 }
-                still => return Turn::End(Ending::Decision(still)),
+                still => {
+                    self.keep_what_serves(key, policy, &observation, &still);
+                    return Turn::End(Ending::Decision(still));
+                }
             }
         }
         tracing::error!(secret = key, "no decision after {DECISIONS} looks: please report this");
         Turn::End(Ending::TakesTime)
     }
 
+    async fn carry_out(&self, stage: Stage<'_>, action: Action, record: &Record) -> Result<Observation, Turn> {
+        let (key, policy, step) = (stage.key, stage.policy, action.step());
+        if self.stop.is_cancelled() {
+            return Err(Turn::End(Ending::Stopping));
+        }
+        if step != Step::Repair
+            && let Err(error) = self.halt_over(key, record).await
+        {
+            return Err(Turn::End(Ending::Store(error)));
+        }
+        let started = self.clock.monotonic();
+        self.show_step(key, step);
+        let stepped = self.act(stage, action).await;
+        self.acted(key, policy, step, started, stepped).await
+    }
+
+    /// What keeps a decision from being carried out just now.
+    fn has_to_wait(&self, key: &str, policy: &Policy, ports: &PlacePorts, decision: &Decision) -> Option<Ending> {
+        let retires = matches!(
+            decision,
+            Decision::Act(Action::Retire { .. }) | Decision::Note(Event::RetirementStarted { .. })
+        );
+        if retires && !self.state().take_room(key) {
+            return Some(Ending::NoRoom);
+        }
+        let changes = matches!(
+            decision,
+            Decision::Act(
+                Action::CreateSecret { .. } | Action::SetSecret { .. } | Action::Retire { .. } | Action::Repair { .. }
+            )
+        );
+        (changes && !self.take_turn(key, policy, ports.users_writer.at_once())).then_some(Ending::NoTurn)
+    }
+
+    /// Keeps what the next drive need not read again, if there will soon be one.
+    fn keep_what_serves(&self, key: &str, policy: &Policy, observation: &Observation, still: &Decision) {
+        match still {
+            Decision::Wait { step, .. } => {
+                self.change_seen(key, policy, observation, *step);
+                self.remember(key, observation);
+            }
+            Decision::Rest { phase: Phase::Due, .. } => self.remember(key, observation),
+            Decision::Rest {
+                phase: Phase::Overlap,
+                until,
+                ..
+            } if between(self.clock.now(), *until) < KEPT_THROUGH_OVERLAP => self.remember(key, observation),
+            _ => self.forget(key),
+        }
+    }
+
     async fn acted(
         &self,
         key: &str,
+        policy: &Policy,
         step: Step,
         started: Duration,
         stepped: Result<Stepped, StepError>,
     ) -> Result<Observation, Turn> {
         let outcome = match &stepped {
             Ok(_) => StepOutcome::Ok,
-            Err(StepError::Stale) => StepOutcome::Wait,
+            Err(StepError::Stale | StepError::NoTurn) => StepOutcome::Wait,
             Err(StepError::Aws(error)) if error.class == ErrorClass::Busy => StepOutcome::Wait,
             Err(_) => StepOutcome::Error,
         };
@@ -235,10 +332,12 @@ impl Engine {
             Ok(Stepped::GoOn(observation)) => return Ok(*observation),
             Ok(Stepped::LookAgain) | Err(StepError::Stale) => Turn::LookAgain(None),
             Ok(Stepped::TakesTime) => Turn::End(Ending::TakesTime),
+            Err(StepError::NoTurn) => Turn::End(Ending::NoTurn),
             Err(StepError::Store(error)) => Turn::End(Ending::Store(error)),
             // What the step took for granted is no longer so.
             Err(StepError::Aws(error)) if error.class == ErrorClass::Conflict => Turn::LookAgain(Some((step, error))),
             Err(StepError::Aws(error)) if error.class == ErrorClass::Busy => {
+                self.note_busy(key, policy, &error);
                 Turn::End(Ending::Decision(Decision::Wait {
                     reason: WaitReason::Modifying,
                     detail: error.to_string(),
@@ -387,6 +486,34 @@ fn hold<'a>(by: HeldBy, why: &'a str, until: Timestamp, record: &Record) -> Hold
 
 /// What a secret is told that would begin, until it is known whether it may.
 const ASKING: &str = "due";
+
+/// Whether a decision rests on versions as only a listing shows them: the choice of the next version's
+/// id, whatever stops the secret, and changes before which the versions are compared with another look.
+fn needs_listing(decision: &Decision) -> bool {
+    matches!(
+        decision,
+        Decision::Act(
+            Action::CreateSecret { .. }
+                | Action::Retire { unproven: true, .. }
+                | Action::Repair { .. }
+                | Action::RollBack { .. }
+        ) | Decision::Halt { .. }
+    )
+}
+
+/// Whether a decision holds although its user was read before the labels: because it waits or looks on,
+/// or because logins, which were made after both, are what it rests on.
+fn stands_by_logins(decision: &Decision) -> bool {
+    match decision {
+        Decision::Look(_) | Decision::Wait { .. } | Decision::Rest { .. } => true,
+        Decision::Act(Action::FinishSecret { proof, .. }) | Decision::Note(Event::Retired { proof, .. }) => {
+            !matches!(proof, Proof::Unproven(_))
+        }
+        Decision::Act(Action::Retire { unproven, .. }) => !unproven,
+        Decision::Note(Event::NodesRefusePrevious { .. } | Event::RetirementStarted { .. }) => true,
+        Decision::Act(_) | Decision::Note(_) | Decision::Halt { .. } => false,
+    }
+}
 
 fn rests_for(decision: &Decision, why: &str) -> bool {
     matches!(decision, Decision::Rest { detail: Some(told), .. } if told == why)

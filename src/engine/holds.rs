@@ -170,7 +170,22 @@ impl State {
             self.release_room();
             self.release_apart();
         }
+        self.turn_over(key);
         self.wake_released(&policy);
+    }
+
+    /// Whether a retirement may be begun now: it counts towards what is under way, too. It has its place
+    /// until the end of the drive, and keeps it if it has begun by then.
+    pub(super) fn take_room(&mut self, key: &str) -> bool {
+        if self.beginning.contains(key) || self.entries.get(key).is_some_and(Entry::in_flight) {
+            return true;
+        }
+        if self.room() == 0 {
+            self.no_room.put(key, Some(Timestamp::MIN_UTC));
+            return false;
+        }
+        self.beginning.insert(key.to_owned());
+        true
     }
 
     /// Keeps what a decision says of a hold.
@@ -192,6 +207,8 @@ impl State {
         self.no_room.take(key);
         self.beginning.remove(key);
         self.no_longer_kept_apart(key);
+        self.leaves_turns(key);
+        self.stop_polling(key);
         if let Some(radius) = self.blast_radii.get_mut(policy) {
             radius.remove(key);
         }

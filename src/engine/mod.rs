@@ -19,7 +19,9 @@ mod kept_apart;
 mod leave;
 mod log;
 mod logins;
+mod memory;
 mod observe;
+mod polls;
 pub mod queue;
 mod reload;
 mod repair;
@@ -31,6 +33,7 @@ mod settle;
 mod steps;
 mod succession;
 mod survey;
+mod turns;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -47,6 +50,7 @@ use crate::config::Config;
 use crate::login::Login;
 use crate::metrics::Metrics;
 use crate::policy::Policy;
+use crate::rotation::observation::Topology;
 use crate::rotation::plan::Claims;
 use crate::rotation::reason::AttentionReason;
 use crate::rotation::state::Record;
@@ -57,9 +61,11 @@ pub use settle::Settled;
 
 use blast_radius::BlastRadius;
 use entry::Entry;
+use polls::Pace;
 use queue::{Queue, Wake};
 use row::Row;
 use running::{InForce, Running};
+use turns::Turns;
 
 /// How many secrets are driven at once. Those that wait for AWS do not count: this bounds the
 /// looks and steps under way, so that none of them grows stale in a queue of its own making.
@@ -141,6 +147,14 @@ struct State {
     apart: BTreeMap<String, Row>,
     /// How much of each policy may go wrong at once.
     blast_radii: BTreeMap<String, BlastRadius>,
+    /// Who may change users just now.
+    turns: Turns,
+    /// How long changes take in each place.
+    paces: BTreeMap<String, Pace>,
+    /// The nodes of groups, by place and ids, and when they were last read.
+    topologies: BTreeMap<(String, BTreeSet<String>), (Duration, Topology)>,
+    /// Of which secrets something is remembered, and since when.
+    remembered: BTreeMap<String, Duration>,
 }
 
 impl Engine {
@@ -213,7 +227,12 @@ impl Engine {
 
     /// Notes a tick of the scheduler, and looks at what is due.
     pub fn tick(&self) {
-        self.state().last_tick = Some(self.clock.monotonic());
+        let now = self.clock.monotonic();
+        {
+            let mut state = self.state();
+            state.last_tick = Some(now);
+            state.forget_old(now);
+        }
         self.metrics.tick(self.clock.now());
         self.wake.notify_one();
     }
@@ -222,6 +241,7 @@ impl Engine {
     fn wake_secret(&self, key: &str) {
         {
             let mut state = self.state();
+            state.stop_polling(key);
             let Some(entry) = state.entries.get_mut(key) else {
                 return;
             };
@@ -252,11 +272,10 @@ impl Engine {
             let (engine, driver, driven) = (self.clone(), self.clone(), key.clone());
             self.tasks.spawn(async move {
                 // In a task of its own, so that a panic is a failed look and not a secret forgotten.
-                let drive = tokio::spawn(async move { driver.drive(&driven).await });
+                let drive = tokio::spawn(async move { driver.drive(&driven, permit).await });
                 if drive.await.is_err() {
                     engine.drive_panicked(&key);
                 }
-                drop(permit);
                 engine.wake.notify_one();
             });
         }

@@ -2,30 +2,79 @@
 
 use std::collections::BTreeSet;
 use std::sync::PoisonError;
+use std::time::Duration;
 
 use crate::aws::{AwsError, AwsResult, PlacePorts};
 use crate::inventory;
 use crate::planted::{PlantedBug, planted};
-use crate::policy::{Endpoint, Policy};
+use crate::policy::{Endpoint, Policy, Verify};
 use crate::rotation::observation::{AWSCURRENT, Credential, Node, Observation, Taken, Topology, User, UserSight};
 use crate::rotation::plan::Look;
 use crate::secret::Password;
 
 use super::Engine;
+use super::polls::SeenUser;
+
+/// For how long a list of nodes serves as the one before logins.
+const TOPOLOGY_SERVES: Duration = Duration::from_secs(60);
+
+/// What an observation begins with.
+pub(super) enum Beginning {
+    /// The labels, and a listing of the versions.
+    Listing,
+    /// The labels, and a listing if one is needed.
+    Labels,
+    /// The user, who was asked for a moment ago; then the labels.
+    User(SeenUser),
+}
 
 impl Engine {
-    /// Begins an observation. Its date is taken before the first read is sent.
-    pub(super) async fn observe(&self, ports: &PlacePorts, secret_arn: &str) -> AwsResult<Observation> {
-        let taken = Taken {
+    /// Begins an observation. Its date is taken before the first read is sent. Labels are read each time;
+    /// the listing of versions and their values are left out where what is remembered makes them
+    /// unnecessary.
+    pub(super) async fn observe(
+        &self,
+        key: &str,
+        ports: &PlacePorts,
+        secret_arn: &str,
+        with: Beginning,
+    ) -> AwsResult<Observation> {
+        let (with_listing, seen) = match with {
+            Beginning::Listing => (true, None),
+            Beginning::Labels => (false, None),
+            Beginning::User(seen) => (false, Some(seen)),
+        };
+        let taken = seen.as_ref().map_or_else(|| self.taken(), |seen| seen.taken);
+        let known = self.known_versions(key).filter(|_| !with_listing);
+        let (secret, listed) = match known {
+            Some(known) => {
+                let reading = ports.secrets.secret_knowing(secret_arn, &known).await?;
+                (reading.state, reading.listed)
+            }
+            None => (ports.secrets.secret(secret_arn).await?, true),
+        };
+        let mut observation = Observation::new(taken, secret);
+        observation.listed = listed;
+        if let Some(seen) = seen {
+            observation.user = UserSight::Seen(seen.user);
+        }
+        self.recall(key, &mut observation);
+        self.note_claim(&observation);
+        Ok(observation)
+    }
+
+    /// The moment at which an observation begins.
+    pub(super) fn taken(&self) -> Taken {
+        Taken {
             wall: self.clock.now(),
             monotonic: self.clock.monotonic(),
-        };
-        Ok(Observation::new(taken, ports.secrets.secret(secret_arn).await?))
+        }
     }
 
     /// Adds one look to an observation.
     pub(super) async fn look(
         &self,
+        key: &str,
         ports: &PlacePorts,
         policy: &Policy,
         observation: &mut Observation,
@@ -37,9 +86,20 @@ impl Engine {
                 observation.values.insert(version, value);
                 self.note_claim(observation);
             }
-            Look::User(user_id) => observation.user = UserSight::Seen(ports.users.user(&user_id).await?),
+            Look::User(user_id) => {
+                let user = ports.users.user(&user_id).await?;
+                if let Some(entry) = self.state().entries.get_mut(key) {
+                    entry.user = Some((user.id.clone(), user.groups.clone()));
+                }
+                observation.user = UserSight::Seen(user);
+            }
             Look::Topology => {
-                observation.topology = Some(self.topology(ports, policy, seen(observation)?).await?);
+                let user = seen(observation)?;
+                let topology = match self.topology_seen_lately(policy, user) {
+                    Some(topology) => topology,
+                    None => self.topology(ports, policy, user).await?,
+                };
+                observation.topology = Some(topology);
             }
             Look::Logins { username, credentials } => {
                 self.log_in(ports, policy, observation, &username, credentials).await?;
@@ -74,8 +134,27 @@ impl Engine {
     async fn topology(&self, ports: &PlacePorts, policy: &Policy, user: &User) -> AwsResult<Topology> {
         match inventory::topology(ports.users.as_ref(), user, &policy.endpoints).await {
             Err(_) if planted(PlantedBug::FailedDiscoveryAsNoNodes) => Ok(Topology::default()),
-            topology => topology,
+            Ok(topology) => {
+                let seen = (self.clock.monotonic(), topology.clone());
+                self.state().topologies.insert(groups_of(policy, user), seen);
+                Ok(topology)
+            }
+            Err(error) => Err(error),
         }
+    }
+
+    /// The nodes of these groups as they were a moment ago, where logins will be made on them: the list
+    /// is read anew after those, and must be the same. Whatever rests on the list alone reads it.
+    fn topology_seen_lately(&self, policy: &Policy, user: &User) -> Option<Topology> {
+        let now = self.clock.monotonic();
+        let mut state = self.state();
+        state
+            .topologies
+            .retain(|_, (seen_at, _)| now.saturating_sub(*seen_at) < TOPOLOGY_SERVES);
+        let (_, topology) = state.topologies.get(&groups_of(policy, user))?;
+        let asked = policy.verify == Verify::Login && user.on && policy.endpoints.is_empty();
+        let usable = topology.refusal.is_none() && topology.nodes.iter().any(|node| node.available);
+        (asked && usable).then(|| topology.clone())
     }
 
     /// One round of logins on every available node, and a look whether the nodes are still the
@@ -124,4 +203,9 @@ fn seen(observation: &Observation) -> AwsResult<&User> {
         UserSight::Seen(user) => Ok(user),
         UserSight::Unseen => Err(AwsError::internal("DescribeUsers", "the user was not looked at")),
     }
+}
+
+/// The place and the groups whose nodes are a user's.
+fn groups_of(policy: &Policy, user: &User) -> (String, BTreeSet<String>) {
+    (policy.place.clone(), user.groups.clone())
 }

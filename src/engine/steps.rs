@@ -1,11 +1,13 @@
 //! Steps: the seven ways in which rekeyd changes the world. Each stores its intent first, makes one
 //! call dated with its observation, and stores the outcome.
 
+use std::time::Duration;
+
 use secrecy::ExposeSecret;
 
 use crate::aws::{AwsError, AwsResult, ErrorClass, PlacePorts};
 use crate::planted::{PlantedBug, planted};
-use crate::policy::Policy;
+use crate::policy::{Overlap, Policy};
 use crate::rotation::event::Event;
 use crate::rotation::observation::{AWSCURRENT, Observation, Proof};
 use crate::rotation::plan::Action;
@@ -32,6 +34,8 @@ pub(super) enum StepError {
     Store(StoreError),
     /// The observation was too old to write on.
     Stale,
+    /// More change users than AWS takes changes: others go first.
+    NoTurn,
 }
 
 impl From<StoreError> for StepError {
@@ -73,7 +77,7 @@ impl Engine {
                 parent,
                 proof,
                 nodes,
-            } => self.finish_secret(&stage, version, parent, (proof, nodes)).await,
+            } => self.finish_secret(stage, version, parent, (proof, nodes)).await,
             Action::Retire {
                 user_id,
                 version,
@@ -97,7 +101,7 @@ impl Engine {
                 nodes,
             } => self.roll_back(&stage, version, previous, (proof, nodes)).await,
             Action::Abandon { version } => {
-                self.still_fresh(&stage)?;
+                self.in_time(&stage, stage.ports.secrets_writer.ready()).await?;
                 let (secret, signed_at) = (&stage.observation.secret, stage.observation.taken.wall);
                 stage
                     .ports
@@ -122,6 +126,36 @@ impl Engine {
         Ok(())
     }
 
+    /// Waits until a change may be made, no longer than what it rests on is fresh.
+    async fn in_time(&self, stage: &Stage<'_>, ready: impl Future<Output = ()>) -> Result<(), StepError> {
+        let age = self.clock.monotonic().saturating_sub(stage.observation.taken.monotonic);
+        let left = stage.policy.write_deadline.saturating_sub(age);
+        let is_ready = tokio::time::timeout(left, ready).await.is_ok();
+        match is_ready {
+            true => self.still_fresh(stage),
+            false if self.is_one_too_many(stage.key, stage.policy, stage.ports.users_writer.at_once()) => {
+                Err(StepError::NoTurn)
+            }
+            false => Err(StepError::Stale),
+        }
+    }
+
+    /// Makes a change of the secret in its turn, and again if AWS throttles it: it was not carried out, and
+    /// what it rests on is fresh still.
+    async fn write_in_turn<F: Future<Output = AwsResult<()>>>(
+        &self,
+        stage: &Stage<'_>,
+        write: impl Fn() -> F,
+    ) -> Result<AwsResult<()>, StepError> {
+        loop {
+            self.in_time(stage, stage.ports.secrets_writer.ready()).await?;
+            let written = answered(write().await);
+            if !matches!(&written, Err(error) if error.class == ErrorClass::Throttled) {
+                return Ok(written);
+            }
+        }
+    }
+
     /// Where only the number of passwords speaks, it must have been read while the labels were
     /// what they are: another replica may have begun a rotation between the two reads.
     pub(super) async fn labels_unchanged(&self, stage: &Stage<'_>) -> Result<(), StepError> {
@@ -136,7 +170,7 @@ impl Engine {
 
     async fn finish_secret(
         &self,
-        stage: &Stage<'_>,
+        stage: Stage<'_>,
         version: String,
         parent: String,
         (proof, nodes): (Proof, usize),
@@ -147,27 +181,40 @@ impl Engine {
             nodes,
         };
         self.record(stage.key, intent).await?;
-        self.still_fresh(stage)?;
+        self.still_fresh(&stage)?;
         let from = match planted(PlantedBug::ForgetCompareAndSwap) {
-            true => carrier_of_current(stage, &parent).await?,
+            true => carrier_of_current(&stage, &parent).await?,
             false => parent.clone(),
         };
-        self.move_current(stage, &from, &version).await?;
+        self.move_current(&stage, &from, &version).await?;
+        if stage.policy.overlap == Overlap::For(Duration::ZERO) {
+            // Its retirement follows, and takes its place among those that may be under way.
+            self.state().beginning.insert(stage.key.to_owned());
+        }
         let outcome = Event::Promoted {
-            version,
-            previous: parent,
+            version: version.clone(),
+            previous: parent.clone(),
             proof: Some(proof),
             nodes,
         };
         self.record(stage.key, outcome).await?;
-        Ok(Stepped::LookAgain)
+        if matches!(proof, Proof::Unproven(_)) {
+            // What follows would rest on the number of passwords, which was read before this.
+            return Ok(Stepped::LookAgain);
+        }
+        let now = self.clock.now();
+        Ok(Stepped::GoOn(Box::new(
+            stage.observation.with_current(&version, &parent, now),
+        )))
     }
 
     /// Moves AWSCURRENT, if `from` carries it still.
     pub(super) async fn move_current(&self, stage: &Stage<'_>, from: &str, to: &str) -> Result<(), StepError> {
         let (secret, signed_at) = (&stage.observation.secret, stage.observation.taken.wall);
         let writer = &stage.ports.secrets_writer;
-        let moved = answered(writer.move_current(&secret.arn, from, to, signed_at).await);
+        let moved = self
+            .write_in_turn(stage, || writer.move_current(&secret.arn, from, to, signed_at))
+            .await?;
         self.note_refusal(stage.key, &moved).await?;
         Ok(moved?)
     }
@@ -209,7 +256,9 @@ impl Engine {
         self.still_fresh(&stage)?;
         let (secret, signed_at) = (&stage.observation.secret, stage.observation.taken.wall);
         let writer = &stage.ports.secrets_writer;
-        let put = answered(writer.put_pending(&secret.arn, &version, &text, signed_at).await);
+        let put = self
+            .write_in_turn(&stage, || writer.put_pending(&secret.arn, &version, &text, signed_at))
+            .await?;
         if put.as_ref().is_err_and(|error| error.class == ErrorClass::Conflict) && !tried {
             // Another replica made it, nobody here knows when: perhaps before it was asked for.
             let found = Event::RotationFound {
@@ -282,24 +331,31 @@ impl Engine {
         Ok(Stepped::TakesTime)
     }
 
+    /// Sends a user's passwords. A request that AWS throttles was not carried out; it is sent again in
+    /// its turn, as long as what it rests on is fresh.
     pub(super) async fn set_passwords(
         &self,
         stage: &Stage<'_>,
         user_id: &str,
         passwords: &[Password],
     ) -> Result<(), StepError> {
-        self.still_fresh(stage)?;
-        self.record(stage.key, Event::WriteStarted).await?;
-        self.still_fresh(stage)?;
+        let writer = &stage.ports.users_writer;
         let signed_at = stage.observation.taken.wall;
-        let written = stage
-            .ports
-            .users_writer
-            .set_passwords(user_id, passwords, signed_at)
-            .await;
-        let written = answered(written);
-        self.note_refusal(stage.key, &written).await?;
-        Ok(written.map_err(|error| withhold(error, passwords))?)
+        loop {
+            self.in_time(stage, writer.ready()).await?;
+            self.record(stage.key, Event::WriteStarted).await?;
+            self.still_fresh(stage)?;
+            let written = answered(writer.set_passwords(user_id, passwords, signed_at).await);
+            self.note_refusal(stage.key, &written).await?;
+            match written {
+                Ok(()) => {
+                    self.change_made(stage.key, stage.policy, user_id, writer.rate());
+                    return Ok(());
+                }
+                Err(error) if error.class == ErrorClass::Throttled => {}
+                Err(error) => return Err(StepError::Aws(withhold(error, passwords))),
+            }
+        }
     }
 }
 

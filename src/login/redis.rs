@@ -1,6 +1,7 @@
 //! Logins on Redis and Valkey nodes.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -21,11 +22,17 @@ pub const DEFAULT_CONCURRENCY: usize = 64;
 /// How long one login may take, unless told otherwise.
 pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(5);
 
+/// How many logins go on at once on one node: a hundred users of one cache are proved one after the other
+/// soon enough, and a node that is small does not feel it.
+const AT_ONE_NODE: usize = 8;
+
 /// Logs in over TLS: a fresh connection, AUTH and nothing else, the first line of the answer.
 pub struct RedisLogin {
     metrics: Arc<Metrics>,
     deadline: Duration,
     turns: Semaphore,
+    /// The turns at each node where somebody logs in or waits to.
+    at_node: Mutex<BTreeMap<Endpoint, Arc<Semaphore>>>,
     configs: TlsConfigs,
 }
 
@@ -37,8 +44,17 @@ impl RedisLogin {
             metrics,
             deadline,
             turns: Semaphore::new(concurrency.clamp(1, Semaphore::MAX_PERMITS)),
+            at_node: Mutex::default(),
             configs: TlsConfigs::default(),
         }
+    }
+
+    fn turns_at(&self, node: &Endpoint) -> Arc<Semaphore> {
+        // A map that is whole whatever panicked elsewhere.
+        let mut nodes = self.at_node.lock().unwrap_or_else(PoisonError::into_inner);
+        nodes.retain(|_, turns| Arc::strong_count(turns) > 1);
+        let turns = nodes.entry(node.clone());
+        turns.or_insert_with(|| Arc::new(Semaphore::new(AT_ONE_NODE))).clone()
     }
 
     async fn attempt(&self, node: &Endpoint, tls: &Tls, username: &str, password: &Password) -> LoginAnswer {
@@ -70,7 +86,10 @@ fn unanswered(error: &NoAnswer) -> LoginAnswer {
 #[async_trait]
 impl Login for RedisLogin {
     async fn login(&self, node: &Endpoint, tls: &Tls, username: &str, password: &Password) -> LoginAnswer {
-        // The semaphore is never closed, so there is always a turn.
+        // The semaphores are never closed, so there is always a turn. Who waits for a node's holds none of
+        // the others' turns.
+        let at_node = self.turns_at(node);
+        let _at_node = at_node.acquire().await;
         let _turn = self.turns.acquire().await;
         let attempt = self.attempt(node, tls, username, password);
         let answer = tokio::time::timeout(self.deadline, attempt).await.unwrap_or_else(|_| {

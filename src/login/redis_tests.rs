@@ -163,21 +163,22 @@ async fn a_node_that_hangs_costs_its_deadline_and_not_more() {
     assert_eq!((&first, &second), (&expected, &expected));
 }
 
-#[tokio::test]
-async fn no_more_logins_than_allowed_go_on_at_once() {
-    static OPEN: AtomicUsize = AtomicUsize::new(0);
-    static MOST: AtomicUsize = AtomicUsize::new(0);
-    let node = plain(|stream| {
+/// How many logins were under way at a node at most, of `count` that were asked for at once.
+async fn most_at_once(concurrency: usize, count: usize) -> usize {
+    let (open, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let counted = (open, most.clone());
+    let node = plain(move |stream| {
+        let (open, most) = counted.clone();
         std::thread::spawn(move || {
-            MOST.fetch_max(OPEN.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            most.fetch_max(open.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
             std::thread::sleep(Duration::from_millis(30));
-            OPEN.fetch_sub(1, Ordering::SeqCst);
+            open.fetch_sub(1, Ordering::SeqCst);
             drop(stream);
         });
     });
-    let logins = Arc::new(logins(DEFAULT_DEADLINE, 3));
+    let logins = Arc::new(logins(DEFAULT_DEADLINE, concurrency));
     let mut tasks = tokio::task::JoinSet::new();
-    for _ in 0..12 {
+    for _ in 0..count {
         let (logins, node) = (Arc::clone(&logins), node.clone());
         tasks.spawn(async move {
             let password = Password::new(GOOD.to_owned());
@@ -187,7 +188,17 @@ async fn no_more_logins_than_allowed_go_on_at_once() {
         });
     }
     while tasks.join_next().await.is_some() {}
-    assert_eq!(MOST.load(Ordering::SeqCst), 3);
+    most.load(Ordering::SeqCst)
+}
+
+#[tokio::test]
+async fn no_more_logins_than_allowed_go_on_at_once() {
+    assert_eq!(most_at_once(3, 12).await, 3);
+}
+
+#[tokio::test]
+async fn no_more_logins_go_on_at_one_node_than_it_bears() {
+    assert_eq!(most_at_once(DEFAULT_CONCURRENCY, 40).await, AT_ONE_NODE);
 }
 
 #[tokio::test]

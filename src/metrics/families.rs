@@ -101,6 +101,7 @@ pub(super) struct Work {
     pub(super) missed_windows: Counter,
     pub(super) aws_requests: Counter,
     pub(super) aws_request_duration: Histogram,
+    pub(super) aws_budget: Gauge,
 }
 
 impl Work {
@@ -158,6 +159,13 @@ impl Work {
                 "aws_requests_total",
                 &["service", "operation", "outcome"],
                 "Requests to AWS, by operation; outcome is ok or the class of the error.",
+            ),
+            aws_budget: Gauge::new(
+                registry,
+                "aws_budget",
+                &["place", "budget"],
+                "Calls a second that may be made in a place at the moment, by budget: halved when AWS throttles, and \
+                 growing back.",
             ),
             aws_request_duration: calls(
                 "aws_request_duration_seconds",

@@ -193,6 +193,9 @@ pub struct Observation {
     pub taken: Taken,
     /// The secret.
     pub secret: SecretState,
+    /// Whether its versions are known as a listing made for this look shows them. Otherwise those
+    /// without a label are known from an earlier one.
+    pub listed: bool,
     /// The values read, by version id.
     pub values: BTreeMap<String, VersionValue>,
     /// The user.
@@ -211,6 +214,7 @@ impl Observation {
         Self {
             taken,
             secret,
+            listed: true,
             values: BTreeMap::new(),
             user: UserSight::Unseen,
             topology: None,
@@ -230,6 +234,24 @@ impl Observation {
         version.created = Some(self.taken.wall);
         version.stages.insert(AWSPENDING.to_owned());
         self.values.insert(version_id.to_owned(), Ok(document));
+        self.listed = false;
+        self
+    }
+
+    /// Adds what a finish that just succeeded has made true: AWSCURRENT is on this version, and
+    /// AWSPREVIOUS on the one that it left, which AWS moves there by itself. The finish named the version
+    /// that it replaced, so nobody else had moved AWSCURRENT by then. The observation's date stays.
+    pub fn with_current(mut self, version_id: &str, replaced: &str, at: Timestamp) -> Self {
+        for version in self.secret.versions.values_mut() {
+            version.stages.remove(AWSCURRENT);
+            version.stages.remove(AWSPREVIOUS);
+        }
+        for (id, stage) in [(version_id, AWSCURRENT), (replaced, AWSPREVIOUS)] {
+            let version = self.secret.versions.entry(id.to_owned()).or_default();
+            version.stages.insert(stage.to_owned());
+        }
+        self.secret.last_changed = Some(at);
+        self.listed = false;
         self
     }
 }

@@ -41,6 +41,7 @@ mod lifecycle;
 mod lost_replies;
 mod lying_records;
 mod mangled_replies;
+mod many_at_once;
 mod metrics;
 mod moto;
 mod nodes;

@@ -89,7 +89,8 @@ fn each_kind_of_fault_strikes_the_call_that_it_is_meant_for() {
         (Kind::CrashBefore, true, None, None),
         (Kind::CrashAfter, true, Some("ok"), None),
         (Kind::ReplyLost, false, Some("ok"), Some("DispatchFailed")),
-        (Kind::Throttled, false, None, Some("Rate exceeded")),
+        // It is sent again in its turn, and nobody need be told.
+        (Kind::Throttled, false, Some("ok"), None),
         (Kind::ServerError, false, None, Some("InternalFailure")),
         (Kind::TimeoutBefore, false, None, Some("Timeout")),
         (Kind::TimeoutAfter, false, Some("ok"), Some("Timeout")),

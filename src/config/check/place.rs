@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::values;
-use crate::config::raw::{RawPlace, Table};
+use crate::config::raw::{RawBudget, RawPlace, Table};
 use crate::config::source::{Findings, KeyPath};
-use crate::policy::{Place, Role};
+use crate::policy::{Budgets, Place, Role};
 
 pub(super) fn check_all(raw: &BTreeMap<String, Table<RawPlace>>, findings: &mut Findings) -> BTreeMap<String, Place> {
     raw.iter()
@@ -42,5 +42,32 @@ fn check(name: &str, raw: &RawPlace, findings: &mut Findings) -> Place {
         role: role_arn.map(|arn| Role { arn, external_id }),
         secrets_manager_endpoint,
         elasticache_endpoint,
+        budgets: budgets(raw.budget.as_ref(), &path.join("budget"), findings),
+    }
+}
+
+/// The most calls a second that a budget may allow: what AWS allows of DescribeSecret.
+const MOST_CALLS: i64 = 40_000;
+
+fn budgets(raw: Option<&Table<RawBudget>>, path: &KeyPath, findings: &mut Findings) -> Budgets {
+    let default = Budgets::default();
+    let Some(Table(raw)) = raw else { return default };
+    let mut read = |key: &str, value: Option<i64>, default: u32| {
+        let value = value.map(|value| (value, path.join(key)));
+        super::read(value, default, values::within(1, MOST_CALLS), findings)
+    };
+    Budgets {
+        modify_user: read("modify_user", raw.modify_user, default.modify_user),
+        secrets_manager_writes: read(
+            "secrets_manager_writes",
+            raw.secrets_manager_writes,
+            default.secrets_manager_writes,
+        ),
+        secrets_manager_reads: read(
+            "secrets_manager_reads",
+            raw.secrets_manager_reads,
+            default.secrets_manager_reads,
+        ),
+        elasticache_reads: read("elasticache_reads", raw.elasticache_reads, default.elasticache_reads),
     }
 }

@@ -46,6 +46,7 @@ pub use claims::Claims;
 pub use decision::{Action, Decision, Look};
 pub use dues::{Dues, dues, proof_of_wave};
 pub use facts::{Facts, facts};
+pub use user::still_changing;
 
 #[cfg(test)]
 mod drift_tests;

@@ -47,6 +47,14 @@ pub(super) fn examine<'a>(subject: &Subject<'a>, context: &Context<'_>) -> Delib
     Ok(user)
 }
 
+/// The wait for a change of the user that is under way, if one is.
+pub fn still_changing(user: &User, step: Step) -> Option<Decision> {
+    match user.status {
+        UserStatus::Modifying | UserStatus::Other(_) => await_active(user, step).err(),
+        UserStatus::Active | UserStatus::Deleting => None,
+    }
+}
+
 /// Waits until the user may be changed.
 pub(super) fn await_active(user: &User, step: Step) -> Deliberation<()> {
     let (reason, status) = match &user.status {

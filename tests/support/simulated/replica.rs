@@ -163,6 +163,9 @@ impl Machine {
             users: ports.clone(),
             users_writer: ports,
         };
+        let clock: rekeyd::clock::SharedClock = self.clock.clone();
+        let budgets = config.places["main"].budgets;
+        let ports = rekeyd::aws::governed(ports, "main", &budgets, &clock, &metrics);
         let life = format!("{} {}", self.name, self.lives);
         let store = OpenStore::new(&self.disk, process.clone(), world.clone(), &life);
         let store = Arc::new(store.unwrap_or_else(|error| panic!("{error}")));

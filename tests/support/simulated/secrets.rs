@@ -5,8 +5,8 @@ use async_trait::async_trait;
 use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput;
 use aws_sdk_secretsmanager::primitives::DateTime;
 use aws_sdk_secretsmanager::types::{ReplicationStatusType, SecretListEntry, SecretVersionsListEntry, Tag};
-use rekeyd::aws::translation::{agreed, filters, listed_secret, selects, state};
-use rekeyd::aws::{AwsResult, ListedSecret, SecretsReader, SecretsWriter};
+use rekeyd::aws::translation::{agree, agreed, filters, listed_secret, selects, state};
+use rekeyd::aws::{AwsResult, KnownVersions, ListedSecret, SecretReading, SecretsReader, SecretsWriter};
 use rekeyd::clock::Timestamp;
 use rekeyd::policy::Selection;
 use rekeyd::rotation::observation::{SecretState, VersionValue};
@@ -21,13 +21,26 @@ const PAGE: i64 = 100;
 
 impl Wire {
     async fn reading(&self, secret: &str) -> AwsResult<(DescribeSecretOutput, Vec<SecretVersionsListEntry>)> {
+        let described = self.described(secret).await?;
+        self.with_listing(secret, described).await
+    }
+
+    async fn described(&self, secret: &str) -> AwsResult<DescribeSecretOutput> {
         let secret_id = secret.to_owned();
         let described = self.read(secret, sm::DescribeSecret { secret_id }).await?;
+        Ok(describe_secret_output(described))
+    }
+
+    async fn with_listing(
+        &self,
+        secret: &str,
+        described: DescribeSecretOutput,
+    ) -> AwsResult<(DescribeSecretOutput, Vec<SecretVersionsListEntry>)> {
         let listed = match described.deleted_date {
             Some(_) => Vec::new(),
             None => self.versions(secret).await?,
         };
-        Ok((describe_secret_output(described), listed))
+        Ok((described, listed))
     }
 
     async fn versions(&self, secret: &str) -> AwsResult<Vec<SecretVersionsListEntry>> {
@@ -59,6 +72,21 @@ impl SecretsReader for Wire {
     async fn secret(&self, secret: &str) -> AwsResult<SecretState> {
         let (described, listed) = agreed(|| self.reading(secret)).await?;
         state(secret, described, listed)
+    }
+
+    async fn secret_knowing(&self, secret: &str, known: &KnownVersions) -> AwsResult<SecretReading> {
+        let described = self.described(secret).await?;
+        if let Some(listed) = known.listing_beside(&described) {
+            let state = state(secret, described, listed)?;
+            let listed = !known.labels_may_move;
+            return Ok(SecretReading { state, listed });
+        }
+        let (described, listed) = self.with_listing(secret, described).await?;
+        let state = match agree(&described, &listed) {
+            true => state(secret, described, listed)?,
+            false => self.secret(secret).await?,
+        };
+        Ok(SecretReading { state, listed: true })
     }
 
     async fn value(&self, secret_arn: &str, version_id: &str) -> AwsResult<VersionValue> {

@@ -52,11 +52,24 @@ impl UsersReader for Wire {
             ..ec::DescribeUserGroups::default()
         };
         let group = the_one(self.read(id, request).await?.user_groups);
-        Ok(UserGroup {
-            id: id.to_owned(),
-            replication_groups: group.replication_groups,
-            serverless_caches: group.serverless_caches,
-        })
+        Ok(user_group(group))
+    }
+
+    async fn user_groups(&self) -> AwsResult<Vec<UserGroup>> {
+        let (mut groups, mut page) = (Vec::new(), None);
+        loop {
+            let request = ec::DescribeUserGroups {
+                max_records: Some(PAGE),
+                marker: page,
+                ..ec::DescribeUserGroups::default()
+            };
+            let reply = self.read("*", request).await?;
+            groups.extend(reply.user_groups.into_iter().map(user_group));
+            page = reply.marker;
+            if page.is_none() {
+                return Ok(groups);
+            }
+        }
     }
 
     async fn replication_group(&self, id: &str) -> AwsResult<ReplicationGroup> {
@@ -68,6 +81,29 @@ impl UsersReader for Wire {
         rekeyd::aws::translation::replication_group(id, replication_group(group))
     }
 
+    async fn replication_groups(&self) -> AwsResult<Vec<ReplicationGroup>> {
+        let (mut groups, mut page) = (Vec::new(), None);
+        loop {
+            let request = ec::DescribeReplicationGroups {
+                max_records: Some(PAGE),
+                marker: page,
+                ..ec::DescribeReplicationGroups::default()
+            };
+            let reply = self.read("*", request).await?;
+            for group in reply.replication_groups {
+                let id = group.replication_group_id.clone();
+                groups.push(rekeyd::aws::translation::replication_group(
+                    &id,
+                    replication_group(group),
+                )?);
+            }
+            page = reply.marker;
+            if page.is_none() {
+                return Ok(groups);
+            }
+        }
+    }
+
     async fn cache_cluster(&self, id: &str) -> AwsResult<CacheCluster> {
         let request = ec::DescribeCacheClusters {
             cache_cluster_id: Some(id.to_owned()),
@@ -75,14 +111,25 @@ impl UsersReader for Wire {
             ..ec::DescribeCacheClusters::default()
         };
         let cluster = the_one(self.read(id, request).await?.cache_clusters);
-        let node = |node: ec::CacheNodeOutput| {
-            let endpoint = node.endpoint.expect("nodes without processes have addresses");
-            (address(&endpoint), node.cache_node_status == "available")
-        };
-        Ok(CacheCluster {
-            id: id.to_owned(),
-            nodes: cluster.cache_nodes.into_iter().map(node).collect(),
-        })
+        Ok(cache_cluster(cluster))
+    }
+
+    async fn cache_clusters(&self) -> AwsResult<Vec<CacheCluster>> {
+        let (mut clusters, mut page) = (Vec::new(), None);
+        loop {
+            let request = ec::DescribeCacheClusters {
+                show_cache_node_info: Some(true),
+                max_records: Some(PAGE),
+                marker: page,
+                ..ec::DescribeCacheClusters::default()
+            };
+            let reply = self.read("*", request).await?;
+            clusters.extend(reply.cache_clusters.into_iter().map(cache_cluster));
+            page = reply.marker;
+            if page.is_none() {
+                return Ok(clusters);
+            }
+        }
     }
 
     async fn serverless_cache(&self, name: &str) -> AwsResult<ServerlessCache> {
@@ -91,15 +138,23 @@ impl UsersReader for Wire {
             ..ec::DescribeServerlessCaches::default()
         };
         let cache = the_one(self.read(name, request).await?.serverless_caches);
-        Ok(ServerlessCache {
-            name: name.to_owned(),
-            endpoints: [&cache.endpoint, &cache.reader_endpoint]
-                .into_iter()
-                .flatten()
-                .map(address)
-                .collect(),
-            available: cache.status.eq_ignore_ascii_case("available"),
-        })
+        Ok(serverless_cache(cache))
+    }
+
+    async fn serverless_caches(&self) -> AwsResult<Vec<ServerlessCache>> {
+        let (mut caches, mut page) = (Vec::new(), None);
+        loop {
+            let request = ec::DescribeServerlessCaches {
+                next_token: page,
+                ..ec::DescribeServerlessCaches::default()
+            };
+            let reply = self.read("*", request).await?;
+            caches.extend(reply.serverless_caches.into_iter().map(serverless_cache));
+            page = reply.next_token;
+            if page.is_none() {
+                return Ok(caches);
+            }
+        }
     }
 }
 
@@ -119,6 +174,37 @@ impl UsersWriter for Wire {
 fn the_one<T>(found: Vec<T>) -> T {
     let mut found = found.into_iter();
     found.next().expect("an answer that holds what was asked for")
+}
+
+fn user_group(group: ec::UserGroupOutput) -> UserGroup {
+    UserGroup {
+        id: group.user_group_id,
+        replication_groups: group.replication_groups,
+        serverless_caches: group.serverless_caches,
+    }
+}
+
+fn cache_cluster(cluster: ec::CacheClusterOutput) -> CacheCluster {
+    let node = |node: ec::CacheNodeOutput| {
+        let endpoint = node.endpoint.expect("nodes without processes have addresses");
+        (address(&endpoint), node.cache_node_status == "available")
+    };
+    CacheCluster {
+        id: cluster.cache_cluster_id,
+        nodes: cluster.cache_nodes.into_iter().map(node).collect(),
+    }
+}
+
+fn serverless_cache(cache: ec::ServerlessCacheOutput) -> ServerlessCache {
+    ServerlessCache {
+        endpoints: [&cache.endpoint, &cache.reader_endpoint]
+            .into_iter()
+            .flatten()
+            .map(address)
+            .collect(),
+        available: cache.status.eq_ignore_ascii_case("available"),
+        name: cache.serverless_cache_name,
+    }
 }
 
 fn address(endpoint: &ec::Endpoint) -> Endpoint {
