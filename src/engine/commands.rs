@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use crate::clock::after;
 use crate::rotation::event::{Event, Pause, Request};
 use crate::rotation::status::SecretStatus;
+use crate::secret::secret_arn_name;
 use crate::store::HistoryEntry;
 
 use super::control::{
@@ -73,6 +74,15 @@ impl Engine {
             });
         }
         Ok(chosen)
+    }
+}
+
+impl Engine {
+    /// The ARN of a secret that no policy has any more, by that ARN or its name. Its record is kept.
+    fn remembered(&self, wanted: &str) -> Option<String> {
+        let state = self.state();
+        let fits = |arn: &&String| *arn == wanted || secret_arn_name(arn) == Some(wanted);
+        state.records.keys().find(fits).cloned()
     }
 }
 
@@ -150,7 +160,10 @@ impl Control for Engine {
                     secrets: vec![wanted.to_owned()],
                     ..Selector::default()
                 };
-                self.select(&selector)?.into_iter().map(|(key, _)| key).next()
+                match self.select(&selector) {
+                    Ok(chosen) => chosen.into_iter().map(|(key, _)| key).next(),
+                    Err(error) => Some(self.remembered(wanted).ok_or(error)?),
+                }
             }
         };
         Ok(self.store.history(arn.as_deref(), limit).await?)

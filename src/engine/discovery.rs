@@ -1,27 +1,36 @@
-//! Which secrets there are: looked up at the start and every `discovery_interval`.
+//! Which secrets there are: looked up at the start and every `discovery_interval`, in each place by
+//! itself, so that one that does not answer delays no other.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::aws::{AwsError, ListedSecret};
+use tokio::task::{Id, JoinSet};
+
+use crate::aws::{AwsError, ErrorClass, ListedSecret, SecretsReader};
 use crate::clock::between;
 use crate::inventory::{self, Discovery};
 use crate::policy::{Policy, Selection};
 use crate::rotation::state::Record;
 
+use super::Engine;
 use super::entry::Entry;
+use super::membership::Claim;
 use super::queue::Wake;
-use super::{Engine, State};
 
 /// How soon a look-up that failed in part is repeated.
 const REPEAT_AFTER_FAILURE: Duration = Duration::from_secs(30);
 
+/// How many of a policy's named secrets that are known already a look asks for again, in turn. Whoever
+/// works on a secret notices that it is gone; this is for those that rest, and what 10,000 of them may
+/// cost is bounded.
+const ASKED_AGAIN: usize = 100;
+
 /// What a look for secrets looks up.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Scope {
-    /// All that the policies name and select.
-    Everything,
+    /// All that the policies name and select, but named ones that are known: of those only this turn's.
+    Everything(usize),
     /// What the look before did not find.
     Missing,
 }
@@ -33,35 +42,68 @@ enum Found {
     Everything,
     /// Some could not be looked up.
     Part,
+    /// Some are gone and were just being worked on, so that they could not leave.
+    LeftOver,
     /// Some were found and could not be stored.
     NotStored,
 }
 
+/// What a look asks for of a policy.
+struct Asked {
+    selection: Selection,
+    /// The secrets that are known by name and are not asked for this time.
+    taken_for_granted: BTreeSet<String>,
+}
+
 impl Engine {
-    /// Looks for secrets for ever. A panic in one look ends that look only.
+    /// Looks for the secrets of every policy at once, and not only when they are due to be looked for.
+    pub fn discover_again(&self) {
+        self.discover_again.send_replace(());
+    }
+
+    /// Looks for secrets for ever, in all places at the same time. A panic in one look ends that look only.
     pub(super) async fn discover_for_ever(self: Arc<Self>) {
+        let mut again = self.discover_again.subscribe();
+        let mut looks = JoinSet::new();
+        let mut places: BTreeMap<Id, String> = BTreeMap::new();
         loop {
-            let looking = tokio::spawn(self.clone().keep_discovering());
-            let stop = AbortOnDrop(looking.abort_handle());
-            let ended = looking.await;
-            drop(stop);
-            if ended.is_err_and(|error| error.is_cancelled()) {
-                return;
+            for place in self.running().places_at_work() {
+                if !places.values().any(|known| known == place) {
+                    let look = looks.spawn(self.clone().keep_discovering(place.clone()));
+                    places.insert(look.id(), place.clone());
+                }
             }
-            tracing::error!("looking for secrets failed badly: please report this; it goes on");
-            tokio::time::sleep(REPEAT_AFTER_FAILURE).await;
+            tokio::select! {
+                biased;
+                Some(ended) = looks.join_next_with_id() => {
+                    let (id, failed) = match ended {
+                        Ok((id, ())) => (id, false),
+                        Err(error) => (error.id(), true),
+                    };
+                    let place = places.remove(&id);
+                    if failed {
+                        tracing::error!(place, "looking for secrets failed badly: please report this; it goes on");
+                        tokio::time::sleep(REPEAT_AFTER_FAILURE).await;
+                    }
+                }
+                Ok(()) = again.changed() => {}
+                else => return,
+            }
         }
     }
 
-    /// After a look that failed in part, only what is missing is looked up again, until all of it
-    /// is due again: reading everything once more would feed the throttling that hid it.
-    async fn keep_discovering(self: Arc<Self>) {
+    /// Looks for the secrets of a place as long as a policy works there. After a look that failed in
+    /// part, only what is missing is looked up again, until all of it is due again: reading everything
+    /// once more would feed the throttling that hid it.
+    async fn keep_discovering(self: Arc<Self>, place: String) {
+        let mut again = self.discover_again.subscribe();
         let mut failures = 0_u32;
-        let mut scope = Scope::Everything;
+        let mut turn = 0;
+        let mut scope = Scope::Everything(turn);
         let mut began = self.clock.monotonic();
-        loop {
+        while self.running().places_at_work().any(|known| *known == place) {
             let interval = self.running().daemon.discovery_interval;
-            let found = self.discover(scope).await;
+            let found = self.discover(&place, scope).await;
             let pause = if found == Found::Everything {
                 failures = 0;
                 // Counted from the last look for everything, however long the missing took.
@@ -75,58 +117,93 @@ impl Engine {
                     .min(Duration::from_secs(1) * failures)
                     .min(interval)
             };
-            tokio::time::sleep(pause).await;
+            let at_once = tokio::select! {
+                biased;
+                Ok(()) = again.changed() => true,
+                () = tokio::time::sleep(pause) => false,
+            };
             let now = self.clock.monotonic();
             scope = match found {
-                Found::Part if now.saturating_sub(began) < interval => Scope::Missing,
-                _ => Scope::Everything,
+                Found::Part if !at_once && now.saturating_sub(began) < interval => Scope::Missing,
+                _ => {
+                    (began, turn) = (now, turn + 1);
+                    Scope::Everything(turn)
+                }
             };
-            if scope == Scope::Everything {
-                began = now;
-            }
         }
     }
 
-    /// Looks up the policies' secrets.
-    async fn discover(&self, scope: Scope) -> Found {
+    /// Looks up the secrets of a place's policies.
+    async fn discover(&self, place: &str, scope: Scope) -> Found {
         let mut all = Found::Everything;
-        let mut not_stored = BTreeSet::new();
         let running = self.running();
-        for policy in running.policies.values() {
-            let Some(ports) = running.ports.get(&policy.place) else {
+        let Some(ports) = running.ports.get(place) else {
+            return all;
+        };
+        let reader = ports.secrets.as_ref();
+        for policy in running.policies.values().filter(|policy| policy.place == place) {
+            let Some(asked) = self.in_scope(policy, scope) else {
                 continue;
             };
-            let Some(selection) = self.in_scope(policy, scope) else {
-                continue;
-            };
-            let found = inventory::discover(ports.secrets.as_ref(), &selection).await;
+            let found = inventory::discover(reader, &asked.selection).await;
             if !found.failed.is_empty() {
                 all = all.max(Found::Part);
             }
             for secret in &found.found {
                 if !self.adopt(policy, secret).await {
                     all = Found::NotStored;
-                    not_stored.insert(policy.place.clone());
                 }
             }
-            self.take_stock(policy, scope, &found.found, found.failed);
+            if scope != Scope::Missing && !self.take_stock(policy, reader, &asked, &found).await {
+                all = all.max(Found::LeftOver);
+            }
+            note_failures(&mut self.state().unresolved, policy, found.failed);
         }
-        let mut state = self.state();
-        state.discovered = true;
-        self.survey(&mut state, &not_stored);
-        if state.unread == 0 {
-            state.release_surveyed();
-        }
-        drop(state);
+        self.survey(&mut self.state(), place, all == Found::NotStored);
         self.wake.notify_one();
         all
     }
 
     /// What to look up for a policy; nothing if nothing is missing.
-    fn in_scope(&self, policy: &Policy, scope: Scope) -> Option<Selection> {
-        if scope == Scope::Everything {
-            return Some(policy.selection.clone());
+    fn in_scope(&self, policy: &Policy, scope: Scope) -> Option<Asked> {
+        match scope {
+            Scope::Everything(turn) => Some(self.everything(policy, turn)),
+            Scope::Missing => self.missing(policy).map(|selection| Asked {
+                selection,
+                taken_for_granted: BTreeSet::new(),
+            }),
         }
+    }
+
+    /// What a policy names and selects, but the named ones that are known and whose turn it is not.
+    fn everything(&self, policy: &Policy, turn: usize) -> Asked {
+        let state = self.state();
+        let mut known: BTreeMap<&str, &str> = BTreeMap::new();
+        for (key, entry) in &state.entries {
+            if entry.claims.get(&policy.name) == Some(&Claim::Seen) && !entry.lost {
+                known.insert(&entry.secret.name, key);
+                known.insert(key, key);
+            }
+        }
+        let mut asked = Asked {
+            selection: policy.selection.clone(),
+            taken_for_granted: BTreeSet::new(),
+        };
+        let all = policy.selection.secrets.len().max(1);
+        let first = turn.wrapping_mul(ASKED_AGAIN) % all;
+        let mut index = 0;
+        asked.selection.secrets.retain(|name| {
+            let its_turn = (index + all - first) % all < ASKED_AGAIN;
+            index += 1;
+            let known = known.get(name.as_str()).filter(|_| !its_turn);
+            asked.taken_for_granted.extend(known.map(|key| (*key).to_owned()));
+            known.is_none()
+        });
+        asked
+    }
+
+    /// What could not be looked up for a policy.
+    fn missing(&self, policy: &Policy) -> Option<Selection> {
         let state = self.state();
         let missing: Vec<&String> = state
             .unresolved
@@ -148,24 +225,17 @@ impl Engine {
     /// Makes an entry of a secret that has none yet; whether that succeeded.
     async fn adopt(&self, policy: &Policy, secret: &ListedSecret) -> bool {
         let known = {
-            let state = self.state();
-            match state.entries.get(&secret.arn) {
-                Some(entry) if entry.policy != policy.name => {
-                    let (first, second) = (&entry.policy, &policy.name);
-                    tracing::warn!(
-                        secret = secret.name,
-                        first,
-                        second,
-                        "two policies select this secret; the first keeps it"
-                    );
-                    return true;
-                }
-                Some(_) => return true,
-                None => state.records.get(&secret.arn).cloned(),
+            let mut state = self.state();
+            if state.entries.contains_key(&secret.arn) {
+                self.claim(&mut state, &secret.arn, policy);
+                return true;
             }
+            state.records.get(&secret.arn).cloned()
         };
         let now = self.clock.now();
-        let record = known.unwrap_or_else(|| Record::new(secret.arn.clone(), now));
+        let mut record = known.unwrap_or_else(|| Record::new(secret.arn.clone(), now));
+        let owner = self.owner_of(&record, policy);
+        record.policy = Some(owner.clone());
         // The fence of a secret without history runs from here, so the date must outlive a restart.
         if let Err(error) = self.store.save(&record, &[]).await {
             self.metrics.store_error();
@@ -176,68 +246,63 @@ impl Engine {
             between(now, failure.next_attempt_at).min(policy.retry.max)
         });
         let wake = Wake::Past(self.clock.monotonic().saturating_add(wait));
-        let mut entry = Entry::new(secret.clone(), policy.name.clone(), record);
+        let mut entry = Entry::new(secret.clone(), (owner, policy.place.clone()), record);
         entry.awaited = wait.is_zero();
+        if entry.policy != policy.name {
+            entry.claims.insert(entry.policy.clone(), Claim::Remembered);
+            entry.claims.insert(policy.name.clone(), Claim::Seen);
+        }
         let mut state = self.state();
-        state.records.remove(&secret.arn);
-        state.unread += usize::from(entry.awaited);
-        state.in_flight += usize::from(entry.in_flight());
-        state.entries.insert(secret.arn.clone(), entry);
-        state.queue.set(&secret.arn, wake);
-        self.member_changed(&mut state, &secret.arn);
-        tracing::debug!(secret = secret.name, policy = policy.name, "secret found");
+        // Another place may be the same account and region, and have been quicker.
+        if state.entries.contains_key(&secret.arn) {
+            self.claim(&mut state, &secret.arn, policy);
+        } else {
+            self.enter(&mut state, entry, wake);
+        }
         true
     }
 
-    /// Drops the secrets that the policy has no more, and notes what could not be looked up.
-    fn take_stock(
-        &self,
-        policy: &Policy,
-        scope: Scope,
-        found: &BTreeSet<ListedSecret>,
-        failed: Vec<(String, AwsError)>,
-    ) {
-        let mut state = self.state();
-        if failed.is_empty() && scope == Scope::Everything {
-            let gone: Vec<String> = state
-                .entries
-                .iter()
-                .filter(|(_, entry)| entry.policy == policy.name && !entry.driven && !found.contains(&entry.secret))
-                .map(|(key, _)| key.clone())
-                .collect();
-            for key in gone {
-                state.forget(&key);
+    /// Gives up the secrets that the policy has no more; whether all could be given up. One that is
+    /// being worked on leaves later.
+    async fn take_stock(&self, policy: &Policy, reader: &dyn SecretsReader, asked: &Asked, found: &Discovery) -> bool {
+        let selects = policy.selection.selects();
+        if selects && found.failed.iter().any(|(name, _)| name == Discovery::SELECTION) {
+            return true;
+        }
+        let seen: BTreeSet<&str> = found.found.iter().map(|secret| secret.arn.as_str()).collect();
+        let unanswered = |secret: &ListedSecret| {
+            let named = |name: &String| *name == secret.name || secret.arn.starts_with(name.as_str());
+            found.failed.iter().any(|(name, _)| named(name))
+        };
+        let absent: Vec<(String, bool)> = {
+            let state = self.state();
+            let absent = state.entries.iter().filter(|(key, entry)| {
+                let has_it = entry.claims.contains_key(&policy.name);
+                let accounted_for = seen.contains(key.as_str()) || asked.taken_for_granted.contains(*key);
+                has_it && !accounted_for && !unanswered(&entry.secret)
+            });
+            absent.map(|(key, entry)| (key.clone(), entry.driven)).collect()
+        };
+        let none_at_work = absent.iter().all(|(_, driven)| !driven);
+        for (key, _) in absent.into_iter().filter(|(_, driven)| !driven) {
+            if !selects {
+                self.missed(&mut self.state(), &key, policy, false);
+                continue;
             }
+            // The listing may lag behind what DescribeSecret says.
+            let lagging = match reader.secret(&key).await {
+                Ok(secret) if secret.deleted.is_none() && policy.selection.covers(&secret.name, &secret.tags) => {
+                    continue;
+                }
+                Ok(_) => false,
+                Err(error) if error.class == ErrorClass::NotFound => false,
+                Err(error) if error.passes_by_itself() => continue,
+                // Perhaps it may not be read because it is not the policy's any more.
+                Err(_) => true,
+            };
+            self.missed(&mut self.state(), &key, policy, lagging);
         }
-        note_failures(&mut state.unresolved, policy, failed);
-    }
-}
-
-/// Ends a task with the one that waits for it.
-struct AbortOnDrop(tokio::task::AbortHandle);
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-impl State {
-    /// Drops a secret that no policy has any more. Its record is kept, should it come back.
-    fn forget(&mut self, key: &str) {
-        self.queue.remove(key);
-        self.claims.release(key);
-        self.looked(key, true);
-        if let Some(entry) = self.entries.remove(key) {
-            self.count_in_flight(key, entry.in_flight(), false);
-            self.leaves(key, &entry.policy);
-            tracing::info!(
-                secret = entry.secret.name,
-                policy = entry.policy,
-                "secret is gone from its policy"
-            );
-            self.records.insert(key.to_owned(), entry.record);
-        }
+        none_at_work
     }
 }
 

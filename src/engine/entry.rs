@@ -1,5 +1,6 @@
 //! One secret, as the running engine knows it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::aws::ListedSecret;
@@ -10,6 +11,7 @@ use crate::rotation::status::Phase;
 use crate::rotation::step::Step;
 
 use super::holds::HeldBy;
+use super::membership::Claim;
 
 /// One secret, as the running engine knows it.
 pub(super) struct Entry {
@@ -17,6 +19,10 @@ pub(super) struct Entry {
     pub(super) secret: ListedSecret,
     /// The name of its policy.
     pub(super) policy: String,
+    /// The name of that policy's place.
+    pub(super) place: String,
+    /// The policies that have it, its own among them. If they are several, nothing new begins.
+    pub(super) claims: BTreeMap<String, Claim>,
     /// What the store holds of it.
     pub(super) record: Record,
     /// Held while the record is changed, so that a step and an operator do not lose each other's
@@ -37,6 +43,8 @@ pub(super) struct Entry {
     /// Whether others wait for its first look, to know which user it names. Nobody waits for one
     /// that failed when it was last looked at.
     pub(super) awaited: bool,
+    /// Whether the last look said that it is gone or marked for deletion. Another one may have its name.
+    pub(super) lost: bool,
 }
 
 /// What the last drive saw, for status.
@@ -61,10 +69,12 @@ pub(super) struct Sight {
 }
 
 impl Entry {
-    pub(super) fn new(secret: ListedSecret, policy: String, record: Record) -> Self {
+    pub(super) fn new(secret: ListedSecret, (policy, place): (String, String), record: Record) -> Self {
         Self {
             secret,
+            claims: BTreeMap::from([(policy.clone(), Claim::Seen)]),
             policy,
+            place,
             record,
             journal: Arc::default(),
             sight: Sight::default(),
@@ -74,7 +84,15 @@ impl Entry {
             woken: false,
             looks: 0,
             awaited: true,
+            lost: false,
         }
+    }
+
+    /// The policies that select it beside its own.
+    pub(super) fn other_policies(&self) -> Vec<String> {
+        let others = self.claims.iter().filter(|(name, _)| **name != self.policy);
+        let known = others.filter(|(_, claim)| **claim != Claim::Remembered);
+        known.map(|(name, _)| name.clone()).collect()
     }
 
     /// Whether a rotation or a retirement is under way.

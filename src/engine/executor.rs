@@ -10,12 +10,13 @@ use crate::policy::Policy;
 use crate::rotation::drift::check_after_start;
 use crate::rotation::observation::{AWSCURRENT, Observation};
 use crate::rotation::plan::{Context, Decision, Facts, Hold, dues, facts, plan};
-use crate::rotation::reason::WaitReason;
+use crate::rotation::reason::{HaltReason, WaitReason};
 use crate::rotation::state::Record;
 use crate::rotation::step::Step;
 use crate::store::StoreError;
 
 use super::Engine;
+use super::entry::Entry;
 use super::holds::HeldBy;
 use super::queue::Wake;
 use super::running::Running;
@@ -43,6 +44,17 @@ pub(super) enum Ending {
     Stopping,
 }
 
+impl Ending {
+    /// Whether the secret is gone, or marked for deletion.
+    fn tells_of_a_lost_secret(&self) -> bool {
+        match self {
+            Self::Failed(Step::Observe, error) => error.class == ErrorClass::NotFound,
+            Self::Decision(Decision::Halt { reason, .. }) => *reason == HaltReason::SecretDeleted,
+            _ => false,
+        }
+    }
+}
+
 /// What one observation led to.
 enum Turn {
     /// Look again: because a step was made, or because of this answer to one.
@@ -59,6 +71,7 @@ impl Engine {
         };
         let ending = self.turns(key, &arn, &policy, &ports).await;
         let unread = matches!(&ending, Ending::Failed(_, error) if error.passes_by_itself());
+        let lost = ending.tells_of_a_lost_secret();
         let wake = match self.conclude(key, &policy, ending).await {
             Ok(wake) => wake,
             Err(error) => self.store_failed(key, &policy, &error),
@@ -77,7 +90,10 @@ impl Engine {
         state.queue.set(key, wake);
         state.drive_ends(key);
         let unread = unread && !state.claims.knows(key) && !self.survey_is_over(&policy);
-        state.looked(key, !unread);
+        if let Some(entry) = state.entries.get_mut(key) {
+            entry.lost = lost;
+        }
+        self.looked(&mut state, key, !unread);
     }
 
     fn surroundings(&self, key: &str) -> Option<(Arc<Policy>, PlacePorts, String)> {
@@ -301,6 +317,7 @@ impl Engine {
             region: running.places.get(&policy.place).map_or("", |place| &place.region),
             now,
             claims: &state.claims,
+            other_policies: state.entries.get(key).map(Entry::other_policies).unwrap_or_default(),
             shared_store: self.store.shared(),
             paused: running.daemon.paused || policy.paused,
             hold,

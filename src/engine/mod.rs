@@ -11,12 +11,14 @@ mod commands;
 mod conclude;
 pub mod control;
 mod discovery;
+mod drives;
 mod entry;
 mod executor;
 mod holds;
 mod journal;
 mod log;
 mod logins;
+mod membership;
 mod observe;
 pub mod queue;
 mod repair;
@@ -33,7 +35,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rand::RngCore;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -55,10 +57,6 @@ use entry::Entry;
 use queue::{Queue, Wake};
 use row::Row;
 use running::{InForce, Running};
-
-/// How many secrets are driven at once. Those that wait for AWS do not count: this bounds the
-/// looks and steps under way, so that none of them grows stale in a queue of its own making.
-const DRIVES: usize = 64;
 
 /// How old the last tick may be before the process is not ready.
 const TICK_STALL: Duration = Duration::from_secs(5);
@@ -89,7 +87,8 @@ pub struct Engine {
     metrics: Arc<Metrics>,
     state: Mutex<State>,
     wake: Notify,
-    drives: Arc<Semaphore>,
+    /// Rings when secrets are to be looked for at once.
+    discover_again: watch::Sender<()>,
     tasks: TaskTracker,
     stop: CancellationToken,
     /// When it was made, on the monotonic clock.
@@ -106,13 +105,15 @@ struct State {
     records: BTreeMap<String, Record>,
     /// Secrets or selections that could not be looked up, by policy and name.
     unresolved: BTreeMap<(String, String), AwsError>,
-    /// Whether every policy's secrets have been looked for once.
-    discovered: bool,
+    /// Places whose policies' secrets have been looked for once.
+    looked_for: BTreeSet<String>,
     /// Places whose secrets are all known: since the start, one look for them was whole.
     surveyed: BTreeSet<String>,
     last_tick: Option<Duration>,
-    /// How many secrets are waited for, because it is not known yet which user they name.
-    unread: usize,
+    /// How many secrets of each place are waited for, because it is not known yet which user they name.
+    unread: BTreeMap<String, usize>,
+    /// How many secrets of each place are driven just now.
+    driving: BTreeMap<String, usize>,
     /// How many rotations and retirements are under way.
     in_flight: usize,
     /// How many may be.
@@ -159,7 +160,7 @@ impl Engine {
                 ..State::default()
             }),
             wake: Notify::new(),
-            drives: Arc::new(Semaphore::new(DRIVES)),
+            discover_again: watch::Sender::new(()),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             started,
@@ -217,17 +218,14 @@ impl Engine {
 
     fn start_due_drives(self: &Arc<Self>) {
         loop {
-            let Ok(permit) = self.drives.clone().try_acquire_owned() else {
-                return;
-            };
             let (now, monotonic) = (self.clock.now(), self.clock.monotonic());
-            let key = {
+            let (key, place) = {
                 let mut state = self.state();
-                let Some(key) = state.queue.pop(now, monotonic) else {
+                let Some((key, place)) = state.next_due(now, monotonic) else {
                     return;
                 };
                 state.drive_begins(&key, now);
-                key
+                (key, place)
             };
             let (engine, driver, driven) = (self.clone(), self.clone(), key.clone());
             self.tasks.spawn(async move {
@@ -236,7 +234,7 @@ impl Engine {
                 if drive.await.is_err() {
                     engine.drive_panicked(&key);
                 }
-                drop(permit);
+                engine.state().give_back_drive(&place);
                 engine.wake.notify_one();
             });
         }
@@ -257,20 +255,15 @@ impl Engine {
         self.member_changed(&mut state, key);
         let wake = Wake::Past(self.clock.monotonic().saturating_add(pause));
         state.queue.set(key, wake);
-        state.looked(key, true);
+        self.looked(&mut state, key, true);
     }
 
     async fn next_pause_over(&self) {
-        let next = self.state().queue.next_pause();
+        let next = self.state().next_pause();
         match next {
-            // At least a millisecond, so that a secret that waits for a free drive is no hot loop:
-            // the end of a drive wakes the loop anyway.
             Some(deadline) => {
                 let pause = deadline.saturating_sub(self.clock.monotonic());
-                let full = self.drives.available_permits() == 0;
-                if full {
-                    std::future::pending::<()>().await;
-                }
+                // At least a millisecond, so that no rounding of a timer makes this a hot loop.
                 tokio::time::sleep(pause.max(Duration::from_millis(1))).await;
             }
             None => std::future::pending().await,
@@ -297,20 +290,5 @@ impl Engine {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .random_range(0.0..1.0)
-    }
-}
-
-impl State {
-    /// Notes that a secret was looked at, and whether it could be read. The last one that is read
-    /// releases those that waited for it.
-    fn looked(&mut self, key: &str, read: bool) {
-        let Some(entry) = self.entries.get_mut(key) else { return };
-        entry.sight.looked = true;
-        if read && std::mem::take(&mut entry.awaited) {
-            self.unread = self.unread.saturating_sub(1);
-            if self.unread == 0 {
-                self.release_surveyed();
-            }
-        }
     }
 }

@@ -1,7 +1,6 @@
 //! A replica of rekeyd: the real engine on simulated ports. It can be killed at any moment and
 //! started again, with its store or without.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,6 +33,8 @@ pub struct Machine {
     clock: Arc<MachineClock>,
     disk: Disk,
     policies: Vec<(String, String)>,
+    /// Places besides `main`, each with its region.
+    places: Vec<(String, String)>,
     daemon: String,
     /// How many processes it has had: chance differs from one to the next.
     lives: u64,
@@ -49,6 +50,7 @@ impl Machine {
             clock: Arc::new(MachineClock::new(simulation.world.time.clone(), TimeDelta::zero())),
             disk: Disk::empty(),
             policies: Vec::new(),
+            places: Vec::new(),
             daemon: String::new(),
             lives: 0,
             fate: Fate::default(),
@@ -57,6 +59,12 @@ impl Machine {
 
     pub fn policy(mut self, policy: Policy) -> Self {
         self.policies.push((policy.name, policy.keys));
+        self
+    }
+
+    /// Adds a place, in which a policy works with `aws = "NAME"`.
+    pub fn place(mut self, name: &str, region: &str) -> Self {
+        self.places.push((name.to_owned(), region.to_owned()));
         self
     }
 
@@ -110,9 +118,16 @@ impl Machine {
              {}[aws.main]\nregion = {REGION:?}\n",
             self.daemon
         );
+        for (name, region) in &self.places {
+            let _ = writeln!(text, "[aws.{name}]\nregion = {region:?}");
+        }
         for (name, keys) in &self.policies {
-            let _ = writeln!(text, "[policy.{name}]\naws = \"main\"\n{keys}");
-            if !keys.lines().any(|line| line.starts_with("schedule =")) {
+            let set = |key: &str| keys.lines().any(|line| line.starts_with(&format!("{key} =")));
+            let _ = writeln!(text, "[policy.{name}]\n{keys}");
+            if !set("aws") {
+                let _ = writeln!(text, "aws = \"main\"");
+            }
+            if !set("schedule") {
                 let _ = writeln!(text, "schedule = \"1000d\"");
             }
         }
@@ -127,7 +142,11 @@ impl Machine {
         let config = self.config();
         let world = self.simulation.world.clone();
         let policies: Vec<String> = config.policies.keys().cloned().collect();
-        let expected = config.policies.values().map(|policy| Expectations::of(policy, REGION));
+        let region_of = |policy: &rekeyd::policy::Policy| config.places[&policy.place].region.clone();
+        let expected = config
+            .policies
+            .values()
+            .map(|policy| Expectations::of(policy, &region_of(policy)));
         world.auditor().register(&self.name.to_uppercase(), expected.collect());
         world
             .auditor()
@@ -146,19 +165,24 @@ impl Machine {
             access_key: self.name.to_uppercase(),
             region: REGION.to_owned(),
         };
-        let ports = Arc::new(wire.clone());
-        let ports = PlacePorts {
-            secrets: ports.clone(),
-            secrets_writer: ports.clone(),
-            users: ports.clone(),
-            users_writer: ports,
+        let ports = |region: &str| {
+            let region = region.to_owned();
+            let ports = Arc::new(Wire { region, ..wire.clone() });
+            PlacePorts {
+                secrets: ports.clone(),
+                secrets_writer: ports.clone(),
+                users: ports.clone(),
+                users_writer: ports,
+            }
         };
+        let places = config.places.values();
+        let places = places.map(|place| (place.name.clone(), ports(&place.region))).collect();
         let life = format!("{} {}", self.name, self.lives);
         let store = OpenStore::new(&self.disk, process.clone(), world.clone(), &life);
         let store = Arc::new(store.unwrap_or_else(|error| panic!("{error}")));
         let login = Arc::new(NodeLogin::new(wire, self.simulation.refused.clone()));
         let adapters = Adapters {
-            places: BTreeMap::from([("main".to_owned(), ports)]),
+            places,
             login: login.clone(),
             store: store.clone(),
             clock: self.clock.clone(),
