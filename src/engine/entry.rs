@@ -1,5 +1,6 @@
 //! One secret, as the running engine knows it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::aws::ListedSecret;
@@ -10,6 +11,7 @@ use crate::rotation::status::Phase;
 use crate::rotation::step::Step;
 
 use super::holds::HeldBy;
+use super::membership::Claim;
 
 /// One secret, as the running engine knows it.
 pub(super) struct Entry {
@@ -17,6 +19,11 @@ pub(super) struct Entry {
     pub(super) secret: ListedSecret,
     /// The name of its policy.
     pub(super) policy: String,
+    /// The name of that policy's place.
+    pub(super) place: String,
+    /// The policies that have it, its own among them. If they are several, nothing new begins; if there
+    /// is none, only the drive under way keeps it here.
+    pub(super) claims: BTreeMap<String, Claim>,
     /// What the store holds of it.
     pub(super) record: Record,
     /// Held while the record is changed, so that a step and an operator do not lose each other's
@@ -32,13 +39,13 @@ pub(super) struct Entry {
     pub(super) driven: bool,
     /// Whether somebody woke it during the drive.
     pub(super) woken: bool,
-    /// Whether no policy has it any more, and only the drive under way keeps it here.
-    pub(super) leaving: bool,
     /// How often it was looked at in vain since something last changed.
     pub(super) looks: u32,
     /// Whether others wait for its first look, to know which user it names. Nobody waits for one
     /// that failed when it was last looked at.
     pub(super) awaited: bool,
+    /// Whether the last look said that it is gone or marked for deletion. Another one may have its name.
+    pub(super) lost: bool,
 }
 
 /// What the last drive saw, for status.
@@ -63,10 +70,12 @@ pub(super) struct Sight {
 }
 
 impl Entry {
-    pub(super) fn new(secret: ListedSecret, policy: String, record: Record) -> Self {
+    pub(super) fn new(secret: ListedSecret, (policy, place): (String, String), record: Record) -> Self {
         Self {
             secret,
+            claims: BTreeMap::from([(policy.clone(), Claim::Seen)]),
             policy,
+            place,
             record,
             journal: Arc::default(),
             sight: Sight::default(),
@@ -74,10 +83,22 @@ impl Entry {
             dues: Dues::default(),
             driven: false,
             woken: false,
-            leaving: false,
             looks: 0,
             awaited: true,
+            lost: false,
         }
+    }
+
+    /// Whether no policy has it any more.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.claims.is_empty()
+    }
+
+    /// The policies that select it beside its own.
+    pub(super) fn other_policies(&self) -> Vec<String> {
+        let others = self.claims.iter().filter(|(name, _)| **name != self.policy);
+        let known = others.filter(|(_, claim)| **claim != Claim::Remembered);
+        known.map(|(name, _)| name.clone()).collect()
     }
 
     /// Whether a rotation or a retirement is under way.

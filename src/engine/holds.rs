@@ -166,7 +166,6 @@ impl State {
     /// A secret leaves its policy.
     pub(super) fn leaves(&mut self, key: &str, policy: &str) {
         self.no_room.take(key);
-        self.beginning.remove(key);
         if let Some(radius) = self.blast_radii.get_mut(policy) {
             radius.remove(key);
         }
@@ -186,16 +185,6 @@ impl State {
             }
             _ => {}
         }
-    }
-
-    /// Lets secrets look again that waited until every one was read.
-    pub(super) fn release_surveyed(&mut self) {
-        let held = self
-            .entries
-            .iter()
-            .filter(|(_, entry)| entry.sight.held == Some(HeldBy::Survey));
-        let held: Vec<String> = held.map(|(key, _)| key.clone()).collect();
-        held.iter().for_each(|key| self.wake(key));
     }
 
     /// What holds a policy's due secrets back, in words that follow "waits".
@@ -251,7 +240,7 @@ impl State {
     }
 
     /// Lets a secret look again that was held back.
-    fn wake(&mut self, key: &str) {
+    pub(super) fn wake(&mut self, key: &str) {
         let Some(entry) = self.entries.get_mut(key) else { return };
         entry.sight.held = None;
         // It is due, and no longer rests.
