@@ -26,8 +26,52 @@ pub struct Place {
     pub secrets_manager_endpoint: Option<String>,
     /// Where ElastiCache answers, if not at its public endpoint.
     pub elasticache_endpoint: Option<String>,
+    /// Where STS answers, if not at the region's public endpoint.
+    pub sts_endpoint: Option<String>,
+    /// Whether to use endpoints with cryptography after FIPS 140; `None` leaves it to the SDK's own settings.
+    pub use_fips: Option<bool>,
+    /// Whether to use endpoints that answer over IPv6, too; `None` leaves it to the SDK's own settings.
+    pub use_dualstack: Option<bool>,
     /// How many calls may be made there.
     pub budgets: Budgets,
+}
+
+impl Place {
+    /// The partition that the region lies in.
+    pub fn partition(&self) -> &'static str {
+        partition_of(&self.region)
+    }
+
+    /// Whether both may be one account and region. Accounts are told apart by the roles' ARNs, or
+    /// by profile; the account of credentials from the environment is not known, so that a place with
+    /// a role counts as another account than one without.
+    pub fn may_be(&self, other: &Self) -> bool {
+        let account = |place: &Self| match &place.role {
+            Some(role) => (role.arn.split(':').nth(4).map(str::to_owned), None),
+            None => (None, place.profile.clone()),
+        };
+        self.region == other.region
+            && self.elasticache_endpoint == other.elasticache_endpoint
+            && account(self) == account(other)
+    }
+}
+
+/// The partitions by the beginnings of their regions' names, as the SDKs' endpoint rules
+/// (`partitions.json`) have them; every other region lies in `aws`.
+const PARTITIONS: &[(&str, &str)] = &[
+    ("cn-", "aws-cn"),
+    ("us-gov-", "aws-us-gov"),
+    ("us-iso-", "aws-iso"),
+    ("us-isob-", "aws-iso-b"),
+    ("eu-isoe-", "aws-iso-e"),
+    ("us-isof-", "aws-iso-f"),
+    ("eusc-", "aws-eusc"),
+];
+
+/// The partition that a region lies in, as its ARNs name it.
+pub fn partition_of(region: &str) -> &'static str {
+    let found = PARTITIONS.iter().find(|(beginning, _)| region.starts_with(beginning));
+    found.map_or("aws", |(_, partition)| partition)
 }
 
 /// How many calls a second may be made in a place, of each kind.
@@ -63,6 +107,10 @@ pub struct Role {
     pub arn: String,
     /// The external id that its trust policy asks for.
     pub external_id: Option<String>,
+    /// What CloudTrail calls its sessions.
+    pub session_name: String,
+    /// How long one session lasts before the next is opened; `None` for STS's hour.
+    pub session_duration: Option<Duration>,
 }
 
 /// How long the previous password stays valid after a promotion.
@@ -225,6 +273,20 @@ pub struct Selection {
     pub tags: BTreeMap<String, String>,
 }
 
+impl Selection {
+    /// Whether it selects any beside those that it names.
+    pub fn selects(&self) -> bool {
+        self.name_prefix.is_some() || !self.tags.is_empty()
+    }
+
+    /// Whether it selects a secret of that name with those tags.
+    pub fn covers(&self, name: &str, tags: &BTreeMap<String, String>) -> bool {
+        let prefix = self.name_prefix.as_deref().unwrap_or_default();
+        let tagged = self.tags.iter().all(|(key, value)| tags.get(key) == Some(value));
+        self.selects() && name.starts_with(prefix) && tagged
+    }
+}
+
 /// How many of a policy's secrets may be in trouble before it starts nothing new.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum MaxAttention {
@@ -344,6 +406,21 @@ impl std::fmt::Display for Endpoint {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_region_tells_its_partition() {
+        for (region, partition) in [
+            ("us-east-1", "aws"),
+            ("eu-central-1", "aws"),
+            ("cn-northwest-1", "aws-cn"),
+            ("us-gov-west-1", "aws-us-gov"),
+            ("us-iso-east-1", "aws-iso"),
+            ("us-isob-east-1", "aws-iso-b"),
+            ("eusc-de-east-1", "aws-eusc"),
+        ] {
+            assert_eq!(partition_of(region), partition, "{region}");
+        }
+    }
 
     #[test]
     fn a_star_stands_for_any_characters_and_nothing_else_does() {

@@ -75,6 +75,7 @@ const LONGEST_PLACE_NAME: usize = 64;
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct UserArn {
     text: String,
+    partition: String,
     region: String,
     account: String,
     user_id: String,
@@ -99,6 +100,7 @@ impl UserArn {
             && user_id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
         well_formed.then(|| Self {
             text: text.to_owned(),
+            partition: partition.to_owned(),
             region: region.to_owned(),
             account: account.to_owned(),
             user_id: user_id.to_owned(),
@@ -108,6 +110,11 @@ impl UserArn {
     /// The user id, which ElastiCache's API takes; not the name that a login takes.
     pub fn user_id(&self) -> &str {
         &self.user_id
+    }
+
+    /// The partition that the ARN names, such as `aws-cn`.
+    pub fn partition(&self) -> &str {
+        &self.partition
     }
 
     /// The region that the ARN names.
@@ -132,6 +139,12 @@ impl fmt::Display for UserArn {
 fn is_place_name(text: &str) -> bool {
     let of_name = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     !text.is_empty() && text.len() <= LONGEST_PLACE_NAME && text.bytes().all(of_name)
+}
+
+/// The name in a secret's full ARN, which ends with a hyphen and six random characters.
+pub fn secret_arn_name(arn: &str) -> Option<&str> {
+    let (name, suffix) = arn.splitn(7, ':').nth(6)?.rsplit_once('-')?;
+    (suffix.len() == 6).then_some(name)
 }
 
 /// Region and account of a secret's ARN: `arn:PARTITION:secretsmanager:REGION:ACCOUNT:secret:NAME`.

@@ -132,6 +132,7 @@ fn decide(observation: &Observation, record: &Record, policy: &Policy, now: Time
         region: "us-east-1",
         now,
         claims: &claims,
+        other_policies: Vec::new(),
         shared_store: false,
         waited_for: "",
         paused: false,
@@ -163,6 +164,7 @@ fn at_rest(now: Timestamp) -> Observation {
         rotation_enabled: false,
         owning_service: None,
         replicated: false,
+        tags: BTreeMap::new(),
         last_changed: Some(now),
         versions: BTreeMap::from([(CURRENT.to_owned(), version(&[AWSCURRENT], now))]),
     };

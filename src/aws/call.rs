@@ -14,6 +14,7 @@ use aws_smithy_runtime_api::client::result::{DispatchFailure, SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::AwsResult;
+use super::credentials::Refusals;
 use super::error::{AwsError, Failure, Transport, classify, plain};
 use crate::clock::SharedClock;
 use crate::metrics::Metrics;
@@ -32,6 +33,8 @@ pub(super) struct Operation {
 pub(super) struct Calls {
     pub(super) clock: SharedClock,
     pub(super) metrics: Arc<Metrics>,
+    /// Told of every refusal, so that refused credentials are not kept.
+    pub(super) refusals: Refusals,
 }
 
 impl Calls {
@@ -45,6 +48,9 @@ impl Calls {
         let start = self.clock.monotonic();
         let result = call.await.map_err(|error| describe(operation.name, resource, &error));
         let took = self.clock.monotonic().saturating_sub(start);
+        if let Err(error) = &result {
+            self.refusals.note(error);
+        }
         let outcome = result.as_ref().err().map_or("ok", |error| error.class.label());
         self.metrics
             .aws_request(operation.service, operation.name, outcome, took);

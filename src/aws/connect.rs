@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use aws_config::default_provider::credentials::DefaultCredentialsChain;
+use aws_config::identity::IdentityCache;
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::sts::AssumeRoleProvider;
@@ -14,6 +16,7 @@ use aws_smithy_async::time::TimeSource;
 
 use super::PlacePorts;
 use super::call::Calls;
+use super::credentials::{Chain, Refusals, Renewed};
 use super::elasticache::ElastiCache;
 use super::secrets_manager::SecretsManager;
 use crate::clock::SharedClock;
@@ -26,34 +29,57 @@ const CONNECT_TIMEOUT: Duration = Duration::from_millis(3_100);
 /// How long to wait for an answer. One attempt is the whole operation: retries are the engine's.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The session name of an assumed role, which CloudTrail shows.
-const SESSION_NAME: &str = "rekeyd";
+/// How CloudTrail and AWS's support know the program (`AppName` in the user agent).
+const APP_NAME: &str = "rekeyd";
 
 /// Connects to a place. Reads configuration files and the environment for credentials, but asks
 /// AWS for nothing yet.
 ///
 /// Credentials come from the default chain (environment, profile, web identity, ECS or EKS
 /// container, instance metadata); `role` is assumed with them, through the place's regional STS.
+/// They are fetched anew before they expire, and when AWS refuses them.
 pub async fn connect(place: &Place, clock: SharedClock, metrics: Arc<Metrics>) -> PlacePorts {
+    let refusals = Refusals::default();
+    let (of_chain, by_clock) = (place.clone(), clock.clone());
+    let chain: Chain = Box::new(move || {
+        let (place, clock) = (of_chain.clone(), by_clock.clone());
+        Box::pin(async move { chain(load(&place, clock).await, &place).await })
+    });
+    let credentials = Renewed::new(chain, clock.clone(), refusals.clone());
+    let config = load(place, clock.clone()).await.into_builder();
+    let config = config
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .identity_cache(IdentityCache::no_cache());
+    let calls = Calls {
+        clock: clock.clone(),
+        metrics: metrics.clone(),
+        refusals,
+    };
+    let ports = ports(&config.build(), place, calls);
+    super::governed(ports, &place.name, &place.budgets, &clock, &metrics)
+}
+
+/// What the environment, the shared configuration and the place say.
+async fn load(place: &Place, clock: SharedClock) -> SdkConfig {
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .region(Region::new(place.region.clone()))
         .retry_config(RetryConfig::disabled())
         .timeout_config(timeouts())
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-        .time_source(ClockTime(Arc::clone(&clock)));
+        .time_source(ClockTime(clock));
     if let Some(profile) = &place.profile {
         loader = loader.profile_name(profile);
     }
-    if let Ok(name) = AppName::new(SESSION_NAME) {
+    if let Some(fips) = place.use_fips {
+        loader = loader.use_fips(fips);
+    }
+    if let Some(dual_stack) = place.use_dualstack {
+        loader = loader.use_dual_stack(dual_stack);
+    }
+    if let Ok(name) = AppName::new(APP_NAME) {
         loader = loader.app_name(name);
     }
-    let config = assume(loader.load().await, place).await;
-    let calls = Calls {
-        clock: clock.clone(),
-        metrics: metrics.clone(),
-    };
-    let ports = ports(&config, place, calls);
-    super::governed(ports, &place.name, &place.budgets, &clock, &metrics)
+    loader.load().await
 }
 
 /// The ports over a loaded SDK configuration.
@@ -82,18 +108,28 @@ pub(super) fn timeouts() -> TimeoutConfig {
         .build()
 }
 
-async fn assume(config: SdkConfig, place: &Place) -> SdkConfig {
+/// The chain that gives a place's credentials: the default one, or the place's role over it.
+async fn chain(config: SdkConfig, place: &Place) -> SharedCredentialsProvider {
     let Some(role) = &place.role else {
-        return config;
+        return match config.credentials_provider() {
+            Some(provider) => provider,
+            None => SharedCredentialsProvider::new(DefaultCredentialsChain::builder().build().await),
+        };
+    };
+    let config = match &place.sts_endpoint {
+        Some(url) => config.into_builder().endpoint_url(url).build(),
+        None => config,
     };
     let mut provider = AssumeRoleProvider::builder(&role.arn)
-        .session_name(SESSION_NAME)
+        .session_name(&role.session_name)
         .configure(&config);
     if let Some(external_id) = &role.external_id {
         provider = provider.external_id(external_id);
     }
-    let provider = SharedCredentialsProvider::new(provider.build().await);
-    config.into_builder().credentials_provider(provider).build()
+    if let Some(duration) = role.session_duration {
+        provider = provider.session_length(duration);
+    }
+    SharedCredentialsProvider::new(provider.build().await)
 }
 
 /// The one clock, as the SDK takes it.
@@ -123,11 +159,13 @@ mod tests {
             role: Some(Role {
                 arn: "arn:aws:iam::123456789012:role/rekeyd".to_owned(),
                 external_id: Some("shared-words".to_owned()),
+                session_name: "rekeyd-prod".to_owned(),
+                session_duration: Some(Duration::from_secs(1_800)),
             }),
+            sts_endpoint: Some(wire.url.clone()),
             ..wire.place()
         };
-        let base = config(credentials()).into_builder().endpoint_url(&wire.url).build();
-        let ports = wire.ports_over(&assume(base, &place).await);
+        let ports = wire.ports_with(chain(config(credentials()), &place).await);
         ports.users.users().await.map(|users| users.len())
     }
 
@@ -142,7 +180,8 @@ mod tests {
         for part in [
             "RoleArn=arn%3Aaws%3Aiam",
             "ExternalId=shared-words",
-            "RoleSessionName=rekeyd",
+            "RoleSessionName=rekeyd-prod",
+            "DurationSeconds=1800",
         ] {
             assert!(requests[0].body.contains(part), "{part}");
         }

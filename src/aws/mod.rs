@@ -6,6 +6,7 @@
 mod body_limit;
 mod call;
 mod connect;
+mod credentials;
 mod elasticache;
 pub mod error;
 mod flow;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput;
 use aws_sdk_secretsmanager::primitives::DateTime;
-use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType, SecretListEntry, SecretVersionsListEntry};
+use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType, SecretListEntry, SecretVersionsListEntry, Tag};
 
 use super::reply::incomplete;
 use super::secrets_manager::{DESCRIBE, LIST};
@@ -87,9 +87,15 @@ pub fn state(
             || described
                 .replication_status
                 .is_some_and(|replicas| !replicas.is_empty()),
+        tags: tags(described.tags.unwrap_or_default()),
         last_changed: described.last_changed_date.and_then(timestamp),
         versions: versions(described.version_ids_to_stages.unwrap_or_default(), listed),
     })
+}
+
+fn tags(tags: Vec<Tag>) -> BTreeMap<String, String> {
+    let pair = |tag: Tag| Some((tag.key?, tag.value.unwrap_or_default()));
+    tags.into_iter().filter_map(pair).collect()
 }
 
 /// A label that a rotation rests on and that two versions carry. AWS moves a label, so that one at

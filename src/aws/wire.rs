@@ -13,6 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use super::PlacePorts;
 use super::call::Calls;
 use super::connect::{ClockTime, ports, timeouts};
+use super::credentials::Refusals;
 use crate::clock::{SharedClock, SystemClock};
 use crate::metrics::Metrics;
 use crate::policy::Place;
@@ -90,9 +91,14 @@ impl Wire {
     }
 
     pub(super) fn ports_over(&self, config: &SdkConfig) -> PlacePorts {
+        self.ports_noting(config, Refusals::default())
+    }
+
+    pub(super) fn ports_noting(&self, config: &SdkConfig, refusals: Refusals) -> PlacePorts {
         let calls = Calls {
             clock: Arc::new(SystemClock::new()),
             metrics: Arc::new(Metrics::new(&[])),
+            refusals,
         };
         ports(config, &self.place(), calls)
     }
@@ -107,6 +113,9 @@ impl Wire {
             secrets_manager_endpoint: Some(self.url.clone()),
             elasticache_endpoint: Some(self.url.clone()),
             budgets: crate::policy::Budgets::default(),
+            sts_endpoint: None,
+            use_fips: None,
+            use_dualstack: None,
         }
     }
 }

@@ -75,9 +75,14 @@ pub(super) struct RawPlace {
     pub(super) profile: Option<String>,
     pub(super) role_arn: Option<String>,
     pub(super) external_id: Option<String>,
+    pub(super) role_session_name: Option<String>,
+    pub(super) role_session_duration: Option<String>,
+    pub(super) use_fips: Option<bool>,
+    pub(super) use_dualstack: Option<bool>,
     pub(super) endpoint_url: Option<String>,
     pub(super) secrets_manager_endpoint_url: Option<String>,
     pub(super) elasticache_endpoint_url: Option<String>,
+    pub(super) sts_endpoint_url: Option<String>,
     pub(super) budget: Option<Table<RawBudget>>,
 }
 

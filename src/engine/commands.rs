@@ -8,11 +8,13 @@ use crate::clock::after;
 use crate::rotation::event::{Event, Pause, Request};
 use crate::rotation::status::SecretStatus;
 use crate::schedule;
+use crate::secret::secret_arn_name;
 use crate::store::HistoryEntry;
 
 use super::control::{
     Accepted, Control, ControlError, PolicyHold, PolicyStatus, Readiness, RollbackOptions, RotateOptions, Selector,
 };
+use super::entry::Entry;
 use super::{Engine, TICK_STALL};
 
 impl Engine {
@@ -26,7 +28,7 @@ impl Engine {
         }
         let state = self.state();
         let named = |wanted: &str| {
-            let mut known = state.entries.values().filter(|entry| !entry.leaving);
+            let mut known = state.entries.values().filter(|entry| !entry.is_leaving());
             known.any(|entry| entry.secret.name == wanted || entry.secret.arn == wanted)
         };
         if let Some(missing) = selector.secrets.iter().find(|wanted| !named(wanted)) {
@@ -45,7 +47,7 @@ impl Engine {
                     .secrets
                     .iter()
                     .any(|wanted| *wanted == entry.secret.name || wanted == *arn);
-            by_name && !entry.leaving && selector.policy.as_ref().is_none_or(|policy| *policy == entry.policy)
+            by_name && !entry.is_leaving() && selector.policy.as_ref().is_none_or(|policy| *policy == entry.policy)
         });
         let chosen: Vec<_> = fits
             .map(|(key, entry)| {
@@ -75,6 +77,15 @@ impl Engine {
     }
 }
 
+impl Engine {
+    /// The ARN of a secret that no policy has any more, by that ARN or its name. Its record is kept.
+    fn remembered(&self, wanted: &str) -> Option<String> {
+        let state = self.state();
+        let fits = |arn: &&String| *arn == wanted || secret_arn_name(arn) == Some(wanted);
+        state.records.keys().find(fits).cloned()
+    }
+}
+
 #[async_trait]
 impl Control for Engine {
     fn secrets(&self) -> Vec<SecretStatus> {
@@ -83,7 +94,8 @@ impl Control for Engine {
 
     fn policies(&self) -> Vec<PolicyStatus> {
         let state = self.state();
-        let count = |name: &str| state.entries.values().filter(|entry| entry.policy == name).count();
+        let has = |name: &str, entry: &&Entry| !entry.is_leaving() && entry.policy == name;
+        let count = |name: &str| state.entries.values().filter(|entry| has(name, entry)).count();
         let running = self.running();
         let policies = running.policies.values();
         policies
@@ -150,7 +162,10 @@ impl Control for Engine {
                     secrets: vec![wanted.to_owned()],
                     ..Selector::default()
                 };
-                self.select(&selector)?.into_iter().map(|(key, _)| key).next()
+                match self.select(&selector) {
+                    Ok(chosen) => chosen.into_iter().map(|(key, _)| key).next(),
+                    Err(error) => Some(self.remembered(wanted).ok_or(error)?),
+                }
             }
         };
         Ok(self.store.history(arn.as_deref(), limit).await?)

@@ -73,7 +73,10 @@ impl Engine {
                 let running = self.running();
                 let daemon = &running.daemon;
                 let (discovery, heartbeat) = (daemon.discovery_interval, daemon.drift_check_interval);
-                Ok(self.pause(record.halted_pause(self.clock.now(), discovery, heartbeat)))
+                let pause = record.halted_pause(self.clock.now(), discovery, heartbeat);
+                // The overlap of a rotation that is over still ends on time.
+                let overlap = (reason == HaltReason::SelectedTwice).then(|| self.rest_of_overlap(key));
+                Ok(self.pause(overlap.flatten().map_or(pause, |rest| rest.min(pause))))
             }
             Ending::Decision(Decision::Rest { until, phase, detail }) => {
                 if !self.is_unexamined(key, &record) {
@@ -89,6 +92,13 @@ impl Engine {
                 Ok(self.pause(policy.retry.initial))
             }
         }
+    }
+
+    /// How long the overlap of a secret still lasts, if it has one.
+    fn rest_of_overlap(&self, key: &str) -> Option<Duration> {
+        let now = self.clock.now();
+        let until = self.state().entries.get(key)?.sight.facts.overlap_until?;
+        (until > now).then(|| between(now, until))
     }
 
     async fn wait(

@@ -1,32 +1,37 @@
-//! Which secrets there are: looked up at the start and every `discovery_interval`.
+//! Which secrets there are: looked up at the start and every `discovery_interval`, in each place by
+//! itself, so that one that does not answer delays no other.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::aws::{AwsError, ListedSecret};
-use crate::clock::between;
+use tokio::task::{Id, JoinSet};
+
+use crate::aws::{AwsError, ErrorClass, ListedSecret, SecretsReader};
 use crate::inventory::{self, Discovery};
 use crate::policy::{Policy, Selection};
-use crate::rotation::state::Record;
 
-use super::entry::Entry;
+use super::Engine;
 use super::leave::WhileInForce;
-use super::queue::Wake;
-use super::{Engine, State};
+use super::membership::Claim;
 
 /// How soon a look-up that failed in part is repeated.
 const REPEAT_AFTER_FAILURE: Duration = Duration::from_secs(30);
 
+/// How many of a policy's named secrets that are known already a look asks for again, in turn. Whoever
+/// works on a secret notices that it is gone; this is for those that rest, and what 10,000 of them may
+/// cost is bounded.
+const ASKED_AGAIN: usize = 100;
+
 /// What a look for secrets looks up.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Scope {
-    /// All that the policies name and select.
-    Everything,
+    /// All that the policies name and select, but named ones that are known: of those only this turn's.
+    Everything(usize),
     /// What the look before did not find.
     Missing,
-    /// That, and all of the policies that are new or changed.
-    New,
+    /// That, and everything of the policies that are new or changed.
+    New(usize),
 }
 
 /// What a look for secrets came to.
@@ -36,35 +41,65 @@ enum Found {
     Everything,
     /// Some could not be looked up.
     Part,
+    /// Some are gone and were just being worked on, so that they could not leave.
+    LeftOver,
     /// Some were found and could not be stored.
     NotStored,
 }
 
+/// What a look asks for of a policy.
+struct Asked {
+    selection: Selection,
+    /// Whether that is all that it names and selects: a secret that is absent then is not the policy's.
+    whole: bool,
+    /// The secrets that are known by name and are not asked for this time.
+    taken_for_granted: BTreeSet<String>,
+}
+
 impl Engine {
-    /// Looks for secrets for ever. A panic in one look ends that look only.
+    /// Looks for secrets for ever, in all places at the same time. A panic in one look ends that look only.
     pub(super) async fn discover_for_ever(self: Arc<Self>) {
+        let mut again = self.discover_again.subscribe();
+        let mut looks = JoinSet::new();
+        let mut places: BTreeMap<Id, String> = BTreeMap::new();
         loop {
-            let looking = tokio::spawn(self.clone().keep_discovering());
-            let stop = AbortOnDrop(looking.abort_handle());
-            let ended = looking.await;
-            drop(stop);
-            if ended.is_err_and(|error| error.is_cancelled()) {
-                return;
+            for place in self.running().places_at_work() {
+                if !places.values().any(|known| known == place) {
+                    let look = looks.spawn(self.clone().keep_discovering(place.clone()));
+                    places.insert(look.id(), place.clone());
+                }
             }
-            tracing::error!("looking for secrets failed badly: please report this; it goes on");
-            tokio::time::sleep(REPEAT_AFTER_FAILURE).await;
+            tokio::select! {
+                biased;
+                Some(ended) = looks.join_next_with_id() => {
+                    let (id, failed) = match ended {
+                        Ok((id, ())) => (id, false),
+                        Err(error) => (error.id(), true),
+                    };
+                    let place = places.remove(&id);
+                    if failed {
+                        tracing::error!(place, "looking for secrets failed badly: please report this; it goes on");
+                        tokio::time::sleep(REPEAT_AFTER_FAILURE).await;
+                    }
+                }
+                Ok(()) = again.changed() => {}
+                else => return,
+            }
         }
     }
 
-    /// After a look that failed in part, only what is missing is looked up again, until all of it
-    /// is due again: reading everything once more would feed the throttling that hid it.
-    async fn keep_discovering(self: Arc<Self>) {
+    /// Looks for the secrets of a place as long as a policy works there. After a look that failed in
+    /// part, only what is missing is looked up again, until all of it is due again: reading everything
+    /// once more would feed the throttling that hid it.
+    async fn keep_discovering(self: Arc<Self>, place: String) {
+        let mut again = self.discover_again.subscribe();
         let mut failures = 0_u32;
-        let mut scope = Scope::Everything;
+        let mut turn = 0;
+        let mut scope = Scope::Everything(turn);
         let mut began = self.clock.monotonic();
-        loop {
+        while self.running().places_at_work().any(|known| *known == place) {
             let interval = self.running().daemon.discovery_interval;
-            let found = self.discover(scope).await;
+            let found = self.discover(&place, scope).await;
             let pause = if found == Found::Everything {
                 failures = 0;
                 // Counted from the last look for everything, however long the missing took.
@@ -80,74 +115,120 @@ impl Engine {
             };
             let anew = tokio::select! {
                 biased;
-                () = self.look_anew.notified() => true,
+                Ok(()) = again.changed() => true,
                 () = tokio::time::sleep(pause) => false,
             };
             let now = self.clock.monotonic();
             scope = match found {
-                Found::Everything | Found::Part if anew => Scope::New,
+                Found::Everything | Found::Part if anew => Scope::New(turn),
                 Found::Part if now.saturating_sub(began) < interval => Scope::Missing,
-                _ => Scope::Everything,
+                _ => {
+                    (began, turn) = (now, turn + 1);
+                    Scope::Everything(turn)
+                }
             };
-            if scope == Scope::Everything {
-                began = now;
-            }
         }
     }
 
-    /// Looks up the policies' secrets.
-    async fn discover(&self, scope: Scope) -> Found {
+    /// Looks up the secrets of a place's policies.
+    async fn discover(&self, place: &str, scope: Scope) -> Found {
         let mut all = Found::Everything;
-        let mut not_stored = BTreeSet::new();
         let running = self.running();
-        for policy in running.policies.values() {
-            let Some(ports) = running.ports.get(&policy.place) else {
-                continue;
-            };
-            let Some(selection) = self.in_scope(policy, scope) else {
-                continue;
-            };
-            let Some(leave) = self.leave_to_discover(policy) else {
-                continue;
-            };
-            let reader = WhileInForce {
-                engine: self,
-                policy,
-                reader: ports.secrets.as_ref(),
-            };
-            let found = inventory::discover(&reader, &selection).await;
-            drop(leave);
-            if !found.failed.is_empty() {
-                all = all.max(Found::Part);
+        let Some(ports) = running.ports.get(place) else {
+            return all;
+        };
+        for policy in running.policies.values().filter(|policy| policy.place == place) {
+            if let Some(asked) = self.in_scope(policy, scope) {
+                all = all.max(self.discover_for(policy, ports.secrets.as_ref(), &asked).await);
             }
-            for secret in &found.found {
-                if !self.adopt(policy, secret).await {
-                    all = Found::NotStored;
-                    not_stored.insert(policy.place.clone());
-                }
-            }
-            self.take_stock(policy, scope, &found.found, found.failed);
         }
         let mut state = self.state();
-        state.discovered = true;
-        self.survey(&mut state, &not_stored);
-        if state.unread == 0 {
-            state.release_surveyed();
+        // Who replaced the configuration has asked for another look, which may find more to look for.
+        if Arc::ptr_eq(&running, &self.running()) {
+            self.survey(&mut state, place, all == Found::NotStored);
         }
         drop(state);
         self.wake.notify_one();
         all
     }
 
+    /// Looks up what is asked for of a policy, as long as that is in force.
+    async fn discover_for(&self, policy: &Arc<Policy>, reader: &dyn SecretsReader, asked: &Asked) -> Found {
+        let Some(_leave) = self.leave_to_discover(policy) else {
+            return Found::Everything;
+        };
+        let reader = WhileInForce {
+            engine: self,
+            policy,
+            reader,
+        };
+        let found = inventory::discover(&reader, &asked.selection).await;
+        let mut all = match found.failed.is_empty() {
+            true => Found::Everything,
+            false => Found::Part,
+        };
+        for secret in &found.found {
+            if !self.adopt(policy, secret).await {
+                all = Found::NotStored;
+            }
+        }
+        if asked.whole && !self.take_stock(policy, &reader, asked, &found).await {
+            all = all.max(Found::LeftOver);
+        }
+        let mut state = self.state();
+        if self.running().has(policy) {
+            if asked.whole {
+                state.to_discover.remove(&policy.name);
+            }
+            note_failures(&mut state.unresolved, policy, found.failed);
+        }
+        all
+    }
+
     /// What to look up for a policy; nothing if nothing is missing.
-    fn in_scope(&self, policy: &Policy, scope: Scope) -> Option<Selection> {
-        if scope == Scope::Everything {
-            return Some(policy.selection.clone());
+    fn in_scope(&self, policy: &Policy, scope: Scope) -> Option<Asked> {
+        match scope {
+            Scope::Everything(turn) => Some(self.everything(policy, turn)),
+            Scope::New(turn) if self.state().to_discover.contains(&policy.name) => Some(self.everything(policy, turn)),
+            Scope::New(_) | Scope::Missing => self.missing(policy).map(|selection| Asked {
+                selection,
+                whole: false,
+                taken_for_granted: BTreeSet::new(),
+            }),
         }
+    }
+
+    /// What a policy names and selects, but the named ones that are known and whose turn it is not.
+    fn everything(&self, policy: &Policy, turn: usize) -> Asked {
         let state = self.state();
-        if scope == Scope::New && state.to_discover.contains(&policy.name) {
-            return Some(policy.selection.clone());
+        let mut known: BTreeMap<&str, &str> = BTreeMap::new();
+        for (key, entry) in &state.entries {
+            if entry.claims.get(&policy.name) == Some(&Claim::Seen) && !entry.lost {
+                known.insert(&entry.secret.name, key);
+                known.insert(key, key);
+            }
         }
+        let mut asked = Asked {
+            selection: policy.selection.clone(),
+            whole: true,
+            taken_for_granted: BTreeSet::new(),
+        };
+        let all = policy.selection.secrets.len().max(1);
+        let first = turn.wrapping_mul(ASKED_AGAIN) % all;
+        let mut index = 0;
+        asked.selection.secrets.retain(|name| {
+            let its_turn = (index + all - first) % all < ASKED_AGAIN;
+            index += 1;
+            let known = known.get(name.as_str()).filter(|_| !its_turn);
+            asked.taken_for_granted.extend(known.map(|key| (*key).to_owned()));
+            known.is_none()
+        });
+        asked
+    }
+
+    /// What could not be looked up for a policy.
+    fn missing(&self, policy: &Policy) -> Option<Selection> {
+        let state = self.state();
         let missing: Vec<&String> = state
             .unresolved
             .keys()
@@ -165,115 +246,53 @@ impl Engine {
         })
     }
 
-    /// Makes an entry of a secret that has none yet; whether that succeeded.
-    async fn adopt(&self, policy: &Arc<Policy>, secret: &ListedSecret) -> bool {
-        let known = {
-            let mut state = self.state();
-            if !self.running().has(policy) || self.comes_back(&mut state, policy, &secret.arn) {
-                return true;
-            }
-            match state.entries.get(&secret.arn) {
-                Some(entry) if entry.policy != policy.name => {
-                    let (first, second) = (&entry.policy, &policy.name);
-                    tracing::warn!(
-                        secret = secret.name,
-                        first,
-                        second,
-                        "two policies select this secret; the first keeps it"
-                    );
-                    return true;
-                }
-                Some(_) => return true,
-                None => state.records.get(&secret.arn).cloned(),
-            }
-        };
-        let now = self.clock.now();
-        let record = match known {
-            Some(record) => record,
-            None => {
-                let record = Record::new(secret.arn.clone(), now);
-                // The fence of a secret without history runs from here, so the date must outlive a restart.
-                if let Err(error) = self.store.save(&record, &[]).await {
-                    self.metrics.store_error();
-                    tracing::error!(secret = secret.name, %error, "not stored, so the secret is left alone for now");
-                    return false;
-                }
-                record
-            }
-        };
-        let wait = record.failure.as_ref().map_or(Duration::ZERO, |failure| {
-            between(now, failure.next_attempt_at).min(policy.retry.max)
-        });
-        let wake = Wake::Past(self.clock.monotonic().saturating_add(wait));
-        let mut entry = Entry::new(secret.clone(), policy.name.clone(), record);
-        entry.awaited = wait.is_zero();
-        let mut state = self.state();
-        if !self.running().has(policy) {
-            return true;
-        }
-        state.records.remove(&secret.arn);
-        state.unread += usize::from(entry.awaited);
-        state.in_flight += usize::from(entry.in_flight());
-        state.entries.insert(secret.arn.clone(), entry);
-        state.queue.set(&secret.arn, wake);
-        self.member_changed(&mut state, &secret.arn);
-        tracing::debug!(secret = secret.name, policy = policy.name, "secret found");
-        true
-    }
-
-    /// Drops the secrets that the policy has no more, and notes what could not be looked up.
-    fn take_stock(
+    /// Gives up the secrets that the policy has no more; whether all could be given up. One that is
+    /// being worked on leaves later.
+    async fn take_stock(
         &self,
         policy: &Arc<Policy>,
-        scope: Scope,
-        found: &BTreeSet<ListedSecret>,
-        failed: Vec<(String, AwsError)>,
-    ) {
-        let mut state = self.state();
-        if !self.running().has(policy) {
-            return;
+        reader: &dyn SecretsReader,
+        asked: &Asked,
+        found: &Discovery,
+    ) -> bool {
+        let selects = policy.selection.selects();
+        if selects && found.failed.iter().any(|(name, _)| name == Discovery::SELECTION) {
+            return true;
         }
-        let whole = scope != Scope::Missing && (state.to_discover.remove(&policy.name) || scope == Scope::Everything);
-        if failed.is_empty() && whole {
-            let gone: Vec<String> = state
-                .entries
-                .iter()
-                .filter(|(_, entry)| entry.policy == policy.name && !entry.driven && !found.contains(&entry.secret))
-                .map(|(key, _)| key.clone())
-                .collect();
-            for key in gone {
-                state.forget(&key);
+        let seen: BTreeSet<&str> = found.found.iter().map(|secret| secret.arn.as_str()).collect();
+        let unanswered = |secret: &ListedSecret| {
+            let named = |name: &String| *name == secret.name || secret.arn.starts_with(name.as_str());
+            found.failed.iter().any(|(name, _)| named(name))
+        };
+        let absent: Vec<(String, bool)> = {
+            let state = self.state();
+            let absent = state.entries.iter().filter(|(key, entry)| {
+                let has_it = entry.claims.contains_key(&policy.name);
+                let accounted_for = seen.contains(key.as_str()) || asked.taken_for_granted.contains(*key);
+                has_it && !accounted_for && !unanswered(&entry.secret)
+            });
+            absent.map(|(key, entry)| (key.clone(), entry.driven)).collect()
+        };
+        let none_at_work = absent.iter().all(|(_, driven)| !driven);
+        for (key, _) in absent.into_iter().filter(|(_, driven)| !driven) {
+            if !selects {
+                self.missed(&mut self.state(), &key, policy, false);
+                continue;
             }
+            // The listing may lag behind what DescribeSecret says.
+            let lagging = match reader.secret(&key).await {
+                Ok(secret) if secret.deleted.is_none() && policy.selection.covers(&secret.name, &secret.tags) => {
+                    continue;
+                }
+                Ok(_) => false,
+                Err(error) if error.class == ErrorClass::NotFound => false,
+                Err(error) if error.passes_by_itself() => continue,
+                // Perhaps it may not be read because it is not the policy's any more.
+                Err(_) => true,
+            };
+            self.missed(&mut self.state(), &key, policy, lagging);
         }
-        note_failures(&mut state.unresolved, policy, failed);
-    }
-}
-
-/// Ends a task with the one that waits for it.
-struct AbortOnDrop(tokio::task::AbortHandle);
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-impl State {
-    /// Drops a secret that no policy has any more. Its record is kept, should it come back.
-    pub(super) fn forget(&mut self, key: &str) {
-        self.queue.remove(key);
-        self.claims.release(key);
-        self.looked(key, true);
-        if let Some(entry) = self.entries.remove(key) {
-            self.count_in_flight(key, entry.in_flight(), false);
-            self.leaves(key, &entry.policy);
-            tracing::info!(
-                secret = entry.secret.name,
-                policy = entry.policy,
-                "secret is gone from its policy"
-            );
-            self.records.insert(key.to_owned(), entry.record);
-        }
+        none_at_work
     }
 }
 

@@ -1,6 +1,6 @@
 //! One secret, as the running engine knows it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::aws::ListedSecret;
@@ -11,6 +11,7 @@ use crate::rotation::status::Phase;
 use crate::rotation::step::Step;
 
 use super::holds::HeldBy;
+use super::membership::Claim;
 use super::memory::Memory;
 use super::polls::Polled;
 
@@ -20,6 +21,11 @@ pub(super) struct Entry {
     pub(super) secret: ListedSecret,
     /// The name of its policy.
     pub(super) policy: String,
+    /// The name of that policy's place.
+    pub(super) place: String,
+    /// The policies that have it, its own among them. If they are several, nothing new begins; if there
+    /// is none, only the drive under way keeps it here.
+    pub(super) claims: BTreeMap<String, Claim>,
     /// What the store holds of it.
     pub(super) record: Record,
     /// Held while the record is changed, so that a step and an operator do not lose each other's
@@ -37,8 +43,6 @@ pub(super) struct Entry {
     pub(super) driven: bool,
     /// Whether somebody woke it during the drive.
     pub(super) woken: bool,
-    /// Whether no policy has it any more, and only the drive under way keeps it here.
-    pub(super) leaving: bool,
     /// What later looks need not read again.
     pub(super) memory: Option<Box<Memory>>,
     /// The user whose change is waited for.
@@ -52,6 +56,8 @@ pub(super) struct Entry {
     /// Whether others wait for its first look, to know which user it names. Nobody waits for one
     /// that failed when it was last looked at.
     pub(super) awaited: bool,
+    /// Whether the last look said that it is gone or marked for deletion. Another one may have its name.
+    pub(super) lost: bool,
 }
 
 /// What the last drive saw, for status.
@@ -76,10 +82,12 @@ pub(super) struct Sight {
 }
 
 impl Entry {
-    pub(super) fn new(secret: ListedSecret, policy: String, record: Record) -> Self {
+    pub(super) fn new(secret: ListedSecret, (policy, place): (String, String), record: Record) -> Self {
         Self {
             secret,
+            claims: BTreeMap::from([(policy.clone(), Claim::Seen)]),
             policy,
+            place,
             record,
             journal: Arc::default(),
             sight: Sight::default(),
@@ -88,14 +96,26 @@ impl Entry {
             changing: false,
             driven: false,
             woken: false,
-            leaving: false,
             memory: None,
             polled: None,
             user: None,
             refused_as_busy: false,
             looks: 0,
             awaited: true,
+            lost: false,
         }
+    }
+
+    /// Whether no policy has it any more.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.claims.is_empty()
+    }
+
+    /// The policies that select it beside its own.
+    pub(super) fn other_policies(&self) -> Vec<String> {
+        let others = self.claims.iter().filter(|(name, _)| **name != self.policy);
+        let known = others.filter(|(_, claim)| **claim != Claim::Remembered);
+        known.map(|(name, _)| name.clone()).collect()
     }
 
     /// Whether a rotation or a retirement is under way.

@@ -11,13 +11,13 @@ use crate::rotation::drift::check_after_start;
 use crate::rotation::event::{Event, Request};
 use crate::rotation::observation::{AWSCURRENT, Observation, Proof};
 use crate::rotation::plan::{Action, Context, Decision, Facts, Hold, dues, facts, plan};
-use crate::rotation::reason::WaitReason;
+use crate::rotation::reason::{HaltReason, WaitReason};
 use crate::rotation::state::Record;
 use crate::rotation::status::Phase;
 use crate::rotation::step::Step;
 use crate::store::StoreError;
 
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Engine;
 use super::entry::Entry;
@@ -59,6 +59,17 @@ pub(super) enum Ending {
     Superseded,
 }
 
+impl Ending {
+    /// Whether the secret is gone, or marked for deletion.
+    fn tells_of_a_lost_secret(&self) -> bool {
+        match self {
+            Self::Failed(Step::Observe, error) => error.class == ErrorClass::NotFound,
+            Self::Decision(Decision::Halt { reason, .. }) => *reason == HaltReason::SecretDeleted,
+            _ => false,
+        }
+    }
+}
+
 /// What one observation led to.
 enum Turn {
     /// Look again: because a step was made, or because of this answer to one.
@@ -85,7 +96,7 @@ impl Engine {
                 self.wake.notify_one();
                 let seen = self.poll(key, &policy, &ports, polled).await;
                 let permit = match &seen {
-                    Ok(_) => self.drives.clone().acquire_owned().await.ok(),
+                    Ok(_) => self.drives_of(&policy.place).acquire_owned().await.ok(),
                     Err(_) => None,
                 };
                 (seen.map(|seen| self.still_serves(&policy, seen)), permit)
@@ -107,6 +118,7 @@ impl Engine {
             Ending::Superseded
         };
         let unread = matches!(&ending, Ending::Failed(_, error) if error.passes_by_itself());
+        let lost = ending.tells_of_a_lost_secret();
         let wake = match self.conclude(key, &policy, ending).await {
             Ok(wake) => wake,
             Err(error) => self.store_failed(key, &policy, &error),
@@ -124,17 +136,24 @@ impl Engine {
         };
         state.queue.set(key, wake);
         state.drive_ends(key);
-        if state.forget_if_leaving(key) {
+        if self.forget_if_leaving(&mut state, key) {
             return;
         }
-        let unread = unread && !state.claims.knows(key) && !self.survey_is_over(&policy);
-        state.looked(key, !unread);
+        let unread = unread && !state.claims.knows(key) && !self.survey_is_over(&state, &policy);
+        if let Some(entry) = state.entries.get_mut(key) {
+            entry.lost = lost;
+        }
+        self.looked(&mut state, key, !unread);
+    }
+
+    fn drives_of(&self, place: &str) -> Arc<Semaphore> {
+        self.state().drives.of(place)
     }
 
     fn surroundings(&self, key: &str) -> Option<(Arc<Policy>, PlacePorts, String)> {
         let state = self.state();
         let running = self.running();
-        let entry = state.entries.get(key).filter(|entry| !entry.leaving)?;
+        let entry = state.entries.get(key).filter(|entry| !entry.is_leaving())?;
         let policy = running.policy(&entry.policy)?;
         let ports = running.ports.get(&policy.place)?;
         Some((policy.clone(), ports.clone(), entry.secret.arn.clone()))
@@ -301,7 +320,7 @@ impl Engine {
                 until,
                 ..
             } if between(self.clock.now(), *until) < KEPT_THROUGH_OVERLAP => self.remember(key, observation),
-            _ => self.forget(key),
+            _ => self.forget_what_was_read(key),
         }
     }
 
@@ -431,6 +450,7 @@ impl Engine {
             region: running.places.get(&policy.place).map_or("", |place| &place.region),
             now: view.now,
             claims: &state.claims,
+            other_policies: state.other_policies(view.key),
             shared_store: self.store.shared(),
             waited_for: view.waited_for,
             paused: running.daemon.paused || policy.paused,

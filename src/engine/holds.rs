@@ -205,7 +205,6 @@ impl State {
     /// A secret leaves its policy.
     pub(super) fn leaves(&mut self, key: &str, policy: &str) {
         self.no_room.take(key);
-        self.beginning.remove(key);
         self.no_longer_kept_apart(key);
         self.leaves_turns(key);
         self.stop_polling(key);
@@ -228,16 +227,6 @@ impl State {
             }
             _ => {}
         }
-    }
-
-    /// Lets secrets look again that waited until every one was read.
-    pub(super) fn release_surveyed(&mut self) {
-        let held = self
-            .entries
-            .iter()
-            .filter(|(_, entry)| entry.sight.held == Some(HeldBy::Survey));
-        let held: Vec<String> = held.map(|(key, _)| key.clone()).collect();
-        held.iter().for_each(|key| self.wake(key));
     }
 
     /// What holds a policy's due secrets back, in words that follow "waits".

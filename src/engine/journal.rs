@@ -44,6 +44,8 @@ impl Engine {
             if let Some(entry) = state.entries.get_mut(key) {
                 let was_in_flight = entry.in_flight();
                 entry.record = after;
+                // It may have come to another policy meanwhile.
+                entry.record.policy = Some(entry.policy.clone());
                 let in_flight = entry.in_flight();
                 if matches!(event, Event::Promoted { .. }) {
                     entry.dues.tried = false;

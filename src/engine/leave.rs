@@ -16,7 +16,9 @@ use super::{Engine, State};
 /// Leave to read or write for one secret, or to look for those of a policy; given back when dropped.
 pub(super) struct Leave<'a> {
     engine: &'a Engine,
-    key: String,
+    /// The secret's key or the policy's name, and the place: a policy that moves to another one may be
+    /// looking for secrets in both for a moment.
+    key: (String, String),
 }
 
 impl Drop for Leave<'_> {
@@ -30,7 +32,7 @@ impl Engine {
     /// Whether this policy may still decide about this secret.
     pub(super) fn governs(&self, state: &State, key: &str, policy: &Arc<Policy>) -> bool {
         let entry = state.entries.get(key);
-        let has_it = entry.is_some_and(|entry| !entry.leaving && entry.policy == policy.name);
+        let has_it = entry.is_some_and(|entry| !entry.is_leaving() && entry.policy == policy.name);
         has_it && self.running().has(policy)
     }
 
@@ -52,8 +54,8 @@ impl Engine {
     }
 
     fn give_leave(&self, state: &mut State, key: &str, policy: &Arc<Policy>) -> Leave<'_> {
-        state.at_work.insert(key.to_owned(), policy.clone());
-        let key = key.to_owned();
+        let key = (key.to_owned(), policy.place.clone());
+        state.at_work.insert(key.clone(), policy.clone());
         Leave { engine: self, key }
     }
 
@@ -75,7 +77,7 @@ impl Engine {
         let running = self.running();
         let old = state.at_work.iter().filter(|(_, policy)| !running.has(policy));
         let name = |key: &String| state.entries.get(key).map_or(key, |entry| &entry.secret.name).clone();
-        old.map(|(key, _)| name(key)).collect()
+        old.map(|((key, _), _)| name(key)).collect()
     }
 }
 

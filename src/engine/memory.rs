@@ -114,7 +114,7 @@ impl Engine {
     }
 
     /// Forgets a secret.
-    pub(super) fn forget(&self, key: &str) {
+    pub(super) fn forget_what_was_read(&self, key: &str) {
         let mut state = self.state();
         state.remembered.remove(key);
         if let Some(entry) = state.entries.get_mut(key) {

@@ -11,6 +11,7 @@ mod commands;
 mod conclude;
 pub mod control;
 mod discovery;
+mod drives;
 mod entry;
 mod executor;
 mod holds;
@@ -19,6 +20,7 @@ mod kept_apart;
 mod leave;
 mod log;
 mod logins;
+mod membership;
 mod memory;
 mod observe;
 mod polls;
@@ -40,7 +42,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rand::RngCore;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -60,16 +62,13 @@ pub use reload::{LeftAlone, Reloaded, Stopping};
 pub use settle::Settled;
 
 use blast_radius::BlastRadius;
+use drives::Drives;
 use entry::Entry;
 use polls::Pace;
 use queue::{Queue, Wake};
 use row::Row;
 use running::{InForce, Running};
 use turns::Turns;
-
-/// How many secrets are driven at once. Those that wait for AWS do not count: this bounds the
-/// looks and steps under way, so that none of them grows stale in a queue of its own making.
-const DRIVES: usize = 64;
 
 /// How old the last tick may be before the process is not ready.
 const TICK_STALL: Duration = Duration::from_secs(5);
@@ -100,11 +99,10 @@ pub struct Engine {
     metrics: Arc<Metrics>,
     state: Mutex<State>,
     wake: Notify,
-    /// Secrets of policies that are new are to be looked for.
-    look_anew: Notify,
+    /// Rings when secrets of some policies are to be looked for at once.
+    discover_again: watch::Sender<()>,
     /// Somebody has given leave back.
     work_ended: Notify,
-    drives: Arc<Semaphore>,
     tasks: TaskTracker,
     stop: CancellationToken,
     /// When it was made, on the monotonic clock.
@@ -121,20 +119,23 @@ struct State {
     records: BTreeMap<String, Record>,
     /// Secrets or selections that could not be looked up, by policy and name.
     unresolved: BTreeMap<(String, String), AwsError>,
-    /// Whether every policy's secrets have been looked for once.
-    discovered: bool,
+    /// Places whose policies' secrets have been looked for once.
+    looked_for: BTreeSet<String>,
     /// Places whose secrets are all known: since the start, one look for them was whole.
     surveyed: BTreeSet<String>,
-    /// Policies whose secrets are looked for at once: they came with a reload, or changed.
+    /// Policies whose secrets were not looked for yet: since the start, or since a reload brought or
+    /// changed them.
     to_discover: BTreeSet<String>,
     /// Policies that came with a reload, and since when on the monotonic clock; until their secrets
     /// are all known.
     newcomers: BTreeMap<String, Duration>,
-    /// Which drives read or write just now, and the policy that lets them.
-    at_work: BTreeMap<String, Arc<Policy>>,
+    /// Who reads or writes just now, each in a place, and the policy that lets them.
+    at_work: BTreeMap<(String, String), Arc<Policy>>,
     last_tick: Option<Duration>,
-    /// How many secrets are waited for, because it is not known yet which user they name.
-    unread: usize,
+    /// How many secrets of each place are waited for, because it is not known yet which user they name.
+    unread: BTreeMap<String, usize>,
+    /// The drives of each place.
+    drives: Drives,
     /// How many rotations and retirements are under way.
     in_flight: usize,
     /// How many may be.
@@ -170,6 +171,7 @@ impl Engine {
             .collect();
         let most_in_flight = config.daemon.max_in_flight;
         let started = adapters.clock.monotonic();
+        let to_discover = config.policies.keys().cloned().collect();
         let policies = config.policies.values();
         let blast_radii = policies
             .map(|policy| {
@@ -186,14 +188,14 @@ impl Engine {
             metrics: adapters.metrics,
             state: Mutex::new(State {
                 records,
+                to_discover,
                 most_in_flight,
                 blast_radii,
                 ..State::default()
             }),
             wake: Notify::new(),
-            look_anew: Notify::new(),
+            discover_again: watch::Sender::new(()),
             work_ended: Notify::new(),
-            drives: Arc::new(Semaphore::new(DRIVES)),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             started,
@@ -257,17 +259,14 @@ impl Engine {
 
     fn start_due_drives(self: &Arc<Self>) {
         loop {
-            let Ok(permit) = self.drives.clone().try_acquire_owned() else {
-                return;
-            };
             let (now, monotonic) = (self.clock.now(), self.clock.monotonic());
-            let key = {
+            let (key, permit) = {
                 let mut state = self.state();
-                let Some(key) = state.queue.pop(now, monotonic) else {
+                let Some((key, permit)) = state.next_due(now, monotonic) else {
                     return;
                 };
                 state.drive_begins(&key, now);
-                key
+                (key, permit)
             };
             let (engine, driver, driven) = (self.clone(), self.clone(), key.clone());
             self.tasks.spawn(async move {
@@ -293,26 +292,21 @@ impl Engine {
         let pause = policy.map_or(TICK_STALL, |policy| policy.retry.max);
         entry.woken = false;
         state.drive_ends(key);
-        if state.forget_if_leaving(key) {
+        if self.forget_if_leaving(&mut state, key) {
             return;
         }
         self.member_changed(&mut state, key);
         let wake = Wake::Past(self.clock.monotonic().saturating_add(pause));
         state.queue.set(key, wake);
-        state.looked(key, true);
+        self.looked(&mut state, key, true);
     }
 
     async fn next_pause_over(&self) {
-        let next = self.state().queue.next_pause();
+        let next = self.state().next_pause();
         match next {
-            // At least a millisecond, so that a secret that waits for a free drive is no hot loop:
-            // the end of a drive wakes the loop anyway.
             Some(deadline) => {
                 let pause = deadline.saturating_sub(self.clock.monotonic());
-                let full = self.drives.available_permits() == 0;
-                if full {
-                    std::future::pending::<()>().await;
-                }
+                // At least a millisecond, so that no rounding of a timer makes this a hot loop.
                 tokio::time::sleep(pause.max(Duration::from_millis(1))).await;
             }
             None => std::future::pending().await,
@@ -339,20 +333,5 @@ impl Engine {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .random_range(0.0..1.0)
-    }
-}
-
-impl State {
-    /// Notes that a secret was looked at, and whether it could be read. The last one that is read
-    /// releases those that waited for it.
-    fn looked(&mut self, key: &str, read: bool) {
-        let Some(entry) = self.entries.get_mut(key) else { return };
-        entry.sight.looked = true;
-        if read && std::mem::take(&mut entry.awaited) {
-            self.unread = self.unread.saturating_sub(1);
-            if self.unread == 0 {
-                self.release_surveyed();
-            }
-        }
     }
 }

@@ -18,65 +18,112 @@ pub enum Wake {
     Past(Duration),
 }
 
-/// Secrets by when they are looked at again; each stands there once at most.
+/// Secrets by when they are looked at again; each stands there once at most. Those of one place wait
+/// in a lane of their own, so that a place that is busy can be passed over at no cost.
 #[derive(Default, Debug)]
 pub struct Queue {
+    lanes: BTreeMap<String, Lane>,
+    /// In which lane a secret waits; one that is absent waits in the nameless lane.
+    places: BTreeMap<String, String>,
+}
+
+#[derive(Default, Debug)]
+struct Lane {
     by_wake: BTreeSet<(Wake, String)>,
     by_key: BTreeMap<String, Wake>,
 }
 
 impl Queue {
+    /// Says to which place a secret belongs from now on.
+    pub fn assign(&mut self, key: &str, place: &str) {
+        let wake = self.take(key);
+        self.places.insert(key.to_owned(), place.to_owned());
+        if let Some(wake) = wake {
+            self.set(key, wake);
+        }
+    }
+
     /// Sets when a secret is looked at; its last date is dropped.
     pub fn set(&mut self, key: &str, wake: Wake) {
-        self.remove(key);
-        self.by_key.insert(key.to_owned(), wake);
-        self.by_wake.insert((wake, key.to_owned()));
+        let place = self.places.get(key).cloned().unwrap_or_default();
+        self.lanes.entry(place).or_default().set(key, wake);
     }
 
     /// When a secret is looked at, if it waits.
     pub fn wake_of(&self, key: &str) -> Option<Wake> {
-        self.by_key.get(key).copied()
+        let place = self.places.get(key).map_or("", String::as_str);
+        self.lanes.get(place)?.by_key.get(key).copied()
     }
 
     /// Drops a secret.
     pub fn remove(&mut self, key: &str) {
-        if let Some(wake) = self.by_key.remove(key) {
-            self.by_wake.remove(&(wake, key.to_owned()));
-        }
+        self.take(key);
+        self.places.remove(key);
     }
 
-    /// Takes out the next secret whose time has come: those under way before those that are due.
-    pub fn pop(&mut self, now: Timestamp, monotonic: Duration) -> Option<String> {
-        let first_pause = self.by_wake.range((Wake::Past(Duration::ZERO), String::new())..).next();
-        let due_pause = first_pause.filter(|(wake, _)| *wake <= Wake::Past(monotonic));
-        let first_date = self
-            .by_wake
-            .first()
-            .filter(|(wake, _)| matches!(wake, Wake::At(at) if *at <= now));
-        let key = due_pause.or(first_date).map(|(_, key)| key.clone())?;
-        self.remove(&key);
+    fn take(&mut self, key: &str) -> Option<Wake> {
+        let place = self.places.get(key).map_or("", String::as_str);
+        self.lanes.get_mut(place)?.take(key)
+    }
+
+    /// Takes out the next secret whose time has come, of a place that `open` lets through: those
+    /// under way before those that are due.
+    pub fn pop(&mut self, now: Timestamp, monotonic: Duration, open: impl Fn(&str) -> bool) -> Option<String> {
+        let lanes = self.lanes.iter().filter(|(place, _)| open(place));
+        let next = lanes.filter_map(|(_, lane)| lane.next(now, monotonic));
+        // A pause that is over comes before any date.
+        let (_, key) = next.min_by_key(|(wake, _)| (matches!(wake, Wake::At(_)), *wake))?;
+        let key = key.to_owned();
+        self.take(&key);
         Some(key)
     }
 
-    /// When the next monotonic pause ends.
-    pub fn next_pause(&self) -> Option<Duration> {
-        self.by_wake
-            .range((Wake::Past(Duration::ZERO), String::new())..)
-            .next()
-            .and_then(|(wake, _)| match wake {
-                Wake::Past(deadline) => Some(*deadline),
-                Wake::At(_) => None,
-            })
+    /// When the next monotonic pause ends, in the places that `open` lets through.
+    pub fn next_pause(&self, open: impl Fn(&str) -> bool) -> Option<Duration> {
+        let lanes = self.lanes.iter().filter(|(place, _)| open(place));
+        lanes.filter_map(|(_, lane)| lane.next_pause()).min()
     }
 
     /// How many secrets wait.
     pub fn len(&self) -> usize {
-        self.by_key.len()
+        self.lanes.values().map(|lane| lane.by_key.len()).sum()
     }
 
     /// Whether no secret waits.
     pub fn is_empty(&self) -> bool {
-        self.by_key.is_empty()
+        self.len() == 0
+    }
+}
+
+impl Lane {
+    fn set(&mut self, key: &str, wake: Wake) {
+        self.take(key);
+        self.by_key.insert(key.to_owned(), wake);
+        self.by_wake.insert((wake, key.to_owned()));
+    }
+
+    fn take(&mut self, key: &str) -> Option<Wake> {
+        let wake = self.by_key.remove(key)?;
+        self.by_wake.remove(&(wake, key.to_owned()));
+        Some(wake)
+    }
+
+    fn first_pause(&self) -> Option<&(Wake, String)> {
+        self.by_wake.range((Wake::Past(Duration::ZERO), String::new())..).next()
+    }
+
+    fn next(&self, now: Timestamp, monotonic: Duration) -> Option<(Wake, &str)> {
+        let pause = self.first_pause().filter(|(wake, _)| *wake <= Wake::Past(monotonic));
+        let date = self.by_wake.first();
+        let date = date.filter(|(wake, _)| matches!(wake, Wake::At(at) if *at <= now));
+        pause.or(date).map(|(wake, key)| (*wake, key.as_str()))
+    }
+
+    fn next_pause(&self) -> Option<Duration> {
+        match self.first_pause()? {
+            (Wake::Past(deadline), _) => Some(*deadline),
+            (Wake::At(_), _) => None,
+        }
     }
 }
 
@@ -93,9 +140,15 @@ mod tests {
         let mut queue = Queue::default();
         queue.set("date", Wake::At(at(100)));
         queue.set("pause", Wake::Past(Duration::from_secs(5)));
-        assert_eq!(queue.pop(at(99), Duration::from_secs(4)), None);
-        assert_eq!(queue.pop(at(100), Duration::from_secs(4)).as_deref(), Some("date"));
-        assert_eq!(queue.pop(at(100), Duration::from_secs(5)).as_deref(), Some("pause"));
+        assert_eq!(queue.pop(at(99), Duration::from_secs(4), |_| true), None);
+        assert_eq!(
+            queue.pop(at(100), Duration::from_secs(4), |_| true).as_deref(),
+            Some("date")
+        );
+        assert_eq!(
+            queue.pop(at(100), Duration::from_secs(5), |_| true).as_deref(),
+            Some("pause")
+        );
         assert!(queue.is_empty());
     }
 
@@ -105,13 +158,31 @@ mod tests {
         queue.set("a", Wake::At(at(100)));
         queue.set("a", Wake::At(at(200)));
         assert_eq!(queue.len(), 1);
-        assert_eq!(queue.pop(at(150), Duration::ZERO), None);
+        assert_eq!(queue.pop(at(150), Duration::ZERO, |_| true), None);
     }
 
     #[test]
     fn a_clock_set_back_does_not_stretch_a_pause() {
         let mut queue = Queue::default();
         queue.set("a", Wake::Past(Duration::from_secs(2)));
-        assert_eq!(queue.pop(at(-1_000_000), Duration::from_secs(2)).as_deref(), Some("a"));
+        assert_eq!(
+            queue.pop(at(-1_000_000), Duration::from_secs(2), |_| true).as_deref(),
+            Some("a")
+        );
+    }
+
+    #[test]
+    fn a_place_that_is_full_is_passed_over_and_keeps_its_secrets() {
+        let mut queue = Queue::default();
+        for (key, place) in [("a", "full"), ("b", "free")] {
+            queue.set(key, Wake::Past(Duration::from_secs(1)));
+            queue.assign(key, place);
+        }
+        let open = |place: &str| place != "full";
+        assert_eq!(queue.next_pause(open), Some(Duration::from_secs(1)));
+        assert_eq!(queue.pop(at(0), Duration::from_secs(1), open).as_deref(), Some("b"));
+        assert_eq!(queue.pop(at(0), Duration::from_secs(1), open), None);
+        assert_eq!(queue.next_pause(open), None);
+        assert_eq!(queue.pop(at(0), Duration::from_secs(1), |_| true).as_deref(), Some("a"));
     }
 }

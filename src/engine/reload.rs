@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::aws::PlacePorts;
 use crate::clock::after;
 use crate::config::Config;
-use crate::policy::{Place, Policy};
+use crate::policy::Place;
 
 use super::blast_radius::BlastRadius;
 use super::entry::Entry;
@@ -96,7 +96,7 @@ impl Engine {
             return Err(Stopping);
         }
         let (succession, leavers) = self.replace(config, connected);
-        self.look_anew.notify_one();
+        self.discover_again.send_replace(());
         self.wake.notify_one();
         // One that did not end in time is told of.
         drop(tokio::time::timeout(LONGEST_WAIT, self.old_work_ended()).await);
@@ -140,41 +140,31 @@ impl Engine {
     fn rearrange(&self, state: &mut State, succession: &Succession, old: &Running, new: &Running) -> Vec<Leaver> {
         let mut leavers = Vec::new();
         let mut to_look_at = Vec::new();
-        let fates: Vec<(String, Fate)> = state
-            .entries
-            .iter()
-            .filter(|(_, entry)| !entry.leaving)
-            .map(|(key, entry)| (key.clone(), succession.fate(old, new, &entry.policy, &entry.secret)))
-            .collect();
-        for (key, fate) in fates {
+        for (key, fate, settled) in state.fates(succession, old, new) {
             match fate {
-                Fate::Undisturbed | Fate::Stays { look: false } => {}
                 Fate::Stays { look: true } => to_look_at.push(key),
+                Fate::Undisturbed | Fate::Stays { look: false } => to_look_at.extend(settled.then_some(key)),
                 Fate::Moves(to) => {
-                    self.hand_over(state, &key, &to);
+                    if let Some(to) = new.policy(&to) {
+                        self.move_to(state, &key, to);
+                    }
                     to_look_at.push(key);
                 }
-                Fate::Leaves => leavers.extend(state.sends_away(key)),
+                Fate::Leaves => leavers.extend(self.send_away(state, key)),
             }
         }
         self.look_again(state, to_look_at);
         leavers
     }
 
-    /// Another policy has the secret from now on: with its record, and with its place in the queue.
-    fn hand_over(&self, state: &mut State, key: &str, to: &str) {
-        let Some(entry) = state.entries.get_mut(key) else {
-            return;
-        };
-        let from = std::mem::replace(&mut entry.policy, to.to_owned());
-        entry.sight.held = None;
-        tracing::info!(secret = entry.secret.name, from, to, "secret moves to another policy");
-        state.no_room.take(key);
-        if let Some(radius) = state.blast_radii.get_mut(&from) {
-            radius.remove(key);
+    /// Lets a secret go, or keeps it without a policy until the drive under way has ended.
+    fn send_away(&self, state: &mut State, key: String) -> Option<Leaver> {
+        let entry = state.entries.get(&key)?;
+        let (secret, policy) = (entry.secret.name.clone(), entry.policy.clone());
+        if !entry.driven {
+            self.forget(state, &key);
         }
-        state.wake_released(&from);
-        self.member_changed(state, key);
+        Some(Leaver { key, secret, policy })
     }
 
     /// Lets secrets be looked at: those with something under way or wrong at once, others one by one.
@@ -213,7 +203,7 @@ impl Engine {
         let state = self.state();
         let left = leavers.into_iter().filter_map(|leaver| {
             let entry = state.entries.get(&leaver.key);
-            if entry.is_some_and(|entry| !entry.leaving) {
+            if entry.is_some_and(|entry| !entry.is_leaving()) {
                 return None;
             }
             let record = entry
@@ -233,29 +223,12 @@ impl Engine {
         });
         left.collect()
     }
-
-    /// Nobody has the secret that was to be looked at.
-    pub(super) fn without_surroundings(&self, key: &str) {
-        let mut state = self.state();
-        state.drive_ends(key);
-        state.forget(key);
-    }
-
-    /// Keeps a secret that was about to leave, because a policy has it after all; whether it was.
-    pub(super) fn comes_back(&self, state: &mut State, policy: &Policy, key: &str) -> bool {
-        let Some(entry) = state.entries.get_mut(key).filter(|entry| entry.leaving) else {
-            return false;
-        };
-        entry.leaving = false;
-        entry.woken = true;
-        self.hand_over(state, key, &policy.name);
-        true
-    }
 }
 
 impl State {
     /// Forgets what was known of policies and places that are gone, or are others now.
     fn forget_what_is_gone(&mut self, succession: &Succession, new: &Running) {
+        self.looked_for.retain(|place| !succession.places.contains(place));
         self.surveyed.retain(|place| !succession.places.contains(place));
         let anew: Vec<&String> = succession.to_discover().collect();
         let stays = |name: &String| new.policy(name).is_some() && !anew.contains(&name);
@@ -281,24 +254,19 @@ impl State {
         self.release_room();
     }
 
-    /// Lets a secret go, or marks it to go when the drive under way has ended.
-    fn sends_away(&mut self, key: String) -> Option<Leaver> {
-        let entry = self.entries.get_mut(&key)?;
-        let (secret, policy) = (entry.secret.name.clone(), entry.policy.clone());
-        entry.leaving = true;
-        if !entry.driven {
-            self.forget(&key);
-        }
-        Some(Leaver { key, secret, policy })
-    }
-
-    /// Lets a secret go whose last drive has ended; whether it went.
-    pub(super) fn forget_if_leaving(&mut self, key: &str) -> bool {
-        let leaves = self.entries.get(key).is_some_and(|entry| entry.leaving);
-        if leaves {
-            self.forget(key);
-        }
-        leaves
+    /// Ends the claims of policies that do not have a secret any more. What becomes of each secret, and
+    /// whether another policy had it beside its own and has it no more.
+    fn fates(&mut self, succession: &Succession, old: &Running, new: &Running) -> Vec<(String, Fate, bool)> {
+        let staying = self.entries.iter_mut().filter(|(_, entry)| !entry.is_leaving());
+        let fates = staying.map(|(key, entry)| {
+            let before = entry.claims.len();
+            let secret = &entry.secret;
+            entry.claims.retain(|name, _| succession.keeps(old, new, name, secret));
+            let settled = entry.claims.len() < before;
+            let fate = succession.fate(old, new, &entry.policy, &entry.claims.keys().collect(), secret);
+            (key.clone(), fate, settled)
+        });
+        fates.collect()
     }
 }
 

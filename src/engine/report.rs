@@ -3,7 +3,7 @@
 use crate::aws::AwsError;
 use crate::clock::Timestamp;
 use crate::rotation::observation::Proof;
-use crate::rotation::reason::{DriftCause, UnprovenReason};
+use crate::rotation::reason::{DriftCause, HaltReason, UnprovenReason};
 use crate::rotation::state::{Record, Rotation};
 use crate::rotation::status::{Phase, SecretStatus};
 use crate::rotation::step::Step;
@@ -16,12 +16,10 @@ impl Engine {
     /// Every secret, in the order of policies and names; those that could not be looked up too.
     pub(super) fn report(&self) -> Vec<SecretStatus> {
         let state = self.state();
-        let mut all: Vec<SecretStatus> = state
-            .entries
-            .values()
-            .filter(|entry| !entry.leaving)
-            .map(|entry| self.entry_status(&state, entry))
-            .collect();
+        let mut all: Vec<SecretStatus> = Vec::with_capacity(state.entries.len());
+        for entry in state.entries.values().filter(|entry| !entry.is_leaving()) {
+            self.entry_statuses(&state, entry, &mut all);
+        }
         all.extend(self.unresolved(&state));
         all.sort_by(|a, b| (&a.policy, &a.secret).cmp(&(&b.policy, &b.secret)));
         all
@@ -51,10 +49,7 @@ impl Engine {
             secret: secret.to_owned(),
             arn: None,
             policy: policy.to_owned(),
-            place: self
-                .policy(policy)
-                .map(|policy| policy.place.clone())
-                .unwrap_or_default(),
+            place: self.place_of(policy),
             user_id: None,
             phase: Phase::Starting,
             step: None,
@@ -82,6 +77,34 @@ impl Engine {
             next_attempt_at: None,
             since: None,
         }
+    }
+
+    /// A secret under its policy, and under each other one that has it: so that both show it.
+    fn entry_statuses(&self, state: &State, entry: &Entry, all: &mut Vec<SecretStatus>) {
+        let mut status = self.entry_status(state, entry);
+        let others = entry.other_policies();
+        if !others.is_empty() && status.reason.as_deref() != Some(HaltReason::SelectedTwice.label()) {
+            let policies = [std::slice::from_ref(&entry.policy), &others].concat().join(" and ");
+            let told = status.detail.map(|detail| format!("; {detail}")).unwrap_or_default();
+            status.detail = Some(format!(
+                "in policies {policies}: {} finishes what it began, and nothing new begins{told}",
+                entry.policy
+            ));
+        }
+        for other in others {
+            all.push(SecretStatus {
+                place: self.place_of(&other),
+                policy: other,
+                ..status.clone()
+            });
+        }
+        all.push(status);
+    }
+
+    fn place_of(&self, policy: &str) -> String {
+        self.policy(policy)
+            .map(|policy| policy.place.clone())
+            .unwrap_or_default()
     }
 
     fn entry_status(&self, state: &State, entry: &Entry) -> SecretStatus {

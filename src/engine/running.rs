@@ -1,7 +1,7 @@
 //! What the engine works by: a configuration, and the ports to its places. It is read as a whole
 //! and replaced as a whole, so that nobody sees half of a new one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::aws::PlacePorts;
@@ -18,17 +18,51 @@ pub(super) struct Running {
     pub(super) ports: BTreeMap<String, PlacePorts>,
     /// The policies, by name.
     pub(super) policies: BTreeMap<String, Arc<Policy>>,
+    /// The places in which a policy works, each with those among them that may be the same account
+    /// and region under another name, itself included.
+    neighbours: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Running {
     pub(super) fn new(config: Config, ports: BTreeMap<String, PlacePorts>) -> Self {
         let policies = config.policies.into_iter();
+        let policies = policies.map(|(name, policy)| (name, Arc::new(policy))).collect();
+        Self::with(policies, config.daemon, config.places, ports)
+    }
+
+    /// The same of policies that may be in force already.
+    pub(super) fn with(
+        policies: BTreeMap<String, Arc<Policy>>,
+        daemon: Daemon,
+        places: BTreeMap<String, Place>,
+        ports: BTreeMap<String, PlacePorts>,
+    ) -> Self {
+        let used: BTreeSet<&String> = policies.values().map(|policy| &policy.place).collect();
+        let used = places
+            .values()
+            .filter(|place| used.contains(&place.name) && ports.contains_key(&place.name));
+        let alike = |place: &Place| {
+            let others = used.clone().filter(|other| other.may_be(place));
+            others.map(|other| other.name.clone()).collect()
+        };
+        let neighbours = used.clone().map(|place| (place.name.clone(), alike(place))).collect();
         Self {
-            daemon: config.daemon,
-            places: config.places,
+            daemon,
+            places,
             ports,
-            policies: policies.map(|(name, policy)| (name, Arc::new(policy))).collect(),
+            policies,
+            neighbours,
         }
+    }
+
+    /// The places in which a policy works.
+    pub(super) fn places_at_work(&self) -> impl Iterator<Item = &String> {
+        self.neighbours.keys()
+    }
+
+    /// Those of them that may be the same account and region as this one, itself included.
+    pub(super) fn neighbours(&self, place: &str) -> impl Iterator<Item = &String> {
+        self.neighbours.get(place).into_iter().flatten()
     }
 
     /// A policy by its name.

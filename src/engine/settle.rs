@@ -33,8 +33,8 @@ impl Engine {
 
     fn is_settled(&self) -> bool {
         let now = self.clock.now();
-        let state = self.state();
-        state.discovered
+        let (running, state) = (self.running(), self.state());
+        running.places_at_work().all(|place| state.looked_for.contains(place))
             && !state.unresolved.values().any(AwsError::passes_by_itself)
             && state.entries.values().all(|entry| {
                 let standing_still = entry.sight.looked && !entry.driven && !entry.woken;

@@ -102,12 +102,7 @@ impl Succession {
             let policy = unchanged.cloned().unwrap_or_else(|| Arc::new(policy));
             (name, policy)
         });
-        Running {
-            policies: policies.collect(),
-            daemon: new.daemon,
-            places: new.places,
-            ports,
-        }
+        Running::with(policies.collect(), new.daemon, new.places, ports)
     }
 
     /// Policies whose secrets must be looked for at once.
@@ -123,33 +118,42 @@ impl Succession {
         self.added.iter().chain(relocated.map(|(name, _)| name))
     }
 
-    /// What becomes of a secret of the policy `of`. It stays or moves only if that is certain without
-    /// asking AWS: what AWS has to tell, the next look for secrets finds out.
-    pub(super) fn fate(&self, old: &Running, new: &Running, of: &str, secret: &ListedSecret) -> Fate {
-        let (Some(before), false) = (old.policy(of), self.removed.contains(of)) else {
-            return self.elsewhere(old, new, of, secret);
+    /// Whether the policy `of`, which has a secret, still has it: only if that is certain without asking
+    /// AWS. What AWS has to tell, the next look for secrets finds out.
+    pub(super) fn keeps(&self, old: &Running, new: &Running, of: &str, secret: &ListedSecret) -> bool {
+        let (Some(before), Some(after)) = (old.policy(of), new.policy(of)) else {
+            return false;
         };
-        let Some(change) = self.changed.get(of) else {
-            return Fate::Undisturbed;
-        };
-        let keeps = new
-            .policy(of)
-            .is_some_and(|policy| !change.selection || still_selects(&before.selection, &policy.selection, secret));
-        match keeps && !change.place {
-            true => Fate::Stays { look: change.rest },
-            false => self.elsewhere(old, new, of, secret),
-        }
+        let change = self.changed.get(of).copied().unwrap_or_default();
+        !change.place && (!change.selection || still_selects(&before.selection, &after.selection, secret))
     }
 
-    fn elsewhere(&self, old: &Running, new: &Running, of: &str, secret: &ListedSecret) -> Fate {
+    /// What becomes of a secret of the policy `of`, which the policies `kept_by` had and keep, itself
+    /// perhaps among them. To any other one it moves only if that one certainly has it.
+    pub(super) fn fate(
+        &self,
+        old: &Running,
+        new: &Running,
+        of: &str,
+        kept_by: &BTreeSet<&String>,
+        secret: &ListedSecret,
+    ) -> Fate {
+        if kept_by.iter().any(|name| *name == of) {
+            let change = self.changed.get(of);
+            return change.map_or(Fate::Undisturbed, |change| Fate::Stays { look: change.rest });
+        }
+        let heir = kept_by.first().map(|name| (*name).clone());
+        let heir = heir.or_else(|| self.heir(old, new, of, secret));
+        heir.map_or(Fate::Leaves, Fate::Moves)
+    }
+
+    /// A policy of the place that certainly has the secret.
+    fn heir(&self, old: &Running, new: &Running, of: &str, secret: &ListedSecret) -> Option<String> {
         let place = old.policy(of).map(|policy| policy.place.as_str());
-        let place = place.filter(|place| !self.places.contains(*place));
-        let mut in_place = new
-            .policies
-            .values()
-            .filter(|policy| Some(policy.place.as_str()) == place);
+        let place = place.filter(|place| !self.places.contains(*place))?;
+        let mut in_place = new.policies.values().filter(|policy| policy.place == place);
         let heir = in_place.find(|policy| certainly_selects(&policy.selection, secret));
-        heir.map_or(Fate::Leaves, |heir| Fate::Moves(heir.name.clone()))
+        heir.map(|heir| heir.name.clone())
     }
 }
 

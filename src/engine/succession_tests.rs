@@ -41,7 +41,13 @@ fn fate(old: &[String], new: &[String], name: &str) -> Fate {
     let (old, new) = (running(old), config(new));
     let succession = Succession::of(&old, &new);
     let new = succession.successor(&old, new, BTreeMap::new());
-    succession.fate(&old, &new, "p", &secret(name))
+    fate_under(&succession, (&old, &new), "p", &secret(name))
+}
+
+fn fate_under(succession: &Succession, (old, new): (&Running, &Running), of: &str, secret: &ListedSecret) -> Fate {
+    let of = of.to_owned();
+    let kept_by = succession.keeps(old, new, &of, secret).then_some(&of);
+    succession.fate(old, new, &of, &kept_by.into_iter().collect(), secret)
 }
 
 #[test]
@@ -178,6 +184,22 @@ fn another_place_or_other_settings_of_it_begin_as_at_a_start_and_only_those_are_
     assert_eq!(succession.newcomers().collect::<Vec<_>>(), ["q"]);
     let after = succession.successor(&old, new, BTreeMap::new());
     assert!(after.has(&old.policies["p"]) && !after.has(&old.policies["q"]));
-    let of_q = |name: &str| succession.fate(&old, &after, "q", &secret(name));
+    let of_q = |name: &str| fate_under(&succession, (&old, &after), "q", &secret(name));
     assert_eq!(of_q("b"), Fate::Leaves);
+}
+
+#[test]
+fn a_secret_that_another_policy_has_too_goes_to_that_one_when_its_own_has_it_no_more() {
+    let (p, q) = (
+        policy("p", "secrets = [\"a\"]"),
+        policy("q", "select = { tags = { a = \"b\" } }"),
+    );
+    let old = running(&[p, q.clone()]);
+    let new = config(&[q]);
+    let succession = Succession::of(&old, &new);
+    let new = succession.successor(&old, new, BTreeMap::new());
+    assert!(!succession.keeps(&old, &new, "p", &secret("a")) && succession.keeps(&old, &new, "q", &secret("a")));
+    let q = "q".to_owned();
+    let fate = succession.fate(&old, &new, "p", &[&q].into(), &secret("a"));
+    assert_eq!(fate, Fate::Moves(q));
 }

@@ -43,7 +43,7 @@ pub async fn discover(reader: &dyn SecretsReader, selection: &Selection) -> Disc
         }
     }
     // A policy that selects nothing must not list the whole account.
-    if selection.name_prefix.is_some() || !selection.tags.is_empty() {
+    if selection.selects() {
         match reader.select(selection).await {
             Ok(selected) => discovery.found.extend(selected),
             Err(error) => discovery.failed.push((Discovery::SELECTION.to_owned(), error)),

@@ -51,6 +51,7 @@ impl SecretsReader for Secrets {
             rotation_enabled: false,
             owning_service: None,
             replicated: false,
+            tags: BTreeMap::new(),
             last_changed: None,
             versions: BTreeMap::new(),
         })

@@ -53,6 +53,8 @@ pub struct SecretState {
     pub owning_service: Option<String>,
     /// Whether it has replicas, or is one.
     pub replicated: bool,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
     /// When anything about it last changed, labels and tags included.
     pub last_changed: Option<Timestamp>,
     /// All versions, those without a label included.

@@ -50,6 +50,8 @@ reasons! {
         SecretNotJson = "secret_not_json": "The value is not one JSON object with each key once.",
         UserArnMissing = "user_arn_missing": "The document lacks `user_arn`, which names the user.",
         UserArnInvalid = "user_arn_invalid": "`user_arn` is not the ARN of an ElastiCache user.",
+        SelectedTwice = "selected_twice": "Several policies select this secret, so none of them rotates it; what one of them began it finishes. Leave the secret in one policy.",
+        UserArnOtherPartition = "user_arn_other_partition": "`user_arn` names another partition (aws, aws-cn, aws-us-gov) than the one of the policy's region.",
         UserArnOtherRegion = "user_arn_other_region": "`user_arn` names another region than the policy's place.",
         UserArnOtherAccount = "user_arn_other_account": "`user_arn` names another account than the secret's.",
         UsernameMissing = "username_missing": "The document lacks `username`, the name that clients log in with.",

@@ -204,6 +204,9 @@ pub struct Record {
     pub secret_arn: String,
     /// When this store first heard of the secret.
     pub first_seen: Timestamp,
+    /// The policy that last had it: what that one began, it finishes.
+    #[serde(default)]
+    pub policy: Option<String>,
     /// The rotation in progress.
     pub rotation: Option<Rotation>,
     /// The last promotion.
@@ -268,6 +271,7 @@ impl Record {
         Self {
             secret_arn,
             first_seen,
+            policy: None,
             rotation: None,
             promotion: None,
             retirement: None,
@@ -306,6 +310,7 @@ impl Record {
             request: self.request.filter(|request| request.at <= latest),
             revocation: self.revocation.and_then(|revocation| revocation.believed(latest)),
             pause: self.pause,
+            policy: self.policy,
             ..Self::new(self.secret_arn, now)
         }
     }

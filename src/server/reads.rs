@@ -92,6 +92,9 @@ async fn secrets(
 
 async fn secret(State(surface): State<Surface>, Path(secret): Path<String>) -> Result<Json<SecretStatus>, Failure> {
     let mut found = named(&surface, &secret)?;
+    // One that several policies have is shown under each of them.
+    found.sort_by(|a, b| a.arn.cmp(&b.arn));
+    found.dedup_by(|a, b| a.arn.is_some() && a.arn == b.arn);
     match (found.pop(), found.len()) {
         (Some(only), 0) => Ok(Json(only)),
         (_, others) => Err(Failure::new(

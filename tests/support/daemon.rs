@@ -52,7 +52,10 @@ pub struct Setup<'a> {
     daemon_keys: String,
     default_keys: String,
     policies: Vec<Policy>,
+    place_keys: String,
+    more: String,
     env: Vec<(String, String)>,
+    without_keys: bool,
 }
 
 impl World {
@@ -66,7 +69,10 @@ impl World {
             daemon_keys: String::new(),
             default_keys: String::new(),
             policies: Vec::new(),
+            place_keys: String::new(),
+            more: String::new(),
             env: Vec::new(),
+            without_keys: false,
         }
     }
 }
@@ -80,6 +86,24 @@ impl Setup<'_> {
     /// A key of `[daemon]`, as TOML.
     pub fn daemon_key(mut self, key: &str, value: &str) -> Self {
         let _ = writeln!(self.daemon_keys, "{key} = {value}");
+        self
+    }
+
+    /// A key of `[aws.main]`, as TOML.
+    pub fn place_key(mut self, key: &str, value: &str) -> Self {
+        let _ = writeln!(self.place_keys, "{key} = {value}");
+        self
+    }
+
+    /// Further tables, as TOML.
+    pub fn more(mut self, tables: &str) -> Self {
+        self.more += tables;
+        self
+    }
+
+    /// Leaves out the access key that is named after the daemon: its credentials come from elsewhere.
+    pub fn without_keys(mut self) -> Self {
+        self.without_keys = true;
         self
     }
 
@@ -126,6 +150,7 @@ impl Setup<'_> {
         if let Some(url) = &self.secrets_endpoint {
             let _ = writeln!(text, "secrets_manager_endpoint_url = {url:?}");
         }
+        text.push_str(&self.place_keys);
         // Everything that takes minutes in production takes seconds here.
         let defaults = [
             ("schedule", "\"1000d\""),
@@ -150,6 +175,7 @@ impl Setup<'_> {
                 let _ = writeln!(text, "schedule = \"1000d\"");
             }
         }
+        text.push_str(&self.more);
         let path = self.world.path(&format!("{}.toml", self.name));
         std::fs::write(&path, text).expect("configuration written");
         path
@@ -171,6 +197,11 @@ impl Setup<'_> {
             .envs(self.env.iter().cloned())
             .stdin(Stdio::null())
             .kill_on_drop(true);
+        if self.without_keys {
+            command
+                .env_remove("AWS_ACCESS_KEY_ID")
+                .env_remove("AWS_SECRET_ACCESS_KEY");
+        }
         command
     }
 

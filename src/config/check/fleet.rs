@@ -10,7 +10,9 @@ use crate::config::{Config, duration};
 use crate::policy::{OnDrift, Place};
 
 pub(super) fn check(config: &Config, raw: &RawConfig, findings: &mut Findings) {
-    check_secrets(raw, findings);
+    let same = SamePlaces::among(&config.places);
+    same.warn(findings);
+    check_secrets(raw, &same, findings);
     check_selections(raw, findings);
     for place in config.places.values() {
         check_listen(config.daemon.listen, place, findings);
@@ -81,37 +83,60 @@ fn place_of<'a>(raw: &'a RawConfig, policy: &'a RawPolicy) -> Option<&'a str> {
     policy.aws.as_deref().or(raw.defaults.0.aws.as_deref())
 }
 
+/// Which places are one account and region under several names, as far as the configuration shows.
+struct SamePlaces<'a>(Vec<(&'a Place, &'a Place)>);
+
+impl<'a> SamePlaces<'a> {
+    /// Each place with the first one that it may be.
+    fn among(places: &'a BTreeMap<String, Place>) -> Self {
+        let first = |place: &'a Place| places.values().find(|other| other.may_be(place)).unwrap_or(place);
+        Self(places.values().map(|place| (place, first(place))).collect())
+    }
+
+    fn warn(&self, findings: &mut Findings) {
+        for (place, first) in self.0.iter().filter(|(place, first)| place.name != first.name) {
+            let message = format!(
+                "`{}` and `{}` are the same account and region: one place will do, for any number of policies",
+                place.name, first.name
+            );
+            findings.warn(&KeyPath::of(&["aws", &place.name]), message);
+        }
+    }
+
+    /// The name under which a place is compared with others.
+    fn name_of(&self, place: Option<&'a str>) -> Option<&'a str> {
+        let same = self.0.iter().find(|(known, _)| Some(known.name.as_str()) == place);
+        same.map(|(_, first)| first.name.as_str()).or(place)
+    }
+}
+
 /// Two policies would rotate one secret by two sets of rules.
-fn check_secrets(raw: &RawConfig, findings: &mut Findings) {
-    let mut taken: BTreeMap<(Option<&str>, &str), &str> = BTreeMap::new();
-    let mut named: BTreeMap<(Option<&str>, &str), (&str, &str)> = BTreeMap::new();
+fn check_secrets<'a>(raw: &'a RawConfig, same: &SamePlaces<'a>, findings: &mut Findings) {
+    let mut taken: BTreeMap<(Option<&str>, &str), (&str, &str)> = BTreeMap::new();
     for (policy, Table(own)) in &raw.policy {
-        let place = place_of(raw, own);
+        let place = same.name_of(place_of(raw, own));
         for (index, secret) in own.secrets.iter().flatten().enumerate() {
             let spot = KeyPath::of(&["policy", policy, "secrets"]).item(index);
-            if let Some(other) = taken.get(&(place, secret.as_str())).filter(|other| **other != policy) {
+            let (other, twin) = *taken.entry((place, plain_name(secret))).or_insert((policy, secret));
+            if other == policy && twin != secret {
+                findings.warn(&spot, format!("is the same secret as `{twin}`, which is listed, too"));
+            } else if other != policy && twin == secret {
                 findings.error(
                     &spot,
                     format!("`{secret}` is already in policy `{other}`: a secret has one policy"),
                 );
-                continue;
-            }
-            taken.insert((place, secret), policy);
-            // Whether the last six characters of an ARN are AWS's or the name's cannot be seen from
-            // here, so this is no error.
-            match named.get(&(place, plain_name(secret))) {
-                Some((other, twin)) if twin != secret => {
-                    findings.warn(&spot, format!("may be the same secret as `{twin}` of policy `{other}`"));
-                }
-                _ => {
-                    named.insert((place, plain_name(secret)), (policy, secret));
-                }
+            } else if other != policy {
+                findings.error(
+                    &spot,
+                    format!("is the same secret as `{twin}` of policy `{other}`: a secret has one policy"),
+                );
             }
         }
     }
 }
 
-/// A secret's name without what an ARN has around it: six random characters come last there.
+/// A secret's name without what an ARN has around it: six random characters come last there. AWS takes the
+/// end of any ARN for them that is a hyphen and six characters, so that one without them would not be found.
 fn plain_name(secret: &str) -> &str {
     let Some(name) = secret.strip_prefix("arn:").and_then(|rest| rest.splitn(6, ':').last()) else {
         return secret;

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use super::values;
 use crate::config::raw::{RawBudget, RawPlace, Table};
 use crate::config::source::{Findings, KeyPath};
-use crate::policy::{Budgets, Place, Role};
+use crate::policy::{Budgets, Place, Role, partition_of};
+
+/// What CloudTrail calls sessions whose place does not say otherwise.
+const SESSION_NAME: &str = "rekeyd";
 
 pub(super) fn check_all(raw: &BTreeMap<String, Table<RawPlace>>, findings: &mut Findings) -> BTreeMap<String, Place> {
     raw.iter()
@@ -22,27 +25,82 @@ fn check(name: &str, raw: &RawPlace, findings: &mut Findings) -> Place {
     }
     let both = text("endpoint_url", &raw.endpoint_url);
     let both = super::read_optional(both, values::endpoint_url, findings);
-    let mut endpoint = |key: &str, value: &Option<String>| {
-        super::read_optional(text(key, value), values::endpoint_url, findings).or_else(|| both.clone())
-    };
+    let mut endpoint =
+        |key: &str, value: &Option<String>| super::read_optional(text(key, value), values::endpoint_url, findings);
     let secrets_manager_endpoint = endpoint("secrets_manager_endpoint_url", &raw.secrets_manager_endpoint_url);
     let elasticache_endpoint = endpoint("elasticache_endpoint_url", &raw.elasticache_endpoint_url);
-    let role_arn = super::read_optional(text("role_arn", &raw.role_arn), values::role_arn, findings);
-    let external_id = super::read_optional(text("external_id", &raw.external_id), values::not_empty, findings);
-    if external_id.is_some() && raw.role_arn.is_none() && !findings.was_dropped(&path.join("role_arn")) {
-        findings.error(
-            &path.join("external_id"),
-            "an external id goes with a role: `role_arn` is missing",
-        );
-    }
+    let sts_endpoint = endpoint("sts_endpoint_url", &raw.sts_endpoint_url);
+    let region = super::read(text("region", &raw.region), String::new(), values::region, findings);
+    let role = check_role(raw, &region, &path, findings);
+    check_endpoints(raw, &path, findings);
     Place {
         name: name.to_owned(),
-        region: super::read(text("region", &raw.region), String::new(), values::region, findings),
+        region,
         profile: super::read_optional(text("profile", &raw.profile), values::not_empty, findings),
-        role: role_arn.map(|arn| Role { arn, external_id }),
-        secrets_manager_endpoint,
-        elasticache_endpoint,
+        role,
+        secrets_manager_endpoint: secrets_manager_endpoint.or_else(|| both.clone()),
+        elasticache_endpoint: elasticache_endpoint.or(both),
+        sts_endpoint,
+        use_fips: raw.use_fips,
+        use_dualstack: raw.use_dualstack,
         budgets: budgets(raw.budget.as_ref(), &path.join("budget"), findings),
+    }
+}
+
+fn check_role(raw: &RawPlace, region: &str, path: &KeyPath, findings: &mut Findings) -> Option<Role> {
+    let text = |key: &str, value: &Option<String>| value.clone().map(|value| (value, path.join(key)));
+    let arn = super::read_optional(text("role_arn", &raw.role_arn), values::role_arn, findings);
+    let external_id = super::read_optional(text("external_id", &raw.external_id), values::not_empty, findings);
+    let name = text("role_session_name", &raw.role_session_name);
+    let session_name = super::read(name, SESSION_NAME.to_owned(), values::session_name, findings);
+    let span = text("role_session_duration", &raw.role_session_duration);
+    let session_duration = super::read_optional(span, values::session_duration, findings);
+    if raw.role_arn.is_none() && !findings.was_dropped(&path.join("role_arn")) {
+        for (key, given) in [
+            ("external_id", raw.external_id.is_some()),
+            ("role_session_name", raw.role_session_name.is_some()),
+            ("role_session_duration", raw.role_session_duration.is_some()),
+            ("sts_endpoint_url", raw.sts_endpoint_url.is_some()),
+        ] {
+            if given {
+                findings.error(
+                    &path.join(key),
+                    format!("`{key}` goes with a role: `role_arn` is missing"),
+                );
+            }
+        }
+    }
+    let arn = arn?;
+    let (partition, other) = (partition_of(region), arn.split(':').nth(1).unwrap_or_default());
+    if !region.is_empty() && partition != other {
+        let message = format!("a role of partition {other} cannot work in {region}, which lies in {partition}");
+        findings.error(&path.join("role_arn"), message);
+    }
+    Some(Role {
+        arn,
+        external_id,
+        session_name,
+        session_duration,
+    })
+}
+
+/// FIPS and dual-stack choose among AWS's own endpoints; the SDK refuses to send anything if one is
+/// given by URL, too.
+fn check_endpoints(raw: &RawPlace, path: &KeyPath, findings: &mut Findings) {
+    let urls = [
+        ("endpoint_url", &raw.endpoint_url),
+        ("secrets_manager_endpoint_url", &raw.secrets_manager_endpoint_url),
+        ("elasticache_endpoint_url", &raw.elasticache_endpoint_url),
+        ("sts_endpoint_url", &raw.sts_endpoint_url),
+    ];
+    let Some((url, _)) = urls.into_iter().find(|(_, url)| url.is_some()) else {
+        return;
+    };
+    for (key, on) in [("use_fips", raw.use_fips), ("use_dualstack", raw.use_dualstack)] {
+        if on == Some(true) {
+            let message = format!("cannot be combined with `{url}`: it chooses among AWS's own endpoints");
+            findings.error(&path.join(key), message);
+        }
     }
 }
 

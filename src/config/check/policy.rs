@@ -172,6 +172,7 @@ fn check_secret(secret: &str, place: Option<&Place>) -> Result<(), String> {
         return values::secret_name(secret);
     }
     let example = "arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME-SUFFIX";
+    let partition = secret.split(':').nth(1).unwrap_or_default();
     let (region, account) = secret_arn_place(secret).ok_or_else(|| format!("no ARN of a secret: write {example}"))?;
     if !values::is_account(account) {
         return Err(format!(
@@ -184,6 +185,14 @@ fn check_secret(secret: &str, place: Option<&Place>) -> Result<(), String> {
         return Err(format!(
             "lies in {region}, but the policy works in {} (place `{}`)",
             place.region, place.name
+        ));
+    }
+    if !place.region.is_empty() && partition != place.partition() {
+        return Err(format!(
+            "lies in partition {partition}, but {} lies in {} (place `{}`)",
+            place.region,
+            place.partition(),
+            place.name
         ));
     }
     let works_in = place.role.as_ref().and_then(|role| role.arn.split(':').nth(4));

@@ -157,6 +157,27 @@ pub(super) fn role_arn(text: String) -> Result<String, String> {
     }
 }
 
+/// What a session of a role is called (`roleSessionNameType` of the STS service model).
+pub(super) fn session_name(text: String) -> Result<String, String> {
+    let fits = |b: u8| b.is_ascii_alphanumeric() || b"_+=,.@-".contains(&b);
+    if (2..=64).contains(&text.len()) && text.bytes().all(fits) {
+        Ok(text)
+    } else {
+        Err("no name of a session: 2 to 64 letters, digits and _+=,.@-".to_owned())
+    }
+}
+
+/// How long a session of a role may last (`roleDurationSecondsType` of the STS service model).
+pub(super) fn session_duration(text: String) -> Result<Duration, String> {
+    let span = duration::parse(&text).map_err(|error| error.to_string())?;
+    let (least, most) = (Duration::from_secs(15 * 60), Duration::from_secs(12 * 3_600));
+    if (least..=most).contains(&span) {
+        Ok(span)
+    } else {
+        Err("out of range: 15m to 12h, and no longer than the role allows".to_owned())
+    }
+}
+
 pub(super) fn is_account(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit())
 }

@@ -1,4 +1,5 @@
 mod damaged;
+mod places;
 mod properties;
 mod refused;
 mod schedules;

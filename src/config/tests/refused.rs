@@ -181,16 +181,20 @@ fn a_secret_belongs_to_one_policy() {
     // Elsewhere the same name is another secret.
     let elsewhere = other.replace("main", "eu") + "secrets = [\"ec/user1\"]\n[aws.eu]\nregion = \"eu-west-1\"";
     assert_eq!(refusals(&policy_with(&elsewhere)), Vec::<String>::new());
-    for (keys, part) in [
-        (
-            "secrets = [\"arn:aws:secretsmanager:us-east-1:123456789012:secret:ec/user1-a1B2c3\"]",
-            "may be the same",
-        ),
-        ("select = { name_prefix = \"ec/\" }", "also covers `ec/user1`"),
-    ] {
-        let warnings = load_ok(&policy_with(&format!("{other}{keys}"))).warnings;
-        assert!(warnings.len() == 1 && warnings[0].contains(part), "{warnings:#?}");
-    }
+    let by_arn = "secrets = [\"arn:aws:secretsmanager:us-east-1:123456789012:secret:ec/user1-a1B2c3\"]";
+    let text = policy_with(&format!("{other}{by_arn}"));
+    assert_refused(
+        &text,
+        "t.toml:13:12",
+        "is the same secret as `ec/user1` of policy `orders`",
+    );
+    // Tags and later names may yet tell them apart: rekeyd halts a secret that two policies do select.
+    let selecting = policy_with(&format!("{other}select = {{ name_prefix = \"ec/\" }}"));
+    let warnings = load_ok(&selecting).warnings;
+    assert!(
+        warnings.len() == 1 && warnings[0].contains("also covers `ec/user1`"),
+        "{warnings:#?}"
+    );
 }
 
 #[test]

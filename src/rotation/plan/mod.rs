@@ -8,12 +8,14 @@
 //! `rotating` drives a pending password to AWSCURRENT, `retiring` removes the previous one,
 //! `resting` finds what is due, `beginning` begins it, `checking` looks after the current password,
 //! `revoking` ends a revocation, `rollback` moves AWSCURRENT back, `drift` weighs what all of these found
-//! wrong with the current password, `missed` counts windows that closed without a start, `dues` where the secret stands among the others of its policy, `facts`
-//! is what status shows. `decision` has what can be decided, `claims` which secret names which user.
+//! wrong with the current password, `missed` counts windows that closed without a start, `dues` where the secret
+//! stands among the others of its policy, `facts` is what status shows. `decision` has what can be decided, `claims`
+//! which secret names which user, `contested` what becomes of a secret that several policies have.
 
 mod beginning;
 mod checking;
 mod claims;
+mod contested;
 mod decision;
 mod drift;
 mod dues;
@@ -75,6 +77,8 @@ pub struct Context<'a> {
     pub now: Timestamp,
     /// Which secrets name which user.
     pub claims: &'a Claims,
+    /// The policies that have the secret, too. While there is one, nothing new begins.
+    pub other_policies: Vec<String>,
     /// Whether several replicas share the store, so that the fence holds for requests too.
     pub shared_store: bool,
     /// What this secret was last known to wait for, in words.
@@ -109,7 +113,8 @@ fn decide(observation: &Observation, record: &Record, context: &Context<'_>) -> 
     missed::note(&subject, record, context)?;
     paused(record, context)?;
     let decision = proceed(&subject, record, context).unwrap_or_else(|decision| decision);
-    drift::judge(&subject, record, context, decision)
+    let decision = drift::judge(&subject, record, context, decision).unwrap_or_else(|decision| decision);
+    Ok(contested::judge(&subject, record, context, decision))
 }
 
 fn proceed(subject: &secret::Subject<'_>, record: &Record, context: &Context<'_>) -> Deliberation<Decision> {

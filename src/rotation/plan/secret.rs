@@ -2,6 +2,7 @@
 
 use crate::clock::{Timestamp, between};
 use crate::planted::{PlantedBug, planted};
+use crate::policy::partition_of;
 use crate::rotation::observation::{AWSCURRENT, AWSPENDING, AWSPREVIOUS, Observation, Version};
 use crate::rotation::reason::{HaltReason, WaitReason};
 use crate::rotation::step::Step;
@@ -200,6 +201,11 @@ fn refuse_foreign_users(subject: &Subject<'_>, context: &Context<'_>) -> Deliber
     let user = subject.document.user_arn();
     let user_text = user.to_string();
     let (region, account) = secret_arn_place(subject.arn).unwrap_or_default();
+    let partition = partition_of(context.region);
+    if user.partition() != partition {
+        let detail = format!("{user} is not in {partition}, as {} is", context.region);
+        return Err(halt(HaltReason::UserArnOtherPartition, detail, &user_text));
+    }
     if user.region() != context.region || region != context.region {
         let detail = format!("{user} is not in {}", context.region);
         return Err(halt(HaltReason::UserArnOtherRegion, detail, &user_text));

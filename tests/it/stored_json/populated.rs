@@ -144,6 +144,7 @@ pub fn record() -> Record {
     Record {
         secret_arn: "arn:aws:secretsmanager:us-east-1:123456789012:secret:production/ec/user1-eaFois".to_owned(),
         first_seen: at(0),
+        policy: Some("orders".to_owned()),
         rotation: Some(rotation()),
         promotion: Some(Promotion {
             version: current(),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rekeyd_sandbox::elasticache as ec;
 
 use super::Simulation;
-use crate::support::world::{document, document_with, secret_name};
+use crate::support::world::{REGION, document, document_with, secret_name};
 
 /// How many users share a group and its cache; with `default` they are as many as AWS allows.
 const GROUP_OF: usize = 99;
@@ -16,12 +16,15 @@ pub const FLEET_PASSWORD: &str = "the-first-password-1";
 impl Simulation {
     /// So many users in use, each with a secret, in groups with a cache each: `fleet0` of
     /// two nodes, `fleet1` and so on of one, since every node costs the auditor time. Gives the users.
+    /// In another region than the usual one, all names begin with the region's.
     pub async fn fleet(&self, count: usize) -> Vec<String> {
-        let users = names(count);
+        let users: Vec<_> = names(count).into_iter().map(|name| self.named_here(&name)).collect();
         for user in &users {
             self.create_user(user, FLEET_PASSWORD).await;
-            self.create_secret(&secret_name(user), &document_with(user, FLEET_PASSWORD))
-                .await;
+            let partition = rekeyd::policy::partition_of(&self.region);
+            let document = document_with(user, FLEET_PASSWORD).replace(REGION, &self.region);
+            let document = document.replace("arn:aws:", &format!("arn:{partition}:"));
+            self.create_secret(&secret_name(user), &document).await;
         }
         self.caches(&users).await;
         users
@@ -38,9 +41,16 @@ impl Simulation {
         users
     }
 
+    fn named_here(&self, name: &str) -> String {
+        match self.region.as_str() {
+            REGION => name.to_owned(),
+            region => format!("{region}-{name}"),
+        }
+    }
+
     async fn caches(&self, users: &[String]) {
         for (number, members) in users.chunks(GROUP_OF).enumerate() {
-            let name = format!("fleet{number}");
+            let name = self.named_here(&format!("fleet{number}"));
             let members = std::iter::once("default".to_owned()).chain(members.iter().cloned());
             self.call(ec::CreateUserGroup {
                 user_group_id: name.clone(),

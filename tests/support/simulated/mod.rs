@@ -30,6 +30,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 pub use super::daemon::Policy;
+use super::world::REGION;
 pub use auditor::Expectations;
 pub use clock::MachineClock;
 pub use faults::{CallFault, CallFaultKind, CrashPoint, DiskTrouble, SaveFault, SaveFaultKind};
@@ -39,7 +40,7 @@ pub use login::Refusals;
 pub use process::Deed;
 pub use replica::{Machine, Replica};
 pub use store::Disk;
-pub use world::World;
+pub use world::{Outage, World};
 
 /// Settings that resemble AWS: a change takes most of a minute to reach the nodes.
 pub fn lifelike() -> rekeyd_sandbox::Settings {
@@ -60,6 +61,8 @@ pub struct Simulation {
     pub world: Arc<World>,
     refused: Arc<Mutex<Refusals>>,
     tick: Duration,
+    /// Where operators work.
+    region: String,
 }
 
 /// One thread, and time that passes only while nothing else happens.
@@ -89,6 +92,7 @@ impl Simulation {
             world: World::new(seed, settings),
             refused: Arc::default(),
             tick: Duration::from_secs(10),
+            region: REGION.to_owned(),
         }
     }
 
@@ -96,6 +100,14 @@ impl Simulation {
     pub fn ticking(mut self, every: Duration) -> Self {
         self.tick = every;
         self
+    }
+
+    /// The same simulation, with operators at work in another region.
+    pub fn in_region(&self, region: &str) -> Self {
+        Self {
+            region: region.to_owned(),
+            ..self.clone()
+        }
     }
 
     /// A machine for a replica of that name.

@@ -5,7 +5,7 @@ use rekeyd_sandbox::secretsmanager as sm;
 use rekeyd_sandbox::{CallContext, Fault, NodeChange, Operation, SecretView};
 
 use super::Simulation;
-use crate::support::world::{CACHE, GROUP, REGION, document, document_with, secret_name};
+use crate::support::world::{CACHE, GROUP, document, document_with, secret_name};
 
 /// The access key of everybody who is not rekeyd.
 pub const OPERATOR: &str = "OPERATOR";
@@ -18,7 +18,7 @@ impl Simulation {
 
     /// Makes a call with this access key.
     pub async fn call_as<O: Operation>(&self, access_key: &str, input: O) -> O::Output {
-        let context = CallContext::new(access_key, REGION);
+        let context = CallContext::new(access_key, &self.region);
         let result = self.world.process(&context, input).await;
         result.unwrap_or_else(|error| panic!("{}: {error}", O::NAME))
     }

@@ -1,7 +1,6 @@
 //! A replica of rekeyd: the real engine on simulated ports. It can be killed at any moment and
 //! started again, with its store or without.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,6 +34,8 @@ pub struct Machine {
     clock: Arc<MachineClock>,
     disk: Disk,
     policies: Vec<(String, String)>,
+    /// Places besides `main`, each with its region.
+    places: Vec<(String, String)>,
     daemon: String,
     /// How many processes it has had: chance differs from one to the next.
     lives: u64,
@@ -50,6 +51,7 @@ impl Machine {
             clock: Arc::new(MachineClock::new(simulation.world.time.clone(), TimeDelta::zero())),
             disk: Disk::empty(),
             policies: Vec::new(),
+            places: Vec::new(),
             daemon: String::new(),
             lives: 0,
             fate: Fate::default(),
@@ -64,6 +66,12 @@ impl Machine {
     /// Has these policies, and no others.
     pub fn policies(mut self, policies: Vec<Policy>) -> Self {
         self.policies = policies.into_iter().map(|policy| (policy.name, policy.keys)).collect();
+        self
+    }
+
+    /// Adds a place, in which a policy works with `aws = "NAME"`.
+    pub fn place(mut self, name: &str, region: &str) -> Self {
+        self.places.push((name.to_owned(), region.to_owned()));
         self
     }
 
@@ -117,9 +125,16 @@ impl Machine {
              {}[aws.main]\nregion = {REGION:?}\n",
             self.daemon
         );
+        for (name, region) in &self.places {
+            let _ = writeln!(text, "[aws.{name}]\nregion = {region:?}");
+        }
         for (name, keys) in &self.policies {
-            let _ = writeln!(text, "[policy.{name}]\naws = \"main\"\n{keys}");
-            if !keys.lines().any(|line| line.starts_with("schedule =")) {
+            let set = |key: &str| keys.lines().any(|line| line.starts_with(&format!("{key} =")));
+            let _ = writeln!(text, "[policy.{name}]\n{keys}");
+            if !set("aws") {
+                let _ = writeln!(text, "aws = \"main\"");
+            }
+            if !set("schedule") {
                 let _ = writeln!(text, "schedule = \"1000d\"");
             }
             if !keys.lines().any(|line| line.starts_with("max_versions_per_day =")) {
@@ -137,8 +152,9 @@ impl Machine {
         let config = self.config();
         let world = self.simulation.world.clone();
         let policies: Vec<String> = config.policies.keys().cloned().collect();
-        let expected = config.policies.values().map(|policy| Expectations::of(policy, REGION));
-        world.auditor().register(&self.name.to_uppercase(), expected.collect());
+        world
+            .auditor()
+            .register(&self.name.to_uppercase(), expectations(&config));
         world
             .auditor()
             .register_clock(&self.name.to_uppercase(), self.clock.clone());
@@ -156,22 +172,19 @@ impl Machine {
             access_key: self.name.to_uppercase(),
             region: REGION.to_owned(),
         };
-        let ports = Arc::new(wire.clone());
-        let ports = PlacePorts {
-            secrets: ports.clone(),
-            secrets_writer: ports.clone(),
-            users: ports.clone(),
-            users_writer: ports,
-        };
         let clock: rekeyd::clock::SharedClock = self.clock.clone();
-        let budgets = config.places["main"].budgets;
-        let ports = rekeyd::aws::governed(ports, "main", &budgets, &clock, &metrics);
+        let governed = |place: &rekeyd::policy::Place| {
+            let ports = ports(&wire, &place.region);
+            rekeyd::aws::governed(ports, &place.name, &place.budgets, &clock, &metrics)
+        };
+        let places = config.places.values();
+        let places = places.map(|place| (place.name.clone(), governed(place))).collect();
         let life = format!("{} {}", self.name, self.lives);
         let store = OpenStore::new(&self.disk, process.clone(), world.clone(), &life);
         let store = Arc::new(store.unwrap_or_else(|error| panic!("{error}")));
-        let login = Arc::new(NodeLogin::new(wire, self.simulation.refused.clone()));
+        let login = Arc::new(NodeLogin::new(wire.clone(), self.simulation.refused.clone()));
         let adapters = Adapters {
-            places: BTreeMap::from([("main".to_owned(), ports)]),
+            places,
             login: login.clone(),
             store: store.clone(),
             clock: self.clock.clone(),
@@ -194,11 +207,24 @@ impl Machine {
             metrics,
             process,
             login,
+            wire,
             store,
             stop: Some(stop),
             run,
             ticks,
         }
+    }
+}
+
+/// The ports of a process to a place in this region.
+fn ports(wire: &Wire, region: &str) -> PlacePorts {
+    let region = region.to_owned();
+    let ports = Arc::new(Wire { region, ..wire.clone() });
+    PlacePorts {
+        secrets: ports.clone(),
+        secrets_writer: ports.clone(),
+        users: ports.clone(),
+        users_writer: ports,
     }
 }
 
@@ -222,6 +248,7 @@ pub struct Replica {
     metrics: Arc<Metrics>,
     process: Arc<Process>,
     login: Arc<NodeLogin>,
+    wire: Wire,
     store: Arc<OpenStore>,
     stop: Option<oneshot::Sender<()>>,
     run: JoinHandle<()>,
@@ -242,17 +269,19 @@ impl Replica {
     /// Gives it other policies, and waits until they are in force. Until then the auditor holds it to what
     /// was before, and from then on to these.
     pub async fn reload(&mut self, policies: Vec<Policy>) -> Reloaded {
-        let machine = self.machine.clone().policies(policies);
+        self.reload_as(self.machine.clone().policies(policies)).await
+    }
+
+    /// Gives it the configuration of `machine`, places included, in the same way.
+    pub async fn reload_as(&mut self, machine: Machine) -> Reloaded {
         let (before, config) = (self.machine.config(), machine.config());
-        let expectations = |config: &Config| -> Vec<Expectations> {
-            let policies = config.policies.values();
-            policies.map(|policy| Expectations::of(policy, REGION)).collect()
-        };
         let (key, new) = (self.machine.name.to_uppercase(), expectations(&config));
         let either = [expectations(&before), new.clone()].concat();
         let world = self.machine.simulation.world.clone();
         world.auditor().register(&key, either);
-        let reloaded = self.engine.reload(config, BTreeMap::new()).await;
+        let connected = self.engine.places_to_connect(&config).into_iter();
+        let connected = connected.map(|place| (place.name, ports(&self.wire, &place.region)));
+        let reloaded = self.engine.reload(config, connected.collect()).await;
         world.catch_up();
         world.auditor().replace(&key, new);
         self.machine = machine;
@@ -378,6 +407,12 @@ impl Replica {
         let asked = self.ask(secret, options).await;
         asked.unwrap_or_else(|error| panic!("{error}"));
     }
+}
+
+fn expectations(config: &Config) -> Vec<Expectations> {
+    let policies = config.policies.values();
+    let all = policies.map(|policy| Expectations::of(policy, &config.places[&policy.place].region));
+    all.collect()
 }
 
 fn named(secret: &str) -> Selector {

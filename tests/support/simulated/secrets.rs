@@ -189,6 +189,7 @@ fn describe_secret_output(secret: sm::SecretOutput) -> DescribeSecretOutput {
         .set_owning_service(secret.owning_service)
         .set_primary_region(secret.primary_region)
         .set_replication_status(Some(replicas))
+        .set_tags(Some(secret.tags.into_iter().map(tag).collect()))
         .build()
 }
 
@@ -200,8 +201,11 @@ fn versions_list_entry(version: sm::VersionOutput) -> SecretVersionsListEntry {
         .build()
 }
 
+fn tag(tag: sm::SecretTag) -> Tag {
+    Tag::builder().key(tag.key).value(tag.value).build()
+}
+
 fn secret_list_entry(entry: sm::SecretListEntry) -> SecretListEntry {
-    let tag = |tag: sm::SecretTag| Tag::builder().key(tag.key).value(tag.value).build();
     SecretListEntry::builder()
         .arn(entry.secret.arn)
         .name(entry.secret.name)

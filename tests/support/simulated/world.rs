@@ -38,6 +38,17 @@ pub struct Mishap {
     pub what: String,
 }
 
+/// What becomes of calls to a region that is cut off.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Outage {
+    /// Nothing answers until the caller gives up.
+    BlackHole,
+    /// Every connection is refused at once.
+    Refusing,
+    /// Every call is throttled.
+    Throttling,
+}
+
 /// The shared world.
 pub struct World {
     pub sandbox: Sandbox,
@@ -51,6 +62,8 @@ pub struct World {
     distrusted: Mutex<BTreeSet<String>>,
     /// What strangers do as soon as a replica has written down that it is about to move AWSCURRENT, by ARN.
     before_finish: Mutex<BTreeMap<String, StrangerAct>>,
+    /// Regions that nobody can reach, with what becomes of a call there.
+    outages: Mutex<BTreeMap<String, Outage>>,
     /// Rings when the sandbox's next event may be another than before.
     touched: Notify,
 }
@@ -68,6 +81,7 @@ impl World {
             mishaps: Mutex::default(),
             distrusted: Mutex::default(),
             before_finish: Mutex::default(),
+            outages: Mutex::default(),
             touched: Notify::new(),
         });
         world.sandbox.follow();
@@ -202,6 +216,20 @@ impl World {
         !all.contains(node)
     }
 
+    /// Cuts a region off, or connects it again. Calls that are on their way arrive.
+    pub fn cut_off(&self, region: &str, outage: Option<Outage>) {
+        let mut outages = self.outages.lock().unwrap_or_else(PoisonError::into_inner);
+        match outage {
+            Some(outage) => outages.insert(region.to_owned(), outage),
+            None => outages.remove(region),
+        };
+    }
+
+    fn outage(&self, region: &str) -> Option<Outage> {
+        let outages = self.outages.lock().unwrap_or_else(PoisonError::into_inner);
+        outages.get(region).copied()
+    }
+
     /// How long the next message travels.
     pub fn travel(&self) -> Duration {
         self.network.duration(TRAVEL)
@@ -239,6 +267,12 @@ impl Wire {
         let call = self.begins::<O>();
         self.process.running().await;
         let began = rekeyd::clock::Clock::monotonic(&*self.clock);
+        if let Some(outage) = self.world.outage(&self.region) {
+            let broken = Broken::by(outage, self.world.travel()).await;
+            self.process.answered(&call);
+            self.process.running().await;
+            return Err(aws_error(O::NAME, resource, &broken));
+        }
         let context = CallContext::new(&self.access_key, &self.region).signed_at(signed_at);
         let (wire, there, back) = (self.clone(), self.world.travel(), self.world.travel());
         let on_its_way = tokio::spawn(async move {

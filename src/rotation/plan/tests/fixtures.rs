@@ -1,6 +1,6 @@
 //! A secret and its user that are as they should be, and what is decided about them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::super::*;
@@ -87,6 +87,7 @@ pub(in crate::rotation::plan) fn observation(versions: &[(&str, &[&str])], passw
         rotation_enabled: false,
         owning_service: None,
         replicated: false,
+        tags: BTreeMap::new(),
         last_changed: Some(now()),
         versions: versions
             .iter()
@@ -163,6 +164,7 @@ pub(in crate::rotation::plan) fn decide_under(
             region: "us-east-1",
             now,
             claims: &Claims::default(),
+            other_policies: Vec::new(),
             shared_store: false,
             waited_for: "",
             paused: false,

@@ -97,6 +97,7 @@ fn a_pause_is_why_a_window_was_missed_and_hides_no_count() {
         region: "us-east-1",
         now: close(),
         claims: &claims,
+        other_policies: Vec::new(),
         shared_store: false,
         waited_for: "paused",
         paused: true,

@@ -1,0 +1,202 @@
+//! Ten places, one of which cannot be reached while everything is due: the others notice nothing.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use rekeyd::engine::control::Control;
+use rekeyd::rotation::event::Event;
+use rekeyd::rotation::observation::Proof;
+use rekeyd::rotation::reason::AttentionReason;
+use rekeyd::rotation::status::{Phase, SecretStatus};
+use rekeyd_sandbox::{Range, Settings};
+
+use crate::support::report::report;
+use crate::support::simulated::{Outage, Policy, Replica, Simulation, lifelike, simulate};
+use crate::support::world::REGION;
+
+/// The place that is cut off, and those that are not.
+const DEAD: &str = "eu-west-1";
+const OTHERS: [&str; 9] = [
+    REGION,
+    "us-west-2",
+    "eu-central-1",
+    "eu-north-1",
+    "ap-south-1",
+    "ap-northeast-1",
+    "sa-east-1",
+    "us-gov-west-1",
+    "cn-north-1",
+];
+
+const PATIENCE: Duration = Duration::from_secs(6 * 3_600);
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3_600);
+
+/// How much a begin or an end may differ between two runs: messages travel for other times, and a
+/// look is made a poll sooner or later.
+const BOUND: Duration = Duration::from_secs(5);
+
+/// When the daemon is started, and when the place is cut off.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum CutOff {
+    Never,
+    /// While the daemon runs, shortly before everything is due.
+    Running(Outage),
+    /// Before the daemon starts.
+    Starting(Outage),
+}
+
+/// When a rotation began, and when it was promoted.
+type Rotations = BTreeMap<String, (DateTime<Utc>, DateTime<Utc>)>;
+
+/// Changes take the same time in every run.
+fn settings() -> Settings {
+    Settings {
+        propagation_ms: Range {
+            min: 30_000,
+            max: 30_000,
+        },
+        ..lifelike()
+    }
+}
+
+fn name(region: &str) -> String {
+    region.replace('-', "_")
+}
+
+async fn start(sim: &Simulation, fleets: &BTreeMap<&str, Vec<String>>) -> Replica {
+    let mut machine = sim.machine("rekeyd");
+    for (region, users) in fleets {
+        let users: Vec<&str> = users.iter().map(String::as_str).collect();
+        let name = name(region);
+        let policy = Policy::new(&name, &users)
+            .with("aws", &format!("{name:?}"))
+            .with("schedule", "\"30d\"")
+            .with("overlap", "\"30m\"")
+            .with("canary", "0");
+        machine = machine.place(&name, region).policy(policy);
+    }
+    machine.start().await
+}
+
+fn rotations(sim: &Simulation) -> Rotations {
+    let mut began = BTreeMap::new();
+    let mut rotations = Rotations::new();
+    for entry in sim.world.journal().iter() {
+        match entry.event {
+            Event::RotationStarted { .. } => {
+                began.entry(entry.secret_arn.clone()).or_insert(entry.at);
+            }
+            Event::Promoted { .. } => {
+                let start = began[&entry.secret_arn];
+                rotations.entry(entry.secret_arn.clone()).or_insert((start, entry.at));
+            }
+            _ => {}
+        }
+    }
+    rotations
+}
+
+fn retired(status: &SecretStatus) -> bool {
+    status.retired_proof == Some(Proof::Proven) && status.phase == Phase::Idle
+}
+
+/// Lets everything fall due, with the place cut off for an hour. Gives the rotations of all places.
+fn month(dead: usize, cut_off: CutOff) -> Rotations {
+    simulate(3, settings(), async |sim| {
+        let mut fleets = BTreeMap::new();
+        for (region, count) in OTHERS.map(|region| (region, 1)).into_iter().chain([(DEAD, dead)]) {
+            fleets.insert(region, sim.in_region(region).fleet(count).await);
+        }
+        sim.run_for(Duration::from_secs(30 * 86_400) - 10 * MINUTE).await;
+        if let CutOff::Starting(outage) = cut_off {
+            sim.world.cut_off(DEAD, Some(outage));
+        }
+        let replica = start(&sim, &fleets).await;
+        sim.run_for(5 * MINUTE).await;
+        if let CutOff::Running(outage) = cut_off {
+            sim.world.cut_off(DEAD, Some(outage));
+        }
+        sim.run_for(HOUR).await;
+        let of_dead = |status: &SecretStatus| status.place == name(DEAD);
+        let all = replica.engine.secrets();
+        assert_eq!(
+            all.iter().filter(|status| !of_dead(status) && !retired(status)).count(),
+            0
+        );
+        if cut_off != CutOff::Never {
+            let told = |status: &&SecretStatus| {
+                let reasons = [AttentionReason::AwsUnavailable, AttentionReason::Throttled];
+                reasons
+                    .iter()
+                    .any(|reason| status.reason.as_deref() == Some(reason.label()))
+            };
+            let waiting = all.iter().filter(|status| of_dead(status)).filter(told).count();
+            assert_eq!(waiting, dead, "each says what is wrong");
+            sim.world.cut_off(DEAD, None);
+        }
+        let probe = || replica.engine.secrets().iter().all(retired).then_some(());
+        let other = || replica.engine.secrets().into_iter().find(|status| !retired(status));
+        sim.until("all have caught up", PATIENCE, probe, || format!("{:#?}", other()))
+            .await;
+        sim.audit_end(&[], HOUR);
+        rotations(&sim)
+    })
+}
+
+fn apart(one: DateTime<Utc>, other: DateTime<Utc>) -> Duration {
+    (one - other).abs().to_std().expect("no less than nothing")
+}
+
+/// Asserts that the rotations outside of the dead place are those of the run without a fault.
+fn the_same(usual: &Rotations, seen: &Rotations, what: &str) {
+    let (mut begin, mut lasted, mut behind) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
+    assert_eq!(usual.len(), seen.len());
+    for (arn, (began, ended)) in usual {
+        let (begins, ends) = seen[arn];
+        if arn.contains(DEAD) {
+            behind = behind.max(apart(*ended, ends));
+            continue;
+        }
+        let span = |from, to| apart(from, to);
+        begin = begin.max(span(*began, begins));
+        lasted = lasted.max(span(*began, *ended).abs_diff(span(begins, ends)));
+    }
+    report(&format!(
+        "one of ten places {what} for an hour: elsewhere begins differ by {begin:?} at most and durations by {lasted:?}; it \
+         has caught up {behind:?} later than usual"
+    ));
+    assert!(begin <= BOUND && lasted <= BOUND, "{what}: {begin:?}, {lasted:?}");
+    assert!(behind >= Duration::from_secs(50 * 60), "{what}: it was cut off");
+}
+
+#[test]
+fn a_place_that_swallows_every_call_for_an_hour_delays_no_rotation_of_nine_others() {
+    // More than are driven at once in one place, so that they would take every drive that there is.
+    let dead = 66;
+    let usual = month(dead, CutOff::Never);
+    the_same(
+        &usual,
+        &month(dead, CutOff::Running(Outage::BlackHole)),
+        "swallows calls",
+    );
+}
+
+#[test]
+fn a_place_that_is_down_in_another_way_delays_no_rotation_of_nine_others() {
+    let usual = month(4, CutOff::Never);
+    for (cut_off, what) in [
+        (
+            CutOff::Starting(Outage::BlackHole),
+            "swallows calls from before the start",
+        ),
+        (CutOff::Running(Outage::Refusing), "refuses connections"),
+        (
+            CutOff::Starting(Outage::Throttling),
+            "throttles calls from before the start",
+        ),
+    ] {
+        the_same(&usual, &month(4, cut_off), what);
+    }
+}
