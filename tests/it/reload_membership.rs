@@ -185,3 +185,25 @@ fn a_policy_that_goes_to_another_place_and_back_has_its_secrets_where_it_works()
         assert_eq!(halts(&sim), 0);
     });
 }
+
+#[test]
+fn a_secret_that_moves_while_the_daemon_is_stopped_does_not_halt_either() {
+    for name in ["b", "z"] {
+        simulate(1, lifelike(), async |sim| {
+            let (replica, secret) = in_use(&sim).await;
+            let (secret_id, tag_keys) = (secret_name("user0001"), vec!["team".to_owned()]);
+            sim.call(sm::UntagResource { secret_id, tag_keys }).await;
+            sim.run_for(10 * MINUTE).await;
+            let machine = replica.end().await;
+            let policies = vec![named("m", &["user0001"]), tagged(name, "one")];
+            let replica = machine.policies(policies).start().await;
+            replica
+                .until(&secret, "found", MINUTE, |status| status.arn.is_some())
+                .await;
+            replica.rotate(&secret, RotateOptions::default()).await;
+            replica.until(&secret, "retired", PATIENCE, retired).await;
+            assert_eq!(policies_of(&replica, &secret), [name]);
+            assert_eq!(halts(&sim), 0, "{}", sim.story());
+        });
+    }
+}
