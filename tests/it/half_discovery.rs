@@ -64,6 +64,7 @@ async fn a_listing_that_never_succeeds_is_not_waited_for_longer_than_propagation
 #[tokio::test(flavor = "multi_thread")]
 async fn a_leak_is_answered_at_once_though_a_listing_fails() {
     let (_world, daemon, name) = unlisted(("propagation_timeout", "\"30m\"")).await;
+    daemon.found(&name).await;
     let request = serde_json::json!({"secrets": [name], "now": true, "revoke_previous": true});
     assert_eq!(daemon.post("/api/v1/rotate", &request).await.status, 200);
     daemon

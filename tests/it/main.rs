@@ -53,6 +53,7 @@ mod places_simulated;
 mod planted_bugs;
 mod refusals;
 mod reload;
+mod reload_membership;
 mod reload_simulated;
 mod rollback;
 mod rules;

@@ -347,8 +347,14 @@ impl Daemon {
         assert_eq!(answer.status, 200, "{command}: {}", answer.body);
     }
 
-    /// Asks for a rotation now.
+    /// Waits until the secret was found.
+    pub async fn found(&self, secret: &str) {
+        self.wait(secret, "found", |status| status.arn.is_some()).await;
+    }
+
+    /// Asks for a rotation now, as soon as the secret was found.
     pub async fn rotate(&self, secret: &str) {
+        self.found(secret).await;
         self.order("rotate", &serde_json::json!({"secrets": [secret]})).await;
     }
 
