@@ -70,6 +70,10 @@ impl Ending {
     }
 }
 
+/// How old an observation may be that something is remembered from: far older than any but that of a
+/// process that stood still.
+const REMEMBERED_WITHIN: Duration = Duration::from_secs(300);
+
 /// What one observation led to.
 enum Turn {
     /// Look again: because a step was made, or because of this answer to one.
@@ -225,6 +229,10 @@ impl Engine {
                 return Turn::LookWithListing;
             }
             if user_first && !stands_by_logins(&decision) {
+                return Turn::LookAgain(None);
+            }
+            // A process that was suspended would remember as so what was so long ago.
+            if matches!(decision, Decision::Note(_)) && self.age_of(&observation) > REMEMBERED_WITHIN {
                 return Turn::LookAgain(None);
             }
             if let Some(ending) = self.has_to_wait(key, policy, ports, &decision) {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use secrecy::ExposeSecret;
 
 use crate::aws::{AwsError, AwsResult, ErrorClass, PlacePorts};
+use crate::clock::between;
 use crate::planted::{PlantedBug, planted};
 use crate::policy::{Overlap, Policy};
 use crate::rotation::event::Event;
@@ -116,14 +117,17 @@ impl Engine {
 
     /// A write rests on what was seen; when that is too old, the world may have moved on.
     pub(super) fn still_fresh(&self, stage: &Stage<'_>) -> Result<(), StepError> {
-        let taken = stage.observation.taken;
-        let by_monotonic = self.clock.monotonic().saturating_sub(taken.monotonic);
-        // A suspended machine's monotonic clock stands still, its wall clock does not.
-        let by_wall = crate::clock::between(taken.wall, self.clock.now());
-        if by_monotonic.max(by_wall) > stage.policy.write_deadline {
+        if self.age_of(&stage.observation) > stage.policy.write_deadline {
             return Err(StepError::Stale);
         }
         Ok(())
+    }
+
+    /// How old an observation is.
+    pub(super) fn age_of(&self, observation: &Observation) -> Duration {
+        let by_monotonic = self.clock.monotonic().saturating_sub(observation.taken.monotonic);
+        // A suspended machine's monotonic clock stands still, its wall clock does not.
+        by_monotonic.max(between(observation.taken.wall, self.clock.now()))
     }
 
     /// Waits until a change may be made, no longer than what it rests on is fresh.
