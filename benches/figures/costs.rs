@@ -23,7 +23,7 @@ use tokio::time::Instant;
 
 use crate::table::Table;
 
-const SPAN: Duration = Duration::from_secs(3);
+pub(crate) const SPAN: Duration = Duration::from_secs(3);
 const SECRET: &str = "arn:aws:secretsmanager:us-east-1:123456789012:secret:production/ec/user1-AbCdEf";
 const USER: &str = "arn:aws:elasticache:us-east-1:123456789012:user:user1";
 const CURRENT: &str = "11111111-1111-4111-8111-111111111111";
@@ -98,7 +98,7 @@ fn rate<T>(mut work: impl FnMut() -> T) -> f64 {
 }
 
 /// Saves of a record of each its own secret, with one event each.
-async fn saves(store: Arc<SqliteStore>, at_once: usize) -> f64 {
+pub(crate) async fn saves(store: Arc<SqliteStore>, at_once: usize) -> f64 {
     let begin = Instant::now();
     let mut tasks = tokio::task::JoinSet::new();
     for task in 0..at_once {

@@ -16,7 +16,7 @@ const USERS: usize = 999;
 /// Users of a group, of which AWS allows no more.
 const USERS_OF_GROUP: usize = 100;
 const CONNECTIONS: usize = 16;
-const PASSWORD: &str = "the-first-password-of-all";
+pub(crate) const PASSWORD: &str = "the-first-password-of-all";
 
 /// A secret that was made.
 pub(crate) struct Made {

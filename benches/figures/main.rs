@@ -7,6 +7,7 @@
 //! `ONLY=calls,restart` and `SIZE=100,1000` choose; what they may be is in `selection.rs`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod calls;
 mod costs;
 mod daemon;
 mod drifting;
@@ -31,13 +32,16 @@ use table::Table;
 type Outcome<T> = Result<T, String>;
 
 fn main() {
-    let selection = Selection::from_environment();
-    process::build_what_ships();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .unwrap();
+    if let Some((url, ca_file)) = calls::asked() {
+        return runtime.block_on(calls::spend(&url, ca_file)).unwrap();
+    }
+    let selection = Selection::from_environment();
+    process::build_what_ships();
     let mut table = Table::default();
     for section in Section::ALL.into_iter().filter(|section| selection.has(*section)) {
         for size in selection.sizes(section) {
@@ -66,7 +70,7 @@ async fn measure(section: Section, size: usize, table: &mut Table) -> Outcome<()
         Section::Restart => restarting::measure(size, table).await,
         Section::Costs => {
             costs::measure(table).await;
-            Ok(())
+            calls::measure(table).await
         }
     }
 }
