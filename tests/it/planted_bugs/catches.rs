@@ -68,8 +68,8 @@ pub const CATCHES: [Catch; 12] = [
     caught(
         PlantedBug::IgnoreLostReply,
         "P5",
-        Some("Requested/kept/one/1.call31.ServerError"),
-        Some(671),
+        Some("Requested/kept/one/1.call26.ServerError"),
+        Some(29),
     ),
     caught(
         PlantedBug::RetireInsideOverlap,
@@ -79,9 +79,9 @@ pub const CATCHES: [Catch; 12] = [
     ),
     caught(PlantedBug::ReuseTokenAfterAbandoning, "P5", None, None),
     caught(PlantedBug::RederiveRolledBackVersion, "P3", None, Some(151)),
-    caught(PlantedBug::SkipFence, "P1", None, Some(501)),
+    caught(PlantedBug::SkipFence, "P1", None, None),
     caught(PlantedBug::NopassAsProof, "P2", None, Some(35)),
-    caught(PlantedBug::FailedDiscoveryAsNoNodes, "P2", None, Some(3)),
+    caught(PlantedBug::FailedDiscoveryAsNoNodes, "P2", None, None),
     caught(PlantedBug::RotateBecauseStoreLost, "P8", None, Some(17)),
     caught(PlantedBug::StaleActiveForSettled, "P2", None, Some(7)),
 ];
