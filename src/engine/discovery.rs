@@ -247,7 +247,7 @@ impl Engine {
     }
 
     /// Gives up the secrets that the policy has no more; whether all could be given up. One that is
-    /// being worked on leaves later.
+    /// being worked on leaves later, and one that is named and gone when it stays away.
     async fn take_stock(
         &self,
         policy: &Arc<Policy>,
@@ -260,21 +260,32 @@ impl Engine {
             return true;
         }
         let seen: BTreeSet<&str> = found.found.iter().map(|secret| secret.arn.as_str()).collect();
-        let unanswered = |secret: &ListedSecret| {
+        let failure = |secret: &ListedSecret| {
             let named = |name: &String| *name == secret.name || secret.arn.starts_with(name.as_str());
-            found.failed.iter().any(|(name, _)| named(name))
+            let failure = found.failed.iter().find(|(name, _)| named(name));
+            failure.map(|(_, error)| error.class)
         };
-        let absent: Vec<(String, bool)> = {
+        let absent: Vec<(String, bool, bool)> = {
             let state = self.state();
             let absent = state.entries.iter().filter(|(key, entry)| {
                 let has_it = entry.claims.contains_key(&policy.name);
                 let accounted_for = seen.contains(key.as_str()) || asked.taken_for_granted.contains(*key);
-                has_it && !accounted_for && !unanswered(&entry.secret)
+                has_it && !accounted_for
             });
-            absent.map(|(key, entry)| (key.clone(), entry.driven)).collect()
+            let absent = absent.filter_map(|(key, entry)| match failure(&entry.secret) {
+                None => Some((key.clone(), entry.driven, false)),
+                Some(ErrorClass::NotFound) => Some((key.clone(), entry.driven, true)),
+                Some(_) => None,
+            });
+            absent.collect()
         };
-        let none_at_work = absent.iter().all(|(_, driven)| !driven);
-        for (key, _) in absent.into_iter().filter(|(_, driven)| !driven) {
+        let none_at_work = absent.iter().all(|(_, driven, not_found)| !driven || *not_found);
+        for (key, _, not_found) in absent.into_iter().filter(|(_, driven, _)| !driven) {
+            // A name that AWS does not find is looked up again: it may come back.
+            if not_found {
+                self.missed(&mut self.state(), &key, policy, true);
+                continue;
+            }
             if !selects {
                 self.missed(&mut self.state(), &key, policy, false);
                 continue;

@@ -60,6 +60,15 @@ pub(super) enum Ending {
 }
 
 impl Ending {
+    /// Whether perhaps nothing of the secret was read, and a later drive may read it.
+    fn may_have_read_nothing(&self) -> bool {
+        match self {
+            Self::Failed(_, error) => error.passes_by_itself(),
+            Self::NoTurn | Self::Superseded | Self::Stopping => true,
+            Self::Decision(_) | Self::TakesTime | Self::NoRoom | Self::Store(_) => false,
+        }
+    }
+
     /// Whether the secret is gone, or marked for deletion.
     fn tells_of_a_lost_secret(&self) -> bool {
         match self {
@@ -121,7 +130,8 @@ impl Engine {
         } else {
             Ending::Superseded
         };
-        let unread = matches!(&ending, Ending::Failed(_, error) if error.passes_by_itself());
+        let unread = ending.may_have_read_nothing();
+        let failed = matches!(&ending, Ending::Failed(..));
         let lost = ending.tells_of_a_lost_secret();
         let wake = match self.conclude(key, &policy, ending).await {
             Ok(wake) => wake,
@@ -139,13 +149,21 @@ impl Engine {
             wake
         };
         state.queue.set(key, wake);
+        if failed {
+            // It could not even ask whether it may begin: whoever waits for it must not wait for that.
+            state.no_longer_kept_apart(key);
+        }
         state.drive_ends(key);
         if self.forget_if_leaving(&mut state, key) {
             return;
         }
         let unread = unread && !state.claims.knows(key) && !self.survey_is_over(&state, &policy);
-        if let Some(entry) = state.entries.get_mut(key) {
-            entry.lost = lost;
+        let lost_before = state
+            .entries
+            .get_mut(key)
+            .map(|entry| std::mem::replace(&mut entry.lost, lost));
+        if lost_before != Some(lost) {
+            self.member_changed(&mut state, key);
         }
         self.looked(&mut state, key, !unread);
     }

@@ -166,8 +166,11 @@ impl State {
         if let Some(radius) = self.blast_radii.get_mut(&policy) {
             radius.drive_ended(key, held.is_some());
         }
-        if self.beginning.remove(key) {
+        let (told_of_room, was_beginning) = (self.told_of_room.remove(key), self.beginning.remove(key));
+        if told_of_room || was_beginning {
             self.release_room();
+        }
+        if was_beginning {
             self.release_apart();
         }
         self.turn_over(key);
@@ -205,6 +208,9 @@ impl State {
     /// A secret leaves its policy.
     pub(super) fn leaves(&mut self, key: &str, policy: &str) {
         self.no_room.take(key);
+        if self.told_of_room.remove(key) {
+            self.release_room();
+        }
         self.no_longer_kept_apart(key);
         self.leaves_turns(key);
         self.stop_polling(key);
@@ -267,11 +273,13 @@ impl State {
             .saturating_sub(self.beginning.len())
     }
 
+    /// Lets as many look again as there is room for. One that does not use it lets the next one look.
     pub(super) fn release_room(&mut self) {
         let next: Vec<String> = self.no_room.iter().take(self.room()).map(str::to_owned).collect();
         for key in next {
             self.no_room.take(&key);
             self.wake(&key);
+            self.told_of_room.insert(key);
         }
     }
 

@@ -6,7 +6,6 @@
 
 use crate::clock::{Timestamp, after};
 use crate::policy::{Policy, Together};
-use crate::rotation::state::Record;
 
 use super::entry::Entry;
 use super::holds::told_of;
@@ -22,11 +21,13 @@ enum Apart<'a> {
     Behind(&'a Entry),
 }
 
-/// Whether a rotation is under way, or a retirement that has not taken the previous password from the user yet.
-fn changing(record: &Record) -> bool {
-    let retiring = |removed: Option<Timestamp>| removed.is_none();
+/// Whether a rotation is under way, or a retirement that has not taken the previous password from the user yet, and goes
+/// on by itself. One that is halted or gone may stay as it is for ever.
+fn changing(entry: &Entry) -> bool {
+    let record = &entry.record;
     let retirement = record.retirement.as_ref();
-    record.rotation.is_some() || retirement.is_some_and(|retirement| retiring(retirement.removed_at))
+    let under_way = record.rotation.is_some() || retirement.is_some_and(|retirement| retirement.removed_at.is_none());
+    under_way && record.halt.is_none() && !entry.lost
 }
 
 /// When a secret's user, or its current version, last changed for clients.
@@ -35,8 +36,9 @@ fn last_change(entry: &Entry) -> Option<Timestamp> {
     let promoted = record.promotion.as_ref().map(|promotion| promotion.at);
     let removed = record.retirement.as_ref().and_then(|retirement| retirement.removed_at);
     let retired = record.retired.as_ref().map(|retired| retired.at);
+    let set = record.rotation.as_ref().and_then(|rotation| rotation.set_at);
     // AWS keeps no date of a promotion: the version's own is the nearest that is left when a store is lost.
-    promoted.max(removed).max(retired).max(entry.dues.created)
+    promoted.max(set).max(removed).max(retired).max(entry.dues.created)
 }
 
 impl Engine {
@@ -50,9 +52,7 @@ impl Engine {
 
     fn kept_apart<'a>(&self, state: &'a State, key: &str, together: &Together) -> Option<Apart<'a>> {
         let others = || self.others(state, key, &together.name);
-        if let Some((_, other)) =
-            others().find(|(key, other)| state.beginning.contains(*key) || changing(&other.record))
-        {
+        if let Some((_, other)) = others().find(|(key, other)| state.beginning.contains(*key) || changing(other)) {
             return Some(Apart::Changing(other));
         }
         let until = |other: &Entry| last_change(other).map(|at| after(at, together.never_within));
@@ -63,9 +63,21 @@ impl Engine {
         {
             return Some(Apart::Until(until, other));
         }
-        let first = state.apart.get(&together.name).and_then(|row| row.iter().next());
-        let first = first.filter(|first| *first != key)?;
-        state.entries.get(first).map(Apart::Behind)
+        // A reload may have left one in the row that does not share the name any more.
+        let running = self.running();
+        let shares = |entry: &&Entry| {
+            let its_own = running
+                .policy(&entry.policy)
+                .and_then(|policy| policy.together.as_ref());
+            its_own.is_some_and(|its_own| its_own.name == together.name)
+        };
+        let row = state
+            .apart
+            .get(&together.name)?
+            .iter()
+            .take_while(|first| *first != key);
+        let mut before = row.filter_map(|first| state.entries.get(first));
+        before.find(shares).map(Apart::Behind)
     }
 
     /// The other secrets of that name.
@@ -116,7 +128,7 @@ impl Engine {
         let Some(entry) = state.entries.get_mut(key).filter(|_| policy.together.is_some()) else {
             return;
         };
-        let changes = changing(&entry.record);
+        let changes = changing(entry);
         if std::mem::replace(&mut entry.changing, changes) && !changes {
             state.release_first_apart(policy.together.as_ref().map(|together| together.name.clone()));
         }

@@ -144,6 +144,8 @@ struct State {
     beginning: BTreeSet<String>,
     /// Secrets that wait for one that is under way to end.
     no_room: Row,
+    /// Secrets that were told of room, and have not looked since.
+    told_of_room: BTreeSet<String>,
     /// Secrets that wait for others which they are kept apart from, by the name that they share.
     apart: BTreeMap<String, Row>,
     /// How much of each policy may go wrong at once.
@@ -291,13 +293,15 @@ impl Engine {
         let policy = self.policy(&entry.policy);
         let pause = policy.map_or(TICK_STALL, |policy| policy.retry.max);
         entry.woken = false;
+        let wake = Wake::Past(self.clock.monotonic().saturating_add(pause));
+        // Before the drive's end, which may wake this very secret.
+        state.queue.set(key, wake);
+        state.no_longer_kept_apart(key);
         state.drive_ends(key);
         if self.forget_if_leaving(&mut state, key) {
             return;
         }
         self.member_changed(&mut state, key);
-        let wake = Wake::Past(self.clock.monotonic().saturating_add(pause));
-        state.queue.set(key, wake);
         self.looked(&mut state, key, true);
     }
 

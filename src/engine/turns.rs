@@ -150,14 +150,13 @@ struct Asks<'a> {
 
 impl Engine {
     /// Asks for a turn, if this secret's next drive is likely to change its user. So whoever has to wait
-    /// has not looked at anything yet.
+    /// has not looked at anything yet; but for the first look, which others wait for.
     pub(super) fn may_be_driven(&self, key: &str, policy: &Policy, at_once: usize) -> bool {
         let now = self.clock.now();
-        let expected = self
-            .state()
-            .entries
-            .get(key)
-            .is_some_and(|entry| entry.polled.is_none() && is_about_to_change(entry, policy, now));
+        let expected =
+            self.state().entries.get(key).is_some_and(|entry| {
+                entry.polled.is_none() && !entry.awaited && is_about_to_change(entry, policy, now)
+            });
         !expected || self.take_turn(key, policy, at_once)
     }
 

@@ -2,6 +2,9 @@
 //!
 //! All of it follows from the schedule, the date of the current version and the secret's ARN. Nothing is stored, so
 //! that a restart and every other replica come to the same moments.
+//!
+//! A schedule that counts from the last rotation keeps to its time of the day, and of the week: what a blackout covers
+//! of it, it covers every time. So of such a schedule a window that a blackout leaves no start in opens when that ends.
 
 use std::time::Duration;
 
@@ -56,6 +59,15 @@ pub struct Turn {
     pub closes_at: Option<Timestamp>,
 }
 
+/// One window.
+#[derive(Clone, Copy)]
+struct Open {
+    /// Its opening by the schedule alone.
+    scheduled: Timestamp,
+    opens: Timestamp,
+    closes: Timestamp,
+}
+
 impl Timing<'_> {
     /// The first window after the last rotation, or if it has closed the one that is open at `now`, or else the next.
     pub fn turn(&self, now: Timestamp) -> Turn {
@@ -68,23 +80,57 @@ impl Timing<'_> {
                 closes_at: None,
             };
         };
-        let opening = match opening_at_or_before(self.schedule, self.last, now) {
-            None => first,
-            Some(latest) if now < after(latest, window.length) => latest,
-            Some(latest) => next_after(self.schedule, latest),
+        let begins_in = match opening_at_or_before(self.schedule, self.last, now) {
+            None => self.open_from(first, window),
+            Some(latest) => Some(self.open_from(latest, window))
+                .filter(|open| now < open.closes)
+                .unwrap_or_else(|| self.open_from(next_after(self.schedule, latest), window)),
         };
         Turn {
-            due_at: self.start(first, window),
-            opening,
-            begins_at: self.start(opening, window),
-            closes_at: Some(after(opening, window.length)),
+            due_at: self.start(self.open_from(first, window), window),
+            opening: begins_in.opens,
+            begins_at: self.start(begins_in, window),
+            closes_at: Some(begins_in.closes),
         }
     }
 
-    /// Its start in the window that opens at `opening`: anywhere in the time that blackouts leave of it, by a hash of
-    /// the secret and that opening.
-    fn start(&self, opening: Timestamp, window: Window) -> Timestamp {
-        let free = self.blackout.leaves(opening, after(opening, window.spread));
+    /// The window of this opening of the schedule; or, where a blackout leaves no start in it, of a later one.
+    fn open_from(&self, opening: Timestamp, window: Window) -> Open {
+        let as_scheduled = Open {
+            scheduled: opening,
+            opens: opening,
+            closes: after(opening, window.length),
+        };
+        let counts_from_last = !matches!(self.schedule, Schedule::Cron(_));
+        if !counts_from_last || !self.blackout.leaves(opening, after(opening, window.spread)).is_empty() {
+            return as_scheduled;
+        }
+        let Some(end) = self.blackout.end(opening) else {
+            return as_scheduled;
+        };
+        // Of several that lie within one blackout, the last is the one that opens.
+        let scheduled = opening_at_or_before(self.schedule, self.last, end).unwrap_or(opening);
+        let opens = match self
+            .blackout
+            .leaves(scheduled, after(scheduled, window.spread))
+            .is_empty()
+        {
+            true => end,
+            false => scheduled,
+        };
+        Open {
+            scheduled,
+            opens,
+            closes: after(opens, window.length).min(next_after(self.schedule, scheduled)),
+        }
+    }
+
+    /// Its start in a window: anywhere in the time that blackouts leave of it, by a hash of the secret and the opening.
+    fn start(&self, open: Open, window: Window) -> Timestamp {
+        let opening = open.opens;
+        let free = self
+            .blackout
+            .leaves(opening, after(opening, window.spread).min(open.closes));
         let room: Duration = free.iter().map(|(from, until)| between(*from, *until)).sum();
         let mut offset = share_of(self.arn, opening, if room.is_zero() { window.spread } else { room });
         for (from, until) in free {
@@ -109,11 +155,15 @@ impl Timing<'_> {
         let span = length.and_then(|length| chrono::Duration::from_std(length).ok());
         let opened_after = span.and_then(|span| since.checked_sub_signed(span));
         let from = opened_after.max(counted).map_or(self.last, |from| from.max(self.last));
-        let before = opening_at_or_before(self.schedule, self.last, from).unwrap_or(self.last);
-        let next = |at: &Timestamp| Some(next_after(self.schedule, *at)).filter(|next| next > at);
-        let openings = std::iter::successors(next(&before), next);
-        let windows = openings.map_while(move |opening| Some((opening, after(opening, length?))));
-        windows.take_while(move |(_, close)| *close <= now)
+        let next = |at: Timestamp| Some(next_after(self.schedule, at)).filter(|next| *next > at);
+        // A window that a blackout put off may close later than the length after its opening.
+        let first = opening_at_or_before(self.schedule, self.last, from).or_else(|| next(self.last));
+        let open = move |opening: Timestamp| Some(self.open_from(opening, self.window?));
+        let windows = std::iter::successors(first.and_then(open), move |before| open(next(before.scheduled)?));
+        windows
+            .take_while(move |open| open.closes <= now)
+            .filter(move |open| open.closes > since && counted.is_none_or(|counted| open.opens > counted))
+            .map(|open| (open.opens, open.closes))
     }
 }
 

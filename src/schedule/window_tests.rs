@@ -157,6 +157,85 @@ fn a_window_over_a_change_of_the_clocks_opens_once_and_lasts_as_long() {
     }
 }
 
+/// Rotated on a Friday evening, every week; the blackout covers that evening.
+fn weekly(blackout: &str) -> (Schedule, Blackout) {
+    let spans = vec![BlackoutSpan::parse(blackout).unwrap()];
+    let timezone = Tz::UTC;
+    (parse("7d", Tz::UTC).unwrap(), Blackout { timezone, spans })
+}
+
+#[test]
+fn a_window_of_an_interval_that_a_blackout_covers_each_time_opens_when_that_ends() {
+    let (schedule, blackout) = weekly("Fri 16:00-24:00");
+    // 2026-06-05 is a Friday.
+    let timing = timing(&schedule, &blackout, "arn:a", "2026-06-05T18:00:00Z");
+    let midnight = at("2026-06-13T00:00:00Z");
+    for now in ["2026-06-05T19:00:00Z", "2026-06-12T22:00:00Z", "2026-06-13T02:59:00Z"] {
+        let turn = timing.turn(at(now));
+        assert_eq!(
+            (turn.opening, turn.closes_at),
+            (midnight, Some(midnight + HOURS_3)),
+            "{now}"
+        );
+        assert!((midnight..midnight + HOURS_3).contains(&turn.begins_at), "{turn:?}");
+        assert_eq!(turn.due_at, turn.begins_at);
+    }
+    let missed = timing.turn(at("2026-06-13T03:00:00Z"));
+    assert_eq!(missed.opening, at("2026-06-20T00:00:00Z"));
+    let closed = |counted: Option<&str>, now: &str| -> Vec<Timestamp> {
+        let windows = timing.closed(at("2026-06-12T22:00:00Z"), counted.map(at), at(now));
+        windows.map(|(opening, _)| opening).collect()
+    };
+    assert_eq!(closed(None, "2026-06-13T02:59:59Z"), Vec::<Timestamp>::new());
+    assert_eq!(closed(None, "2026-06-13T03:00:00Z"), [midnight]);
+    assert_eq!(
+        closed(None, "2026-06-20T03:00:00Z"),
+        [midnight, at("2026-06-20T00:00:00Z")]
+    );
+    assert_eq!(
+        closed(Some("2026-06-13T00:00:00Z"), "2026-06-20T02:00:00Z"),
+        Vec::<Timestamp>::new()
+    );
+}
+
+#[test]
+fn whenever_it_was_rotated_an_interval_has_a_start_that_no_blackout_covers_and_windows_in_order() {
+    for (schedule, blackout) in [
+        ("7d", "Fri 16:00-24:00"),
+        ("7d", "Sat-Thu"),
+        ("1d", "22:00-21:00"),
+        ("4h", "Mon-Fri"),
+        ("rate(4 hours)", "00:10-23:50"),
+    ] {
+        let (_, blackout) = weekly(blackout);
+        let schedule = parse(schedule, Tz::UTC).unwrap();
+        for hour in 0..7 * 24 {
+            let last = at("2026-06-01T00:20:00Z") + chrono::Duration::hours(hour);
+            let timing = timing(&schedule, &blackout, "arn:a", &last.to_rfc3339());
+            let mut now = last;
+            for _ in 0..12 {
+                let turn = timing.turn(now);
+                assert!(
+                    turn.begins_at >= turn.opening && turn.begins_at < turn.closes_at.unwrap(),
+                    "{turn:?}"
+                );
+                assert_eq!(blackout.end(turn.begins_at), None, "{schedule:?} {turn:?}");
+                assert_eq!(
+                    timing.turn(turn.begins_at).begins_at,
+                    turn.begins_at,
+                    "it stays until then"
+                );
+                now = turn.closes_at.unwrap();
+            }
+            let windows: Vec<_> = timing.closed(last, None, now).collect();
+            assert!(
+                windows.len() >= 12 && windows.windows(2).all(|pair| pair[0].1 <= pair[1].0),
+                "{windows:?}"
+            );
+        }
+    }
+}
+
 #[test]
 fn with_until_next_rotation_the_last_start_leaves_time_for_retirement_and_fence() {
     let window = Window::new(HOURS_3, Duration::from_secs(1_800));

@@ -69,6 +69,7 @@ mod stored_json;
 mod strange_passwords;
 mod strange_versions;
 mod structure;
+mod stuck_partners;
 mod unknown_users;
 mod version_ids;
 mod windows;

@@ -35,6 +35,9 @@ pub(super) const PAGE: usize = 100;
 /// After a listing that cannot be read, or is not allowed, none is tried for so long.
 const WITHOUT_LISTINGS: Duration = Duration::from_secs(900);
 
+/// For how long those who ask next wait for reads of single ones to end: a read that hangs must not delay them.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// A read under way.
 pub(super) type Reading<T> = Pin<Box<dyn Future<Output = AwsResult<T>> + Send>>;
 
@@ -163,14 +166,17 @@ impl<T: Clone + Send + 'static> Shared<T> {
         }
     }
 
-    /// A read for each of them.
+    /// A read for each of them. One that takes long goes on by itself.
     async fn each(self: &Arc<Self>, asked: BTreeMap<String, Vec<oneshot::Sender<AwsResult<T>>>>) {
         let mut reads = JoinSet::new();
         for (id, senders) in asked {
             let shared = self.clone();
             reads.spawn(async move { answer(Some(senders), &shared.source.one(id).await) });
         }
-        while reads.join_next().await.is_some() {}
+        let ended = async { while reads.join_next().await.is_some() {} };
+        if tokio::time::timeout(PATIENCE, ended).await.is_err() {
+            reads.detach_all();
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State<T>> {

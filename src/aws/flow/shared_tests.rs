@@ -29,6 +29,9 @@ struct Things {
 
 const TAKES: Duration = Duration::from_secs(1);
 
+/// The thing whose reads never end.
+const HANGS: &str = "hangs";
+
 #[derive(Clone, PartialEq, Debug)]
 struct Thing {
     id: String,
@@ -45,6 +48,9 @@ impl Thing {
 impl Source<Thing> for Things {
     fn one(&self, id: String) -> Reading<Thing> {
         self.ones.fetch_add(1, Ordering::SeqCst);
+        if id == HANGS {
+            return Box::pin(std::future::pending());
+        }
         let known = id.strip_prefix('n').is_some_and(|n| n.parse::<usize>().is_ok());
         Box::pin(async move {
             let thing = Thing::now(id);
@@ -209,6 +215,27 @@ async fn where_a_listing_is_not_allowed_each_is_asked_for() {
         assert!(answers.iter().all(|(_, answer)| answer.is_ok()), "round {round}");
         assert_eq!(world.counts(), (ones, alls));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_read_that_hangs_delays_nobody_who_asks_for_something_else() {
+    let world = World::of(Things {
+        count: 50,
+        ..Things::default()
+    });
+    let (first, hanging) = (world.shared.clone(), ids(0..10).chain([HANGS.to_owned()]));
+    let hanging: Vec<_> = hanging
+        .map(|id| {
+            let shared = first.clone();
+            tokio::spawn(async move { shared.ask(&id).await })
+        })
+        .collect();
+    tokio::time::sleep(GATHER + TAKES + TAKES / 2).await;
+    let began = tokio::time::Instant::now();
+    let answers = world.ask(ids(10..20)).await;
+    assert!(answers.iter().all(|(_, answer)| answer.is_ok()));
+    assert!(began.elapsed() <= PATIENCE + GATHER + TAKES, "{:?}", began.elapsed());
+    assert!(!hanging[10].is_finished());
 }
 
 #[tokio::test(start_paused = true)]

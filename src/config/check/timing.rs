@@ -21,10 +21,6 @@ const MOST_VERSIONS: i64 = 90;
 
 const DEFAULT_VERSIONS: usize = 4;
 
-/// How much of a week is tried out for schedules that count from the last rotation, in these steps.
-const STEP: Duration = Duration::from_secs(3_600);
-const STEPS_OF_A_WEEK: u32 = 7 * 24;
-
 /// For how many openings of a schedule room is looked for, within a year.
 const MOST_OPENINGS: usize = 1_000;
 
@@ -116,20 +112,11 @@ pub(super) fn check_beside(schedule: &Schedule, settings: &Settings, from: &Sour
         check_window(schedule, length, settings, from, findings);
     }
     let spot = from.path("blackout", |raw| raw.blackout.is_some());
-    match room(schedule, timing) {
-        Room::Always => {}
-        Room::Never => findings.error(
+    if !has_room(schedule, timing) {
+        findings.error(
             &spot,
             "impossible combination: the blackout leaves no room to begin in any window of a year",
-        ),
-        Room::AtTimes(example) => findings.warn(
-            &spot,
-            format!(
-                "leaves no room in any window of a year after a rotation on a {}: such a secret would never fall due \
-                 outside the blackout",
-                example.with_timezone(&timing.blackout.timezone).format("%A at %H:%M")
-            ),
-        ),
+        );
     }
     let interval = schedule::interval(schedule);
     let a_day = u32::try_from(timing.max_versions_per_day).unwrap_or(u32::MAX);
@@ -172,14 +159,7 @@ fn check_window(
 }
 
 /// Whether blackouts leave room to begin.
-enum Room {
-    Always,
-    /// Not after a rotation at that time of the week.
-    AtTimes(Timestamp),
-    Never,
-}
-
-fn room(schedule: &Schedule, timing: &Timing) -> Room {
+fn has_room(schedule: &Schedule, timing: &Timing) -> bool {
     let Blackout { timezone, spans } = &timing.blackout;
     // Those with a date end.
     let weekly = spans.iter().filter(|span| matches!(span, BlackoutSpan::Weekly { .. }));
@@ -190,26 +170,15 @@ fn room(schedule: &Schedule, timing: &Timing) -> Room {
     let begin = Timestamp::from_timestamp(SOME_YEAR, 0).unwrap_or_default();
     let year = begin.checked_add_signed(TimeDelta::days(366)).unwrap_or(begin);
     if blackout.spans.is_empty() {
-        return Room::Always;
+        return true;
     }
-    let Some(length) = timing.length else {
-        // What is due waits for the end, if there is one.
-        return if blackout.end(begin).is_some_and(|end| end > year - TimeDelta::days(1)) {
-            Room::Never
-        } else {
-            Room::Always
-        };
-    };
-    let has_room = |last: Timestamp| {
-        let openings = schedule::openings_between(schedule, last, year.max(after(last, schedule::interval(schedule))));
-        let mut openings = openings.take(MOST_OPENINGS);
-        openings.any(|opening| !blackout.leaves(opening, after(opening, length)).is_empty())
-    };
-    let starts = (0..STEPS_OF_A_WEEK).map(|step| after(begin, STEP * step));
-    let (with, without): (Vec<Timestamp>, Vec<Timestamp>) = starts.partition(|last| has_room(*last));
-    match without.first() {
-        None => Room::Always,
-        Some(_) if with.is_empty() => Room::Never,
-        Some(example) => Room::AtTimes(*example),
+    match (schedule, timing.length) {
+        (Schedule::Cron(_), Some(length)) => {
+            let until = year.max(after(begin, schedule::interval(schedule)));
+            let mut openings = schedule::openings_between(schedule, begin, until).take(MOST_OPENINGS);
+            openings.any(|opening| !blackout.leaves(opening, after(opening, length)).is_empty())
+        }
+        // What is due waits for the end, if there is one, and so does a window that counts from the last rotation.
+        _ => blackout.end(begin).is_none_or(|end| end <= year - TimeDelta::days(1)),
     }
 }

@@ -1,0 +1,177 @@
+//! A secret that others wait for cannot be read any more, halts, or is gone: they go on without it.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use rekeyd::engine::control::{Control, RotateOptions};
+use rekeyd::rotation::event::Event;
+use rekeyd::rotation::status::Phase;
+use rekeyd_sandbox::secretsmanager as sm;
+
+use crate::support::simulated::{Policy, Simulation, lifelike, simulate};
+use crate::support::world::{document_with, secret_name};
+use crate::support::{Fault, FaultKind};
+
+const OLD: &str = "the-first-password-1";
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3_600);
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// When the rotations of a secret began.
+fn begun(sim: &Simulation, arn: &str) -> Vec<DateTime<Utc>> {
+    let journal = sim.world.journal();
+    let of = journal.iter().filter(|entry| entry.secret_arn == arn);
+    of.filter(|entry| matches!(entry.event, Event::RotationStarted { .. }))
+        .map(|entry| entry.at)
+        .collect()
+}
+
+async fn until_begun(sim: &Simulation, arn: &str, at_most: Duration) {
+    let probe = || (!begun(sim, arn).is_empty()).then_some(());
+    sim.until("it has begun", at_most, probe, || arn.to_owned()).await;
+}
+
+/// Secrets of one cache, in the order in which they fall due. Gives their ARNs.
+async fn secrets<const N: usize>(sim: &Simulation, users: [&str; N]) -> [String; N] {
+    for user in users {
+        sim.create_user(user, OLD).await;
+    }
+    sim.create_cache(&users).await;
+    let mut arns = [const { String::new() }; N];
+    for (arn, user) in arns.iter_mut().zip(users) {
+        *arn = sim.create_secret(&secret_name(user), &document_with(user, OLD)).await;
+        sim.run_for(Duration::from_secs(1)).await;
+    }
+    arns
+}
+
+/// Secrets that fall due every day and are kept apart.
+fn kept_apart(users: &[&str]) -> Policy {
+    Policy::new("orders", users)
+        .with("schedule", "\"1d\"")
+        .with("overlap", "\"2h\"")
+        .with("canary", "0")
+        .with("max_attention", "\"100%\"")
+        .with("together", "\"all\"")
+        .with("never_within", "\"10m\"")
+}
+
+async fn delete(sim: &Simulation, user: &str, for_ever: bool) {
+    sim.call(sm::DeleteSecret {
+        secret_id: secret_name(user),
+        recovery_window_in_days: (!for_ever).then_some(7),
+        force_delete_without_recovery: for_ever.then_some(true),
+    })
+    .await;
+}
+
+#[test]
+fn a_partner_that_cannot_be_read_any_more_holds_nobody() {
+    simulate(1, lifelike(), async |sim| {
+        let users = ["blue", "green", "red"];
+        let [blue, green, _] = secrets(&sim, users).await;
+        let replica = sim.replica("rekeyd", kept_apart(&users)).await;
+        sim.run_for(DAY - 5 * MINUTE).await;
+        replica.rotate(&secret_name("red"), RotateOptions::default()).await;
+        sim.run_for(7 * MINUTE).await;
+        for user in ["blue", "green"] {
+            let held = replica.status(&secret_name(user)).expect("known");
+            assert!(held.detail.is_some_and(|detail| detail.contains("together")), "{user}");
+        }
+        let denied = Fault {
+            code: Some("AccessDeniedException".to_owned()),
+            ..Fault::next("DescribeSecret", FaultKind::Code)
+        };
+        sim.faults(vec![denied.on("blue").times(0)]);
+        until_begun(&sim, &green, HOUR).await;
+        assert!(begun(&sim, &blue).is_empty());
+        sim.faults(Vec::new());
+        until_begun(&sim, &blue, HOUR).await;
+    });
+}
+
+#[test]
+fn a_partner_that_is_gone_mid_way_holds_nobody_longer_than_never_within() {
+    for for_ever in [false, true] {
+        simulate(2, lifelike(), async |sim| {
+            let users = ["blue", "green"];
+            let [blue, green] = secrets(&sim, users).await;
+            let _replica = sim.replica("rekeyd", kept_apart(&users)).await;
+            until_begun(&sim, &blue, 2 * DAY).await;
+            sim.run_for(Duration::from_secs(5)).await;
+            delete(&sim, "blue", for_ever).await;
+            until_begun(&sim, &green, HOUR).await;
+            let apart = begun(&sim, &green)[0] - begun(&sim, &blue)[0];
+            assert!(apart >= chrono::Duration::minutes(10), "{apart}");
+        });
+    }
+}
+
+#[test]
+fn a_named_canary_that_is_gone_for_ever_gives_up_its_place() {
+    simulate(3, lifelike(), async |sim| {
+        let users = ["blue", "green"];
+        let [blue, green] = secrets(&sim, users).await;
+        let policy = Policy::new("orders", &users)
+            .with("schedule", "\"1d\"")
+            .with("overlap", "\"2h\"")
+            .with("max_attention", "\"100%\"");
+        let machine = sim.machine("rekeyd").daemon("discovery_interval = \"1m\"");
+        let replica = machine.daemon("max_in_flight = 1").policy(policy).start().await;
+        until_begun(&sim, &blue, 2 * DAY).await;
+        sim.run_for(Duration::from_secs(5)).await;
+        delete(&sim, "blue", true).await;
+        sim.run_for(4 * MINUTE).await;
+        assert!(begun(&sim, &green).is_empty(), "it may come back");
+        until_begun(&sim, &green, HOUR).await;
+        let missing = replica.status(&secret_name("blue")).expect("still told of");
+        assert_eq!(missing.phase, Phase::NeedsAttention);
+    });
+}
+
+#[test]
+fn after_a_restart_nothing_begins_before_those_were_read_that_wait_for_their_turn() {
+    simulate(4, lifelike(), async |sim| {
+        let users = sim.fleet(40).await;
+        let users: Vec<&str> = users.iter().map(String::as_str).collect();
+        let policy = Policy::new("orders", &users)
+            .with("overlap", "\"6h\"")
+            .with("canary", "0");
+        let machine = sim.machine("rekeyd").daemon("max_in_flight = 100");
+        let replica = machine.policy(policy).start().await;
+        let known = || (replica.engine.secrets().len() == users.len()).then_some(());
+        sim.until("all are known", HOUR, known, String::new).await;
+        for user in &users[1..] {
+            replica.rotate(&secret_name(user), RotateOptions::default()).await;
+        }
+        let promoted = || {
+            users[1..]
+                .iter()
+                .all(|user| sim.holder(&secret_name(user), "AWSPREVIOUS").is_some())
+        };
+        let probe = || promoted().then_some(());
+        sim.until("all are promoted", HOUR, probe, String::new).await;
+        let machine = replica.crash();
+        // Their overlap ends meanwhile: each has a change to make, and few may make it at a time.
+        sim.run_for(7 * HOUR).await;
+        let before = sim.world.sandbox.log().len();
+        let replica = machine.start().await;
+        let name = secret_name(users[0]);
+        replica.until(&name, "known", HOUR, |_| true).await;
+        replica.rotate(&name, RotateOptions::default()).await;
+        let puts = |entry: &&rekeyd_sandbox::LogEntry| entry.operation == "PutSecretValue";
+        let probe = || {
+            sim.world.sandbox.log()[before..]
+                .iter()
+                .find(puts)
+                .map(|entry| entry.seq)
+        };
+        let first = sim.until("it has begun", HOUR, probe, String::new).await;
+        let log = sim.world.sandbox.log();
+        let earlier = log[before..].iter().filter(|entry| entry.seq < first);
+        let read = earlier.filter(|entry| entry.operation == "GetSecretValue");
+        let read: BTreeSet<_> = read.filter_map(|entry| entry.resource.clone()).collect();
+        assert_eq!(read.len(), users.len());
+    });
+}
