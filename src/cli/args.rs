@@ -162,8 +162,9 @@ pub struct RotateArgs {
     /// How long to wait.
     #[arg(long, value_name = "TIME", default_value = "30m", value_parser = span, requires = "waiting")]
     pub timeout: Duration,
-    /// Do not wait for the fence after the last change, nor for the policy's canary and max_attention, nor
-    /// for the first look at all secrets after a start. Only if no other rekeyd may be at work.
+    /// Do not wait for the fence after the last change, nor for the policy's blackout, max_versions_per_day,
+    /// canary and max_attention, nor for the first look at all secrets after a start. Only if no other
+    /// rekeyd may be at work.
     #[arg(long)]
     pub now: bool,
     /// After a leak: let every password that is valid now die at once, and wait until each is proved

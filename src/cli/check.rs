@@ -3,6 +3,7 @@
 mod json;
 #[cfg(test)]
 mod tests;
+mod timing;
 
 use std::fmt::Write as _;
 
@@ -13,6 +14,7 @@ use crate::config::{Config, Daemon, Loaded, StateLocation, duration};
 use crate::policy::{FirstPassword, MaxAttention, OnDrift, Overlap, Place, Policy, Schedule, Verify};
 use crate::rotation::drift::REPAIRS_A_DAY;
 use crate::schedule;
+use timing::{blackout_in_words, explain_timing};
 
 pub use json::explain_json;
 
@@ -101,9 +103,36 @@ fn explain_place(text: &mut String, place: &Place) {
         (Some(profile), Some(role)) => format!("role {}, assumed with profile {profile}", role.arn),
     };
     line(text, 2, "credentials", &credentials);
+    if let Some(role) = &place.role {
+        let span = role.session_duration.map_or_else(|| "1h".to_owned(), duration::format);
+        line(
+            text,
+            2,
+            "sessions",
+            &format!("named {}, {span} each", role.session_name),
+        );
+    }
+    let mut endpoints = Vec::new();
+    for (setting, what) in [(place.use_fips, "FIPS"), (place.use_dualstack, "dual-stack")] {
+        match setting {
+            Some(true) => endpoints.push(what.to_owned()),
+            Some(false) => endpoints.push(format!("never {what}")),
+            None => {}
+        }
+    }
+    if !endpoints.is_empty() {
+        line(text, 2, "endpoints", &endpoints.join(", "));
+    }
+    let budgets = place.budgets;
+    let words = format!(
+        "{} ModifyUser, {} reads of ElastiCache, {} writes and {} reads of Secrets Manager a second",
+        budgets.modify_user, budgets.elasticache_reads, budgets.secrets_manager_writes, budgets.secrets_manager_reads
+    );
+    line(text, 2, "calls", &format!("at most {words}"));
     for (service, url) in [
         ("Secrets Manager at", &place.secrets_manager_endpoint),
         ("ElastiCache at", &place.elasticache_endpoint),
+        ("STS at", &place.sts_endpoint),
     ] {
         if let Some(url) = url {
             line(text, 2, service, url);
@@ -120,6 +149,7 @@ fn explain_policy(text: &mut String, policy: &Policy, config: &Config, now: Time
     let _ = writeln!(text, "\npolicy {}{paused}", policy.name);
     line(text, 2, "works in", &policy.place);
     line(text, 2, "rotates", &schedule_in_words(&policy.schedule));
+    explain_timing(text, policy);
     explain_selection(text, policy);
     let users: Vec<&str> = policy.allow_users.iter().map(|pattern| pattern.0.as_str()).collect();
     line(text, 2, "users", &format!("only {}", users.join(", ")));
@@ -130,7 +160,9 @@ fn explain_policy(text: &mut String, policy: &Policy, config: &Config, now: Time
     let dates = schedule::upcoming(&policy.schedule, now, DATES);
     for (index, date) in dates.into_iter().enumerate() {
         let what = if index == 0 { "if rotated now" } else { "" };
-        line(text, 2, what, &date_in_words(date, schedule::zone_of(&policy.schedule)));
+        let words = date_in_words(date, schedule::zone_of(&policy.schedule));
+        let held = blackout_in_words(policy, date).map_or_else(String::new, |held| format!(" ({held})"));
+        line(text, 2, what, &format!("{words}{held}"));
     }
 }
 

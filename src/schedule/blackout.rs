@@ -3,6 +3,8 @@
 //! Where clocks are set forward, what begins or ends within the hour that there is not does so when the clocks jump.
 //! Where they are set back, an hour that comes twice is covered both times.
 
+use std::fmt;
+
 use chrono::{Days, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone, Weekday};
 use chrono_tz::Tz;
 
@@ -16,6 +18,8 @@ const MOST_IN_A_ROW: usize = 400;
 const LONGEST_GAP_MINUTES: i64 = 25 * 60;
 
 const MINUTES_OF_A_DAY: u32 = 24 * 60;
+
+const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 
 /// Why a text is no blackout.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -81,6 +85,34 @@ impl Span {
                 dates
                     .filter_map(|date| local(at_minute(date, *begin)?, at_minute(date, *end)?))
                     .collect()
+            }
+        }
+    }
+}
+
+/// As it is written in a configuration.
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Once(from, until) => write!(
+                f,
+                "{}/{}",
+                from.format("%Y-%m-%dT%H:%M"),
+                until.format("%Y-%m-%dT%H:%M")
+            ),
+            Self::Weekly { days, from, until } => {
+                let days = days_in_words(days);
+                if (*from, *until) == (0, MINUTES_OF_A_DAY) {
+                    return f.write_str(days.as_deref().unwrap_or("Mon-Sun"));
+                }
+                if let Some(days) = days {
+                    write!(f, "{days} ")?;
+                }
+                let until = match *until {
+                    MINUTES_OF_A_DAY => MINUTES_OF_A_DAY,
+                    until => until % MINUTES_OF_A_DAY,
+                };
+                write!(f, "{}-{}", clock_time(*from), clock_time(until))
             }
         }
     }
@@ -214,8 +246,21 @@ fn week_days(text: &str) -> Option<[bool; 7]> {
 }
 
 fn day_named(text: &str) -> Option<usize> {
-    let names = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
-    names.iter().position(|name| text.eq_ignore_ascii_case(name))
+    DAYS.iter().position(|name| text.eq_ignore_ascii_case(name))
+}
+
+/// `Fri` or `Fri-Mon`: days in a row. `None` if it is each of them.
+fn days_in_words(days: &[bool; 7]) -> Option<String> {
+    let first = (0..7).find(|day| days[*day] && !days[(day + 6) % 7])?;
+    let last = (first..first + 7).take_while(|day| days[day % 7]).last()? % 7;
+    Some(match first == last {
+        true => DAYS[first].to_owned(),
+        false => format!("{}-{}", DAYS[first], DAYS[last]),
+    })
+}
+
+fn clock_time(minute: u32) -> String {
+    format!("{:02}:{:02}", minute / 60, minute % 60)
 }
 
 fn day_number(day: Weekday) -> usize {

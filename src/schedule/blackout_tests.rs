@@ -157,3 +157,22 @@ fn what_is_no_blackout_says_what_to_write() {
         assert!(error.contains(told), "{text}: {error}");
     }
 }
+
+#[test]
+fn an_entry_is_shown_as_it_can_be_written() {
+    for (written, shown) in [
+        ("Sat-Sun", "Sat-Sun"),
+        ("sun-mon", "Sun-Mon"),
+        ("Fri 16:00-24:00", "Fri 16:00-24:00"),
+        ("Fri-Mon 22:30-06:05", "Fri-Mon 22:30-06:05"),
+        ("22:00-00:00", "22:00-24:00"),
+        ("Mon-Sun", "Mon-Sun"),
+        ("Wed-Tue 09:00-17:00", "09:00-17:00"),
+        ("2026-12-24T18:00/2027-01-02T06:00", "2026-12-24T18:00/2027-01-02T06:00"),
+        ("2026-12-24/2027-01-02", "2026-12-24T00:00/2027-01-03T00:00"),
+    ] {
+        let span = BlackoutSpan::parse(written).unwrap();
+        assert_eq!(span.to_string(), shown);
+        assert_eq!(BlackoutSpan::parse(shown), Ok(span), "{written}");
+    }
+}

@@ -75,6 +75,111 @@ async fn check_explains_a_good_configuration_and_its_next_five_dates() {
     assert!(policy.to_string().contains("3h"), "the drop-in holds: {policy}");
 }
 
+/// Two policies that use every key of when rotations begin, in places that use every key of how AWS is reached.
+const FLEET: &str = r#"[daemon]
+listen = "127.0.0.1:0"
+
+[aws.eu]
+region = "eu-central-1"
+role_arn = "arn:aws:iam::123456789012:role/rekeyd"
+role_session_name = "rekeyd-eu"
+role_session_duration = "2h"
+use_dualstack = true
+use_fips = false
+budget = { modify_user = 3, elasticache_reads = 7 }
+
+[aws.us]
+region = "us-east-1"
+role_arn = "arn:aws:iam::123456789012:role/rekeyd"
+sts_endpoint_url = "https://sts.example.com"
+
+[policy.nightly]
+aws = "eu"
+schedule = "cron(0 3 * * ? *)"
+timezone = "Europe/Berlin"
+window = "3h"
+blackout = ["Mon-Sun 00:00-04:00", "2020-12-24/2021-01-02", "Fri 16:00-24:00", "Sat-Sun", "22:00-01:00"]
+together = "pair"
+never_within = "15m"
+max_versions_per_day = 6
+overlap = "12h"
+secrets = ["nightly"]
+allow_users = ["user1"]
+
+[policy.monthly]
+aws = "us"
+schedule = "30d"
+secrets = ["monthly"]
+allow_users = ["user2"]
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_explains_when_rotations_may_begin_and_how_each_place_is_reached() {
+    let (_folder, text) = check(FLEET, None, &[], &["check"]).await;
+    let text = text.with(0).stdout;
+    for words in [
+        "sessions            named rekeyd-eu, 2h each",
+        "endpoints           never FIPS, dual-stack",
+        "calls               at most 3 ModifyUser, 7 reads of ElastiCache, 50 writes and 500 reads of Secrets Manager a second",
+        "STS at              https://sts.example.com",
+        "window              each date opens one of 3h; every secret has its own place in the first 2h50m",
+        "blackout            00:00-04:00, by the clock of Europe/Berlin",
+        "2020-12-24T00:00/2021-01-03T00:00, by the clock of Europe/Berlin",
+        "Fri 16:00-24:00, by",
+        "Sat-Sun, by",
+        "22:00-01:00, by",
+        "kept apart          no two of \"pair\" at a time, nor within 15m of each other",
+        "versions            no new one beyond 6 within 24h",
+        "versions            no new one beyond 4 within 24h",
+    ] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    // Whatever today is, five mornings in a row hold weekdays, which begin an hour late.
+    let held = text
+        .lines()
+        .filter(|line| line.contains("(held by the blackout until "));
+    assert!(held.count() >= 1, "{text}");
+
+    let (_folder, json) = check(FLEET, None, &[], &["check", "--json"]).await;
+    let json = json.with(0).json();
+    let nightly = &json["policy"]["nightly"];
+    let spans = [
+        "00:00-04:00",
+        "2020-12-24T00:00/2021-01-03T00:00",
+        "Fri 16:00-24:00",
+        "Sat-Sun",
+        "22:00-01:00",
+    ];
+    assert_eq!(
+        nightly["blackout"],
+        serde_json::json!({ "timezone": "Europe/Berlin", "spans": spans })
+    );
+    assert_eq!(
+        (&nightly["window"], &nightly["never_within"]),
+        (&"3h".into(), &"15m".into())
+    );
+    assert_eq!(
+        (&nightly["together"], &nightly["max_versions_per_day"]),
+        (&"pair".into(), &6.into())
+    );
+    let monthly = &json["policy"]["monthly"];
+    for key in ["window", "together", "never_within"] {
+        assert_eq!(monthly[key], serde_json::Value::Null, "{key}");
+    }
+    assert_eq!(
+        monthly["if_rotated_now_not_before"], monthly["if_rotated_now"],
+        "no blackout"
+    );
+    let eu = &json["aws"]["eu"];
+    assert_eq!(eu["budget"]["modify_user"], 3);
+    assert_eq!((&eu["use_fips"], &eu["use_dualstack"]), (&false.into(), &true.into()));
+    assert_eq!(
+        (&eu["role_session_name"], &eu["role_session_duration"]),
+        (&"rekeyd-eu".into(), &"2h".into())
+    );
+    assert_eq!(json["aws"]["us"]["sts_endpoint_url"], "https://sts.example.com");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_wrong_with_a_configuration_is_told_with_its_place_and_ends_with_78() {
     let unknown = GOOD.replace("schedule =", "shedule =");

@@ -30,25 +30,74 @@ fn soon_after(rotation: DateTime<Utc>, opening: DateTime<Utc>) -> bool {
     (TimeDelta::zero()..TimeDelta::hours(1)).contains(&(rotation - opening))
 }
 
-#[test]
-fn each_sunday_at_half_past_two_in_berlin_means_that_also_on_the_sunday_without_half_past_two() {
+/// A year's days, from the first of January, after which a user is made; the policy's schedule and zone; for how many
+/// days it is looked on; and when all of its rotations are due meanwhile.
+type Days<'a> = (u32, &'a str, &'a str, u32, [&'a str; 3]);
+
+fn rotates_on((before, schedule, zone, days, openings): Days<'_>) {
     simulate(1, lifelike(), async |sim| {
-        // From the first of January to the 21st of March, a Saturday.
-        sim.run_for(79 * DAY).await;
+        sim.run_for(before * DAY + DAY / 2).await;
         sim.live_user("user1", OLD).await;
         let policy = Policy::new("orders", &["user1"])
-            .with("schedule", "\"30 2 * * SUN\"")
-            .with("timezone", "\"Europe/Berlin\"")
+            .with("schedule", &format!("{schedule:?}"))
+            .with("timezone", &format!("{zone:?}"))
             .with("overlap", "\"2m\"");
         let _replica = sim.replica("rekeyd", policy).await;
-        sim.run_for(16 * DAY).await;
+        sim.run_for(days * DAY).await;
         let rotations = rotations(&sim);
-        let openings = ["2026-03-22T01:30:00Z", "2026-03-29T01:00:00Z", "2026-04-05T00:30:00Z"];
-        assert_eq!(rotations.len(), openings.len(), "{rotations:?}");
+        assert_eq!(rotations.len(), openings.len(), "{schedule} in {zone}: {rotations:?}");
         for (rotation, opening) in rotations.iter().zip(openings) {
-            assert!(soon_after(*rotation, at(opening)), "{rotation} for {opening}");
+            assert!(soon_after(*rotation, at(opening)), "{zone}: {rotation} for {opening}");
         }
     });
+}
+
+#[test]
+fn each_sunday_at_half_past_two_in_berlin_means_that_once_also_where_there_is_none_or_two_of_them() {
+    let schedule = "30 2 * * SUN";
+    for (before, openings) in [
+        // From the 20th of March and the 17th of October.
+        (
+            78,
+            ["2026-03-22T01:30:00Z", "2026-03-29T01:00:00Z", "2026-04-05T00:30:00Z"],
+        ),
+        (
+            289,
+            ["2026-10-18T00:30:00Z", "2026-10-25T00:30:00Z", "2026-11-01T01:30:00Z"],
+        ),
+    ] {
+        rotates_on((before, schedule, "Europe/Berlin", 17, openings));
+    }
+}
+
+#[test]
+fn each_midnight_means_that_once_also_where_there_is_none_or_two_of_them() {
+    for (before, zone, openings) in [
+        // From the 6th of March: on the 8th there is no midnight in Havana, on the first of November there are two.
+        (
+            64,
+            "America/Havana",
+            ["2026-03-07T05:00:00Z", "2026-03-08T05:00:00Z", "2026-03-09T04:00:00Z"],
+        ),
+        (
+            302,
+            "America/Havana",
+            ["2026-10-31T04:00:00Z", "2026-11-01T04:00:00Z", "2026-11-02T05:00:00Z"],
+        ),
+        // On the 24th of April there is none in Cairo, and on the 29th of October its last hour comes twice.
+        (
+            111,
+            "Africa/Cairo",
+            ["2026-04-22T22:00:00Z", "2026-04-23T22:00:00Z", "2026-04-24T21:00:00Z"],
+        ),
+        (
+            300,
+            "Africa/Cairo",
+            ["2026-10-28T21:00:00Z", "2026-10-29T22:00:00Z", "2026-10-30T22:00:00Z"],
+        ),
+    ] {
+        rotates_on((before, "0 0 * * *", zone, 3, openings));
+    }
 }
 
 #[test]

@@ -89,6 +89,8 @@ async fn a_deleted_secret_leaves_and_one_of_that_name_that_is_made_anew_is_found
         .await
         .expect("deleted");
     gone(&daemon).await;
+    let history = daemon.get(&format!("/api/v1/rotations?secret={name}")).await.body;
+    assert!(history.contains(&first), "its history stays: {history}");
     let document = crate::support::world::document_with("user1", OLD);
     let second = world.create_secret(&name, &document).await;
     tag(&world, &name).await;

@@ -132,6 +132,33 @@ fn a_listing_that_lags_five_minutes_drops_no_secret_and_shows_a_new_one_when_it_
     });
 }
 
+#[test]
+fn what_is_deleted_marked_for_deletion_or_untagged_is_gone_within_a_discovery_interval() {
+    simulate(1, lifelike(), async |sim| {
+        let users = sim.fleet(4).await;
+        for user in &users {
+            tag(&sim, user, "team", "orders").await;
+        }
+        let selection = "{ tags = { team = \"orders\" } }";
+        let machine = looking(&sim).daemon("drift_check_interval = \"none\"");
+        let replica = machine.policy(selecting("orders", selection)).start().await;
+        knows(&sim, &replica, 4).await;
+        sim.run_for(2 * MINUTE).await;
+        for (user, force) in [(&users[0], Some(true)), (&users[1], None)] {
+            sim.call(sm::DeleteSecret {
+                secret_id: secret_name(user),
+                recovery_window_in_days: None,
+                force_delete_without_recovery: force,
+            })
+            .await;
+        }
+        untag(&sim, &users[2], "team").await;
+        // The interval, and the calls of the look.
+        sim.run_for(MINUTE + Duration::from_secs(5)).await;
+        assert_eq!(listed(&replica), [format!("orders {}", secret_name(&users[3]))]);
+    });
+}
+
 fn halted_twice(status: &SecretStatus) -> bool {
     status.phase == Phase::Halted && status.reason.as_deref() == Some("selected_twice")
 }

@@ -4,6 +4,7 @@ use chrono::SecondsFormat;
 use chrono_tz::Tz;
 use serde_json::{Value, json};
 
+use super::timing::not_before;
 use super::{DATES, most_in_trouble, state};
 use crate::clock::Timestamp;
 use crate::config::{Daemon, Loaded, duration};
@@ -55,6 +56,17 @@ fn place_json(place: &Place) -> Value {
         "role_arn": place.role.as_ref().map(|role| role.arn.as_str()),
         "secrets_manager_endpoint_url": place.secrets_manager_endpoint,
         "elasticache_endpoint_url": place.elasticache_endpoint,
+        "sts_endpoint_url": place.sts_endpoint,
+        "role_session_name": place.role.as_ref().map(|role| role.session_name.as_str()),
+        "role_session_duration": place.role.as_ref().and_then(|role| role.session_duration).map(duration::format),
+        "use_fips": place.use_fips,
+        "use_dualstack": place.use_dualstack,
+        "budget": {
+            "modify_user": place.budgets.modify_user,
+            "elasticache_reads": place.budgets.elasticache_reads,
+            "secrets_manager_writes": place.budgets.secrets_manager_writes,
+            "secrets_manager_reads": place.budgets.secrets_manager_reads,
+        },
     })
 }
 
@@ -67,7 +79,7 @@ fn policy_json(policy: &Policy, now: Timestamp) -> Value {
         let written = |date: &Timestamp| date.with_timezone(&zone).to_rfc3339_opts(SecondsFormat::Secs, true);
         dates.iter().map(written).collect()
     };
-    json!({
+    let mut json = json!({
         "aws": policy.place,
         "schedule": schedule::describe(&policy.schedule),
         "timezone": schedule::zone_of(&policy.schedule).map(|zone| zone.name()),
@@ -105,5 +117,36 @@ fn policy_json(policy: &Policy, now: Timestamp) -> Value {
         "paused": policy.paused,
         "if_rotated_now": dates_in(Tz::UTC),
         "if_rotated_now_local": dates_in(zone),
-    })
+    });
+    for (key, value) in timing_json(policy, &dates) {
+        json[key] = value;
+    }
+    json
+}
+
+/// When due rotations may begin; a date of which nothing begins in its window has `null`.
+fn timing_json(policy: &Policy, dates: &[Timestamp]) -> [(&'static str, Value); 6] {
+    let blackout: Vec<String> = policy.blackout.spans.iter().map(ToString::to_string).collect();
+    let not_before: Vec<Option<String>> = dates
+        .iter()
+        .map(|date| Some(not_before(policy, *date)?.to_rfc3339_opts(SecondsFormat::Secs, true)))
+        .collect();
+    let together = policy.together.as_ref();
+    [
+        (
+            "window",
+            json!(policy.window.map(|window| duration::format(window.length))),
+        ),
+        (
+            "blackout",
+            json!({ "timezone": policy.blackout.timezone.name(), "spans": blackout }),
+        ),
+        ("together", json!(together.map(|together| together.name.as_str()))),
+        (
+            "never_within",
+            json!(together.map(|together| duration::format(together.never_within))),
+        ),
+        ("max_versions_per_day", json!(policy.max_versions_per_day)),
+        ("if_rotated_now_not_before", json!(not_before)),
+    ]
 }
