@@ -13,7 +13,7 @@ use rekeyd::aws::{PlacePorts, connect};
 use rekeyd::clock::{SharedClock, SystemClock};
 use rekeyd::login::{DEFAULT_CONCURRENCY, DEFAULT_DEADLINE, Login, RedisLogin};
 use rekeyd::metrics::Metrics;
-use rekeyd::policy::{Endpoint, Place, Tls};
+use rekeyd::policy::{Budgets, Endpoint, Place, Tls};
 use rekeyd::rotation::observation::LoginAnswer;
 use rekeyd::secret::Password;
 use rekeyd::store::sqlite::SqliteStore;
@@ -137,6 +137,16 @@ fn place(url: &str) -> Place {
         role: None,
         secrets_manager_endpoint: Some(url.to_owned()),
         elasticache_endpoint: Some(url.to_owned()),
+        sts_endpoint: None,
+        use_fips: None,
+        use_dualstack: None,
+        // What a call costs is asked here, not how many may be made.
+        budgets: Budgets {
+            modify_user: 40_000,
+            secrets_manager_writes: 40_000,
+            secrets_manager_reads: 40_000,
+            elasticache_reads: 40_000,
+        },
     }
 }
 
