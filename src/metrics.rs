@@ -9,6 +9,7 @@ mod shown;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -166,18 +167,13 @@ impl Metrics {
         families.shown.in_flight.set(&[], 0.0);
     }
 
-    /// Says which policies there are, at the start and after a reload. The series of others end; what
-    /// the gauges of status show of them ends with the next [`show`](Self::show).
+    /// Says which policies there are, at the start and after a reload. The series of others end; a gauge
+    /// of status comes back with the next [`show`](Self::show) while a secret is still under such a policy.
     pub fn policies(&self, names: &[String]) {
-        let gone: Vec<String> = self
-            .memory()
-            .policies
-            .iter()
-            .filter(|name| !names.contains(name))
-            .cloned()
-            .collect();
-        for policy in &gone {
-            self.families.forget_policy(policy);
+        {
+            let mut memory = self.memory();
+            memory.policies = names.iter().cloned().collect();
+            self.families.retain("policy", &memory.policies);
         }
         for policy in names {
             self.policy_held(policy, &[]);
@@ -191,7 +187,13 @@ impl Metrics {
                 self.families.work.rotations.add(&[policy, outcome.label()], 0);
             }
         }
-        self.memory().policies = names.iter().cloned().collect();
+    }
+
+    /// Says which places there are after a reload. The series of others end.
+    pub fn places(&self, names: BTreeSet<String>) {
+        let mut memory = self.memory();
+        self.families.retain("place", &names);
+        memory.places = Some(names);
     }
 
     /// Notes when the process started. Hidden `/proc/stat` (systemd's `ProcSubset=pid`) leaves the
@@ -211,8 +213,13 @@ impl Metrics {
         }
     }
 
-    /// Counts an event that was stored; `record` is the record before it.
+    /// Counts an event that was stored; `record` is the record before it. What ends under a policy that is
+    /// gone is not counted: its series have ended.
     pub fn event(&self, policy: &str, record: &Record, event: &Event, at: Timestamp) {
+        let memory = self.memory();
+        if !memory.policies.contains(policy) {
+            return;
+        }
         if let Some(outcome) = RotationOutcome::of(record, event) {
             self.families.work.rotations.add(&[policy, outcome.label()], 1);
         }
@@ -267,9 +274,19 @@ impl Metrics {
             .observe(&[service, operation], took);
     }
 
-    /// Notes how many calls a second of a kind may be made in a place at the moment.
-    pub fn aws_budget(&self, place: &str, budget: &'static str, rate: f64) {
+    /// Notes how many calls a second of a kind may be made at first in a place, which is about to come into
+    /// force.
+    pub fn aws_budget_begins(&self, place: &str, budget: &'static str, rate: f64) {
         self.families.work.aws_budget.set(&[place, budget], rate);
+    }
+
+    /// Notes how many calls a second of a kind may be made in a place at the moment. A call that ends when
+    /// its place is gone brings no series back.
+    pub fn aws_budget(&self, place: &str, budget: &'static str, rate: f64) {
+        let memory = self.memory();
+        if memory.places.as_ref().is_none_or(|places| places.contains(place)) {
+            self.families.work.aws_budget.set(&[place, budget], rate);
+        }
     }
 
     /// Counts a failed read or write of the store.

@@ -126,6 +126,7 @@ impl Engine {
         let new = Arc::new(succession.successor(&old, config, connected));
         self.in_force.replace(new.clone());
         self.metrics.policies(&new.policies.keys().cloned().collect::<Vec<_>>());
+        self.metrics.places(new.places.keys().cloned().collect());
         state.forget_what_is_gone(&succession, &new);
         let since = self.clock.monotonic();
         let newcomers = succession.newcomers().map(|name| (name.clone(), since));
@@ -230,6 +231,8 @@ impl State {
     fn forget_what_is_gone(&mut self, succession: &Succession, new: &Running) {
         self.looked_for.retain(|place| !succession.places.contains(place));
         self.surveyed.retain(|place| !succession.places.contains(place));
+        self.topologies
+            .retain(|(place, _), _| !succession.places.contains(place));
         let anew: Vec<&String> = succession.to_discover().collect();
         let stays = |name: &String| new.policy(name).is_some() && !anew.contains(&name);
         self.unresolved.retain(|(policy, _), _| stays(policy));

@@ -1,10 +1,10 @@
 //! Every family, with its labels and its help: the one place that declares them.
 
+use std::collections::BTreeSet;
+
 use prometheus::Registry;
 
-use super::RotationOutcome;
-use super::family::{CALL_SECONDS, Counter, Gauge, Histogram, ROTATION_SECONDS};
-use crate::rotation::reason::{DriftCause, HoldReason};
+use super::family::{CALL_SECONDS, Catalogue, Counter, Gauge, Histogram, Labelled, ROTATION_SECONDS};
 
 /// All families.
 pub(super) struct Families {
@@ -12,32 +12,24 @@ pub(super) struct Families {
     pub(super) work: Work,
     pub(super) shown: Shown,
     pub(super) single: Single,
+    all: Vec<Box<dyn Labelled>>,
 }
 
 impl Families {
     pub(super) fn declare(registry: &Registry) -> Self {
+        let catalogue = Catalogue::new(registry);
         Self {
-            process: Process::declare(registry),
-            work: Work::declare(registry),
-            shown: Shown::declare(registry),
-            single: Single::declare(registry),
+            process: Process::declare(&catalogue),
+            work: Work::declare(&catalogue),
+            shown: Shown::declare(&catalogue),
+            single: Single::declare(&catalogue),
+            all: catalogue.into_families(),
         }
     }
 
-    /// Removes what is counted of a policy, and what holds it.
-    pub(super) fn forget_policy(&self, policy: &str) {
-        let Self { work, shown, .. } = self;
-        work.rotation_duration.remove(&[policy]);
-        work.repairs.remove(&[policy]);
-        for outcome in RotationOutcome::ALL {
-            work.rotations.remove(&[policy, outcome.label()]);
-        }
-        for cause in DriftCause::ALL {
-            work.drifts.remove(&[policy, cause.label()]);
-        }
-        for reason in HoldReason::ALL {
-            shown.held.remove(&[policy, reason.label()]);
-        }
+    /// Removes every series in which `label` names none of these, whatever its family.
+    pub(super) fn retain(&self, label: &str, names: &BTreeSet<String>) {
+        self.all.iter().for_each(|family| family.retain(label, names));
     }
 }
 
@@ -53,8 +45,8 @@ pub(super) struct Process {
 }
 
 impl Process {
-    fn declare(registry: &Registry) -> Self {
-        let gauge = |name, labels: &[&str], help| Gauge::new(registry, name, labels, help);
+    fn declare(catalogue: &Catalogue<'_>) -> Self {
+        let gauge = |name, labels: &[&str], help| Gauge::new(catalogue, name, labels, help);
         let labels = ["version", "commit", "arch"];
         let store_errors = "Reads and writes of the store that failed; nothing is changed while it fails.";
         Self {
@@ -79,7 +71,7 @@ impl Process {
                 &[],
                 "When the scheduler last ticked; an old one means that nothing new is started.",
             ),
-            store_errors: Counter::new(registry, "store_errors_total", &[], store_errors),
+            store_errors: Counter::new(catalogue, "store_errors_total", &[], store_errors),
             lease_held: gauge(
                 "lease_held",
                 &[],
@@ -105,9 +97,9 @@ pub(super) struct Work {
 }
 
 impl Work {
-    fn declare(registry: &Registry) -> Self {
-        let counter = |name, labels: &[&str], help| Counter::new(registry, name, labels, help);
-        let calls = |name, labels: &[&str], help| Histogram::new(registry, name, labels, &CALL_SECONDS, help);
+    fn declare(catalogue: &Catalogue<'_>) -> Self {
+        let counter = |name, labels: &[&str], help| Counter::new(catalogue, name, labels, help);
+        let calls = |name, labels: &[&str], help| Histogram::new(catalogue, name, labels, &CALL_SECONDS, help);
         let rotation_duration = "From the start of a rotation to the promotion of its password, without the \
                                  retirement of the previous one.";
         Self {
@@ -119,7 +111,7 @@ impl Work {
                  each halt; it may still be promoted).",
             ),
             rotation_duration: Histogram::new(
-                registry,
+                catalogue,
                 "rotation_duration_seconds",
                 &["policy"],
                 &ROTATION_SECONDS,
@@ -161,7 +153,7 @@ impl Work {
                 "Requests to AWS, by operation; outcome is ok or the class of the error.",
             ),
             aws_budget: Gauge::new(
-                registry,
+                catalogue,
                 "aws_budget",
                 &["place", "budget"],
                 "Calls a second that may be made in a place at the moment, by budget: halved when AWS throttles, and \
@@ -192,9 +184,9 @@ pub(super) struct Shown {
 }
 
 impl Shown {
-    fn declare(registry: &Registry) -> Self {
-        let gauge = |name, labels: &[&str], help| Gauge::new(registry, name, labels, help);
-        let of_policy = |name, help| Gauge::new(registry, name, &["policy"], help);
+    fn declare(catalogue: &Catalogue<'_>) -> Self {
+        let gauge = |name, labels: &[&str], help| Gauge::new(catalogue, name, labels, help);
+        let of_policy = |name, help| Gauge::new(catalogue, name, &["policy"], help);
         Self {
             in_flight: gauge("rotations_in_flight", &[], "Rotations and retirements under way."),
             secrets: gauge("secrets", &["policy", "phase"], "Secrets by where they stand."),
@@ -249,8 +241,8 @@ pub(super) struct Single {
 }
 
 impl Single {
-    fn declare(registry: &Registry) -> Self {
-        let gauge = |name, help| Gauge::new(registry, name, &["policy", "secret"], help);
+    fn declare(catalogue: &Catalogue<'_>) -> Self {
+        let gauge = |name, help| Gauge::new(catalogue, name, &["policy", "secret"], help);
         Self {
             last_rotation: gauge(
                 "secret_last_rotation_timestamp_seconds",

@@ -1,7 +1,10 @@
 //! Metric families that cannot fail: a metric never stops a rotation, so a family that the registry
 //! refused stays silent, after one line in the log. A test renders every family, so none is.
 
-use prometheus::core::Collector;
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
+
+use prometheus::core::{Collector, MetricVec, MetricVecBuilder};
 use prometheus::{GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry};
 
 /// Buckets for calls that take milliseconds to seconds.
@@ -14,16 +17,62 @@ pub(super) const ROTATION_SECONDS: [f64; 12] = [
 
 const PREFIX: &str = "rekeyd";
 
-fn declare<T: Collector + Clone + 'static>(
-    registry: &Registry,
-    name: &str,
-    family: prometheus::Result<T>,
-) -> Option<T> {
-    match family.and_then(|family| registry.register(Box::new(family.clone())).map(|()| family)) {
-        Ok(family) => Some(family),
-        Err(error) => {
-            tracing::error!(metric = name, %error, "this metric is missing");
-            None
+/// A family whose series can be told apart by what their labels name.
+pub(super) trait Labelled: Send + Sync {
+    /// Removes the series in which `label` names none of these. A family without that label stays whole.
+    fn retain(&self, label: &str, names: &BTreeSet<String>);
+}
+
+impl<B: MetricVecBuilder> Labelled for MetricVec<B> {
+    fn retain(&self, label: &str, names: &BTreeSet<String>) {
+        for series in self.collect().iter().flat_map(|family| family.get_metric()) {
+            let labels: HashMap<&str, &str> = series
+                .get_label()
+                .iter()
+                .map(|pair| (pair.name(), pair.value()))
+                .collect();
+            if labels.get(label).is_some_and(|name| !names.contains(*name)) {
+                // One that is not there any more is removed already.
+                drop(self.remove(&labels));
+            }
+        }
+    }
+}
+
+/// Where families are declared: each is registered, and listed so that none is forgotten when what its
+/// labels name is gone.
+pub(super) struct Catalogue<'a> {
+    registry: &'a Registry,
+    families: RefCell<Vec<Box<dyn Labelled>>>,
+}
+
+impl<'a> Catalogue<'a> {
+    pub(super) fn new(registry: &'a Registry) -> Self {
+        Self {
+            registry,
+            families: RefCell::default(),
+        }
+    }
+
+    /// Every family that was declared.
+    pub(super) fn into_families(self) -> Vec<Box<dyn Labelled>> {
+        self.families.into_inner()
+    }
+
+    fn declare<T: Collector + Labelled + Clone + 'static>(
+        &self,
+        name: &str,
+        family: prometheus::Result<T>,
+    ) -> Option<T> {
+        match family.and_then(|family| self.registry.register(Box::new(family.clone())).map(|()| family)) {
+            Ok(family) => {
+                self.families.borrow_mut().push(Box::new(family.clone()));
+                Some(family)
+            }
+            Err(error) => {
+                tracing::error!(metric = name, %error, "this metric is missing");
+                None
+            }
         }
     }
 }
@@ -36,8 +85,8 @@ fn opts(name: &str, help: &str) -> Opts {
 pub(super) struct Counter(Option<IntCounterVec>);
 
 impl Counter {
-    pub(super) fn new(registry: &Registry, name: &str, labels: &[&str], help: &str) -> Self {
-        Self(declare(registry, name, IntCounterVec::new(opts(name, help), labels)))
+    pub(super) fn new(catalogue: &Catalogue<'_>, name: &str, labels: &[&str], help: &str) -> Self {
+        Self(catalogue.declare(name, IntCounterVec::new(opts(name, help), labels)))
     }
 
     /// Adds to a series; adding 0 makes it exist.
@@ -50,22 +99,14 @@ impl Counter {
             series.inc_by(count);
         }
     }
-
-    /// Removes a series.
-    pub(super) fn remove(&self, labels: &[&str]) {
-        if let Some(family) = &self.0 {
-            // One that is not there is removed already.
-            drop(family.remove_label_values(labels));
-        }
-    }
 }
 
 /// A number that goes up and down.
 pub(super) struct Gauge(Option<GaugeVec>);
 
 impl Gauge {
-    pub(super) fn new(registry: &Registry, name: &str, labels: &[&str], help: &str) -> Self {
-        Self(declare(registry, name, GaugeVec::new(opts(name, help), labels)))
+    pub(super) fn new(catalogue: &Catalogue<'_>, name: &str, labels: &[&str], help: &str) -> Self {
+        Self(catalogue.declare(name, GaugeVec::new(opts(name, help), labels)))
     }
 
     pub(super) fn set(&self, labels: &[&str], value: f64) {
@@ -75,14 +116,6 @@ impl Gauge {
             .and_then(|family| family.get_metric_with_label_values(labels).ok())
         {
             series.set(value);
-        }
-    }
-
-    /// Removes a series.
-    pub(super) fn remove(&self, labels: &[&str]) {
-        if let Some(family) = &self.0 {
-            // One that is not there is removed already.
-            drop(family.remove_label_values(labels));
         }
     }
 
@@ -98,9 +131,9 @@ impl Gauge {
 pub(super) struct Histogram(Option<HistogramVec>);
 
 impl Histogram {
-    pub(super) fn new(registry: &Registry, name: &str, labels: &[&str], buckets: &[f64], help: &str) -> Self {
+    pub(super) fn new(catalogue: &Catalogue<'_>, name: &str, labels: &[&str], buckets: &[f64], help: &str) -> Self {
         let opts = HistogramOpts::from(opts(name, help)).buckets(buckets.to_vec());
-        Self(declare(registry, name, HistogramVec::new(opts, labels)))
+        Self(catalogue.declare(name, HistogramVec::new(opts, labels)))
     }
 
     pub(super) fn observe(&self, labels: &[&str], took: std::time::Duration) {
@@ -110,14 +143,6 @@ impl Histogram {
             .and_then(|family| family.get_metric_with_label_values(labels).ok())
         {
             series.observe(took.as_secs_f64());
-        }
-    }
-
-    /// Removes a series.
-    pub(super) fn remove(&self, labels: &[&str]) {
-        if let Some(family) = &self.0 {
-            // One that is not there is removed already.
-            drop(family.remove_label_values(labels));
         }
     }
 

@@ -18,10 +18,12 @@ const MOST_SECRETS_WITH_SERIES: usize = 1_000;
 /// are merely under way do not count.
 const GRACE: Duration = Duration::from_secs(3_600);
 
-/// What has been shown before, and which policies there are.
+/// What has been shown before, and which policies and places there are.
 #[derive(Default)]
 pub(super) struct Memory {
     pub(super) policies: BTreeSet<String>,
+    /// Nothing before the first reload: none can be gone by then.
+    pub(super) places: Option<BTreeSet<String>>,
     halts: BTreeSet<(String, &'static str)>,
     attentions: BTreeSet<(String, &'static str)>,
 }

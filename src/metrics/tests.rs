@@ -268,6 +268,37 @@ fn secrets_and_policies_that_are_gone_leave_no_gauge_behind() {
 }
 
 #[test]
+fn no_family_keeps_a_series_of_a_policy_or_a_place_that_is_gone() {
+    let metrics = metrics();
+    let record = started("v2");
+    fill(&metrics);
+    metrics.event("orders", &record, &promoted(Proof::Proven), at(60));
+    for place in ["main", "other"] {
+        metrics.aws_budget_begins(place, "modify_user", 5.0);
+    }
+    metrics.policies(&["billing".to_owned()]);
+    metrics.places(["main".to_owned()].into());
+    // What had begun before ends after it.
+    metrics.event("orders", &record, &promoted(Proof::Proven), at(70));
+    metrics.aws_budget("other", "modify_user", 2.5);
+    assert_hides(&metrics, "policy=\"orders\"");
+    assert_hides(&metrics, "place=\"other\"");
+    assert_shows(
+        &metrics,
+        "rekeyd_rotations_total{outcome=\"promoted\",policy=\"billing\"} 0",
+    );
+    assert_shows(&metrics, "rekeyd_aws_budget{budget=\"modify_user\",place=\"main\"} 5");
+
+    metrics.aws_budget_begins("third", "modify_user", 7.0);
+    metrics.places(["main".to_owned(), "third".to_owned()].into());
+    metrics.aws_budget("third", "modify_user", 3.5);
+    assert_shows(
+        &metrics,
+        "rekeyd_aws_budget{budget=\"modify_user\",place=\"third\"} 3.5",
+    );
+}
+
+#[test]
 fn above_a_thousand_secrets_there_is_no_series_for_each() {
     let metrics = metrics();
     let secrets: Vec<_> = (0..1_001)

@@ -8,6 +8,8 @@ use rekeyd::clock::{Clock, SystemClock};
 use rekeyd::rotation::status::Phase;
 use tokio::io::AsyncWriteExt;
 
+use crate::support::cli::orders;
+use crate::support::status::proven_retired;
 use crate::support::world::{document, document_with, secret_name};
 use crate::support::{Daemon, Fault, FaultKind, OLD, Policy, Scene, World, eventually};
 
@@ -304,4 +306,27 @@ async fn what_is_under_way_is_seen_in_the_metrics() {
     assert_eq!(value(&metrics, "rekeyd_rotations_in_flight"), Some(1.0), "{metrics}");
     world.end_faults();
     wait_value(daemon, "rekeyd_rotations_in_flight", 0.0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_place_that_goes_takes_its_budgets_along() {
+    let world = World::of(&["user1"]).await;
+    let secret = secret_name("user1");
+    world.create_secret(&secret, &document_with("user1", OLD)).await;
+    let daemon = orders(&world, &["user1"]).run().await;
+    daemon.checked(&secret).await;
+    assert!(daemon.get("/metrics").await.body.contains("place=\"main\""));
+    let file = world.path("rekeyd.toml");
+    let moved = std::fs::read_to_string(&file)
+        .unwrap()
+        .replace("[aws.main]", "[aws.second]")
+        .replace("aws = \"main\"", "aws = \"second\"");
+    std::fs::write(&file, moved).unwrap();
+    let reloaded = daemon.post("/api/v1/reload", &serde_json::json!({})).await;
+    assert_eq!(reloaded.status, 200, "{}", reloaded.body);
+    daemon.rotate(&secret).await;
+    daemon.wait(&secret, "rotated", proven_retired).await;
+    let metrics = daemon.get("/metrics").await.body;
+    assert!(metrics.contains("place=\"second\""), "{metrics}");
+    assert!(!metrics.contains("place=\"main\""), "{metrics}");
 }

@@ -31,7 +31,7 @@ pub(super) struct Budget {
 
 impl Budget {
     fn new(place: &str, name: &'static str, rate: f64, clock: &SharedClock, metrics: &Arc<Metrics>) -> Arc<Self> {
-        metrics.aws_budget(place, name, rate);
+        metrics.aws_budget_begins(place, name, rate);
         Arc::new(Self {
             place: place.to_owned(),
             name,
