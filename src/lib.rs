@@ -1,5 +1,25 @@
 //! rekeyd rotates the passwords of Amazon ElastiCache users whose credentials live in AWS Secrets
 //! Manager.
+//!
+//! A secret is woken; [`engine`] looks at AWS and the nodes, asks [`rotation`] what to do, does that one thing, stores what
+//! came of it in [`store`], and looks again. The rules of a rotation are in [`rotation`], which does no I/O.
+//! `docs/ARCHITECTURE.md` tells the whole, `docs/SEMANTICS.md` what is promised.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`policy`], [`secret`], [`clock`] | plain values; the password type; the one place that reads a clock |
+//! | [`rotation`] | pure: observations and records in, decisions out |
+//! | [`schedule`] | pure: the dates of schedules, windows and blackouts |
+//! | [`aws`] | the ports to Secrets Manager and ElastiCache, their adapters, budgets of calls and shared reads |
+//! | [`login`] | the proof of a password: AUTH over TLS on a node |
+//! | [`store`] | records and history, in SQLite |
+//! | [`metrics`] | the Prometheus families |
+//! | [`config`] | files and variables to checked values |
+//! | [`inventory`] | which secrets a policy has, and which nodes a user has |
+//! | [`engine`] | effects: the due-queue, looks and steps, discovery, reloads, commands |
+//! | [`tick`], [`telemetry`], [`process`], [`server`] | the scheduler's tick; the log; core files; TCP and the admin socket |
+//! | [`daemon`], [`cli`] | everything put together, and its reload; the command line |
+//! | [`planted`] | mistakes that tests plant; switched on in no build that ships |
 
 pub mod aws;
 pub mod cli;
