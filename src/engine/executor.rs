@@ -577,3 +577,27 @@ fn standing_request<'a>(observation: &Observation, record: &'a Record) -> Option
         record.standing_request(current, created)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_drive_that_had_no_turn_or_was_broken_off_is_not_taken_for_a_look() {
+        for ending in [Ending::NoTurn, Ending::Superseded, Ending::Stopping] {
+            assert!(ending.may_have_read_nothing());
+        }
+        let failed = |class| {
+            let error = AwsError::internal("DescribeSecret", "told to");
+            Ending::Failed(Step::Observe, AwsError { class, ..error })
+        };
+        assert!(failed(ErrorClass::Throttled).may_have_read_nothing());
+        for answer in [
+            failed(ErrorClass::Denied),
+            failed(ErrorClass::NotFound),
+            Ending::TakesTime,
+        ] {
+            assert!(!answer.may_have_read_nothing());
+        }
+    }
+}

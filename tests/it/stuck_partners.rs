@@ -1,10 +1,9 @@
 //! A secret that others wait for cannot be read any more, halts, or is gone: they go on without it.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use rekeyd::engine::control::{Control, RotateOptions};
+use rekeyd::engine::control::RotateOptions;
 use rekeyd::rotation::event::Event;
 use rekeyd::rotation::status::Phase;
 use rekeyd_sandbox::secretsmanager as sm;
@@ -127,51 +126,5 @@ fn a_named_canary_that_is_gone_for_ever_gives_up_its_place() {
         until_begun(&sim, &green, HOUR).await;
         let missing = replica.status(&secret_name("blue")).expect("still told of");
         assert_eq!(missing.phase, Phase::NeedsAttention);
-    });
-}
-
-#[test]
-fn after_a_restart_nothing_begins_before_those_were_read_that_wait_for_their_turn() {
-    simulate(4, lifelike(), async |sim| {
-        let users = sim.fleet(40).await;
-        let users: Vec<&str> = users.iter().map(String::as_str).collect();
-        let policy = Policy::new("orders", &users)
-            .with("overlap", "\"6h\"")
-            .with("canary", "0");
-        let machine = sim.machine("rekeyd").daemon("max_in_flight = 100");
-        let replica = machine.policy(policy).start().await;
-        let known = || (replica.engine.secrets().len() == users.len()).then_some(());
-        sim.until("all are known", HOUR, known, String::new).await;
-        for user in &users[1..] {
-            replica.rotate(&secret_name(user), RotateOptions::default()).await;
-        }
-        let promoted = || {
-            users[1..]
-                .iter()
-                .all(|user| sim.holder(&secret_name(user), "AWSPREVIOUS").is_some())
-        };
-        let probe = || promoted().then_some(());
-        sim.until("all are promoted", HOUR, probe, String::new).await;
-        let machine = replica.crash();
-        // Their overlap ends meanwhile: each has a change to make, and few may make it at a time.
-        sim.run_for(7 * HOUR).await;
-        let before = sim.world.sandbox.log().len();
-        let replica = machine.start().await;
-        let name = secret_name(users[0]);
-        replica.until(&name, "known", HOUR, |_| true).await;
-        replica.rotate(&name, RotateOptions::default()).await;
-        let puts = |entry: &&rekeyd_sandbox::LogEntry| entry.operation == "PutSecretValue";
-        let probe = || {
-            sim.world.sandbox.log()[before..]
-                .iter()
-                .find(puts)
-                .map(|entry| entry.seq)
-        };
-        let first = sim.until("it has begun", HOUR, probe, String::new).await;
-        let log = sim.world.sandbox.log();
-        let earlier = log[before..].iter().filter(|entry| entry.seq < first);
-        let read = earlier.filter(|entry| entry.operation == "GetSecretValue");
-        let read: BTreeSet<_> = read.filter_map(|entry| entry.resource.clone()).collect();
-        assert_eq!(read.len(), users.len());
     });
 }

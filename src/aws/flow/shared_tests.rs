@@ -234,7 +234,7 @@ async fn a_read_that_hangs_delays_nobody_who_asks_for_something_else() {
     let began = tokio::time::Instant::now();
     let answers = world.ask(ids(10..20)).await;
     assert!(answers.iter().all(|(_, answer)| answer.is_ok()));
-    assert!(began.elapsed() <= PATIENCE + GATHER + TAKES, "{:?}", began.elapsed());
+    assert!(began.elapsed() <= 5 * TAKES, "{:?}", began.elapsed());
     assert!(!hanging[10].is_finished());
 }
 
