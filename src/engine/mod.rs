@@ -10,6 +10,7 @@ mod blast_radius;
 mod commands;
 mod conclude;
 pub mod control;
+mod deciding;
 mod discovery;
 mod drives;
 mod entry;
