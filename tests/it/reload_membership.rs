@@ -100,14 +100,10 @@ fn a_secret_that_a_reload_moves_goes_on_under_its_new_policy_without_a_halt() {
                     .reload([vec![to.clone()], remains.into_iter().collect()].concat())
                     .await;
                 sim.run_for(Duration::from_secs(5)).await;
-                assert_eq!(
-                    policies_of(&replica, &name),
-                    std::slice::from_ref(&to.name),
-                    "looked for at once"
-                );
+                assert_eq!(policies_of(&replica, &name), [to.name.as_str()], "looked for at once");
                 let replica = replica.crash().start().await;
                 replica.until(&name, "retired", PATIENCE, retired).await;
-                assert_eq!(policies_of(&replica, &name), std::slice::from_ref(&to.name));
+                assert_eq!(policies_of(&replica, &name), [to.name.as_str()]);
                 assert_eq!(halts(&sim), 0, "{}", sim.story());
                 assert_eq!(sim.versions()[&name], 2);
                 let current = sim.holder(&name, "AWSCURRENT");
