@@ -15,7 +15,7 @@ use crate::rotation::step::Step;
 use crate::store::StoreError;
 
 use super::Engine;
-use super::executor::Ending;
+use super::ending::Ending;
 use super::holds::HeldBy;
 use super::queue::Wake;
 

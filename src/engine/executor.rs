@@ -10,15 +10,15 @@ use crate::policy::Policy;
 use crate::rotation::event::Event;
 use crate::rotation::observation::{Observation, Proof};
 use crate::rotation::plan::{Action, Decision};
-use crate::rotation::reason::{HaltReason, WaitReason};
+use crate::rotation::reason::WaitReason;
 use crate::rotation::state::Record;
 use crate::rotation::status::Phase;
 use crate::rotation::step::Step;
-use crate::store::StoreError;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Engine;
+use super::ending::Ending;
 use super::observe::Beginning;
 use super::queue::Wake;
 use super::steps::{Stage, StepError, Stepped};
@@ -33,46 +33,6 @@ const DECISIONS: u32 = 64;
 
 /// Up to which length an overlap is bridged by what is remembered.
 const KEPT_THROUGH_OVERLAP: Duration = Duration::from_secs(3_000);
-
-/// How a drive ended.
-pub(super) enum Ending {
-    /// With a decision to stand still.
-    Decision(Decision),
-    /// A change was made, and takes time to arrive.
-    TakesTime,
-    /// It is not its turn to change its user.
-    NoTurn,
-    /// It is to be retired, and as many as may be are under way.
-    NoRoom,
-    /// A call failed.
-    Failed(Step, AwsError),
-    /// The store failed.
-    Store(StoreError),
-    /// The process is stopping.
-    Stopping,
-    /// The policy is not in force any more for this secret.
-    Superseded,
-}
-
-impl Ending {
-    /// Whether perhaps nothing of the secret was read, and a later drive may read it.
-    fn may_have_read_nothing(&self) -> bool {
-        match self {
-            Self::Failed(_, error) => error.passes_by_itself(),
-            Self::NoTurn | Self::Superseded | Self::Stopping => true,
-            Self::Decision(_) | Self::TakesTime | Self::NoRoom | Self::Store(_) => false,
-        }
-    }
-
-    /// Whether the secret is gone, or marked for deletion.
-    fn tells_of_a_lost_secret(&self) -> bool {
-        match self {
-            Self::Failed(Step::Observe, error) => error.class == ErrorClass::NotFound,
-            Self::Decision(Decision::Halt { reason, .. }) => *reason == HaltReason::SecretDeleted,
-            _ => false,
-        }
-    }
-}
 
 /// How old an observation may be that something is remembered from: far older than any but that of a
 /// process that stood still.
@@ -425,29 +385,5 @@ fn stands_by_logins(decision: &Decision) -> bool {
         Decision::Act(Action::Retire { unproven, .. }) => !unproven,
         Decision::Note(Event::NodesRefusePrevious { .. } | Event::RetirementStarted { .. }) => true,
         Decision::Act(_) | Decision::Note(_) | Decision::Halt { .. } => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_drive_that_had_no_turn_or_was_broken_off_is_not_taken_for_a_look() {
-        for ending in [Ending::NoTurn, Ending::Superseded, Ending::Stopping] {
-            assert!(ending.may_have_read_nothing());
-        }
-        let failed = |class| {
-            let error = AwsError::internal("DescribeSecret", "told to");
-            Ending::Failed(Step::Observe, AwsError { class, ..error })
-        };
-        assert!(failed(ErrorClass::Throttled).may_have_read_nothing());
-        for answer in [
-            failed(ErrorClass::Denied),
-            failed(ErrorClass::NotFound),
-            Ending::TakesTime,
-        ] {
-            assert!(!answer.may_have_read_nothing());
-        }
     }
 }

@@ -13,6 +13,7 @@ pub mod control;
 mod deciding;
 mod discovery;
 mod drives;
+mod ending;
 mod entry;
 mod executor;
 mod holds;

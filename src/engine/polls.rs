@@ -12,7 +12,7 @@ use crate::rotation::plan::still_changing;
 use crate::rotation::retry::poll_interval;
 use crate::rotation::step::Step;
 
-use super::executor::Ending;
+use super::ending::Ending;
 use super::{Engine, State};
 
 /// How often the whole is looked at while a change is waited for: labels may move meanwhile, and a
