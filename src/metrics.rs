@@ -160,7 +160,7 @@ impl Metrics {
             }
         }
         for outcome in ["accepted", "refused", "unreachable"] {
-            families.work.login_probes.add(&[outcome], 0);
+            families.calls.login_probes.add(&[outcome], 0);
         }
         families.process.store_errors.add(&[], 0);
         families.process.lease_held.set(&[], 0.0);
@@ -262,14 +262,14 @@ impl Metrics {
             LoginAnswer::Refused => "refused",
             LoginAnswer::Unreachable(_) | LoginAnswer::TlsFailed(_) => "unreachable",
         };
-        self.families.work.login_probes.add(&[outcome], 1);
+        self.families.calls.login_probes.add(&[outcome], 1);
     }
 
     /// Counts a request to AWS; `outcome` is `ok` or an error class's label.
     pub fn aws_request(&self, service: &'static str, operation: &'static str, outcome: &'static str, took: Duration) {
-        self.families.work.aws_requests.add(&[service, operation, outcome], 1);
+        self.families.calls.aws_requests.add(&[service, operation, outcome], 1);
         self.families
-            .work
+            .calls
             .aws_request_duration
             .observe(&[service, operation], took);
     }
@@ -277,7 +277,7 @@ impl Metrics {
     /// Notes how many calls a second of a kind may be made at first in a place, which is about to come into
     /// force.
     pub fn aws_budget_begins(&self, place: &str, budget: &'static str, rate: f64) {
-        self.families.work.aws_budget.set(&[place, budget], rate);
+        self.families.calls.aws_budget.set(&[place, budget], rate);
     }
 
     /// Notes how many calls a second of a kind may be made in a place at the moment. A call that ends when
@@ -285,7 +285,7 @@ impl Metrics {
     pub fn aws_budget(&self, place: &str, budget: &'static str, rate: f64) {
         let memory = self.memory();
         if memory.places.as_ref().is_none_or(|places| places.contains(place)) {
-            self.families.work.aws_budget.set(&[place, budget], rate);
+            self.families.calls.aws_budget.set(&[place, budget], rate);
         }
     }
 

@@ -3,6 +3,8 @@ use std::time::Duration;
 use super::super::ErrorClass;
 use super::super::wire::{Answer, Wire};
 use super::*;
+use crate::policy::Endpoint;
+use crate::rotation::observation::{Authentication, UserStatus};
 
 const CANARY: &str = "CANARY-hunter2-CANARY";
 
@@ -265,37 +267,6 @@ async fn a_listing_that_fails_or_goes_round_on_a_later_page_is_an_error() {
         ErrorClass::Unavailable
     );
     assert_eq!(wire.take().len(), 2);
-}
-
-#[test]
-fn the_last_bare_switch_of_an_access_string_counts() {
-    let table = [
-        ("on ~* +@all", true),
-        ("off ~* +@all", false),
-        ("on ~* off", false),
-        ("off ~keys* -@all +get on", true),
-        ("~on* +@all", false),
-        ("", false),
-    ];
-    for (access, on) in table {
-        assert_eq!(switched_on(access), on, "{access}");
-    }
-}
-
-#[test]
-fn authentication_types_are_read_in_every_spelling() {
-    for (text, kind) in [
-        ("password", Authentication::Password),
-        ("no-password", Authentication::NoPassword),
-        ("no_password", Authentication::NoPassword),
-        ("no-password-required", Authentication::NoPassword),
-        ("IAM", Authentication::Iam),
-        ("certificate", Authentication::Unknown),
-    ] {
-        assert_eq!(authentication_type(text), kind, "{text}");
-    }
-    assert_eq!(status("creating"), UserStatus::Modifying);
-    assert_eq!(status("resting"), UserStatus::Other("resting".to_owned()));
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 //! A command that must change nothing is given readers only.
 
 mod body_limit;
+mod cache_translation;
 mod call;
 mod connect;
 mod credentials;
@@ -16,6 +17,7 @@ mod mangled_tests;
 mod reply;
 mod secret_translation;
 mod secrets_manager;
+mod user_translation;
 #[cfg(test)]
 mod wire;
 
@@ -36,8 +38,9 @@ pub use known::{KnownVersions, SecretReading};
 
 /// What the SDK's answers mean in our words, for whoever gets them without HTTP: a simulation.
 pub mod translation {
-    pub use super::elasticache::{replication_group, user};
+    pub use super::cache_translation::replication_group;
     pub use super::secret_translation::{agree, agreed, filters, listed_secret, selects, state};
+    pub use super::user_translation::user;
 }
 
 /// What a read or write of AWS gives.

@@ -18,33 +18,28 @@ fn waited_for(event: &Event) -> String {
 }
 
 fn warn(secret: &str, policy: &str, event: &Event) -> bool {
-    let (event, reason, told) = match event {
-        Event::RollbackRefused { reason, detail } => (
-            event.label(),
-            reason.label(),
-            format!("{} ({detail})", reason.meaning()),
-        ),
+    let Some((reason, told)) = warning(event) else {
+        return false;
+    };
+    tracing::warn!(secret, policy, event = event.label(), reason, "{told}");
+    true
+}
+
+/// What needs a person: its reason, and what is told of it.
+fn warning(event: &Event) -> Option<(&'static str, String)> {
+    Some(match event {
+        Event::RollbackRefused { reason, detail } => (reason.label(), format!("{} ({detail})", reason.meaning())),
         Event::RollbackExpired => (
-            event.label(),
             "expired",
             "AWSCURRENT was not moved back in time, and will not be".to_owned(),
         ),
-        Event::Halted { reason, detail, .. } => (
-            event.label(),
-            reason.label(),
-            format!("{} ({detail})", reason.meaning()),
-        ),
-        Event::AttentionRaised { reason, detail } => (
-            event.label(),
-            reason.label(),
-            format!("{} ({detail})", reason.meaning()),
-        ),
+        Event::Halted { reason, detail, .. } => (reason.label(), format!("{} ({detail})", reason.meaning())),
+        Event::AttentionRaised { reason, detail } => (reason.label(), format!("{} ({detail})", reason.meaning())),
         Event::AttemptFailed {
             step,
             message,
             next_attempt_at,
         } => (
-            event.label(),
             step.label(),
             format!("{message}; tried again at {}", next_attempt_at.format("%FT%TZ")),
         ),
@@ -56,7 +51,7 @@ fn warn(secret: &str, policy: &str, event: &Event) -> bool {
         } => {
             let repaired = repair_from.map(|at| format!("; to be repaired from {}", at.format("%FT%TZ")));
             let told = format!("{} ({detail}){}", cause.meaning(), repaired.unwrap_or_default());
-            (event.label(), cause.label(), told)
+            (cause.label(), told)
         }
         Event::MissedWindow {
             closed_at,
@@ -64,27 +59,21 @@ fn warn(secret: &str, policy: &str, event: &Event) -> bool {
             why,
             ..
         } => (
-            event.label(),
             "missed_window",
             format!(
                 "{windows} closed without a start, the last at {}: {why}",
                 closed_at.format("%FT%TZ")
             ),
         ),
-        Event::AbandonStarted { version, cause } => (
-            event.label(),
-            "abandon",
-            format!("version {version} is given up: {cause}"),
-        ),
-        _ => return false,
-    };
-    tracing::warn!(secret, policy, event, reason, "{told}");
-    true
+        Event::AbandonStarted { version, cause } => ("abandon", format!("version {version} is given up: {cause}")),
+        _ => return None,
+    })
 }
 
 fn inform(secret: &str, policy: &str, event: &Event) -> bool {
     inform_of_new_password(secret, policy, event)
         || inform_of_proof(secret, policy, event)
+        || inform_of_revocation(secret, policy, event)
         || inform_by_name(secret, policy, event)
 }
 
@@ -133,12 +122,18 @@ fn inform_of_new_password(secret: &str, policy: &str, event: &Event) -> bool {
     true
 }
 
-/// What logins showed of the current password, or of the previous one once removed, and how surely.
+/// What logins showed of a password, on how many nodes and how surely, and what was made of it.
 fn inform_of_proof(secret: &str, policy: &str, event: &Event) -> bool {
+    let (proof, nodes) = match event {
+        Event::Checked { proof, nodes, .. }
+        | Event::Repaired { proof, nodes, .. }
+        | Event::Retired { proof, nodes, .. }
+        | Event::RollbackStarted { proof, nodes, .. } => (proof.label(), nodes),
+        _ => return false,
+    };
     let name = event.label();
     match event {
-        Event::Checked { version, proof, nodes } => {
-            let proof = proof.label();
+        Event::Checked { version, .. } => {
             tracing::info!(
                 secret,
                 policy,
@@ -149,14 +144,10 @@ fn inform_of_proof(secret: &str, policy: &str, event: &Event) -> bool {
                 "current password checked"
             );
         }
-        Event::Repaired { version, proof, nodes } => {
-            let proof = proof.label();
+        Event::Repaired { version, .. } => {
             tracing::info!(secret, policy, event = name, version, proof, nodes, "drift repaired");
         }
-        Event::Retired {
-            previous, proof, nodes, ..
-        } => {
-            let proof = proof.label();
+        Event::Retired { previous, .. } => {
             tracing::info!(
                 secret,
                 policy,
@@ -167,24 +158,7 @@ fn inform_of_proof(secret: &str, policy: &str, event: &Event) -> bool {
                 "previous password removed"
             );
         }
-        Event::RevocationEnded { seconds, dead, .. } => {
-            let passwords = dead.len();
-            tracing::info!(
-                secret,
-                policy,
-                event = name,
-                seconds,
-                passwords,
-                "every password that was valid when the revocation was asked for is dead"
-            );
-        }
-        Event::RollbackStarted {
-            version,
-            previous,
-            proof,
-            nodes,
-        } => {
-            let proof = proof.label();
+        Event::RollbackStarted { version, previous, .. } => {
             tracing::info!(
                 secret,
                 policy,
@@ -198,6 +172,23 @@ fn inform_of_proof(secret: &str, policy: &str, event: &Event) -> bool {
         }
         _ => return false,
     }
+    true
+}
+
+/// A revocation that reached its end.
+fn inform_of_revocation(secret: &str, policy: &str, event: &Event) -> bool {
+    let Event::RevocationEnded { seconds, dead, .. } = event else {
+        return false;
+    };
+    let passwords = dead.len();
+    tracing::info!(
+        secret,
+        policy,
+        event = event.label(),
+        seconds,
+        passwords,
+        "every password that was valid when the revocation was asked for is dead"
+    );
     true
 }
 

@@ -10,6 +10,7 @@ use super::family::{CALL_SECONDS, Catalogue, Counter, Gauge, Histogram, Labelled
 pub(super) struct Families {
     pub(super) process: Process,
     pub(super) work: Work,
+    pub(super) calls: Calls,
     pub(super) shown: Shown,
     pub(super) single: Single,
     all: Vec<Box<dyn Labelled>>,
@@ -21,6 +22,7 @@ impl Families {
         Self {
             process: Process::declare(&catalogue),
             work: Work::declare(&catalogue),
+            calls: Calls::declare(&catalogue),
             shown: Shown::declare(&catalogue),
             single: Single::declare(&catalogue),
             all: catalogue.into_families(),
@@ -87,19 +89,14 @@ pub(super) struct Work {
     pub(super) rotation_duration: Histogram,
     pub(super) step_duration: Histogram,
     pub(super) step_attempts: Counter,
-    pub(super) login_probes: Counter,
     pub(super) drifts: Counter,
     pub(super) repairs: Counter,
     pub(super) missed_windows: Counter,
-    pub(super) aws_requests: Counter,
-    pub(super) aws_request_duration: Histogram,
-    pub(super) aws_budget: Gauge,
 }
 
 impl Work {
     fn declare(catalogue: &Catalogue<'_>) -> Self {
         let counter = |name, labels: &[&str], help| Counter::new(catalogue, name, labels, help);
-        let calls = |name, labels: &[&str], help| Histogram::new(catalogue, name, labels, &CALL_SECONDS, help);
         let rotation_duration = "From the start of a rotation to the promotion of its password, without the \
                                  retirement of the previous one.";
         Self {
@@ -107,8 +104,8 @@ impl Work {
                 "rotations_total",
                 &["policy", "outcome"],
                 "Rotations by what came of them: promoted after proof, promoted_endpoint_proven (a serverless \
-                 cache), promoted_unproven, abandoned (another password is tried), or halted on the way (once for \
-                 each halt; it may still be promoted).",
+                 cache), promoted_unproven, abandoned (another password is tried), halted on the way (once for each \
+                 halt; it may still be promoted), or rolled_back (AWSCURRENT moved back, as an operator asked).",
             ),
             rotation_duration: Histogram::new(
                 catalogue,
@@ -117,9 +114,11 @@ impl Work {
                 &ROTATION_SECONDS,
                 rotation_duration,
             ),
-            step_duration: calls(
+            step_duration: Histogram::new(
+                catalogue,
                 "step_duration_seconds",
                 &["step"],
+                &CALL_SECONDS,
                 "How long an attempt at a step took, without the waiting between attempts.",
             ),
             step_attempts: counter(
@@ -142,6 +141,22 @@ impl Work {
                 &["policy"],
                 "Rotation windows that closed without a start although a rotation was due: one for each secret.",
             ),
+        }
+    }
+}
+
+/// What is asked of nodes and of AWS.
+pub(super) struct Calls {
+    pub(super) login_probes: Counter,
+    pub(super) aws_requests: Counter,
+    pub(super) aws_request_duration: Histogram,
+    pub(super) aws_budget: Gauge,
+}
+
+impl Calls {
+    fn declare(catalogue: &Catalogue<'_>) -> Self {
+        let counter = |name, labels: &[&str], help| Counter::new(catalogue, name, labels, help);
+        Self {
             login_probes: counter(
                 "login_probes_total",
                 &["outcome"],
@@ -159,9 +174,11 @@ impl Work {
                 "Calls a second that may be made in a place at the moment, by budget: halved when AWS throttles, and \
                  growing back.",
             ),
-            aws_request_duration: calls(
+            aws_request_duration: Histogram::new(
+                catalogue,
                 "aws_request_duration_seconds",
                 &["service", "operation"],
+                &CALL_SECONDS,
                 "How long requests to AWS took, failed ones included.",
             ),
         }

@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 
 use super::*;
 use crate::rotation::drift::{Drift, Repair};
+use crate::rotation::observation::Proof;
 use crate::rotation::reason::DriftCause;
 use crate::rotation::revocation::Revocation;
 use crate::rotation::rollback::{MovedBack, RollbackRequest};

@@ -11,6 +11,7 @@ use rekeyd_sandbox::{Delay, Fault, FaultKind, Never, NodeChange};
 
 use crate::support::report::report;
 use crate::support::simulated::{FLEET_PASSWORD, Policy, Replica, Simulation, lifelike, simulate};
+use crate::support::status::idle_and_retired;
 use crate::support::world::{document, document_with, secret_name};
 
 const PATIENCE: Duration = Duration::from_secs(12 * 3_600);
@@ -28,10 +29,6 @@ async fn fall_due(sim: &Simulation) {
 
 fn statuses(replica: &Replica, wanted: impl Fn(&SecretStatus) -> bool) -> usize {
     replica.engine.secrets().iter().filter(|status| wanted(status)).count()
-}
-
-fn retired(status: &SecretStatus) -> bool {
-    status.retired_proof == Some(Proof::Proven) && status.phase == Phase::Idle
 }
 
 fn holds(replica: &Replica) -> Vec<HoldReason> {
@@ -128,7 +125,7 @@ fn a_node_that_is_down_while_it_is_called_available_stops_every_rotation() {
             "who was tried and could not begin is in trouble"
         );
         run(true);
-        until_all(&sim, &replica, "rotated without a person", retired).await;
+        until_all(&sim, &replica, "rotated without a person", idle_and_retired).await;
     });
 }
 
@@ -176,7 +173,7 @@ fn a_request_for_many_sends_one_first_and_now_sends_all() {
             replica.engine.rotate(&selector, options).await.unwrap();
             sim.run_for(Duration::from_secs(15)).await;
             assert_eq!(sim.begun(), at_once);
-            until_all(&sim, &replica, "rotated", retired).await;
+            until_all(&sim, &replica, "rotated", idle_and_retired).await;
         });
     }
 }
@@ -212,7 +209,7 @@ fn a_restart_and_a_lost_store_send_no_second_canary() {
             replica = machine.start().await;
         }
         set_propagation(&sim, "fleet0-002", None);
-        until_all(&sim, &replica, "rotated", retired).await;
+        until_all(&sim, &replica, "rotated", idle_and_retired).await;
         assert!(sim.versions().values().all(|versions| *versions == 2));
     });
 }
@@ -225,7 +222,7 @@ fn a_secret_that_halts_before_anything_is_changed_lets_the_next_go_first() {
         sim.set_passwords("user0000", &["somebody-elses-password-1"]).await;
         sim.run_for(HOUR).await;
         let replica = sim.replica("rekeyd", policy(&users).with("schedule", "\"30d\"")).await;
-        let done = |status: &SecretStatus| retired(status) || status.phase == Phase::Halted;
+        let done = |status: &SecretStatus| idle_and_retired(status) || status.phase == Phase::Halted;
         until_all(&sim, &replica, "rotated or halted", done).await;
         assert_eq!(sim.begun(), 29);
         assert_eq!(statuses(&replica, |status| status.phase == Phase::Halted), 1);
@@ -273,7 +270,12 @@ fn a_policy_with_too_many_in_trouble_starts_nothing_until_they_are_fewer() {
         };
         replica.rotate(&secret_name("user0001"), urgent).await;
         replica
-            .until(&secret_name("user0001"), "rotated with --now", PATIENCE, retired)
+            .until(
+                &secret_name("user0001"),
+                "rotated with --now",
+                PATIENCE,
+                idle_and_retired,
+            )
             .await;
         assert_eq!(sim.begun() - 3, 1);
 
@@ -329,7 +331,7 @@ fn a_canary_that_aws_refuses_backs_off_and_stays_in_trouble_beside_one_that_halt
         assert!(holds(&replica).contains(&HoldReason::MaxAttention));
 
         sim.faults(vec![]);
-        let done = |status: &SecretStatus| retired(status) || status.phase == Phase::Halted;
+        let done = |status: &SecretStatus| idle_and_retired(status) || status.phase == Phase::Halted;
         until_all(&sim, &replica, "rotated or halted", done).await;
         assert_eq!(sim.begun(), 2);
     });
@@ -346,7 +348,7 @@ fn one_whose_password_was_given_up_and_that_is_not_due_holds_up_nobody() {
         let given_up = version_id(&sim.secret(&secret).arn, young, 0);
         sim.put("user0000", &given_up, &document, Some(&["GIVEN-UP"])).await;
         let replica = sim.replica("rekeyd", policy(&users).with("schedule", "\"30d\"")).await;
-        let others = || (statuses(&replica, retired) == 3).then_some(());
+        let others = || (statuses(&replica, idle_and_retired) == 3).then_some(());
         sim.until("the others are rotated", PATIENCE, others, || {
             format!("{:#?}", replica.engine.secrets())
         })

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use rekeyd::engine::control::{Control, RotateOptions};
-use rekeyd::rotation::observation::Proof;
 use rekeyd::rotation::status::{Phase, SecretStatus};
 use rekeyd_sandbox::secretsmanager as sm;
 use rekeyd_sandbox::{Delay, Doubts, NodeChange, Settings};
 
 use crate::support::simulated::{FLEET_PASSWORD, Machine, Policy, Replica, Simulation, lifelike, simulate};
+use crate::support::status::{idle_and_retired, proven_retired, selected_twice};
 use crate::support::world::{document_with, secret_name};
 
 const PATIENCE: Duration = Duration::from_secs(6 * 3_600);
@@ -159,14 +159,6 @@ fn what_is_deleted_marked_for_deletion_or_untagged_is_gone_within_a_discovery_in
     });
 }
 
-fn halted_twice(status: &SecretStatus) -> bool {
-    status.phase == Phase::Halted && status.reason.as_deref() == Some("selected_twice")
-}
-
-fn retired(status: &SecretStatus) -> bool {
-    status.retired_proof == Some(Proof::Proven) && status.phase == Phase::Idle
-}
-
 /// Two policies by tag; the second has an overlap of its own, so that it shows whose rules a rotation follows.
 fn two(sim: &Simulation) -> Machine {
     let one = selecting("one", "{ tags = { team = \"one\" } }");
@@ -177,7 +169,7 @@ fn two(sim: &Simulation) -> Machine {
 async fn until_both_say_so(sim: &Simulation, replica: &Replica) {
     let rows = || {
         let all = replica.engine.secrets().into_iter();
-        all.map(|status| (status.policy.clone(), halted_twice(&status), status.detail))
+        all.map(|status| (status.policy.clone(), selected_twice(&status), status.detail))
             .collect::<Vec<_>>()
     };
     let told = |detail: &Option<String>| detail.as_ref().is_some_and(|text| text.contains("one and other"));
@@ -255,8 +247,7 @@ fn what_one_policy_began_it_finishes_by_its_own_rules_after_a_restart_too() {
             assert!(rows.len() == 2 && rows.iter().all(under_way), "{rows:#?}");
             // Promoted, and retired after the half hour of the first, not the five of the second.
             let began = sim.world.time.elapsed();
-            let is_retired = |status: &SecretStatus| status.retired_proof == Some(Proof::Proven);
-            replica.until(&name, "retired", PATIENCE, is_retired).await;
+            replica.until(&name, "retired", PATIENCE, proven_retired).await;
             let lasted = sim.world.time.elapsed() - began;
             assert!(lasted < 60 * MINUTE, "{lasted:?}");
             until_both_say_so(&sim, &replica).await;
@@ -270,7 +261,7 @@ fn what_one_policy_began_it_finishes_by_its_own_rules_after_a_restart_too() {
             untag(&sim, "user0000", "crew").await;
             replica
                 .until(&name, "rotated again", PATIENCE, |status| {
-                    retired(status) && sim.versions()[&name] == 3
+                    idle_and_retired(status) && sim.versions()[&name] == 3
                 })
                 .await;
         });

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use rekeyd::engine::control::Control;
-use rekeyd::rotation::observation::Proof;
 use rekeyd::rotation::status::{Phase, SecretStatus};
 use rekeyd::rotation::version::version_id;
 use rekeyd_sandbox::{Delay, LoginAnswer, NodeChange, Settings};
 
 use crate::support::report::report;
 use crate::support::simulated::{FLEET_PASSWORD, Policy, Replica, Simulation, lifelike, simulate};
+use crate::support::status::idle_and_retired;
 use crate::support::world::secret_name;
 
 const PATIENCE: Duration = Duration::from_secs(12 * 3_600);
@@ -36,18 +36,18 @@ async fn overdue_fleet(sim: &Simulation, count: usize) -> Vec<String> {
     users
 }
 
-fn retired(status: &SecretStatus) -> bool {
-    status.retired_proof == Some(Proof::Proven) && status.phase == Phase::Idle
-}
-
 async fn until_all_retired(sim: &Simulation, replica: &Replica, count: usize) {
     let done = || {
         let all = replica.engine.secrets();
-        all.iter().filter(|status| retired(status)).count()
+        all.iter().filter(|status| idle_and_retired(status)).count()
     };
     let probe = || (done() == count).then_some(());
     let describe = || {
-        let other = replica.engine.secrets().into_iter().find(|status| !retired(status));
+        let other = replica
+            .engine
+            .secrets()
+            .into_iter()
+            .find(|status| !idle_and_retired(status));
         format!("{} of {count}; {other:#?}", done())
     };
     sim.until("all are rotated and retired", PATIENCE, probe, describe)
@@ -206,7 +206,7 @@ fn many_that_are_due_at_once_never_exceed_max_in_flight() {
             sim.run_for(Duration::from_secs(5)).await;
             let all = replica.engine.secrets();
             most = most.max(all.iter().filter(|status| status.phase == Phase::Rotating).count());
-            if all.iter().all(retired) {
+            if all.iter().all(idle_and_retired) {
                 break;
             }
         }

@@ -3,13 +3,14 @@
 
 use rekeyd::rotation::observation::Proof;
 use rekeyd::rotation::reason::UnprovenReason;
-use rekeyd::rotation::status::{Phase, SecretStatus};
+use rekeyd::rotation::status::SecretStatus;
 use rekeyd::rotation::version::version_id;
 
 use crate::support::aws::secrets_client;
 use crate::support::daemon::{Setup, delete_store};
 use crate::support::gate::Gate;
 use crate::support::python::Moto;
+use crate::support::status::idle_and_proven;
 use crate::support::world::{document, document_with, quick, secret_name};
 use crate::support::{Delay, Policy, Settings, World};
 
@@ -32,14 +33,10 @@ fn setup<'a>(world: &'a World, secrets_manager: &str) -> Setup<'a> {
         .policy(Policy::new("orders", &[USER]))
 }
 
-fn proved(status: &SecretStatus) -> bool {
-    status.phase == Phase::Idle && status.proof == Some(Proof::Proven)
-}
-
 /// Rotated to this version, and the previous password proved dead.
 fn retired_at(version: &str) -> impl Fn(&SecretStatus) -> bool + '_ {
     move |status| {
-        proved(status)
+        idle_and_proven(status)
             && status.current_version.as_deref() == Some(version)
             && status.retired_proof == Some(Proof::Proven)
     }
@@ -64,7 +61,7 @@ async fn a_user_that_is_off_gets_its_first_password() {
         Some(version_id(&arn, &first, 0).as_str())
     );
     world.switch(USER, true).await;
-    daemon.wait(&secret, "proved", proved).await;
+    daemon.wait(&secret, "proved", idle_and_proven).await;
     world.assert_current_logs_in(&secret, USER).await;
 }
 
@@ -76,7 +73,7 @@ async fn two_rotations_in_a_row_form_one_chain_and_each_proves_the_old_password_
     let secret = secret_name(USER);
     let first = world.holder(&secret, "AWSCURRENT").await.unwrap();
     let daemon = setup(&world, &moto.url).run().await;
-    daemon.wait(&secret, "checked", proved).await;
+    daemon.wait(&secret, "checked", idle_and_proven).await;
     let (mut version, mut password) = (first, OLD.to_owned());
     for rotations in 1..=2 {
         let next = version_id(&arn, &version, 0);
@@ -106,7 +103,7 @@ async fn a_rotation_whose_store_is_lost_in_the_middle_is_finished_with_the_same_
     let secret = secret_name(USER);
     let first = world.holder(&secret, "AWSCURRENT").await.unwrap();
     let daemon = setup(&world, &moto.url).run().await;
-    daemon.wait(&secret, "checked", proved).await;
+    daemon.wait(&secret, "checked", idle_and_proven).await;
     // The second replica learns nothing, which holds the promotion back.
     world.sandbox.sandbox().set_settings(Settings {
         node_propagation_ms: [("replica-2".to_owned(), Delay::NEVER)].into(),
@@ -142,7 +139,7 @@ async fn a_finish_that_loses_awscurrent_to_a_stranger_promotes_nothing() {
     // A halted secret is looked at again as often as that.
     let setup = setup(&world, &gate.url).daemon_key("discovery_interval", "\"1s\"");
     let daemon = setup.daemon_key("drift_check_interval", "\"1s\"").run().await;
-    daemon.wait(&secret, "checked", proved).await;
+    daemon.wait(&secret, "checked", idle_and_proven).await;
     gate.shut();
     daemon.rotate(&secret).await;
     gate.holds_one().await;
@@ -155,7 +152,7 @@ async fn a_finish_that_loses_awscurrent_to_a_stranger_promotes_nothing() {
     let next = version_id(&arn, STRANGERS_VERSION, 0);
     let given_up = |status: &SecretStatus| {
         let current = status.current_version.as_deref();
-        proved(status) && status.phase == Phase::Idle && (current == Some(STRANGERS_VERSION) || current == Some(&next))
+        idle_and_proven(status) && (current == Some(STRANGERS_VERSION) || current == Some(&next))
     };
     let status = daemon.wait(&secret, "given up", given_up).await;
     let labels = world.labels(&secret).await;

@@ -6,13 +6,13 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use rekeyd::engine::control::Control;
 use rekeyd::rotation::event::Event;
-use rekeyd::rotation::observation::Proof;
 use rekeyd::rotation::reason::AttentionReason;
-use rekeyd::rotation::status::{Phase, SecretStatus};
+use rekeyd::rotation::status::SecretStatus;
 use rekeyd_sandbox::{Range, Settings};
 
 use crate::support::report::report;
 use crate::support::simulated::{Outage, Policy, Replica, Simulation, lifelike, simulate};
+use crate::support::status::idle_and_retired;
 use crate::support::world::REGION;
 
 /// The place that is cut off, and those that are not.
@@ -98,10 +98,6 @@ fn rotations(sim: &Simulation) -> Rotations {
     rotations
 }
 
-fn retired(status: &SecretStatus) -> bool {
-    status.retired_proof == Some(Proof::Proven) && status.phase == Phase::Idle
-}
-
 /// How late a place may be that was cut off for an hour: its longest delay between retries is ten minutes.
 const CAUGHT_UP: Duration = Duration::from_secs(75 * 60);
 
@@ -125,7 +121,9 @@ fn month(dead: usize, others: usize, cut_off: CutOff) -> Rotations {
         let of_dead = |status: &SecretStatus| status.place == name(DEAD);
         let all = replica.engine.secrets();
         assert_eq!(
-            all.iter().filter(|status| !of_dead(status) && !retired(status)).count(),
+            all.iter()
+                .filter(|status| !of_dead(status) && !idle_and_retired(status))
+                .count(),
             0
         );
         if cut_off != CutOff::Never {
@@ -139,8 +137,14 @@ fn month(dead: usize, others: usize, cut_off: CutOff) -> Rotations {
             assert_eq!(waiting, dead, "each says what is wrong");
             sim.world.cut_off(DEAD, None);
         }
-        let probe = || replica.engine.secrets().iter().all(retired).then_some(());
-        let other = || replica.engine.secrets().into_iter().find(|status| !retired(status));
+        let probe = || replica.engine.secrets().iter().all(idle_and_retired).then_some(());
+        let other = || {
+            replica
+                .engine
+                .secrets()
+                .into_iter()
+                .find(|status| !idle_and_retired(status))
+        };
         sim.until("all have caught up", PATIENCE, probe, || format!("{:#?}", other()))
             .await;
         sim.audit_end(&[], HOUR);

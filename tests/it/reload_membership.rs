@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use rekeyd::engine::control::{Control, RotateOptions};
 use rekeyd::rotation::event::Event;
-use rekeyd::rotation::observation::Proof;
-use rekeyd::rotation::reason::HaltReason;
 use rekeyd::rotation::status::{Phase, SecretStatus};
 use rekeyd_sandbox::secretsmanager as sm;
 
 use crate::support::simulated::{Policy, Replica, Simulation, lifelike, simulate};
+use crate::support::status::{idle_and_proven, idle_and_retired, selected_twice};
 use crate::support::world::secret_name;
 
 const PATIENCE: Duration = Duration::from_secs(6 * 3_600);
@@ -40,21 +39,11 @@ async fn in_use(sim: &Simulation) -> (Replica, String) {
     let machine = sim.machine("rekeyd").daemon("discovery_interval = \"1d\"");
     let replica = machine.policy(named("m", &["user0000", "user0001"])).start().await;
     for user in ["user0000", "user0001"] {
-        replica.until(&secret_name(user), "proved", PATIENCE, proved).await;
+        replica
+            .until(&secret_name(user), "proved", PATIENCE, idle_and_proven)
+            .await;
     }
     (replica, secret_name("user0000"))
-}
-
-fn proved(status: &SecretStatus) -> bool {
-    status.phase == Phase::Idle && status.proof == Some(Proof::Proven)
-}
-
-fn retired(status: &SecretStatus) -> bool {
-    status.retired_proof == Some(Proof::Proven) && status.phase == Phase::Idle
-}
-
-fn halted_twice(status: &SecretStatus) -> bool {
-    status.phase == Phase::Halted && status.reason.as_deref() == Some(HaltReason::SelectedTwice.label())
 }
 
 fn halts(sim: &Simulation) -> usize {
@@ -102,7 +91,7 @@ fn a_secret_that_a_reload_moves_goes_on_under_its_new_policy_without_a_halt() {
                 sim.run_for(Duration::from_secs(5)).await;
                 assert_eq!(policies_of(&replica, &name), [to.name.as_str()], "looked for at once");
                 let replica = replica.crash().start().await;
-                replica.until(&name, "retired", PATIENCE, retired).await;
+                replica.until(&name, "retired", PATIENCE, idle_and_retired).await;
                 assert_eq!(policies_of(&replica, &name), [to.name.as_str()]);
                 assert_eq!(halts(&sim), 0, "{}", sim.story());
                 assert_eq!(sim.versions()[&name], 2);
@@ -119,7 +108,7 @@ fn a_second_policy_that_comes_with_a_reload_halts_the_secret_and_ends_that_when_
         let (mut replica, name) = in_use(&sim).await;
         let (one, second) = (named("m", &["user0000", "user0001"]), tagged("z", "one"));
         replica.reload(vec![one.clone(), second.clone()]).await;
-        replica.until(&name, "halted", MINUTE, halted_twice).await;
+        replica.until(&name, "halted", MINUTE, selected_twice).await;
         assert_eq!(policies_of(&replica, &name), ["m", "z"]);
         replica.rotate(&name, RotateOptions::default()).await;
         sim.run_for(60 * MINUTE).await;
@@ -132,7 +121,7 @@ fn a_second_policy_that_comes_with_a_reload_halts_the_secret_and_ends_that_when_
         replica.until(&name, "rotated", 10 * MINUTE, begun).await;
         replica.reload(vec![one.clone(), second]).await;
         replica
-            .until(&secret_name("user0001"), "halted", MINUTE, halted_twice)
+            .until(&secret_name("user0001"), "halted", MINUTE, selected_twice)
             .await;
         replica.reload(vec![one]).await;
         sim.run_for(MINUTE).await;
@@ -142,7 +131,12 @@ fn a_second_policy_that_comes_with_a_reload_halts_the_secret_and_ends_that_when_
             assert!(replica.status(&secret).is_some_and(|status| status.reason.is_none()));
         }
         replica
-            .until(&name, "retired by the rules of the first", 40 * MINUTE, retired)
+            .until(
+                &name,
+                "retired by the rules of the first",
+                40 * MINUTE,
+                idle_and_retired,
+            )
             .await;
     });
 }
@@ -170,7 +164,7 @@ fn a_policy_that_goes_to_another_place_and_back_has_its_secrets_where_it_works()
                 .await;
             replica
                 .until(&name, "rotated", PATIENCE, |status| {
-                    retired(status) && sim.versions()[&name] == round + 2
+                    idle_and_retired(status) && sim.versions()[&name] == round + 2
                 })
                 .await;
             let places: Vec<String> = replica
@@ -201,7 +195,7 @@ fn a_secret_that_moves_while_the_daemon_is_stopped_does_not_halt_either() {
                 .until(&secret, "found", MINUTE, |status| status.arn.is_some())
                 .await;
             replica.rotate(&secret, RotateOptions::default()).await;
-            replica.until(&secret, "retired", PATIENCE, retired).await;
+            replica.until(&secret, "retired", PATIENCE, idle_and_retired).await;
             assert_eq!(policies_of(&replica, &secret), [name]);
             assert_eq!(halts(&sim), 0, "{}", sim.story());
         });

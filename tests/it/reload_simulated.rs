@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use rekeyd::engine::control::{Control, RotateOptions};
 use rekeyd::rotation::observation::Proof;
-use rekeyd::rotation::status::{Phase, SecretStatus};
 use rekeyd::rotation::version::version_id;
 
 use crate::support::report::report;
 use crate::support::simulated::{Deed, FLEET_PASSWORD, Policy, Replica, Simulation, lifelike, simulate};
+use crate::support::status::{idle_and_proven, idle_and_retired};
 use crate::support::world::{document_with, secret_name};
 
 const OLD: &str = "the-first-password-1";
@@ -80,17 +80,11 @@ async fn proved(sim: &Simulation) -> (Replica, String) {
     let replica = machine.start().await;
     for user in ["user1", "user2"] {
         replica
-            .until(&secret_name(user), "checked", PATIENCE, |status| {
-                status.phase == Phase::Idle && status.proof == Some(Proof::Proven)
-            })
+            .until(&secret_name(user), "checked", PATIENCE, idle_and_proven)
             .await;
     }
     let first = sim.holder(&secret_name("user1"), "AWSCURRENT").unwrap();
     (replica, version_id(&arn, &first, 0))
-}
-
-fn retired(status: &SecretStatus) -> bool {
-    status.retired_proof == Some(Proof::Proven) && status.phase == Phase::Idle
 }
 
 /// All that rekeyd may change: the labels of versions, and how often a user was changed.
@@ -115,7 +109,9 @@ fn deeds_of_a_rotation() -> Vec<Deed> {
         let (replica, _) = proved(&sim).await;
         replica.rotate(&secret_name("user1"), RotateOptions::default()).await;
         let before = replica.deeds().len();
-        replica.until(&secret_name("user1"), "rotated", PATIENCE, retired).await;
+        replica
+            .until(&secret_name("user1"), "rotated", PATIENCE, idle_and_retired)
+            .await;
         replica.deeds().split_off(before)
     })
 }
@@ -150,7 +146,7 @@ fn struck(deed: usize, blow: Blow) {
         let shown = replica.status(&secret).is_some();
         assert_eq!(shown, !matches!(blow, Blow::Removed | Blow::Deselected), "{blow:?}");
         replica.reload(vec![bystander(), orders(&["user1"])]).await;
-        replica.until(&secret, "rotated", PATIENCE, retired).await;
+        replica.until(&secret, "rotated", PATIENCE, idle_and_retired).await;
         assert_eq!(sim.holder(&secret, "AWSCURRENT"), Some(second), "{blow:?} at {deed}");
         assert_eq!(
             sim.secret(&secret).versions.len(),
@@ -236,9 +232,14 @@ fn a_storm_of_reloads_loses_and_doubles_no_rotation() {
         replica.reload(forms[0].clone()).await;
         let probe = || {
             let all = replica.engine.secrets();
-            (all.len() == 30 && all.iter().all(retired)).then_some(())
+            (all.len() == 30 && all.iter().all(idle_and_retired)).then_some(())
         };
-        let describe = || format!("{:#?}", replica.engine.secrets().iter().find(|status| !retired(status)));
+        let describe = || {
+            format!(
+                "{:#?}",
+                replica.engine.secrets().iter().find(|status| !idle_and_retired(status))
+            )
+        };
         sim.until("every secret is rotated", 3 * PATIENCE, probe, describe)
             .await;
         assert!(

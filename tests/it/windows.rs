@@ -51,13 +51,6 @@ fn now(sim: &Simulation) -> DateTime<Utc> {
     sim.world.sandbox.now()
 }
 
-/// Lets time pass until then.
-async fn run_until(sim: &Simulation, moment: &str) {
-    let moment: DateTime<Utc> = moment.parse().unwrap();
-    sim.run_for((moment - now(sim)).to_std().expect("a moment to come"))
-        .await;
-}
-
 /// When a secret made at `last` begins by the dates alone.
 fn planned(arn: &str, last: DateTime<Utc>) -> DateTime<Utc> {
     let schedule = schedule::parse("cron(0 3 * * ? *)", chrono_tz::Tz::UTC).unwrap();
@@ -97,13 +90,13 @@ fn a_fleet_that_is_due_at_one_moment_is_spread_over_the_window_as_computed_over_
             .machine("rekeyd")
             .policy(policy)
             .daemon("drift_check_interval = \"none\"");
-        run_until(&sim, "2026-01-01T02:30:00Z").await;
+        sim.run_until("2026-01-01T02:30:00Z").await;
         let replica = machine.start().await;
-        run_until(&sim, "2026-01-01T04:30:00Z").await;
+        sim.run_until("2026-01-01T04:30:00Z").await;
         let before = starts(&sim).len();
         let restarted = now(&sim);
         let replica = replica.crash().start().await;
-        run_until(&sim, "2026-01-01T06:15:00Z").await;
+        sim.run_until("2026-01-01T06:15:00Z").await;
 
         let starts = starts(&sim);
         assert_eq!(starts.len(), COUNT, "none is lost");
@@ -205,10 +198,10 @@ fn after_a_downtime_over_several_windows_it_runs_once_in_the_next_and_each_misse
         simulate(1, lifelike(), async |sim| {
             let arn = sim.live_user("user1", OLD).await;
             let replica = sim.replica("rekeyd", nightly(&["user1"])).await;
-            run_until(&sim, "2026-01-01T12:00:00Z").await;
+            sim.run_until("2026-01-01T12:00:00Z").await;
             assert_eq!((starts(&sim)[&arn].len(), sim.begun()), (1, 1));
             let machine = replica.crash();
-            run_until(&sim, back).await;
+            sim.run_until(back).await;
             let machine = if lost { machine.empty_disk() } else { machine };
             let mut replica = machine.start().await;
             // Whatever was left of the last rotation is retired meanwhile.
@@ -236,7 +229,7 @@ fn after_a_downtime_over_several_windows_it_runs_once_in_the_next_and_each_misse
                 replica.metrics().contains(&metric),
                 "{metric}: counted by the process that noted them"
             );
-            run_until(&sim, "2026-01-05T12:00:00Z").await;
+            sim.run_until("2026-01-05T12:00:00Z").await;
             let starts = starts(&sim);
             assert!(starts[&arn][1].to_string().starts_with(rotated_on), "{starts:?}");
             assert_eq!(
@@ -260,9 +253,9 @@ fn on_days_when_clocks_change_a_nightly_rotation_runs_once() {
                 .with("timezone", "\"Europe/Berlin\"");
             let mut replica = sim.replica("rekeyd", policy).await;
             for day in [changes_on, next] {
-                run_until(&sim, &format!("{day}T01:20:00Z")).await;
+                sim.run_until(&format!("{day}T01:20:00Z")).await;
                 replica = replica.crash().start().await;
-                run_until(&sim, &format!("{day}T12:00:00Z")).await;
+                sim.run_until(&format!("{day}T12:00:00Z")).await;
             }
             let starts: Vec<String> = starts(&sim)[&arn]
                 .iter()
@@ -280,32 +273,32 @@ fn a_suspend_over_a_window_and_clocks_that_step_lose_no_rotation_and_double_none
     simulate(1, lenient(), async |sim| {
         let arn = sim.live_user("user1", OLD).await;
         let replica = sim.replica("rekeyd", nightly(&["user1"])).await;
-        run_until(&sim, "2026-01-01T01:00:00Z").await;
+        sim.run_until("2026-01-01T01:00:00Z").await;
         replica.suspend(9 * HOUR);
-        run_until(&sim, "2026-01-01T10:05:00Z").await;
+        sim.run_until("2026-01-01T10:05:00Z").await;
         let status = user1(&replica);
         assert_eq!(
             (sim.begun(), status.missed_windows, status.phase),
             (0, 1, Phase::Due),
             "{status:#?}"
         );
-        run_until(&sim, "2026-01-02T12:00:00Z").await;
+        sim.run_until("2026-01-02T12:00:00Z").await;
         assert_eq!(starts(&sim)[&arn].len(), 1, "once, in the next window");
 
         // A day back, just after a rotation: it was made on a date that has not come yet.
         replica.clock().step(TimeDelta::days(-1));
-        run_until(&sim, "2026-01-03T12:00:00Z").await;
+        sim.run_until("2026-01-03T12:00:00Z").await;
         assert_eq!(
             starts(&sim)[&arn].len(),
             1,
             "by its clock the window of 3 January has yet to come"
         );
         let replica = replica.crash().start().await;
-        run_until(&sim, "2026-01-04T12:00:00Z").await;
+        sim.run_until("2026-01-04T12:00:00Z").await;
         assert_eq!(starts(&sim)[&arn].len(), 2, "it comes a day late, and once");
         // The clock is set right: that is a day forward.
         replica.clock().step(TimeDelta::days(1));
-        run_until(&sim, "2026-01-05T12:00:00Z").await;
+        sim.run_until("2026-01-05T12:00:00Z").await;
         let starts = starts(&sim);
         assert_eq!(starts[&arn].len(), 3, "{starts:?}");
         assert_eq!(sim.versions()[&secret_name("user1")], 4);
@@ -319,7 +312,7 @@ fn a_clock_that_is_behind_the_last_rotation_is_told_of() {
         let replica = sim
             .replica("rekeyd", nightly(&["user1"]).with("overlap", "\"1h\""))
             .await;
-        run_until(&sim, "2026-01-01T12:00:00Z").await;
+        sim.run_until("2026-01-01T12:00:00Z").await;
         replica.clock().step(TimeDelta::days(-1));
         let replica = replica.crash().start().await;
         sim.run_for(HOUR).await;

@@ -14,12 +14,6 @@ const OLD: &str = "the-first-password-1";
 const HOUR: Duration = Duration::from_secs(3_600);
 const MINUTE: Duration = Duration::from_secs(60);
 
-async fn run_until(sim: &Simulation, moment: &str) {
-    let moment: DateTime<Utc> = moment.parse().unwrap();
-    let span = moment - sim.world.sandbox.now();
-    sim.run_for(span.to_std().expect("a moment to come")).await;
-}
-
 /// When such events of a secret were stored.
 fn events(sim: &Simulation, arn: &str, wanted: fn(&Event) -> bool) -> Vec<DateTime<Utc>> {
     let journal = sim.world.journal();
@@ -59,7 +53,7 @@ fn a_blackout_holds_what_is_due_and_prolongs_overlaps_and_now_does_not_wait() {
             .with("overlap", "\"1h\"")
             .with("blackout", "[\"2026-01-01T22:00/2026-01-02T12:00\"]");
         let replica = sim.replica("rekeyd", policy).await;
-        run_until(&sim, "2026-01-02T00:30:00Z").await;
+        sim.run_until("2026-01-02T00:30:00Z").await;
         let held = told(&replica, "blue");
         let detail = held.detail.clone().unwrap_or_default();
         assert!(
@@ -74,7 +68,7 @@ fn a_blackout_holds_what_is_due_and_prolongs_overlaps_and_now_does_not_wait() {
             ..RotateOptions::default()
         };
         replica.rotate(&secret_name("green"), now).await;
-        run_until(&sim, "2026-01-02T06:00:00Z").await;
+        sim.run_until("2026-01-02T06:00:00Z").await;
         assert_eq!(events(&sim, &blue, began).len(), 0, "a plain request waits");
         assert_eq!(events(&sim, &green, began).len(), 1);
         let prolonged = told(&replica, "green");
@@ -87,11 +81,11 @@ fn a_blackout_holds_what_is_due_and_prolongs_overlaps_and_now_does_not_wait() {
                 .contains("prolonged until 2026-01-02T12:00:00Z")
         );
         let replica = replica.crash().start().await;
-        run_until(&sim, "2026-01-02T11:55:00Z").await;
+        sim.run_until("2026-01-02T11:55:00Z").await;
         assert_eq!(sim.logins("green", OLD), (3, 3), "the previous password works on");
         assert_eq!(events(&sim, &blue, began).len(), 0);
 
-        run_until(&sim, "2026-01-02T13:00:00Z").await;
+        sim.run_until("2026-01-02T13:00:00Z").await;
         assert_eq!(events(&sim, &blue, began).len(), 1, "once, after it");
         assert_eq!(sim.logins("green", OLD), (0, 3));
         assert_eq!(told(&replica, "green").phase, Phase::Idle);
@@ -138,7 +132,7 @@ fn of_a_pair_both_run_in_one_window_and_never_within_the_span_of_each_other() {
             let [blue, green] = two_users(&sim).await;
             let machine = sim.machine("rekeyd").policy(pair("blue")).policy(pair("green"));
             // Both have their place in the window behind them, so that both are due at once.
-            run_until(&sim, "2026-01-01T07:50:05Z").await;
+            sim.run_until("2026-01-01T07:50:05Z").await;
             let mut replica = machine.start().await;
             let promoted = || sim.versions().values().filter(|versions| **versions == 2).count();
             let begun = || {
@@ -172,7 +166,7 @@ fn of_a_pair_both_run_in_one_window_and_never_within_the_span_of_each_other() {
                 "{detail}"
             );
             assert!(lost || detail.contains("until 2026-01-01T07:5"), "{detail}");
-            run_until(&sim, "2026-01-01T08:10:00Z").await;
+            sim.run_until("2026-01-01T08:10:00Z").await;
             let starts = [&blue, &green].map(|arn| events(&sim, arn, began));
             assert_eq!(
                 [starts[0].len(), starts[1].len()],
@@ -213,9 +207,9 @@ fn many_of_one_name_behind_a_canary_and_few_places_run_one_after_the_other_and_n
             .policy(policy("even", &users[3..]))
             .start()
             .await;
-        run_until(&sim, "2026-01-01T10:00:00Z").await;
+        sim.run_until("2026-01-01T10:00:00Z").await;
         assert_eq!(sim.begun(), 0);
-        run_until(&sim, "2026-01-01T13:00:00Z").await;
+        sim.run_until("2026-01-01T13:00:00Z").await;
         assert_eq!(sim.begun(), 6);
         let journal = sim.world.journal();
         let mut changes: Vec<_> = journal
@@ -240,7 +234,7 @@ fn no_more_versions_a_day_are_put_than_may_be_unless_told_now() {
             .with("overlap", "\"none\"")
             .with("max_versions_per_day", "3");
         let replica = sim.replica("rekeyd", policy).await;
-        run_until(&sim, "2026-01-01T20:00:00Z").await;
+        sim.run_until("2026-01-01T20:00:00Z").await;
         assert_eq!(events(&sim, &arn, began).len(), 2, "with the first one they are three");
         let held = told(&replica, "blue");
         let detail = held.detail.clone().unwrap_or_default();
@@ -258,7 +252,7 @@ fn no_more_versions_a_day_are_put_than_may_be_unless_told_now() {
         replica.rotate(&secret_name("blue"), now).await;
         sim.run_for(HOUR).await;
         assert_eq!(events(&sim, &arn, began).len(), 3);
-        run_until(&sim, "2026-01-02T03:30:00Z").await;
+        sim.run_until("2026-01-02T03:30:00Z").await;
         assert_eq!(events(&sim, &arn, began).len(), 4, "when the first ones are a day old");
     });
 }

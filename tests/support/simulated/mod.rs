@@ -29,6 +29,8 @@ mod world;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+
 pub use super::daemon::Policy;
 use super::world::REGION;
 pub use auditor::Expectations;
@@ -124,6 +126,13 @@ impl Simulation {
     pub async fn run_for(&self, span: Duration) {
         tokio::time::sleep(span).await;
         self.world.catch_up();
+    }
+
+    /// Lets time pass until then, which is written as RFC 3339 has it.
+    pub async fn run_until(&self, moment: &str) {
+        let moment: DateTime<Utc> = moment.parse().expect("a moment");
+        let span = moment - self.world.sandbox.now();
+        self.run_for(span.to_std().expect("a moment to come")).await;
     }
 
     /// Waits until `probe` gives something, or panics with what `describe` says.
