@@ -242,16 +242,7 @@ fn proved(now: Timestamp) -> (Observation, Record) {
 
 /// A policy as most are: nothing but what has no default.
 fn policy() -> Policy {
-    let text = r#"
-        [aws.main]
-        region = "us-east-1"
-
-        [policy.orders]
-        aws = "main"
-        schedule = "30d"
-        secrets = ["production/ec/user1"]
-        allow_users = ["user1"]
-    "#;
-    let loaded = rekeyd::config::parse_str("costs.toml", text).unwrap();
+    let text = include_str!("../../tests/fixtures/smallest.toml");
+    let loaded = rekeyd::config::parse_str("smallest.toml", text).unwrap();
     loaded.config.policies["orders"].clone()
 }

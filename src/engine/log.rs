@@ -206,6 +206,7 @@ fn inform_by_name(secret: &str, policy: &str, event: &Event) -> bool {
         | Event::RepairStarted { .. }
         | Event::PasswordsRestored { .. }
         | Event::RetirementDropped
+        | Event::RotationDropped
         | Event::AttentionCleared
         | Event::HaltCleared
         | Event::Acknowledged { .. }

@@ -45,38 +45,7 @@ impl Engine {
     }
 
     fn blank(&self, policy: &str, secret: &str) -> SecretStatus {
-        SecretStatus {
-            secret: secret.to_owned(),
-            arn: None,
-            policy: policy.to_owned(),
-            place: self.place_of(policy),
-            user_id: None,
-            phase: Phase::Starting,
-            step: None,
-            reason: None,
-            detail: None,
-            drift: None,
-            proof: None,
-            nodes: None,
-            proved_at: None,
-            current_version: None,
-            pending_version: None,
-            last_rotation_at: None,
-            next_rotation_at: None,
-            due_since: None,
-            missed_windows: 0,
-            previous_password_valid: None,
-            overlap_until: None,
-            retired_at: None,
-            retired_version: None,
-            retired_proof: None,
-            requested: false,
-            revocation: None,
-            rollback: None,
-            attempts: 0,
-            next_attempt_at: None,
-            since: None,
-        }
+        SecretStatus::unknown(secret, policy, &self.place_of(policy))
     }
 
     /// A secret under its policy, and under each other one that has it: so that both show it.

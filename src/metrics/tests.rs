@@ -14,36 +14,13 @@ fn metrics() -> Metrics {
 
 fn status(name: &str, phase: Phase, reason: Option<&str>) -> SecretStatus {
     SecretStatus {
-        secret: name.to_owned(),
-        arn: None,
-        policy: "orders".to_owned(),
-        place: "main".to_owned(),
-        user_id: None,
         phase,
-        step: None,
         reason: reason.map(str::to_owned),
-        detail: None,
-        drift: None,
         proof: Some(Proof::Proven),
-        nodes: None,
-        proved_at: None,
-        current_version: None,
-        pending_version: None,
         last_rotation_at: Some(at(0)),
         next_rotation_at: Some(at(10_000)),
-        due_since: None,
-        missed_windows: 0,
         previous_password_valid: Some(false),
-        overlap_until: None,
-        retired_at: None,
-        retired_version: None,
-        retired_proof: None,
-        requested: false,
-        revocation: None,
-        rollback: None,
-        attempts: 0,
-        next_attempt_at: None,
-        since: None,
+        ..SecretStatus::unknown(name, "orders", "main")
     }
 }
 

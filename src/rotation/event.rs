@@ -110,6 +110,9 @@ pub enum Event {
     },
     /// The retirement is pointless: AWSCURRENT moved on, or the version is gone.
     RetirementDropped,
+    /// A rotation was written down and nothing of it put, and may not begin now: it begins anew when it may. Until
+    /// then nobody waits for it.
+    RotationDropped,
     /// The previous password is gone.
     Retired {
         /// The version under AWSCURRENT.
@@ -318,6 +321,7 @@ impl Event {
             Self::PreviousRemoved { .. } => "previous_removed",
             Self::NodesRefusePrevious { .. } => "nodes_refuse_previous",
             Self::RetirementDropped => "retirement_dropped",
+            Self::RotationDropped => "rotation_dropped",
             Self::Retired { .. } => "retired",
             Self::DriftFound { .. } => "drift_found",
             Self::DriftEnded { .. } => "drift_ended",

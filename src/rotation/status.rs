@@ -133,3 +133,41 @@ pub struct SecretStatus {
     /// Since when it has stood there, for a halt, an attention or a wait.
     pub since: Option<Timestamp>,
 }
+
+impl SecretStatus {
+    /// A secret of which nothing else is known: it is starting.
+    pub fn unknown(secret: &str, policy: &str, place: &str) -> Self {
+        Self {
+            secret: secret.to_owned(),
+            policy: policy.to_owned(),
+            place: place.to_owned(),
+            arn: None,
+            user_id: None,
+            phase: Phase::Starting,
+            step: None,
+            reason: None,
+            detail: None,
+            drift: None,
+            proof: None,
+            nodes: None,
+            proved_at: None,
+            current_version: None,
+            pending_version: None,
+            last_rotation_at: None,
+            next_rotation_at: None,
+            due_since: None,
+            missed_windows: 0,
+            previous_password_valid: None,
+            overlap_until: None,
+            retired_at: None,
+            retired_version: None,
+            retired_proof: None,
+            requested: false,
+            revocation: None,
+            rollback: None,
+            attempts: 0,
+            next_attempt_at: None,
+            since: None,
+        }
+    }
+}

@@ -68,6 +68,7 @@ impl Record {
             Event::WriteStarted => self.start_write(at),
             Event::WriteRefused => self.refuse_write(),
             Event::RetirementDropped => self.retirement = None,
+            Event::RotationDropped => self.rotation = None,
             Event::MissedWindow {
                 version,
                 opening,

@@ -33,36 +33,17 @@ pub(crate) fn arn(name: &str) -> String {
 /// A proved, idle secret.
 pub(crate) fn status(name: &str) -> SecretStatus {
     SecretStatus {
-        secret: name.to_owned(),
         arn: Some(arn(name)),
-        policy: "orders".to_owned(),
-        place: "main".to_owned(),
         user_id: Some("user1".to_owned()),
         phase: Phase::Idle,
-        step: None,
-        reason: None,
-        detail: None,
-        drift: None,
         proof: Some(Proof::Proven),
         nodes: Some(3),
         proved_at: Some(at(-60)),
         current_version: Some("v1".to_owned()),
-        pending_version: None,
         last_rotation_at: Some(at(-3_600)),
         next_rotation_at: Some(at(86_400)),
-        due_since: None,
-        missed_windows: 0,
         previous_password_valid: Some(false),
-        overlap_until: None,
-        retired_at: None,
-        retired_version: None,
-        retired_proof: None,
-        requested: false,
-        revocation: None,
-        rollback: None,
-        attempts: 0,
-        next_attempt_at: None,
-        since: None,
+        ..SecretStatus::unknown(name, "orders", "main")
     }
 }
 

@@ -23,18 +23,10 @@ async fn check(text: &str, drop_in: Option<&str>, env: &[(&str, &str)], args: &[
     (folder, ended)
 }
 
-const GOOD: &str = r#"[daemon]
-listen = "127.0.0.1:0"
-
-[aws.main]
-region = "us-east-1"
-
-[policy.orders]
-aws = "main"
-schedule = "30d"
-secrets = ["production/ec/user1"]
-allow_users = ["user1"]
-"#;
+const GOOD: &str = concat!(
+    "[daemon]\nlisten = \"127.0.0.1:0\"\n\n",
+    include_str!("../fixtures/smallest.toml")
+);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn check_explains_a_good_configuration_and_its_next_five_dates() {

@@ -14,7 +14,7 @@
 mod pairs;
 pub mod point;
 pub mod points;
-mod pool;
+pub mod pool;
 pub mod run;
 
 use point::{Point, Rotation};

@@ -92,9 +92,11 @@ fn most_in_flight(sim: &Simulation) -> usize {
     for entry in sim.world.journal().iter() {
         let began = match entry.event {
             Event::RotationStarted { .. } | Event::RotationFound { .. } | Event::RetirementStarted { .. } => true,
-            Event::Promoted { .. } | Event::Abandoned { .. } | Event::Retired { .. } | Event::RetirementDropped => {
-                false
-            }
+            Event::Promoted { .. }
+            | Event::Abandoned { .. }
+            | Event::RotationDropped
+            | Event::Retired { .. }
+            | Event::RetirementDropped => false,
             _ => continue,
         };
         under_way.insert(entry.secret_arn.clone(), began);

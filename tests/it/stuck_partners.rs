@@ -128,3 +128,54 @@ fn a_named_canary_that_is_gone_for_ever_gives_up_its_place() {
         assert_eq!(missing.phase, Phase::NeedsAttention);
     });
 }
+
+#[test]
+fn room_that_is_offered_to_one_that_cannot_be_read_goes_to_the_next() {
+    simulate(4, lifelike(), async |sim| {
+        let users = ["blue", "green", "red"];
+        let arns = secrets(&sim, users).await;
+        let policy = Policy::new("orders", &users)
+            .with("schedule", "\"1d\"")
+            .with("overlap", "\"2h\"")
+            .with("canary", "0")
+            .with("max_attention", "\"100%\"")
+            .with("retry", "{ initial = \"3h\", max = \"6h\", jitter = 0.0 }");
+        let machine = sim.machine("rekeyd").daemon("max_in_flight = 1");
+        let replica = machine.policy(policy).start().await;
+        sim.run_for(DAY - MINUTE).await;
+        let began = |arn: &String| !begun(&sim, arn).is_empty();
+        let probe = || (0..3).find(|place| began(&arns[*place]));
+        let first = sim.until("one has begun", 2 * MINUTE, probe, String::new).await;
+        sim.run_for(Duration::from_secs(5)).await;
+        // They fell due in this order.
+        let waiting: Vec<usize> = (0..3).filter(|place| *place != first).collect();
+        let [unreadable, next] = waiting[..] else {
+            unreachable!()
+        };
+        for user in [users[unreadable], users[next]] {
+            let held = replica.status(&secret_name(user)).expect("known");
+            let waits = held
+                .detail
+                .as_ref()
+                .is_some_and(|detail| detail.contains("max_in_flight"));
+            assert!(waits, "{held:#?}");
+        }
+        let denied = Fault {
+            code: Some("AccessDeniedException".to_owned()),
+            ..Fault::next("DescribeSecret", FaultKind::Code)
+        };
+        sim.faults(vec![denied.on(users[unreadable]).times(0)]);
+        until_begun(&sim, &arns[next], HOUR).await;
+        assert!(!began(&arns[unreadable]));
+        let promoted = {
+            let journal = sim.world.journal();
+            let mut of_first = journal.iter().filter(|entry| entry.secret_arn == arns[first]);
+            of_first
+                .find(|entry| matches!(entry.event, Event::Promoted { .. }))
+                .expect("promoted")
+                .at
+        };
+        let waited = begun(&sim, &arns[next])[0] - promoted;
+        assert!(waited < chrono::Duration::seconds(30), "{waited}");
+    });
+}

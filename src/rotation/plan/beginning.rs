@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::clock::{Timestamp, after};
 use crate::planted::{PlantedBug, planted};
 use crate::policy::FirstPassword;
+use crate::rotation::event::Event;
 use crate::rotation::observation::Proof;
 use crate::rotation::reason::{HaltReason, UnprovenReason, WaitReason};
 use crate::rotation::status::Phase;
@@ -68,12 +69,14 @@ impl Resting<'_> {
 
     fn await_end_of_blackout(&self) -> Deliberation<()> {
         let until = self.context.policy.blackout.end(self.context.now);
-        until.filter(|_| !self.pressing()).map_or(Ok(()), |until| {
-            Err(self.fenced(
-                until,
-                "due, and waits for the end of a blackout; `rotate --now` does not wait",
-            ))
-        })
+        let Some(until) = until.filter(|_| !self.pressing()) else {
+            return Ok(());
+        };
+        self.drop_intent()?;
+        Err(self.fenced(
+            until,
+            "due, and waits for the end of a blackout; `rotate --now` does not wait",
+        ))
     }
 
     /// Versions pile up when something goes wrong again and again, and Secrets Manager removes none within a day.
@@ -86,11 +89,22 @@ impl Resting<'_> {
         let Some(until) = until.get(most.saturating_sub(1)).filter(|_| !self.pressing()) else {
             return Ok(());
         };
+        self.drop_intent()?;
         let why = format!(
             "due, and waits because {most} versions were put within a day (max_versions_per_day); `rotate --now` does \
              not wait"
         );
         Err(self.fenced(*until, &why))
+    }
+
+    /// What was written down and not put has not begun, and must not look as if it had for as long as the calendar keeps
+    /// it: other secrets wait for what is under way.
+    pub(super) fn drop_intent(&self) -> Deliberation<()> {
+        let rotation = self.record.rotation.as_ref();
+        match rotation.is_some_and(|rotation| !rotation.created && !rotation.found) {
+            true => Err(Decision::Note(Event::RotationDropped)),
+            false => Ok(()),
+        }
     }
 
     fn held_back(&self, examined: bool) -> Deliberation<()> {

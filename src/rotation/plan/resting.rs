@@ -272,6 +272,7 @@ impl Resting<'_> {
 
     /// Its window closed before it began. What was given up on the way is taken from the user nevertheless.
     fn rest_until_next_window(&self) -> Deliberation<Decision> {
+        self.drop_intent()?;
         let left = self.subject.given_up();
         if left.iter().any(|version| !self.retired(version)) {
             let user = user::examine(self.subject, self.context)?;

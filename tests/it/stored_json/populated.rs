@@ -317,6 +317,7 @@ fn of_a_rotation(version: &str, parent: &str) -> Vec<Event> {
         },
         Event::NodesRefusePrevious { nodes: nodes() },
         Event::RetirementDropped,
+        Event::RotationDropped,
         Event::Retired {
             version,
             previous: parent,

@@ -189,6 +189,7 @@ impl OpenStore {
 
     async fn write(&self, record: &Record, events: &[(Timestamp, Event)]) -> Result<(), StoreError> {
         let store = self.open().await;
+        self.world.is_about_to_save(&record.secret_arn);
         self.disk.defect(&self.chance)?;
         store.save(record, events).await?;
         let entry = |(at, event): &(Timestamp, Event)| JournalEntry {

@@ -62,6 +62,7 @@ pub struct World {
     distrusted: Mutex<BTreeSet<String>>,
     /// What strangers do as soon as a replica has written down that it is about to move AWSCURRENT, by ARN.
     before_finish: Mutex<BTreeMap<String, StrangerAct>>,
+    panics_at_save: Mutex<BTreeSet<String>>,
     /// Regions that nobody can reach, with what becomes of a call there.
     outages: Mutex<BTreeMap<String, Outage>>,
     /// Rings when the sandbox's next event may be another than before.
@@ -81,6 +82,7 @@ impl World {
             mishaps: Mutex::default(),
             distrusted: Mutex::default(),
             before_finish: Mutex::default(),
+            panics_at_save: Mutex::default(),
             outages: Mutex::default(),
             touched: Notify::new(),
         });
@@ -134,6 +136,20 @@ impl World {
 
     pub fn journal(&self) -> MutexGuard<'_, Vec<JournalEntry>> {
         self.journal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets whoever next stores something of this secret panic.
+    pub fn panics_at_save(&self, secret_arn: &str) {
+        let mut armed = self.panics_at_save.lock().unwrap_or_else(PoisonError::into_inner);
+        armed.insert(secret_arn.to_owned());
+    }
+
+    /// A replica is about to store something of a secret.
+    pub fn is_about_to_save(&self, secret_arn: &str) {
+        let mut armed = self.panics_at_save.lock().unwrap_or_else(PoisonError::into_inner);
+        let panics = armed.remove(secret_arn);
+        drop(armed);
+        assert!(!panics, "told to panic at a save of {secret_arn}");
     }
 
     /// Lets a stranger act when the next finish of this secret has been written down, before it is sent.

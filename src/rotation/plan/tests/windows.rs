@@ -214,3 +214,41 @@ fn versions_of_the_last_day_count_whoever_put_them() {
     seen.secret.versions.get_mut("stranger").unwrap().created = Some(now() - chrono::Duration::days(2));
     assert!(begins(&decide_under(&policy, &seen, &record(false), soon)));
 }
+
+#[test]
+fn what_was_only_written_down_is_dropped_when_its_window_closes_or_a_blackout_begins() {
+    let seen = current();
+    let started = Event::RotationStarted {
+        version: version_id(ARN, "a", 0),
+        parent: "a".to_owned(),
+        generation: 0,
+    };
+    let during = after(now(), 30 * DAY + HOUR / 2);
+    let record = || checked(std::slice::from_ref(&started));
+    assert!(
+        begins(&decide_under(&windowed(), &seen, &record(), during)),
+        "while it may"
+    );
+    for (policy, at) in [
+        (windowed(), after(close(), HOUR)),
+        (blacked_out("00:00-24:00"), after(close(), HOUR)),
+    ] {
+        let decision = decide_under(&policy, &seen, &record(), at);
+        assert_eq!(decision, Decision::Note(Event::RotationDropped));
+        let dropped = record().apply(at, &Event::RotationDropped).unwrap();
+        assert_eq!(dropped.rotation, None);
+    }
+    // The window that it was written down in counts like any other that closed without a start.
+    let dropped = record().apply(close(), &Event::RotationDropped).unwrap();
+    let (_, missed) = noted(&seen, dropped, after(close(), HOUR));
+    assert_eq!(missed, 1);
+    // What was put has begun.
+    let put = checked(&[
+        started.clone(),
+        Event::PasswordCreated {
+            version: version_id(ARN, "a", 0),
+        },
+    ]);
+    let decision = decide_under(&windowed(), &seen, &put, after(close(), HOUR));
+    assert_ne!(decision, Decision::Note(Event::RotationDropped));
+}
