@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use rekeyd::engine::control::RotateOptions;
-use rekeyd::rotation::event::Event;
-use rekeyd::rotation::status::Phase;
+use rekeyd::rotation::status::{Phase, SecretStatus};
 
-use crate::support::simulated::{FLEET_PASSWORD, Policy, Simulation, lifelike, simulate};
+use crate::support::simulated::{FLEET_PASSWORD, Policy, lifelike, simulate};
 use crate::support::status::{idle_and_proven, idle_and_retired};
 use crate::support::world::{document_with, secret_name};
 use crate::support::{Fault, FaultKind};
@@ -16,12 +15,6 @@ const OLD: &str = "the-first-password-1";
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
-
-fn begun(sim: &Simulation) -> usize {
-    let journal = sim.world.journal();
-    let started = |event: &Event| matches!(event, Event::RotationStarted { .. });
-    journal.iter().filter(|entry| started(&entry.event)).count()
-}
 
 #[test]
 fn an_overlap_that_ended_while_nobody_was_at_work_is_retired_at_once_and_not_before() {
@@ -33,7 +26,7 @@ fn an_overlap_that_ended_while_nobody_was_at_work_is_retired_at_once_and_not_bef
             let replica = sim.replica("rekeyd", policy).await;
             replica.until(&name, "checked", HOUR, idle_and_proven).await;
             replica.rotate(&name, RotateOptions::default()).await;
-            let overlaps = |status: &rekeyd::rotation::status::SecretStatus| status.phase == Phase::Overlap;
+            let overlaps = |status: &SecretStatus| status.phase == Phase::Overlap;
             replica.until(&name, "promoted", HOUR, overlaps).await;
             sim.run_for(HOUR).await;
             let machine = replica.crash();
@@ -51,7 +44,7 @@ fn an_overlap_that_ended_while_nobody_was_at_work_is_retired_at_once_and_not_bef
 #[test]
 fn what_fell_due_without_a_window_while_nobody_was_at_work_is_rotated_at_once_and_once() {
     simulate(1, lifelike(), async |sim| {
-        sim.live_user("user1", OLD).await;
+        let arn = sim.live_user("user1", OLD).await;
         let name = secret_name("user1");
         let policy = Policy::new("orders", &["user1"])
             .with("schedule", "\"1d\"")
@@ -60,11 +53,11 @@ fn what_fell_due_without_a_window_while_nobody_was_at_work_is_rotated_at_once_an
         replica.until(&name, "checked", HOUR, idle_and_proven).await;
         let machine = replica.crash();
         sim.run_for(3 * DAY).await;
-        assert_eq!(begun(&sim), 0);
+        assert_eq!(sim.starts(&arn).len(), 0);
         let replica = machine.start().await;
         let started = sim.world.sandbox.now();
         sim.run_for(MINUTE).await;
-        assert_eq!(begun(&sim), 1, "{:#?}", replica.status(&name));
+        assert_eq!(sim.starts(&arn).len(), 1, "{:#?}", replica.status(&name));
         let retired = replica.until(&name, "rotated", 3 * HOUR, idle_and_retired).await;
         let next = retired.next_rotation_at.expect("a date") - started;
         assert!(
@@ -73,7 +66,7 @@ fn what_fell_due_without_a_window_while_nobody_was_at_work_is_rotated_at_once_an
         );
         sim.run_for(12 * HOUR).await;
         assert_eq!(
-            (begun(&sim), sim.versions()[&name]),
+            (sim.starts(&arn).len(), sim.versions()[&name]),
             (1, 2),
             "days that were missed are not made up for"
         );

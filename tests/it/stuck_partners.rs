@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use rekeyd::engine::control::RotateOptions;
 use rekeyd::rotation::event::Event;
 use rekeyd::rotation::status::Phase;
@@ -17,17 +16,8 @@ const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// When the rotations of a secret began.
-fn begun(sim: &Simulation, arn: &str) -> Vec<DateTime<Utc>> {
-    let journal = sim.world.journal();
-    let of = journal.iter().filter(|entry| entry.secret_arn == arn);
-    of.filter(|entry| matches!(entry.event, Event::RotationStarted { .. }))
-        .map(|entry| entry.at)
-        .collect()
-}
-
 async fn until_begun(sim: &Simulation, arn: &str, at_most: Duration) {
-    let probe = || (!begun(sim, arn).is_empty()).then_some(());
+    let probe = || (!sim.starts(arn).is_empty()).then_some(());
     sim.until("it has begun", at_most, probe, || arn.to_owned()).await;
 }
 
@@ -84,7 +74,7 @@ fn a_partner_that_cannot_be_read_any_more_holds_nobody() {
         };
         sim.faults(vec![denied.on("blue").times(0)]);
         until_begun(&sim, &green, HOUR).await;
-        assert!(begun(&sim, &blue).is_empty());
+        assert!(sim.starts(&blue).is_empty());
         sim.faults(Vec::new());
         until_begun(&sim, &blue, HOUR).await;
     });
@@ -101,7 +91,7 @@ fn a_partner_that_is_gone_mid_way_holds_nobody_longer_than_never_within() {
             sim.run_for(Duration::from_secs(5)).await;
             delete(&sim, "blue", for_ever).await;
             until_begun(&sim, &green, HOUR).await;
-            let apart = begun(&sim, &green)[0] - begun(&sim, &blue)[0];
+            let apart = sim.starts(&green)[0] - sim.starts(&blue)[0];
             assert!(apart >= chrono::Duration::minutes(10), "{apart}");
         });
     }
@@ -122,7 +112,7 @@ fn a_named_canary_that_is_gone_for_ever_gives_up_its_place() {
         sim.run_for(Duration::from_secs(5)).await;
         delete(&sim, "blue", true).await;
         sim.run_for(4 * MINUTE).await;
-        assert!(begun(&sim, &green).is_empty(), "it may come back");
+        assert!(sim.starts(&green).is_empty(), "it may come back");
         until_begun(&sim, &green, HOUR).await;
         let missing = replica.status(&secret_name("blue")).expect("still told of");
         assert_eq!(missing.phase, Phase::NeedsAttention);
@@ -143,7 +133,7 @@ fn room_that_is_offered_to_one_that_cannot_be_read_goes_to_the_next() {
         let machine = sim.machine("rekeyd").daemon("max_in_flight = 1");
         let replica = machine.policy(policy).start().await;
         sim.run_for(DAY - MINUTE).await;
-        let began = |arn: &String| !begun(&sim, arn).is_empty();
+        let began = |arn: &String| !sim.starts(arn).is_empty();
         let probe = || (0..3).find(|place| began(&arns[*place]));
         let first = sim.until("one has begun", 2 * MINUTE, probe, String::new).await;
         sim.run_for(Duration::from_secs(5)).await;
@@ -175,7 +165,7 @@ fn room_that_is_offered_to_one_that_cannot_be_read_goes_to_the_next() {
                 .expect("promoted")
                 .at
         };
-        let waited = begun(&sim, &arns[next])[0] - promoted;
+        let waited = sim.starts(&arns[next])[0] - promoted;
         assert!(waited < chrono::Duration::seconds(30), "{waited}");
     });
 }

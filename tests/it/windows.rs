@@ -38,7 +38,7 @@ fn starts(sim: &Simulation) -> BTreeMap<String, Vec<DateTime<Utc>>> {
 }
 
 /// How many windows were stored as missed.
-fn missed(sim: &Simulation) -> u32 {
+pub fn missed(sim: &Simulation) -> u32 {
     let journal = sim.world.journal();
     let windows = journal.iter().map(|entry| match &entry.event {
         Event::MissedWindow { windows, .. } => *windows,

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
+use rekeyd::rotation::event::Event;
 use rekeyd_sandbox::elasticache as ec;
 
 use super::Simulation;
@@ -75,6 +77,15 @@ impl Simulation {
     pub fn versions(&self) -> BTreeMap<String, usize> {
         let secrets = self.world.sandbox.secrets().into_iter();
         secrets.map(|secret| (secret.name, secret.versions.len())).collect()
+    }
+
+    /// When the rotations of a secret began, by what its replicas have stored.
+    pub fn starts(&self, secret_arn: &str) -> Vec<DateTime<Utc>> {
+        let journal = self.world.journal();
+        let of = journal.iter().filter(|entry| entry.secret_arn == secret_arn);
+        of.filter(|entry| matches!(entry.event, Event::RotationStarted { .. }))
+            .map(|entry| entry.at)
+            .collect()
     }
 
     /// How many secrets have more than their first version.
