@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{CipherSuite, ClientConfig, RootCertStore};
 use tokio::time::Instant;
 
 use crate::policy::Tls;
@@ -155,8 +155,12 @@ fn build(path: &Path, pem: &[u8], strict: bool) -> Result<ClientConfig, TlsError
     if roots.is_empty() {
         return Err(bad());
     }
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
+    let mut provider = aws_lc_rs::default_provider();
+    // The suite that every TLS 1.3 has comes first: processors compute its SHA-256 themselves, while the SHA-384 of
+    // rustls's first takes a third of a login's processor time.
+    let preferred = CipherSuite::TLS13_AES_128_GCM_SHA256;
+    provider.cipher_suites.sort_by_key(|suite| suite.suite() != preferred);
+    let config = ClientConfig::builder_with_provider(Arc::new(provider))
         .with_safe_default_protocol_versions()
         .map_err(|_| TlsError::Versions)?
         .with_root_certificates(roots)
