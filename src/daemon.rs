@@ -149,6 +149,8 @@ async fn start_engine(loaded: &Loaded, clock: SharedClock) -> Result<(Arc<Engine
     let store: Arc<dyn Store> = match &config.daemon.state {
         StateLocation::Sqlite(path) => Arc::new(SqliteStore::open(path)?),
     };
+    // Nothing waits for it: it is there by the first login.
+    drop(tokio::task::spawn_blocking(crate::login::prepare));
     let places = config.places.values().cloned().collect();
     let places = connect_all(places, &clock, &metrics).await;
     let adapters = Adapters {

@@ -26,7 +26,10 @@ fn main() -> ExitCode {
         }
     };
     let session = Session::of_process(Arc::new(SystemClock::new()));
-    let code = runtime.block_on(rekeyd::cli::main(cli, &session));
+    // Not on this thread: the engine would be woken across threads at every turn.
+    let command = runtime.spawn(async move { rekeyd::cli::main(cli, &session).await });
+    let code = runtime.block_on(command);
     runtime.shutdown_timeout(LAST_CALLS);
-    code
+    // It panicked, and has said so.
+    code.unwrap_or_else(|_| Exit::Failed.into())
 }

@@ -222,8 +222,8 @@ impl Control for Engine {
             if record.pause.is_some() {
                 self.record(key, Event::Resumed).await?;
             }
-            if let Some(halt) = record.halt.filter(|halt| halt.reason.may_be_passed()) {
-                let (reason, subject) = (halt.reason, halt.subject);
+            if let Some(halt) = record.halt.as_ref().filter(|halt| halt.reason.may_be_passed()) {
+                let (reason, subject) = (halt.reason, halt.subject.clone());
                 self.record(key, Event::Acknowledged { reason, subject }).await?;
             }
             self.wake_secret(key);

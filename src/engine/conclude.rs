@@ -130,8 +130,7 @@ impl Engine {
         }
         let since = self
             .record_of(key)
-            .and_then(|record| record.waiting)
-            .map(|waiting| waiting.since);
+            .and_then(|record| record.waiting.as_ref().map(|waiting| waiting.since));
         let overdue = since.is_some_and(|since| between(since, self.clock.now()) >= policy.propagation_timeout);
         let known = record
             .attention

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::clock::{Timestamp, after};
 use crate::policy::Policy;
-use crate::rotation::drift::check_after_start;
+use crate::rotation::drift::{all_checked_after_start, check_after_start};
 use crate::rotation::event::Request;
 use crate::rotation::observation::{AWSCURRENT, Observation};
 use crate::rotation::plan::{Context, Decision, Facts, Hold, dues, facts, plan};
@@ -86,6 +86,10 @@ impl Engine {
     /// When the first check of this secret after the start may be made.
     fn checks_from(&self, now: Timestamp, key: &str, secrets: usize) -> Timestamp {
         let passed = self.clock.monotonic().saturating_sub(self.started);
+        // Long after a start no secret's own share of the time needs to be computed.
+        if passed >= all_checked_after_start(secrets) {
+            return now;
+        }
         after(now, check_after_start(key, secrets).saturating_sub(passed))
     }
 

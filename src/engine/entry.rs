@@ -26,8 +26,8 @@ pub(super) struct Entry {
     /// The policies that have it, its own among them. If they are several, nothing new begins; if there
     /// is none, only the drive under way keeps it here.
     pub(super) claims: BTreeMap<String, Claim>,
-    /// What the store holds of it.
-    pub(super) record: Record,
+    /// What the store holds of it. Shared, so that whoever decides by it copies nothing.
+    pub(super) record: Arc<Record>,
     /// Held while the record is changed, so that a step and an operator do not lose each other's
     /// changes.
     pub(super) journal: Arc<tokio::sync::Mutex<()>>,
@@ -88,7 +88,7 @@ impl Entry {
             claims: BTreeMap::from([(policy.clone(), Claim::Seen)]),
             policy,
             place,
-            record,
+            record: Arc::new(record),
             journal: Arc::default(),
             sight: Sight::default(),
             new_facts: None,

@@ -1,5 +1,7 @@
 //! Every event goes through here: into the record and the store, then into log and metrics.
 
+use std::sync::Arc;
+
 use crate::rotation::event::Event;
 use crate::rotation::state::Record;
 use crate::store::StoreError;
@@ -23,7 +25,7 @@ impl Engine {
         let Some(before) = self.state().entries.get(key).map(|entry| entry.record.clone()) else {
             return Err(gone(key));
         };
-        let after = match before.clone().apply(at, &event) {
+        let after = match Record::clone(&before).apply(at, &event) {
             Ok(after) => after,
             Err(illegal) => {
                 tracing::error!(secret = name, error = %illegal, "please report this");
@@ -43,9 +45,8 @@ impl Engine {
             let mut state = self.state();
             if let Some(entry) = state.entries.get_mut(key) {
                 let was_in_flight = entry.in_flight();
-                entry.record = after;
                 // It may have come to another policy meanwhile.
-                entry.record.policy = Some(entry.policy.clone());
+                entry.record = Arc::new(after.under(&entry.policy));
                 let in_flight = entry.in_flight();
                 if matches!(event, Event::Promoted { .. }) {
                     entry.dues.tried = false;
@@ -60,7 +61,7 @@ impl Engine {
     }
 
     /// The record of a secret as it stands.
-    pub(super) fn record_of(&self, key: &str) -> Option<Record> {
+    pub(super) fn record_of(&self, key: &str) -> Option<Arc<Record>> {
         self.state().entries.get(key).map(|entry| entry.record.clone())
     }
 }

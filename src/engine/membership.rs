@@ -110,7 +110,7 @@ impl Engine {
         entry.claims.insert(policy.name.clone(), Claim::Seen);
         let place_before = std::mem::replace(&mut entry.place, policy.place.clone());
         let from = std::mem::replace(&mut entry.policy, policy.name.clone());
-        entry.record.policy = Some(policy.name.clone());
+        Arc::make_mut(&mut entry.record).policy = Some(policy.name.clone());
         entry.sight.held = None;
         let to = &policy.name;
         tracing::info!(
@@ -153,7 +153,7 @@ impl Engine {
         }
         let record = Record {
             policy: None,
-            ..entry.record
+            ..Arc::unwrap_or_clone(entry.record)
         };
         state.records.insert(key.to_owned(), record);
     }

@@ -208,7 +208,7 @@ impl Engine {
                 return None;
             }
             let record = entry
-                .map(|entry| &entry.record)
+                .map(|entry| &*entry.record)
                 .or_else(|| state.records.get(&leaver.key))?;
             let under_way = match (&record.rotation, &record.retirement) {
                 (Some(_), _) => "rotation",

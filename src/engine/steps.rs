@@ -249,8 +249,7 @@ impl Engine {
         })?;
         let tried = self
             .record_of(stage.key)
-            .and_then(|record| record.rotation)
-            .is_some_and(|rotation| rotation.version == version);
+            .is_some_and(|record| record.rotation.as_ref().is_some_and(|rotation| rotation.version == version));
         let intent = Event::RotationStarted {
             version: version.clone(),
             parent: parent.clone(),
@@ -321,8 +320,10 @@ impl Engine {
         let keep = [password(&stage.observation, &version)?];
         let begun = self
             .record_of(stage.key)
-            .and_then(|record| record.retirement)
-            .is_some_and(|retirement| retirement.version == version && retirement.previous == previous);
+            .is_some_and(|record| {
+                let begun = record.retirement.as_ref();
+                begun.is_some_and(|retirement| retirement.version == version && retirement.previous == previous)
+            });
         if !begun {
             let intent = Event::RetirementStarted {
                 version,

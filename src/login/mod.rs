@@ -16,6 +16,7 @@ use crate::rotation::observation::LoginAnswer;
 use crate::secret::Password;
 
 pub use redis::{DEFAULT_CONCURRENCY, DEFAULT_DEADLINE, RedisLogin};
+pub use tls::prepare;
 
 /// Logs in on nodes.
 #[async_trait]

@@ -64,7 +64,12 @@ impl RedisLogin {
         };
         let mut connection = match Connection::open(node, config).await {
             Ok(connection) => connection,
-            Err(error) => return unanswered(&error),
+            Err(error) => {
+                if matches!(error, NoAnswer::Tls(_)) {
+                    self.configs.doubt(tls);
+                }
+                return unanswered(&error);
+            }
         };
         match connection.ask(&resp::auth(username, password)).await {
             Ok(line) => {

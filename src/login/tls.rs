@@ -6,12 +6,13 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{CipherSuite, ClientConfig, RootCertStore};
+use tokio::time::Instant;
 
 use crate::policy::Tls;
 
@@ -45,18 +46,35 @@ pub(super) enum TlsError {
     Versions,
 }
 
+/// For how long a file of roots is taken not to have changed. To look costs another thread's time, as much
+/// as a third of a login.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
 /// What tells one version of a file from the next.
 type Version = (Option<SystemTime>, u64);
 
-/// Configurations by the file that holds their roots.
+/// A configuration, and the file that it was built from.
+struct Known {
+    path: PathBuf,
+    version: Version,
+    config: Arc<ClientConfig>,
+    /// When the file was last looked at; never, once a node's certificate was not trusted.
+    looked_at: Option<Instant>,
+}
+
+/// Configurations by the file that a policy names for its roots.
 #[derive(Default)]
 pub(super) struct TlsConfigs {
-    known: Mutex<BTreeMap<PathBuf, (Version, Arc<ClientConfig>)>>,
+    known: Mutex<BTreeMap<Option<PathBuf>, Known>>,
 }
 
 impl TlsConfigs {
-    /// The configuration for a policy's nodes. Looks whether the file of roots has changed.
+    /// The configuration for a policy's nodes. Looks now and then whether the file of roots has changed.
     pub(super) async fn get(&self, tls: &Tls) -> Result<Arc<ClientConfig>, TlsError> {
+        if let Some(config) = self.known_lately(tls) {
+            return Ok(config);
+        }
+        let looked_at = Some(Instant::now());
         let path = match &tls.ca_file {
             Some(path) => path.clone(),
             None => system_roots().await?,
@@ -64,20 +82,49 @@ impl TlsConfigs {
         let unreadable = |error: std::io::Error| TlsError::Read(path.clone(), error.kind());
         let metadata = tokio::fs::metadata(&path).await.map_err(unreadable)?;
         let version = (metadata.modified().ok(), metadata.len());
-        let known = self.lock().get(&path).filter(|(v, _)| *v == version).cloned();
-        if let Some((_, config)) = known {
-            return Ok(config);
+        if let Some(known) = self.lock().get_mut(&tls.ca_file)
+            && (known.path == path && known.version == version)
+        {
+            known.looked_at = looked_at;
+            return Ok(known.config.clone());
         }
         let pem = tokio::fs::read(&path).await.map_err(unreadable)?;
         let config = Arc::new(build(&path, &pem, tls.ca_file.is_some())?);
-        self.lock().insert(path, (version, Arc::clone(&config)));
+        let known = Known {
+            path,
+            version,
+            config: config.clone(),
+            looked_at,
+        };
+        self.lock().insert(tls.ca_file.clone(), known);
         Ok(config)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<PathBuf, (Version, Arc<ClientConfig>)>> {
+    /// A node could not be trusted: perhaps the roots have changed, so the next login looks.
+    pub(super) fn doubt(&self, tls: &Tls) {
+        if let Some(known) = self.lock().get_mut(&tls.ca_file) {
+            known.looked_at = None;
+        }
+    }
+
+    fn known_lately(&self, tls: &Tls) -> Option<Arc<ClientConfig>> {
+        let known = self.lock();
+        let known = known.get(&tls.ca_file)?;
+        let lately = known.looked_at.is_some_and(|at| at.elapsed() < LOOK_EVERY);
+        lately.then(|| known.config.clone())
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<Option<PathBuf>, Known>> {
         // The map is whole at every moment, so a panic elsewhere leaves nothing half done.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Does what the first connection of a process would do: its first random number takes some 30 ms, in which
+/// aws-lc measures the processor's jitter. May block for as long.
+pub fn prepare() {
+    // Whatever fails here fails at the first login again, which says so.
+    let _ = aws_lc_rs::default_provider().secure_random.fill(&mut [0]);
 }
 
 async fn system_roots() -> Result<PathBuf, TlsError> {
@@ -108,8 +155,12 @@ fn build(path: &Path, pem: &[u8], strict: bool) -> Result<ClientConfig, TlsError
     if roots.is_empty() {
         return Err(bad());
     }
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
+    let mut provider = aws_lc_rs::default_provider();
+    // The suite that every TLS 1.3 has comes first: processors compute its SHA-256 themselves, while the SHA-384 of
+    // rustls's first takes a third of a login's processor time.
+    let preferred = CipherSuite::TLS13_AES_128_GCM_SHA256;
+    provider.cipher_suites.sort_by_key(|suite| suite.suite() != preferred);
+    let config = ClientConfig::builder_with_provider(Arc::new(provider))
         .with_safe_default_protocol_versions()
         .map_err(|_| TlsError::Versions)?
         .with_root_certificates(roots)

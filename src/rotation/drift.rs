@@ -232,8 +232,12 @@ fn share(secret_arn: &str) -> f64 {
 /// How long after a start a secret's password is checked for the first time, if that is due by then:
 /// checks of many secrets are spread over the seconds that they need.
 pub fn check_after_start(secret_arn: &str, secrets: usize) -> Duration {
-    let seconds = u64::try_from(secrets).unwrap_or(u64::MAX) / CHECKS_A_SECOND;
-    Duration::from_secs(seconds).mul_f64(share(secret_arn))
+    all_checked_after_start(secrets).mul_f64(share(secret_arn))
+}
+
+/// How long after a start every secret's first check may be made.
+pub fn all_checked_after_start(secrets: usize) -> Duration {
+    Duration::from_secs(u64::try_from(secrets).unwrap_or(u64::MAX) / CHECKS_A_SECOND)
 }
 
 /// How long after a check the next one of this secret is due: `interval`, less a little that the secret's

@@ -298,6 +298,14 @@ impl Record {
         }
     }
 
+    /// The record of a secret that this policy has.
+    pub fn under(mut self, policy: &str) -> Self {
+        if self.policy.as_deref() != Some(policy) {
+            self.policy = Some(policy.to_owned());
+        }
+        self
+    }
+
     /// The record, if all that it says has happened by `now`. Otherwise the clock was set back by more than an
     /// hour, or the record is damaged, and its dates could hold the secret back for years: then one that knows
     /// no more than what operators asked for.

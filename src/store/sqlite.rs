@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 
 use crate::clock::Timestamp;
 use crate::rotation::event::Event;
@@ -127,6 +128,9 @@ fn set_up(connection: &Connection) -> rusqlite::Result<()> {
     // acknowledged and a write to AWS begins right after it.
     connection.pragma_update(None, "journal_mode", "wal")?;
     connection.pragma_update(None, "synchronous", "full")?;
+    // Otherwise SQLite plans most statements anew whenever they are given other values, which takes a fifth of
+    // a save's processor time; every one here has a single sensible plan.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     // The first read opens the log, whose place is watched from then on.
     connection.query_row("SELECT count(*) FROM heartbeat", (), |_| Ok(()))
 }
