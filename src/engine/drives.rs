@@ -29,8 +29,10 @@ impl Drives {
         drives.or_insert_with(|| Arc::new(Semaphore::new(DRIVES))).clone()
     }
 
+    /// Whether a secret of this place may be driven now. Those in the nameless lane are not known to be
+    /// anybody's yet.
     fn is_one_free(&self, place: &str) -> bool {
-        self.0.get(place).is_none_or(|drives| drives.available_permits() > 0)
+        !place.is_empty() && self.0.get(place).is_none_or(|drives| drives.available_permits() > 0)
     }
 }
 

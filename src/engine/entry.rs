@@ -111,6 +111,11 @@ impl Entry {
         self.claims.is_empty()
     }
 
+    /// Whether no look has found it since the start: its policy had it before, and perhaps has it no more.
+    pub(super) fn is_only_remembered(&self) -> bool {
+        !self.is_leaving() && self.claims.values().all(|claim| *claim == Claim::Remembered)
+    }
+
     /// The policies that select it beside its own.
     pub(super) fn other_policies(&self) -> Vec<String> {
         let others = self.claims.iter().filter(|(name, _)| **name != self.policy);
@@ -120,6 +125,6 @@ impl Entry {
 
     /// Whether a rotation or a retirement is under way.
     pub(super) fn in_flight(&self) -> bool {
-        self.record.rotation.is_some() || self.record.retirement.is_some()
+        self.record.in_flight()
     }
 }

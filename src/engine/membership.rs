@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::aws::ListedSecret;
-use crate::clock::between;
 use crate::policy::Policy;
 use crate::rotation::state::Record;
 
@@ -48,10 +47,14 @@ impl Claim {
 
 impl Engine {
     /// A policy has a secret that is known already. Says so to whoever looks at it next, if that is new.
-    pub(super) fn claim(&self, state: &mut State, key: &str, policy: &Policy) {
+    pub(super) fn claim(&self, state: &mut State, secret: &ListedSecret, policy: &Policy) {
+        let key = secret.arn.as_str();
         let Some(entry) = state.entries.get_mut(key) else {
             return;
         };
+        if entry.is_only_remembered() {
+            return self.claim_remembered(state, secret, policy);
+        }
         let was_leaving = entry.is_leaving();
         let before = entry.claims.insert(policy.name.clone(), Claim::Seen);
         if was_leaving {
@@ -70,6 +73,22 @@ impl Engine {
             "two policies select this secret: neither begins anything until it is in one of them"
         );
         state.wake(key);
+    }
+
+    /// The first policy since the start has a secret that was only remembered. It stays the one's that had it
+    /// before, as in [`Engine::owner_of`].
+    fn claim_remembered(&self, state: &mut State, secret: &ListedSecret, policy: &Policy) {
+        let key = secret.arn.as_str();
+        self.confirm(state, key);
+        let Some(entry) = state.entries.get(key) else { return };
+        let owner = self.owner_of(state, &entry.record, policy);
+        let Some(entry) = state.entries.get_mut(key) else { return };
+        entry.secret = secret.clone();
+        entry.claims.insert(policy.name.clone(), Claim::Seen);
+        if owner == policy.name && entry.policy != owner {
+            entry.claims.retain(|name, _| *name == owner);
+            self.move_to(state, key, policy);
+        }
     }
 
     /// A whole look of a policy did not find a secret. `lagging` says whether the look may have been
@@ -187,7 +206,7 @@ impl Engine {
                 return true;
             }
             if state.entries.contains_key(&secret.arn) {
-                self.claim(&mut state, &secret.arn, policy);
+                self.claim(&mut state, secret, policy);
                 return true;
             }
             let known = state.records.get(&secret.arn).cloned();
@@ -209,14 +228,12 @@ impl Engine {
         }
         // Another place may be the same account and region, and have been quicker.
         if state.entries.contains_key(&secret.arn) {
-            self.claim(&mut state, &secret.arn, policy);
+            self.claim(&mut state, secret, policy);
             return true;
         }
         let owner = self.owner_of(&state, &record, policy);
         record.policy = Some(owner.clone());
-        let wait = record.failure.as_ref().map_or(Duration::ZERO, |failure| {
-            between(now, failure.next_attempt_at).min(policy.retry.max)
-        });
+        let wait = self.pause_after_failure(&record, policy);
         let mut entry = Entry::new(secret.clone(), (owner, policy.place.clone()), record);
         entry.awaited = wait.is_zero();
         if entry.policy != policy.name {
@@ -236,16 +253,22 @@ impl Engine {
         unasked.map_or_else(|| policy.name.clone(), |before| before.name.clone())
     }
 
-    /// Makes an entry of a secret that its record is stored of, and looks at it after that pause.
-    fn enter(&self, state: &mut State, entry: Entry, wait: Duration) {
+    /// Makes an entry of a secret that its record is stored of, and looks at it after that pause: before
+    /// those that only rest, if something is under way, and not before it is known to be a policy's.
+    pub(super) fn enter(&self, state: &mut State, entry: Entry, wait: Duration) {
         let key = entry.secret.arn.clone();
         state.records.remove(&key);
         *state.unread.entry(entry.place.clone()).or_default() += usize::from(entry.awaited);
         state.in_flight += usize::from(entry.in_flight());
         tracing::debug!(secret = entry.secret.name, policy = entry.policy, "secret found");
-        state.queue.assign(&key, &entry.place);
-        let wake = Wake::Past(self.clock.monotonic().saturating_add(wait));
-        state.queue.set(&key, wake);
+        if !entry.is_only_remembered() {
+            state.queue.assign(&key, &entry.place);
+        }
+        let from = match entry.in_flight() && wait.is_zero() {
+            true => Duration::ZERO,
+            false => self.clock.monotonic(),
+        };
+        state.queue.set(&key, Wake::Past(from.saturating_add(wait)));
         state.entries.insert(key.clone(), entry);
         self.member_changed(state, &key);
     }

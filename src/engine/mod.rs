@@ -7,6 +7,7 @@
 //! operators all *wake* a secret, which means no more than setting its date to now.
 
 mod blast_radius;
+mod carried_over;
 mod commands;
 mod conclude;
 pub mod control;
@@ -14,6 +15,7 @@ mod deciding;
 mod discovery;
 mod drives;
 mod ending;
+mod entries;
 mod entry;
 mod executor;
 mod holds;
@@ -65,7 +67,7 @@ pub use settle::Settled;
 
 use blast_radius::BlastRadius;
 use drives::Drives;
-use entry::Entry;
+use entries::Entries;
 use polls::Pace;
 use queue::{Queue, Wake};
 use row::Row;
@@ -114,7 +116,7 @@ pub struct Engine {
 /// What changes while the engine runs.
 #[derive(Default)]
 struct State {
-    entries: BTreeMap<String, Entry>,
+    entries: Entries,
     queue: Queue,
     claims: Claims,
     /// Records from the store whose secret has not been found yet, by ARN.
@@ -183,7 +185,7 @@ impl Engine {
                 (policy.name.clone(), radius)
             })
             .collect();
-        Ok(Arc::new(Self {
+        let engine = Self {
             in_force: InForce::new(Running::new(config, adapters.places)),
             login: adapters.login,
             store: adapters.store,
@@ -203,7 +205,9 @@ impl Engine {
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             started,
-        }))
+        };
+        engine.carry_over();
+        Ok(Arc::new(engine))
     }
 
     /// Works until `shutdown` ends, then finishes the steps under way within `drain_timeout`.

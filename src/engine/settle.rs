@@ -36,7 +36,7 @@ impl Engine {
         let (running, state) = (self.running(), self.state());
         running.places_at_work().all(|place| state.looked_for.contains(place))
             && !state.unresolved.values().any(AwsError::passes_by_itself)
-            && state.entries.values().all(|entry| {
+            && state.entries.values().filter(|entry| !entry.is_only_remembered()).all(|entry| {
                 let standing_still = entry.sight.looked && !entry.driven && !entry.woken;
                 let resting = match entry.sight.phase {
                     // In the middle of a rotation, too.

@@ -1,0 +1,72 @@
+//! What was under way when the process before ended: queued at once, from the store's records.
+//!
+//! Whether its policy still has a secret only AWS can say, and the look for that may take long or fail.
+//! Until then the secret is known, shown and counted, and nothing of it is read or changed: it waits in
+//! the queue's nameless lane, which is never open. The look that finds it lets it go on.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::aws::ListedSecret;
+use crate::clock::between;
+use crate::policy::Policy;
+use crate::rotation::state::Record;
+use crate::secret::{secret_arn_name, secret_arn_place};
+
+use super::entry::Entry;
+use super::membership::Claim;
+use super::succession::may_select;
+use super::{Engine, State};
+
+impl Engine {
+    /// Queues every secret with a rotation or retirement under way whose policy may still have it.
+    pub(super) fn carry_over(&self) {
+        let mut state = self.state();
+        let under_way = state.records.values().filter(|record| record.in_flight());
+        let carried: Vec<_> = under_way.filter_map(|record| self.carried_over(record)).collect();
+        for (entry, wait) in carried {
+            self.enter(&mut state, entry, wait);
+        }
+    }
+
+    fn carried_over(&self, record: &Record) -> Option<(Entry, Duration)> {
+        let running = self.running();
+        let policy = running.policy(record.policy.as_ref()?)?;
+        let (region, _) = secret_arn_place(&record.secret_arn)?;
+        let secret = ListedSecret {
+            name: secret_arn_name(&record.secret_arn)?.to_owned(),
+            arn: record.secret_arn.clone(),
+        };
+        let here = running.places.get(&policy.place)?.region == region;
+        if !here || !may_select(&policy.selection, &secret) {
+            return None;
+        }
+        let mut entry = Entry::new(secret, (policy.name.clone(), policy.place.clone()), record.clone());
+        entry.claims = BTreeMap::from([(policy.name.clone(), Claim::Remembered)]);
+        entry.awaited = false;
+        entry.sight.detail = Some("waits until its policy's secrets were looked for once since the start".to_owned());
+        let wait = self.pause_after_failure(&entry.record, policy);
+        Some((entry, wait))
+    }
+
+    /// How long is left of the pause after a failed attempt.
+    pub(super) fn pause_after_failure(&self, record: &Record, policy: &Policy) -> Duration {
+        record.failure.as_ref().map_or(Duration::ZERO, |failure| {
+            between(self.clock.now(), failure.next_attempt_at).min(policy.retry.max)
+        })
+    }
+
+    /// A policy has a secret that was only remembered so far: it may be looked at, and others of its place
+    /// wait for that.
+    pub(super) fn confirm(&self, state: &mut State, key: &str) {
+        let Some(entry) = state.entries.get_mut(key).filter(|entry| entry.is_only_remembered()) else {
+            return;
+        };
+        let place = entry.place.clone();
+        let policy = self.policy(&entry.policy);
+        entry.sight.detail = None;
+        entry.awaited = policy.is_none_or(|policy| self.pause_after_failure(&entry.record, &policy).is_zero());
+        *state.unread.entry(place.clone()).or_default() += usize::from(entry.awaited);
+        state.queue.assign(key, &place);
+    }
+}
