@@ -4,7 +4,6 @@
 //! Until then the secret is known, shown and counted, and nothing of it is read or changed: it waits in
 //! the queue's nameless lane, which is never open. The look that finds it lets it go on.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::aws::ListedSecret;
@@ -13,6 +12,7 @@ use crate::policy::Policy;
 use crate::rotation::state::Record;
 use crate::secret::{secret_arn_name, secret_arn_place};
 
+use super::claimants::Claimants;
 use super::entry::Entry;
 use super::membership::Claim;
 use super::succession::may_select;
@@ -42,7 +42,7 @@ impl Engine {
             return None;
         }
         let mut entry = Entry::new(secret, (policy.name.clone(), policy.place.clone()), record.clone());
-        entry.claims = BTreeMap::from([(policy.name.clone(), Claim::Remembered)]);
+        entry.claims = Claimants::only(&policy.name, Claim::Remembered);
         entry.awaited = false;
         entry.sight.detail = Some("waits until its policy's secrets were looked for once since the start".to_owned());
         let wait = self.pause_after_failure(&entry.record, policy);

@@ -1,6 +1,6 @@
 //! One secret, as the running engine knows it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::aws::ListedSecret;
@@ -10,6 +10,7 @@ use crate::rotation::state::Record;
 use crate::rotation::status::Phase;
 use crate::rotation::step::Step;
 
+use super::claimants::Claimants;
 use super::holds::HeldBy;
 use super::membership::Claim;
 use super::memory::Memory;
@@ -25,7 +26,7 @@ pub(super) struct Entry {
     pub(super) place: String,
     /// The policies that have it, its own among them. If they are several, nothing new begins; if there
     /// is none, only the drive under way keeps it here.
-    pub(super) claims: BTreeMap<String, Claim>,
+    pub(super) claims: Claimants,
     /// What the store holds of it.
     pub(super) record: Record,
     /// Held while the record is changed, so that a step and an operator do not lose each other's
@@ -85,7 +86,7 @@ impl Entry {
     pub(super) fn new(secret: ListedSecret, (policy, place): (String, String), record: Record) -> Self {
         Self {
             secret,
-            claims: BTreeMap::from([(policy.clone(), Claim::Seen)]),
+            claims: Claimants::only(&policy, Claim::Seen),
             policy,
             place,
             record,

@@ -82,7 +82,9 @@ impl Engine {
         self.confirm(state, key);
         let Some(entry) = state.entries.get(key) else { return };
         let owner = self.owner_of(state, &entry.record, policy);
-        let Some(entry) = state.entries.get_mut(key) else { return };
+        let Some(entry) = state.entries.get_mut(key) else {
+            return;
+        };
         entry.secret = secret.clone();
         entry.claims.insert(policy.name.clone(), Claim::Seen);
         if owner == policy.name && entry.policy != owner {
@@ -157,6 +159,7 @@ impl Engine {
         self.looked(state, key, true);
         state.stop_polling(key);
         let Some(entry) = state.entries.remove(key) else { return };
+        state.first_look_over(key);
         state.count_in_flight(key, entry.in_flight(), false);
         state.leaves(key, &entry.policy);
         let (secret, policy) = (&entry.secret.name, &entry.policy);

@@ -8,6 +8,7 @@
 
 mod blast_radius;
 mod carried_over;
+mod claimants;
 mod commands;
 mod conclude;
 pub mod control;
@@ -18,6 +19,7 @@ mod ending;
 mod entries;
 mod entry;
 mod executor;
+mod first_looks;
 mod holds;
 mod journal;
 mod kept_apart;
@@ -68,6 +70,7 @@ pub use settle::Settled;
 use blast_radius::BlastRadius;
 use drives::Drives;
 use entries::Entries;
+use first_looks::FirstLooks;
 use polls::Pace;
 use queue::{Queue, Wake};
 use row::Row;
@@ -140,6 +143,8 @@ struct State {
     unread: BTreeMap<String, usize>,
     /// The drives of each place.
     drives: Drives,
+    /// Secrets that are looked at for the first time, or are to be.
+    first_looks: FirstLooks,
     /// How many rotations and retirements are under way.
     in_flight: usize,
     /// How many may be.
