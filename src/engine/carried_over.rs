@@ -4,6 +4,7 @@
 //! Until then the secret is known, shown and counted, and nothing of it is read or changed: it waits in
 //! the queue's nameless lane, which is never open. The look that finds it lets it go on.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::aws::ListedSecret;
@@ -22,31 +23,30 @@ impl Engine {
     /// Queues every secret with a rotation or retirement under way whose policy may still have it.
     pub(super) fn carry_over(&self) {
         let mut state = self.state();
-        let under_way = state.records.values().filter(|record| record.in_flight());
-        let carried: Vec<_> = under_way.filter_map(|record| self.carried_over(record)).collect();
-        for (entry, wait) in carried {
-            self.enter(&mut state, entry, wait);
+        let under_way = state.records.iter().filter(|(_, record)| record.in_flight());
+        let under_way: Vec<String> = under_way.map(|(key, _)| key.clone()).collect();
+        for key in under_way {
+            let of_a_policy = state.records.get(&key).and_then(|record| self.policy_before(record));
+            let Some((policy, secret)) = of_a_policy else { continue };
+            let Some(record) = state.records.remove(&key) else {
+                continue;
+            };
+            let wait = self.pause_after_failure(&record, &policy);
+            self.enter(&mut state, carried_over(&policy, secret, record), wait);
         }
     }
 
-    fn carried_over(&self, record: &Record) -> Option<(Entry, Duration)> {
+    /// The policy that had a secret before the start, if it may have it still.
+    fn policy_before(&self, record: &Record) -> Option<(Arc<Policy>, ListedSecret)> {
         let running = self.running();
         let policy = running.policy(record.policy.as_ref()?)?;
         let (region, _) = secret_arn_place(&record.secret_arn)?;
+        let here = running.places.get(&policy.place)?.region == region;
         let secret = ListedSecret {
             name: secret_arn_name(&record.secret_arn)?.to_owned(),
             arn: record.secret_arn.clone(),
         };
-        let here = running.places.get(&policy.place)?.region == region;
-        if !here || !may_select(&policy.selection, &secret) {
-            return None;
-        }
-        let mut entry = Entry::new(secret, (policy.name.clone(), policy.place.clone()), record.clone());
-        entry.claims = Claimants::only(&policy.name, Claim::Remembered);
-        entry.awaited = false;
-        entry.sight.detail = Some("waits until its policy's secrets were looked for once since the start".to_owned());
-        let wait = self.pause_after_failure(&entry.record, policy);
-        Some((entry, wait))
+        (here && may_select(&policy.selection, &secret)).then(|| (policy.clone(), secret))
     }
 
     /// How long is left of the pause after a failed attempt.
@@ -69,4 +69,12 @@ impl Engine {
         *state.unread.entry(place.clone()).or_default() += usize::from(entry.awaited);
         state.queue.assign(key, &place);
     }
+}
+
+fn carried_over(policy: &Policy, secret: ListedSecret, record: Box<Record>) -> Entry {
+    let mut entry = Entry::new(secret, (policy.name.clone(), policy.place.clone()), record);
+    entry.claims = Claimants::only(&policy.name, Claim::Remembered);
+    entry.awaited = false;
+    entry.sight.detail = Some("waits until its policy's secrets were looked for once since the start".to_owned());
+    entry
 }

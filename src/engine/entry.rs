@@ -28,7 +28,7 @@ pub(super) struct Entry {
     /// is none, only the drive under way keeps it here.
     pub(super) claims: Claimants,
     /// What the store holds of it.
-    pub(super) record: Record,
+    pub(super) record: Box<Record>,
     /// Held while the record is changed, so that a step and an operator do not lose each other's
     /// changes.
     pub(super) journal: Arc<tokio::sync::Mutex<()>>,
@@ -83,7 +83,7 @@ pub(super) struct Sight {
 }
 
 impl Entry {
-    pub(super) fn new(secret: ListedSecret, (policy, place): (String, String), record: Record) -> Self {
+    pub(super) fn new(secret: ListedSecret, (policy, place): (String, String), record: Box<Record>) -> Self {
         Self {
             secret,
             claims: Claimants::only(&policy, Claim::Seen),

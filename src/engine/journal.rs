@@ -20,7 +20,7 @@ impl Engine {
             return Err(gone(key));
         };
         let _held = journal.lock().await;
-        let Some(before) = self.state().entries.get(key).map(|entry| entry.record.clone()) else {
+        let Some(before) = self.state().entries.get(key).map(|entry| Record::clone(&entry.record)) else {
             return Err(gone(key));
         };
         let after = match before.clone().apply(at, &event) {
@@ -43,7 +43,7 @@ impl Engine {
             let mut state = self.state();
             if let Some(entry) = state.entries.get_mut(key) {
                 let was_in_flight = entry.in_flight();
-                entry.record = after;
+                *entry.record = after;
                 // It may have come to another policy meanwhile.
                 entry.record.policy = Some(entry.policy.clone());
                 let in_flight = entry.in_flight();
@@ -61,7 +61,7 @@ impl Engine {
 
     /// The record of a secret as it stands.
     pub(super) fn record_of(&self, key: &str) -> Option<Record> {
-        self.state().entries.get(key).map(|entry| entry.record.clone())
+        self.state().entries.get(key).map(|entry| Record::clone(&entry.record))
     }
 }
 

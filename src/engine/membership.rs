@@ -173,10 +173,8 @@ impl Engine {
         } else {
             tracing::info!(secret, policy, "secret is gone from its policy");
         }
-        let record = Record {
-            policy: None,
-            ..entry.record
-        };
+        let mut record = entry.record;
+        record.policy = None;
         state.records.insert(key.to_owned(), record);
     }
 
@@ -202,8 +200,7 @@ impl Engine {
     /// Makes an entry of a secret that has none yet, or lets the policy claim the one it has; whether
     /// that succeeded.
     pub(super) async fn adopt(&self, policy: &Arc<Policy>, secret: &ListedSecret) -> bool {
-        let now = self.clock.now();
-        let (known, mut record) = {
+        let record = {
             let mut state = self.state();
             if !self.running().has(policy) {
                 return true;
@@ -212,15 +209,27 @@ impl Engine {
                 self.claim(&mut state, secret, policy);
                 return true;
             }
-            let known = state.records.get(&secret.arn).cloned();
-            let mut record = known.clone().unwrap_or_else(|| Record::new(secret.arn.clone(), now));
-            record.policy = Some(self.owner_of(&state, &record, policy));
-            (known, record)
+            match state.records.remove(&secret.arn) {
+                Some(record) if record.policy == Some(self.owner_of(&state, &record, policy)) => {
+                    self.enter_found(&mut state, secret, policy, record);
+                    return true;
+                }
+                Some(record) => {
+                    let taken_over = Record {
+                        policy: Some(self.owner_of(&state, &record, policy)),
+                        ..Record::clone(&record)
+                    };
+                    state.records.insert(secret.arn.clone(), record);
+                    taken_over
+                }
+                None => Record {
+                    policy: Some(policy.name.clone()),
+                    ..Record::new(secret.arn.clone(), self.clock.now())
+                },
+            }
         };
         // The fence of a secret without history runs from here, so the date must outlive a restart.
-        if known.as_ref() != Some(&record)
-            && let Err(error) = self.store.save(&record, &[]).await
-        {
+        if let Err(error) = self.store.save(&record, &[]).await {
             self.metrics.store_error();
             tracing::error!(secret = secret.name, %error, "not stored, so the secret is left alone for now");
             return false;
@@ -234,7 +243,13 @@ impl Engine {
             self.claim(&mut state, secret, policy);
             return true;
         }
-        let owner = self.owner_of(&state, &record, policy);
+        self.enter_found(&mut state, secret, policy, Box::new(record));
+        true
+    }
+
+    /// Makes an entry of a secret that was found under `policy`.
+    fn enter_found(&self, state: &mut State, secret: &ListedSecret, policy: &Policy, mut record: Box<Record>) {
+        let owner = self.owner_of(state, &record, policy);
         record.policy = Some(owner.clone());
         let wait = self.pause_after_failure(&record, policy);
         let mut entry = Entry::new(secret.clone(), (owner, policy.place.clone()), record);
@@ -243,8 +258,7 @@ impl Engine {
             entry.claims.insert(entry.policy.clone(), Claim::Remembered);
             entry.claims.insert(policy.name.clone(), Claim::Seen);
         }
-        self.enter(&mut state, entry, wait);
-        true
+        self.enter(state, entry, wait);
     }
 
     /// Whose a secret is that is found under `policy`: what another policy of the place had before the

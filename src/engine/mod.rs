@@ -123,7 +123,7 @@ struct State {
     queue: Queue,
     claims: Claims,
     /// Records from the store whose secret has not been found yet, by ARN.
-    records: BTreeMap<String, Record>,
+    records: BTreeMap<String, Box<Record>>,
     /// Secrets or selections that could not be looked up, by policy and name.
     unresolved: BTreeMap<(String, String), AwsError>,
     /// Places whose policies' secrets have been looked for once.
@@ -176,10 +176,10 @@ impl Engine {
     /// When the store cannot be read.
     pub async fn new(config: Config, adapters: Adapters) -> Result<Arc<Self>, crate::store::StoreError> {
         let (records, now) = (adapters.store.records().await?, adapters.clock.now());
-        let records = records
-            .into_iter()
-            .map(|record| (record.secret_arn.clone(), record.believed(now)))
-            .collect();
+        let mut by_arn = BTreeMap::new();
+        for record in records {
+            by_arn.insert(record.secret_arn.clone(), Box::new(record.believed(now)));
+        }
         let most_in_flight = config.daemon.max_in_flight;
         let started = adapters.clock.monotonic();
         let to_discover = config.policies.keys().cloned().collect();
@@ -198,7 +198,7 @@ impl Engine {
             randomness: Mutex::new(adapters.randomness),
             metrics: adapters.metrics,
             state: Mutex::new(State {
-                records,
+                records: by_arn,
                 to_discover,
                 most_in_flight,
                 blast_radii,
