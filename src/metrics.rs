@@ -9,6 +9,7 @@ mod shown;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Borrow;
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -312,8 +313,13 @@ impl Metrics {
         }
     }
 
-    /// Replaces the gauges that are computed from status.
-    pub fn show(&self, secrets: &[SecretStatus], paused_policies: &[String], now: Timestamp) {
+    /// Replaces the gauges that are computed from status. Each secret is looked at once, in turn.
+    pub fn show(
+        &self,
+        secrets: impl IntoIterator<Item: Borrow<SecretStatus>>,
+        paused_policies: &[String],
+        now: Timestamp,
+    ) {
         self.memory().show(&self.families, secrets, paused_policies, now);
     }
 

@@ -15,7 +15,7 @@ use crate::fleet::{Fleet, region};
 use crate::http::Connection;
 use crate::process::{Watched, binary};
 use crate::rotating::count;
-use crate::sandbox::Sandbox;
+use crate::sandbox::{MODIFY_USERS_A_SECOND, Sandbox};
 
 /// How long looking at every secret may take.
 const FIRST_LOOKS: Duration = Duration::from_secs(900);
@@ -26,6 +26,18 @@ pub(crate) struct Configuration {
     pub(crate) drift_check: &'static str,
     /// `discovery_interval`.
     pub(crate) discovery: &'static str,
+    /// `budget.modify_user`: changes of users a second that rekeyd asks for in a place.
+    pub(crate) modify_users: u32,
+}
+
+impl Configuration {
+    /// For [`Pace::AllAtOnce`](crate::sandbox::Pace::AllAtOnce).
+    pub(crate) fn all_at_once() -> Self {
+        Self {
+            modify_users: 50,
+            ..Self::default()
+        }
+    }
 }
 
 impl Default for Configuration {
@@ -33,6 +45,7 @@ impl Default for Configuration {
         Self {
             drift_check: "none",
             discovery: "15m",
+            modify_users: MODIFY_USERS_A_SECOND,
         }
     }
 }
@@ -57,11 +70,12 @@ impl Daemon {
         for place in 0..fleet.places {
             let _ = write!(
                 text,
-                "[aws.p{place}]\nregion = {:?}\nendpoint_url = {:?}\n\
+                "[aws.p{place}]\nregion = {:?}\nendpoint_url = {:?}\nbudget = {{ modify_user = {} }}\n\
                  [policy.p{place}]\naws = \"p{place}\"\nschedule = \"1000d\"\nallow_users = [\"u*\"]\n\
                  select = {{ name_prefix = \"bench/\" }}\n",
                 region(place),
-                sandbox.url()
+                sandbox.url(),
+                keys.modify_users
             );
         }
         std::fs::write(files.join("rekeyd.toml"), text).map_err(|error| error.to_string())
@@ -116,7 +130,7 @@ impl Daemon {
     }
 
     /// How many secrets it knows, and how many of them it has not looked at.
-    async fn known(&self) -> Outcome<(f64, f64)> {
+    pub(crate) async fn known(&self) -> Outcome<(f64, f64)> {
         let all = self.metric("rekeyd_secrets{", "phase").await?;
         let starting = self.metric("rekeyd_secrets{", "phase=\"starting\"").await?;
         Ok((all, starting))
@@ -159,6 +173,17 @@ impl Daemon {
         let before = self.process.cpu()?;
         sleep(Duration::from_secs(u64::from(seconds))).await;
         Ok((self.process.cpu()? - before).as_secs_f64() / f64::from(seconds))
+    }
+
+    /// Lets it read its configuration again: SIGHUP.
+    pub(crate) fn reload(&self) -> Outcome<()> {
+        let told = std::process::Command::new("kill")
+            .args(["-HUP", &self.process.0.to_string()])
+            .status();
+        match told {
+            Ok(status) if status.success() => Ok(()),
+            other => Err(format!("kill -HUP: {other:?}")),
+        }
     }
 
     /// SIGKILL.

@@ -18,11 +18,18 @@ pub(crate) const MODIFY_USERS_A_SECOND: u32 = 10;
 /// How long a change takes to reach a node, in seconds.
 pub(crate) const PROPAGATION: (u32, u32) = (20, 60);
 
+/// The same where all are to be in flight at the same time: as many as Secrets Manager takes writes.
+const MODIFY_USERS_AT_ONCE: u32 = 50;
+const SLOW_PROPAGATION: (u32, u32) = (60, 90);
+
 /// How the sandbox behaves.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pace {
     /// Quotas on, ModifyUser limited, changes take 20 to 60 seconds.
     LikeAws,
+    /// Quotas on, and changes are taken faster than they arrive: so that 1,000 are in flight at the same time. At
+    /// AWS's pace the first are over before the last begin.
+    AllAtOnce,
     /// No quotas, changes take at most a second: for what is not about them.
     Quick,
 }
@@ -38,12 +45,8 @@ pub(crate) struct Sandbox {
 impl Sandbox {
     pub(crate) async fn start(files: &std::path::Path, pace: Pace) -> Outcome<Self> {
         let settings = match pace {
-            Pace::LikeAws => format!(
-                "propagation_ms = {{ min = {}, max = {} }}\nlog_limit = 1\n\
-                 [quotas]\nenabled = true\nmodify_user = {MODIFY_USERS_A_SECOND}\n",
-                PROPAGATION.0 * 1_000,
-                PROPAGATION.1 * 1_000
-            ),
+            Pace::LikeAws => limited(MODIFY_USERS_A_SECOND, PROPAGATION),
+            Pace::AllAtOnce => limited(MODIFY_USERS_AT_ONCE, SLOW_PROPAGATION),
             Pace::Quick => "log_limit = 1\n".to_owned(),
         };
         let (settings_file, ca_file) = (files.join("sandbox.toml"), files.join("ca.pem"));
@@ -97,4 +100,13 @@ impl Sandbox {
             let _ = tokio::time::timeout(Duration::from_secs(60), self.child.wait()).await;
         }
     }
+}
+
+fn limited(modify_users_a_second: u32, propagation: (u32, u32)) -> String {
+    format!(
+        "propagation_ms = {{ min = {}, max = {} }}\nlog_limit = 1\n\
+         [quotas]\nenabled = true\nmodify_user = {modify_users_a_second}\n",
+        propagation.0 * 1_000,
+        propagation.1 * 1_000
+    )
 }

@@ -20,8 +20,9 @@ pub(crate) enum Section {
 impl Section {
     pub(crate) const ALL: [Self; 6] = [
         Self::Costs,
-        Self::Rest,
+        // What a check takes is part of what secrets at rest take.
         Self::Drift,
+        Self::Rest,
         Self::Restart,
         Self::Memory,
         Self::Rotation,
@@ -55,8 +56,8 @@ impl Section {
     fn sizes(self) -> &'static [usize] {
         match self {
             Self::Rotation => &[10, 100, 1_000],
-            Self::Memory | Self::Restart => &[1_000, 10_000],
-            Self::Drift => &[1_000],
+            Self::Memory | Self::Restart => &[10, 100, 1_000, 10_000],
+            Self::Drift => &[10, 100, 1_000],
             Self::Rest => &[10, 100, 1_000, 10_000, 100_000],
             Self::Costs => &[1],
         }

@@ -1,5 +1,6 @@
 //! What operators ask for: stored before it is acknowledged.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -27,11 +28,10 @@ impl Engine {
             return Err(ControlError::NoSuchPolicy(policy.clone()));
         }
         let state = self.state();
-        let named = |wanted: &str| {
-            let mut known = state.entries.values().filter(|entry| !entry.is_leaving());
-            known.any(|entry| entry.secret.name == wanted || entry.secret.arn == wanted)
-        };
-        if let Some(missing) = selector.secrets.iter().find(|wanted| !named(wanted)) {
+        let wanted: BTreeSet<&str> = selector.secrets.iter().map(String::as_str).collect();
+        let known = state.entries.values().filter(|entry| !entry.is_leaving());
+        let known: BTreeSet<&str> = known.flat_map(ids_of).filter(|id| wanted.contains(id)).collect();
+        if let Some(missing) = selector.secrets.iter().find(|name| !known.contains(name.as_str())) {
             let unresolved = state.unresolved.iter().find(|((_, name), _)| name == missing);
             return Err(match unresolved {
                 Some((_, error)) => ControlError::NotLookedUp {
@@ -41,12 +41,8 @@ impl Engine {
                 None => ControlError::NoSuchSecret(format!("{missing:?}")),
             });
         }
-        let fits = state.entries.iter().filter(|(arn, entry)| {
-            let by_name = selector.secrets.is_empty()
-                || selector
-                    .secrets
-                    .iter()
-                    .any(|wanted| *wanted == entry.secret.name || wanted == *arn);
+        let fits = state.entries.iter().filter(|(_, entry)| {
+            let by_name = wanted.is_empty() || ids_of(entry).iter().any(|id| wanted.contains(id));
             by_name && !entry.is_leaving() && selector.policy.as_ref().is_none_or(|policy| *policy == entry.policy)
         });
         let chosen: Vec<_> = fits
@@ -77,6 +73,11 @@ impl Engine {
     }
 }
 
+/// What a selector may call a secret.
+fn ids_of(entry: &Entry) -> [&str; 2] {
+    [&entry.secret.name, &entry.secret.arn]
+}
+
 impl Engine {
     /// The ARN of a secret that no policy has any more, by that ARN or its name. Its record is kept.
     fn remembered(&self, wanted: &str) -> Option<String> {
@@ -94,8 +95,10 @@ impl Control for Engine {
 
     fn policies(&self) -> Vec<PolicyStatus> {
         let state = self.state();
-        let has = |name: &str, entry: &&Entry| !entry.is_leaving() && entry.policy == name;
-        let count = |name: &str| state.entries.values().filter(|entry| has(name, entry)).count();
+        let mut secrets: BTreeMap<&str, usize> = BTreeMap::new();
+        for entry in state.entries.values().filter(|entry| !entry.is_leaving()) {
+            *secrets.entry(&entry.policy).or_default() += 1;
+        }
         let running = self.running();
         let policies = running.policies.values();
         policies
@@ -104,7 +107,7 @@ impl Control for Engine {
                 place: policy.place.clone(),
                 schedule: schedule::describe(&policy.schedule),
                 timezone: schedule::zone_of(&policy.schedule).map(|zone| zone.name().to_owned()),
-                secrets: count(&policy.name),
+                secrets: secrets.get(policy.name.as_str()).copied().unwrap_or_default(),
                 paused: policy.paused || running.daemon.paused,
                 held: state
                     .policy_holds(&policy.name)
@@ -125,8 +128,8 @@ impl Control for Engine {
             .filter(|policy| policy.paused || running.daemon.paused)
             .map(|policy| policy.name.clone())
             .collect();
-        self.metrics.show(&self.report(), &paused, self.clock.now());
         let state = self.state();
+        self.metrics.show(self.statuses(&state), &paused, self.clock.now());
         for policy in running.policies.keys() {
             self.metrics.policy_held(policy, &state.policy_holds(policy));
         }

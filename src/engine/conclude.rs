@@ -36,7 +36,7 @@ impl Engine {
                 Ok(self.pause(self.poll_pause(key, policy, 0)))
             }
             Ending::NoTurn => {
-                let phase = (!record_in_flight(&record)).then_some(Phase::Due);
+                let phase = (!record.in_flight()).then_some(Phase::Due);
                 let detail = "waits for its turn: AWS takes only so many changes of users a second".to_owned();
                 self.settle_sight(key, phase.or(Some(Phase::Rotating)), None, Some(detail));
                 Ok(self.asks_again())
@@ -317,8 +317,4 @@ impl Engine {
     fn pause(&self, span: Duration) -> Wake {
         Wake::Past(self.clock.monotonic().saturating_add(span))
     }
-}
-
-fn record_in_flight(record: &Record) -> bool {
-    record.rotation.is_some() || record.retirement.is_some()
 }

@@ -202,7 +202,8 @@ impl Engine {
     fn everything(&self, policy: &Policy, turn: usize) -> Asked {
         let state = self.state();
         let mut known: BTreeMap<&str, &str> = BTreeMap::new();
-        for (key, entry) in &state.entries {
+        let names_some = !policy.selection.secrets.is_empty();
+        for (key, entry) in state.entries.iter().filter(|_| names_some) {
             if entry.claims.get(&policy.name) == Some(&Claim::Seen) && !entry.lost {
                 known.insert(&entry.secret.name, key);
                 known.insert(key, key);

@@ -29,16 +29,23 @@ impl Drives {
         drives.or_insert_with(|| Arc::new(Semaphore::new(DRIVES))).clone()
     }
 
+    /// Whether a secret of this place may be driven now. Those in the nameless lane are not known to be
+    /// anybody's yet.
     fn is_one_free(&self, place: &str) -> bool {
-        self.0.get(place).is_none_or(|drives| drives.available_permits() > 0)
+        !place.is_empty() && self.0.get(place).is_none_or(|drives| drives.available_permits() > 0)
     }
 }
 
 impl State {
     /// The next secret whose time has come, in a place that has a drive to spare, and that drive.
     pub(super) fn next_due(&mut self, now: Timestamp, monotonic: Duration) -> Option<(String, OwnedSemaphorePermit)> {
-        let Self { queue, drives, .. } = self;
-        let key = queue.pop(now, monotonic, |place| drives.is_one_free(place))?;
+        let key = loop {
+            let Self { queue, drives, .. } = self;
+            let key = queue.pop(now, monotonic, |place| drives.is_one_free(place))?;
+            if !self.waits_for_its_first_look(&key) {
+                break key;
+            }
+        };
         let place = self.entries.get(&key).map_or("", |entry| &entry.place);
         let drive = self.drives.of(place).try_acquire_owned();
         match drive {

@@ -1,6 +1,6 @@
 //! One secret, as the running engine knows it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::aws::ListedSecret;
@@ -10,6 +10,7 @@ use crate::rotation::state::Record;
 use crate::rotation::status::Phase;
 use crate::rotation::step::Step;
 
+use super::claimants::Claimants;
 use super::holds::HeldBy;
 use super::membership::Claim;
 use super::memory::Memory;
@@ -25,7 +26,7 @@ pub(super) struct Entry {
     pub(super) place: String,
     /// The policies that have it, its own among them. If they are several, nothing new begins; if there
     /// is none, only the drive under way keeps it here.
-    pub(super) claims: BTreeMap<String, Claim>,
+    pub(super) claims: Claimants,
     /// What the store holds of it. Shared, so that whoever decides by it copies nothing.
     pub(super) record: Arc<Record>,
     /// Held while the record is changed, so that a step and an operator do not lose each other's
@@ -82,13 +83,13 @@ pub(super) struct Sight {
 }
 
 impl Entry {
-    pub(super) fn new(secret: ListedSecret, (policy, place): (String, String), record: Record) -> Self {
+    pub(super) fn new(secret: ListedSecret, (policy, place): (String, String), record: Arc<Record>) -> Self {
         Self {
             secret,
-            claims: BTreeMap::from([(policy.clone(), Claim::Seen)]),
+            claims: Claimants::only(&policy, Claim::Seen),
             policy,
             place,
-            record: Arc::new(record),
+            record,
             journal: Arc::default(),
             sight: Sight::default(),
             new_facts: None,
@@ -111,6 +112,11 @@ impl Entry {
         self.claims.is_empty()
     }
 
+    /// Whether no look has found it since the start: its policy had it before, and perhaps has it no more.
+    pub(super) fn is_only_remembered(&self) -> bool {
+        !self.is_leaving() && self.claims.values().all(|claim| *claim == Claim::Remembered)
+    }
+
     /// The policies that select it beside its own.
     pub(super) fn other_policies(&self) -> Vec<String> {
         let others = self.claims.iter().filter(|(name, _)| **name != self.policy);
@@ -120,6 +126,6 @@ impl Entry {
 
     /// Whether a rotation or a retirement is under way.
     pub(super) fn in_flight(&self) -> bool {
-        self.record.rotation.is_some() || self.record.retirement.is_some()
+        self.record.in_flight()
     }
 }

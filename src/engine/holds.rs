@@ -175,6 +175,7 @@ impl State {
         }
         self.turn_over(key);
         self.wake_released(&policy);
+        self.first_look_over(key);
     }
 
     /// Whether a retirement may be begun now: it counts towards what is under way, too. It has its place

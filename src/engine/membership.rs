@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::aws::ListedSecret;
-use crate::clock::between;
 use crate::policy::Policy;
 use crate::rotation::state::Record;
 
@@ -48,10 +47,14 @@ impl Claim {
 
 impl Engine {
     /// A policy has a secret that is known already. Says so to whoever looks at it next, if that is new.
-    pub(super) fn claim(&self, state: &mut State, key: &str, policy: &Policy) {
+    pub(super) fn claim(&self, state: &mut State, secret: &ListedSecret, policy: &Policy) {
+        let key = secret.arn.as_str();
         let Some(entry) = state.entries.get_mut(key) else {
             return;
         };
+        if entry.is_only_remembered() {
+            return self.claim_remembered(state, secret, policy);
+        }
         let was_leaving = entry.is_leaving();
         let before = entry.claims.insert(policy.name.clone(), Claim::Seen);
         if was_leaving {
@@ -70,6 +73,24 @@ impl Engine {
             "two policies select this secret: neither begins anything until it is in one of them"
         );
         state.wake(key);
+    }
+
+    /// The first policy since the start has a secret that was only remembered. It stays the one's that had it
+    /// before, as in [`Engine::owner_of`].
+    fn claim_remembered(&self, state: &mut State, secret: &ListedSecret, policy: &Policy) {
+        let key = secret.arn.as_str();
+        self.confirm(state, key);
+        let Some(entry) = state.entries.get(key) else { return };
+        let owner = self.owner_of(state, &entry.record, policy);
+        let Some(entry) = state.entries.get_mut(key) else {
+            return;
+        };
+        entry.secret = secret.clone();
+        entry.claims.insert(policy.name.clone(), Claim::Seen);
+        if owner == policy.name && entry.policy != owner {
+            entry.claims.retain(|name, _| *name == owner);
+            self.move_to(state, key, policy);
+        }
     }
 
     /// A whole look of a policy did not find a secret. `lagging` says whether the look may have been
@@ -138,6 +159,7 @@ impl Engine {
         self.looked(state, key, true);
         state.stop_polling(key);
         let Some(entry) = state.entries.remove(key) else { return };
+        state.first_look_over(key);
         state.count_in_flight(key, entry.in_flight(), false);
         state.leaves(key, &entry.policy);
         let (secret, policy) = (&entry.secret.name, &entry.policy);
@@ -151,10 +173,8 @@ impl Engine {
         } else {
             tracing::info!(secret, policy, "secret is gone from its policy");
         }
-        let record = Record {
-            policy: None,
-            ..Arc::unwrap_or_clone(entry.record)
-        };
+        let mut record = entry.record;
+        Arc::make_mut(&mut record).policy = None;
         state.records.insert(key.to_owned(), record);
     }
 
@@ -180,25 +200,36 @@ impl Engine {
     /// Makes an entry of a secret that has none yet, or lets the policy claim the one it has; whether
     /// that succeeded.
     pub(super) async fn adopt(&self, policy: &Arc<Policy>, secret: &ListedSecret) -> bool {
-        let now = self.clock.now();
-        let (known, mut record) = {
+        let record = {
             let mut state = self.state();
             if !self.running().has(policy) {
                 return true;
             }
             if state.entries.contains_key(&secret.arn) {
-                self.claim(&mut state, &secret.arn, policy);
+                self.claim(&mut state, secret, policy);
                 return true;
             }
-            let known = state.records.get(&secret.arn).cloned();
-            let mut record = known.clone().unwrap_or_else(|| Record::new(secret.arn.clone(), now));
-            record.policy = Some(self.owner_of(&state, &record, policy));
-            (known, record)
+            match state.records.remove(&secret.arn) {
+                Some(record) if record.policy == Some(self.owner_of(&state, &record, policy)) => {
+                    self.enter_found(&mut state, secret, policy, record);
+                    return true;
+                }
+                Some(record) => {
+                    let taken_over = Record {
+                        policy: Some(self.owner_of(&state, &record, policy)),
+                        ..Record::clone(&record)
+                    };
+                    state.records.insert(secret.arn.clone(), record);
+                    taken_over
+                }
+                None => Record {
+                    policy: Some(policy.name.clone()),
+                    ..Record::new(secret.arn.clone(), self.clock.now())
+                },
+            }
         };
         // The fence of a secret without history runs from here, so the date must outlive a restart.
-        if known.as_ref() != Some(&record)
-            && let Err(error) = self.store.save(&record, &[]).await
-        {
+        if let Err(error) = self.store.save(&record, &[]).await {
             self.metrics.store_error();
             tracing::error!(secret = secret.name, %error, "not stored, so the secret is left alone for now");
             return false;
@@ -209,22 +240,25 @@ impl Engine {
         }
         // Another place may be the same account and region, and have been quicker.
         if state.entries.contains_key(&secret.arn) {
-            self.claim(&mut state, &secret.arn, policy);
+            self.claim(&mut state, secret, policy);
             return true;
         }
-        let owner = self.owner_of(&state, &record, policy);
-        record.policy = Some(owner.clone());
-        let wait = record.failure.as_ref().map_or(Duration::ZERO, |failure| {
-            between(now, failure.next_attempt_at).min(policy.retry.max)
-        });
+        self.enter_found(&mut state, secret, policy, Arc::new(record));
+        true
+    }
+
+    /// Makes an entry of a secret that was found under `policy`.
+    fn enter_found(&self, state: &mut State, secret: &ListedSecret, policy: &Policy, mut record: Arc<Record>) {
+        let owner = self.owner_of(state, &record, policy);
+        Arc::make_mut(&mut record).policy = Some(owner.clone());
+        let wait = self.pause_after_failure(&record, policy);
         let mut entry = Entry::new(secret.clone(), (owner, policy.place.clone()), record);
         entry.awaited = wait.is_zero();
         if entry.policy != policy.name {
             entry.claims.insert(entry.policy.clone(), Claim::Remembered);
             entry.claims.insert(policy.name.clone(), Claim::Seen);
         }
-        self.enter(&mut state, entry, wait);
-        true
+        self.enter(state, entry, wait);
     }
 
     /// Whose a secret is that is found under `policy`: what another policy of the place had before the
@@ -236,16 +270,22 @@ impl Engine {
         unasked.map_or_else(|| policy.name.clone(), |before| before.name.clone())
     }
 
-    /// Makes an entry of a secret that its record is stored of, and looks at it after that pause.
-    fn enter(&self, state: &mut State, entry: Entry, wait: Duration) {
+    /// Makes an entry of a secret that its record is stored of, and looks at it after that pause: before
+    /// those that only rest, if something is under way, and not before it is known to be a policy's.
+    pub(super) fn enter(&self, state: &mut State, entry: Entry, wait: Duration) {
         let key = entry.secret.arn.clone();
         state.records.remove(&key);
         *state.unread.entry(entry.place.clone()).or_default() += usize::from(entry.awaited);
         state.in_flight += usize::from(entry.in_flight());
         tracing::debug!(secret = entry.secret.name, policy = entry.policy, "secret found");
-        state.queue.assign(&key, &entry.place);
-        let wake = Wake::Past(self.clock.monotonic().saturating_add(wait));
-        state.queue.set(&key, wake);
+        if !entry.is_only_remembered() {
+            state.queue.assign(&key, &entry.place);
+        }
+        let from = match entry.in_flight() && wait.is_zero() {
+            true => Duration::ZERO,
+            false => self.clock.monotonic(),
+        };
+        state.queue.set(&key, Wake::Past(from.saturating_add(wait)));
         state.entries.insert(key.clone(), entry);
         self.member_changed(state, &key);
     }

@@ -7,6 +7,8 @@
 //! operators all *wake* a secret, which means no more than setting its date to now.
 
 mod blast_radius;
+mod carried_over;
+mod claimants;
 mod commands;
 mod conclude;
 pub mod control;
@@ -14,8 +16,10 @@ mod deciding;
 mod discovery;
 mod drives;
 mod ending;
+mod entries;
 mod entry;
 mod executor;
+mod first_looks;
 mod holds;
 mod journal;
 mod kept_apart;
@@ -65,7 +69,8 @@ pub use settle::Settled;
 
 use blast_radius::BlastRadius;
 use drives::Drives;
-use entry::Entry;
+use entries::Entries;
+use first_looks::FirstLooks;
 use polls::Pace;
 use queue::{Queue, Wake};
 use row::Row;
@@ -114,11 +119,11 @@ pub struct Engine {
 /// What changes while the engine runs.
 #[derive(Default)]
 struct State {
-    entries: BTreeMap<String, Entry>,
+    entries: Entries,
     queue: Queue,
     claims: Claims,
     /// Records from the store whose secret has not been found yet, by ARN.
-    records: BTreeMap<String, Record>,
+    records: BTreeMap<String, Arc<Record>>,
     /// Secrets or selections that could not be looked up, by policy and name.
     unresolved: BTreeMap<(String, String), AwsError>,
     /// Places whose policies' secrets have been looked for once.
@@ -138,6 +143,8 @@ struct State {
     unread: BTreeMap<String, usize>,
     /// The drives of each place.
     drives: Drives,
+    /// Secrets that are looked at for the first time, or are to be.
+    first_looks: FirstLooks,
     /// How many rotations and retirements are under way.
     in_flight: usize,
     /// How many may be.
@@ -169,10 +176,10 @@ impl Engine {
     /// When the store cannot be read.
     pub async fn new(config: Config, adapters: Adapters) -> Result<Arc<Self>, crate::store::StoreError> {
         let (records, now) = (adapters.store.records().await?, adapters.clock.now());
-        let records = records
-            .into_iter()
-            .map(|record| (record.secret_arn.clone(), record.believed(now)))
-            .collect();
+        let mut by_arn = BTreeMap::new();
+        for record in records {
+            by_arn.insert(record.secret_arn.clone(), Arc::new(record.believed(now)));
+        }
         let most_in_flight = config.daemon.max_in_flight;
         let started = adapters.clock.monotonic();
         let to_discover = config.policies.keys().cloned().collect();
@@ -183,7 +190,7 @@ impl Engine {
                 (policy.name.clone(), radius)
             })
             .collect();
-        Ok(Arc::new(Self {
+        let engine = Self {
             in_force: InForce::new(Running::new(config, adapters.places)),
             login: adapters.login,
             store: adapters.store,
@@ -191,7 +198,7 @@ impl Engine {
             randomness: Mutex::new(adapters.randomness),
             metrics: adapters.metrics,
             state: Mutex::new(State {
-                records,
+                records: by_arn,
                 to_discover,
                 most_in_flight,
                 blast_radii,
@@ -203,7 +210,9 @@ impl Engine {
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             started,
-        }))
+        };
+        engine.carry_over();
+        Ok(Arc::new(engine))
     }
 
     /// Works until `shutdown` ends, then finishes the steps under way within `drain_timeout`.

@@ -5,6 +5,7 @@
 //! does not stretch them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Timestamp;
@@ -22,22 +23,25 @@ pub enum Wake {
 /// in a lane of their own, so that a place that is busy can be passed over at no cost.
 #[derive(Default, Debug)]
 pub struct Queue {
-    lanes: BTreeMap<String, Lane>,
+    lanes: BTreeMap<Arc<str>, Lane>,
     /// In which lane a secret waits; one that is absent waits in the nameless lane.
-    places: BTreeMap<String, String>,
+    places: BTreeMap<Arc<str>, Arc<str>>,
 }
 
 #[derive(Default, Debug)]
 struct Lane {
-    by_wake: BTreeSet<(Wake, String)>,
-    by_key: BTreeMap<String, Wake>,
+    by_wake: BTreeSet<(Wake, Arc<str>)>,
+    by_key: BTreeMap<Arc<str>, Wake>,
 }
 
 impl Queue {
     /// Says to which place a secret belongs from now on.
     pub fn assign(&mut self, key: &str, place: &str) {
         let wake = self.take(key);
-        self.places.insert(key.to_owned(), place.to_owned());
+        let lane = self.lanes.get_key_value(place);
+        let lane = lane.map_or_else(|| Arc::from(place), |(name, _)| name.clone());
+        self.lanes.entry(lane.clone()).or_default();
+        self.places.insert(key.into(), lane);
         if let Some(wake) = wake {
             self.set(key, wake);
         }
@@ -45,13 +49,16 @@ impl Queue {
 
     /// Sets when a secret is looked at; its last date is dropped.
     pub fn set(&mut self, key: &str, wake: Wake) {
-        let place = self.places.get(key).cloned().unwrap_or_default();
+        let (key, place) = match self.places.get_key_value(key) {
+            Some((key, place)) => (key.clone(), place.clone()),
+            None => (key.into(), "".into()),
+        };
         self.lanes.entry(place).or_default().set(key, wake);
     }
 
     /// When a secret is looked at, if it waits.
     pub fn wake_of(&self, key: &str) -> Option<Wake> {
-        let place = self.places.get(key).map_or("", String::as_str);
+        let place = self.places.get(key).map_or("", AsRef::as_ref);
         self.lanes.get(place)?.by_key.get(key).copied()
     }
 
@@ -62,7 +69,7 @@ impl Queue {
     }
 
     fn take(&mut self, key: &str) -> Option<Wake> {
-        let place = self.places.get(key).map_or("", String::as_str);
+        let place = self.places.get(key).map_or("", AsRef::as_ref);
         self.lanes.get_mut(place)?.take(key)
     }
 
@@ -96,27 +103,29 @@ impl Queue {
 }
 
 impl Lane {
-    fn set(&mut self, key: &str, wake: Wake) {
-        self.take(key);
-        self.by_key.insert(key.to_owned(), wake);
-        self.by_wake.insert((wake, key.to_owned()));
+    fn set(&mut self, key: Arc<str>, wake: Wake) {
+        self.take(&key);
+        self.by_key.insert(key.clone(), wake);
+        self.by_wake.insert((wake, key));
     }
 
     fn take(&mut self, key: &str) -> Option<Wake> {
-        let wake = self.by_key.remove(key)?;
-        self.by_wake.remove(&(wake, key.to_owned()));
+        let (key, wake) = self.by_key.remove_entry(key)?;
+        self.by_wake.remove(&(wake, key));
         Some(wake)
     }
 
-    fn first_pause(&self) -> Option<&(Wake, String)> {
-        self.by_wake.range((Wake::Past(Duration::ZERO), String::new())..).next()
+    fn first_pause(&self) -> Option<&(Wake, Arc<str>)> {
+        self.by_wake
+            .range((Wake::Past(Duration::ZERO), Arc::default())..)
+            .next()
     }
 
     fn next(&self, now: Timestamp, monotonic: Duration) -> Option<(Wake, &str)> {
         let pause = self.first_pause().filter(|(wake, _)| *wake <= Wake::Past(monotonic));
         let date = self.by_wake.first();
         let date = date.filter(|(wake, _)| matches!(wake, Wake::At(at) if *at <= now));
-        pause.or(date).map(|(wake, key)| (*wake, key.as_str()))
+        pause.or(date).map(|(wake, key)| (*wake, key.as_ref()))
     }
 
     fn next_pause(&self) -> Option<Duration> {

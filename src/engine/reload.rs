@@ -208,7 +208,7 @@ impl Engine {
                 return None;
             }
             let record = entry
-                .map(|entry| &*entry.record)
+                .map(|entry| &entry.record)
                 .or_else(|| state.records.get(&leaver.key))?;
             let under_way = match (&record.rotation, &record.retirement) {
                 (Some(_), _) => "rotation",
@@ -263,10 +263,16 @@ impl State {
         let staying = self.entries.iter_mut().filter(|(_, entry)| !entry.is_leaving());
         let fates = staying.map(|(key, entry)| {
             let before = entry.claims.len();
+            let only_remembered = entry.is_only_remembered();
             let secret = &entry.secret;
             entry.claims.retain(|name, _| succession.keeps(old, new, name, secret));
             let settled = entry.claims.len() < before;
             let fate = succession.fate(old, new, &entry.policy, &entry.claims.keys().collect(), secret);
+            let fate = match fate {
+                // The look for the other policy's secrets tells whether it has this one.
+                Fate::Moves(_) if only_remembered => Fate::Leaves,
+                fate => fate,
+            };
             (key.clone(), fate, settled)
         });
         fates.collect()

@@ -17,21 +17,26 @@ impl Engine {
     pub(super) fn report(&self) -> Vec<SecretStatus> {
         let state = self.state();
         let mut all: Vec<SecretStatus> = Vec::with_capacity(state.entries.len());
-        for entry in state.entries.values().filter(|entry| !entry.is_leaving()) {
-            self.entry_statuses(&state, entry, &mut all);
-        }
-        all.extend(self.unresolved(&state));
-        all.sort_by(|a, b| (&a.policy, &a.secret).cmp(&(&b.policy, &b.secret)));
+        all.extend(self.statuses(&state));
+        drop(state);
+        all.sort_unstable_by(|a, b| (&a.policy, &a.secret, &a.arn).cmp(&(&b.policy, &b.secret, &b.arn)));
         all
     }
 
-    fn unresolved(&self, state: &State) -> Vec<SecretStatus> {
+    /// Every secret, one after the other: whoever only counts them holds one at a time.
+    pub(super) fn statuses<'a>(&'a self, state: &'a State) -> impl Iterator<Item = SecretStatus> + 'a {
+        let staying = state.entries.values().filter(|entry| !entry.is_leaving());
+        staying
+            .flat_map(|entry| self.entry_statuses(state, entry))
+            .chain(self.unresolved(state))
+    }
+
+    fn unresolved<'a>(&'a self, state: &'a State) -> impl Iterator<Item = SecretStatus> + 'a {
         let lost = state
             .unresolved
             .iter()
             .filter(|((policy, name), _)| !state.knows(policy, name));
         lost.map(|((policy, name), error)| self.unresolved_status(policy, name, error))
-            .collect()
     }
 
     fn unresolved_status(&self, policy: &str, name: &str, error: &AwsError) -> SecretStatus {
@@ -49,7 +54,7 @@ impl Engine {
     }
 
     /// A secret under its policy, and under each other one that has it: so that both show it.
-    fn entry_statuses(&self, state: &State, entry: &Entry, all: &mut Vec<SecretStatus>) {
+    fn entry_statuses(&self, state: &State, entry: &Entry) -> Vec<SecretStatus> {
         let mut status = self.entry_status(state, entry);
         let others = entry.other_policies();
         if !others.is_empty() && status.reason.as_deref() != Some(HaltReason::SelectedTwice.label()) {
@@ -60,14 +65,16 @@ impl Engine {
                 entry.policy
             ));
         }
-        for other in others {
-            all.push(SecretStatus {
+        let mut all: Vec<SecretStatus> = others
+            .into_iter()
+            .map(|other| SecretStatus {
                 place: self.place_of(&other),
                 policy: other,
                 ..status.clone()
-            });
-        }
+            })
+            .collect();
         all.push(status);
+        all
     }
 
     fn place_of(&self, policy: &str) -> String {
@@ -95,7 +102,7 @@ impl Engine {
             arn: Some(entry.secret.arn.clone()),
             user_id: facts.user_id.clone(),
             phase: standing.phase,
-            step: step(record).filter(|_| sight.looked).or(sight.step),
+            step: step(record).or(sight.step),
             reason: standing.reason,
             detail: detail.or(standing.detail),
             since: standing.since,

@@ -36,21 +36,25 @@ impl Engine {
         let (running, state) = (self.running(), self.state());
         running.places_at_work().all(|place| state.looked_for.contains(place))
             && !state.unresolved.values().any(AwsError::passes_by_itself)
-            && state.entries.values().all(|entry| {
-                let standing_still = entry.sight.looked && !entry.driven && !entry.woken;
-                let resting = match entry.sight.phase {
-                    // In the middle of a rotation, too.
-                    Some(Phase::Paused | Phase::Halted) => true,
-                    _ if entry.in_flight() => false,
-                    Some(Phase::Idle | Phase::Overlap) => true,
-                    // What they wait for is judged by itself; when that ends, they are not held any more.
-                    Some(Phase::Due) if matches!(entry.sight.held, Some(HeldBy::Policy(_))) => true,
-                    Some(Phase::Due) if entry.sight.held.is_some() => false,
-                    Some(Phase::Due) => entry.sight.resting_until.is_some_and(|until| until - now > SOON),
-                    _ => false,
-                };
-                standing_still && resting
-            })
+            && state
+                .entries
+                .values()
+                .filter(|entry| !entry.is_only_remembered())
+                .all(|entry| {
+                    let standing_still = entry.sight.looked && !entry.driven && !entry.woken;
+                    let resting = match entry.sight.phase {
+                        // In the middle of a rotation, too.
+                        Some(Phase::Paused | Phase::Halted) => true,
+                        _ if entry.in_flight() => false,
+                        Some(Phase::Idle | Phase::Overlap) => true,
+                        // What they wait for is judged by itself; when that ends, they are not held any more.
+                        Some(Phase::Due) if matches!(entry.sight.held, Some(HeldBy::Policy(_))) => true,
+                        Some(Phase::Due) if entry.sight.held.is_some() => false,
+                        Some(Phase::Due) => entry.sight.resting_until.is_some_and(|until| until - now > SOON),
+                        _ => false,
+                    };
+                    standing_still && resting
+                })
     }
 
     /// How the secrets stand.

@@ -183,6 +183,12 @@ fn certainly_selects(selection: &Selection, secret: &ListedSecret) -> bool {
     names(selection, secret) || by_prefix
 }
 
+/// Whether a policy selects this secret, if its tags are the right ones.
+pub(super) fn may_select(selection: &Selection, secret: &ListedSecret) -> bool {
+    let prefix = selection.name_prefix.as_deref().unwrap_or_default();
+    names(selection, secret) || (selection.selects() && secret.name.starts_with(prefix))
+}
+
 /// Whether a secret that `old` selected is selected by `new` too.
 fn still_selects(old: &Selection, new: &Selection, secret: &ListedSecret) -> bool {
     let selecting = new.name_prefix.is_some() || !new.tags.is_empty();

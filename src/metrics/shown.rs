@@ -1,5 +1,6 @@
 //! The gauges that are computed from status: replaced as a whole, so that none goes stale.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -91,15 +92,14 @@ fn attention_label(reason: &str) -> &'static str {
 
 impl Memory {
     /// Replaces every gauge.
-    pub(super) fn show(&mut self, families: &Families, secrets: &[SecretStatus], paused: &[String], now: Timestamp) {
-        let mut tallies: BTreeMap<&str, Tally> = self
-            .policies
-            .iter()
-            .map(|policy| (policy.as_str(), Tally::default()))
-            .collect();
-        for secret in secrets {
-            tallies.entry(&secret.policy).or_default().add(secret, now);
-        }
+    pub(super) fn show<S: Borrow<SecretStatus>>(
+        &mut self,
+        families: &Families,
+        secrets: impl IntoIterator<Item = S>,
+        paused: &[String],
+        now: Timestamp,
+    ) {
+        let (tallies, few) = tally(&self.policies, secrets, now);
         let Families { shown, single, .. } = families;
         shown.clear();
         single.clear();
@@ -110,9 +110,9 @@ impl Memory {
             let is_paused = paused.iter().any(|paused| paused == policy);
             shown.policy(policy, tally, is_paused);
             self.halts
-                .extend(tally.halts.keys().map(|reason| ((*policy).to_owned(), *reason)));
+                .extend(tally.halts.keys().map(|reason| (policy.clone(), *reason)));
             self.attentions
-                .extend(tally.attentions.keys().map(|reason| ((*policy).to_owned(), *reason)));
+                .extend(tally.attentions.keys().map(|reason| (policy.clone(), *reason)));
         }
         // A reason that is over shows zero rather than nothing, so that an alert on it resolves.
         for (policy, reason) in &self.halts {
@@ -127,10 +127,31 @@ impl Memory {
                     .set(&[policy, reason], count(tally.attentions.get(reason)));
             }
         }
-        if secrets.len() <= MOST_SECRETS_WITH_SERIES {
-            secrets.iter().for_each(|secret| single.show(secret));
+        few.iter().for_each(|secret| single.show(secret.borrow()));
+    }
+}
+
+/// What there is of each policy; and the secrets themselves, if they are few enough for series of their own.
+fn tally<S: Borrow<SecretStatus>>(
+    policies: &BTreeSet<String>,
+    secrets: impl IntoIterator<Item = S>,
+    now: Timestamp,
+) -> (BTreeMap<String, Tally>, Vec<S>) {
+    let none = policies.iter().map(|policy| (policy.clone(), Tally::default()));
+    let mut tallies: BTreeMap<String, Tally> = none.collect();
+    let mut few = Vec::new();
+    for (before, secret) in secrets.into_iter().enumerate() {
+        let status = secret.borrow();
+        match tallies.get_mut(&status.policy) {
+            Some(tally) => tally.add(status, now),
+            None => tallies.entry(status.policy.clone()).or_default().add(status, now),
+        }
+        match before < MOST_SECRETS_WITH_SERIES {
+            true => few.push(secret),
+            false => few = Vec::new(),
         }
     }
+    (tallies, few)
 }
 
 impl Shown {

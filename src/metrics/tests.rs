@@ -239,7 +239,7 @@ fn secrets_and_policies_that_are_gone_leave_no_gauge_behind() {
     );
     assert_hides(&metrics, "secret=\"b\"");
     metrics.policies(&["billing".to_owned()]);
-    metrics.show(&[], &[], at(2));
+    metrics.show(&[] as &[SecretStatus], &[], at(2));
     assert_hides(&metrics, "rekeyd_policy_overdue{policy=\"orders\"}");
     assert_shows(&metrics, "rekeyd_policy_overdue{policy=\"billing\"} 0");
 }

@@ -368,6 +368,11 @@ impl Record {
         rotations.chain(others).chain(asked_for).chain(drift).flatten()
     }
 
+    /// Whether a rotation or a retirement is under way.
+    pub fn in_flight(&self) -> bool {
+        self.rotation.is_some() || self.retirement.is_some()
+    }
+
     /// The windows that were missed while this version was under AWSCURRENT.
     pub fn missed_over(&self, current: &str) -> Option<&MissedWindows> {
         self.missed.as_ref().filter(|missed| missed.version == current)

@@ -15,6 +15,7 @@ mod admin_socket;
 mod auditor;
 mod aws_guide;
 mod canary;
+mod carried_over;
 mod changing_nodes;
 mod check_command;
 mod command_line;

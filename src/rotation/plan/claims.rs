@@ -1,12 +1,14 @@
 //! Each user has one secret: which secrets name which user.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Which secrets name which user, over the whole configuration.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub struct Claims {
-    by_user: BTreeMap<String, BTreeSet<String>>,
-    by_secret: BTreeMap<String, String>,
+    /// The secrets of each user in order: nearly always a single one.
+    by_user: BTreeMap<Arc<str>, Vec<Arc<str>>>,
+    by_secret: BTreeMap<Arc<str>, Arc<str>>,
 }
 
 impl Claims {
@@ -15,14 +17,17 @@ impl Claims {
     pub fn claim(&mut self, secret_arn: &str, user_arn: &str) -> Vec<String> {
         // ElastiCache does not tell user ids apart by case.
         let user = user_arn.to_ascii_lowercase();
-        if self.by_secret.get(secret_arn) == Some(&user) {
+        if self.by_secret.get(secret_arn).is_some_and(|named| **named == *user) {
             return Vec::new();
         }
         self.release(secret_arn);
-        self.by_secret.insert(secret_arn.to_owned(), user.clone());
+        let (user, secret): (Arc<str>, Arc<str>) = (user.into(), secret_arn.into());
+        self.by_secret.insert(secret.clone(), user.clone());
         let secrets = self.by_user.entry(user).or_default();
-        let rivals = secrets.iter().cloned().collect();
-        secrets.insert(secret_arn.to_owned());
+        let rivals = secrets.iter().map(|rival| rival.to_string()).collect();
+        secrets.reserve_exact(1);
+        let at = secrets.partition_point(|other| *other < secret);
+        secrets.insert(at, secret);
         rivals
     }
 
@@ -32,7 +37,7 @@ impl Claims {
             return;
         };
         if let Some(secrets) = self.by_user.get_mut(&user) {
-            secrets.remove(secret_arn);
+            secrets.retain(|secret| **secret != *secret_arn);
             if secrets.is_empty() {
                 self.by_user.remove(&user);
             }
@@ -46,8 +51,8 @@ impl Claims {
 
     /// Another secret that names the same user.
     pub fn rival(&self, secret_arn: &str, user_arn: &str) -> Option<&str> {
-        let secrets = self.by_user.get(&user_arn.to_ascii_lowercase())?;
-        secrets.iter().map(String::as_str).find(|secret| *secret != secret_arn)
+        let secrets = self.by_user.get(user_arn.to_ascii_lowercase().as_str())?;
+        secrets.iter().map(AsRef::as_ref).find(|secret| *secret != secret_arn)
     }
 }
 
