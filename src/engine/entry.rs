@@ -50,7 +50,7 @@ pub(super) struct Entry {
     pub(super) polled: Option<Polled>,
     /// The id of its user and the groups that it is in, as last seen.
     pub(super) user: Option<(String, BTreeSet<String>)>,
-    /// Whether the drive under way ended because a group of its user is busy.
+    /// Whether the drive under way ended because its user, or a group of it, is busy.
     pub(super) refused_as_busy: bool,
     /// How often it was looked at in vain since something last changed.
     pub(super) looks: u32,

@@ -96,7 +96,8 @@ impl Engine {
         let Some(entry) = state.entries.get_mut(key) else {
             return;
         };
-        let wake = if std::mem::take(&mut entry.woken) {
+        let again = std::mem::take(&mut entry.woken);
+        let wake = if again {
             entry.sight.held = None;
             entry.sight.resting_until = None;
             Wake::Past(Duration::ZERO)
@@ -108,7 +109,7 @@ impl Engine {
             // It could not even ask whether it may begin: whoever waits for it must not wait for that.
             state.no_longer_kept_apart(key);
         }
-        state.drive_ends(key);
+        state.drive_ends(key, again);
         if self.forget_if_leaving(&mut state, key) {
             return;
         }
@@ -266,8 +267,14 @@ impl Engine {
         }
         let started = self.clock.monotonic();
         self.show_step(key, step);
+        let (ports, seen) = (stage.ports, stage.observation.user.clone());
         let stepped = self.act(stage, action).await;
-        self.acted(key, policy, step, started, stepped).await
+        if let Err(StepError::Aws(error)) = &stepped
+            && error.class == ErrorClass::Busy
+        {
+            self.note_busy(key, policy, (ports, &seen), error).await;
+        }
+        self.acted(key, step, started, stepped).await
     }
 
     /// What keeps a decision from being carried out just now.
@@ -308,7 +315,6 @@ impl Engine {
     async fn acted(
         &self,
         key: &str,
-        policy: &Policy,
         step: Step,
         started: Duration,
         stepped: Result<Stepped, StepError>,
@@ -337,7 +343,6 @@ impl Engine {
             // What the step took for granted is no longer so.
             Err(StepError::Aws(error)) if error.class == ErrorClass::Conflict => Turn::LookAgain(Some((step, error))),
             Err(StepError::Aws(error)) if error.class == ErrorClass::Busy => {
-                self.note_busy(key, policy, &error);
                 Turn::End(Ending::Decision(Decision::Wait {
                     reason: WaitReason::Modifying,
                     detail: error.to_string(),

@@ -8,6 +8,7 @@ use crate::policy::Policy;
 use crate::rotation::event::Request;
 use crate::rotation::plan::proof_of_wave;
 use crate::rotation::reason::HoldReason;
+use crate::rotation::status::Phase;
 
 use super::blast_radius::Member;
 use super::entry::Entry;
@@ -158,13 +159,14 @@ impl State {
         self.no_room.take(key);
     }
 
-    /// A look at a secret is over: places that it took and did not need are free again.
-    pub(super) fn drive_ends(&mut self, key: &str) {
+    /// A look at a secret is over: places that it took and did not need are free again. One that is looked at again
+    /// at once keeps its turn in the row.
+    pub(super) fn drive_ends(&mut self, key: &str, again: bool) {
         let Some(entry) = self.entries.get_mut(key) else { return };
         entry.driven = false;
         let (policy, held) = (entry.policy.clone(), entry.sight.held);
         if let Some(radius) = self.blast_radii.get_mut(&policy) {
-            radius.drive_ended(key, held.is_some());
+            radius.drive_ended(key, held.is_some() || again);
         }
         let (told_of_room, was_beginning) = (self.told_of_room.remove(key), self.beginning.remove(key));
         if told_of_room || was_beginning {
@@ -304,9 +306,14 @@ impl State {
     }
 }
 
-/// A secret by its name, and where it stands.
+/// A secret by its name, and where it stands. Whom that one waits for is not told in turn: those who took turns at
+/// going first would each tell all that the others told.
 pub(super) fn told_of(entry: &Entry) -> String {
     let standing = standing(entry);
-    let told = standing.detail.map_or_else(String::new, |detail| format!(": {detail}"));
+    let detail = match standing.phase {
+        Phase::Due => None,
+        _ => standing.detail,
+    };
+    let told = detail.map_or_else(String::new, |detail| format!(": {detail}"));
     format!("{} ({}{told})", entry.secret.name, standing.phase.label())
 }

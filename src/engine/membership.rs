@@ -181,7 +181,7 @@ impl Engine {
     /// A secret that was to be looked at has no policy.
     pub(super) fn without_surroundings(&self, key: &str) {
         let mut state = self.state();
-        state.drive_ends(key);
+        state.drive_ends(key, false);
         if !self.forget_if_leaving(&mut state, key) {
             // One has it by now.
             state.queue.set(key, Wake::Past(self.clock.monotonic()));

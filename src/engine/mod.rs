@@ -308,7 +308,7 @@ impl Engine {
         // Before the drive's end, which may wake this very secret.
         state.queue.set(key, wake);
         state.no_longer_kept_apart(key);
-        state.drive_ends(key);
+        state.drive_ends(key, false);
         if self.forget_if_leaving(&mut state, key) {
             return;
         }

@@ -135,8 +135,11 @@ impl Engine {
         match inventory::topology(ports.users.as_ref(), user, &policy.endpoints).await {
             Err(_) if planted(PlantedBug::FailedDiscoveryAsNoNodes) => Ok(Topology::default()),
             Ok(topology) => {
-                let seen = (self.clock.monotonic(), topology.clone());
-                self.state().topologies.insert(groups_of(policy, user), seen);
+                // Nodes that a policy names are its own: other policies have users in the same groups.
+                if policy.endpoints.is_empty() {
+                    let seen = (self.clock.monotonic(), topology.clone());
+                    self.state().topologies.insert(groups_of(policy, user), seen);
+                }
                 Ok(topology)
             }
             Err(error) => Err(error),

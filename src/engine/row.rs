@@ -12,10 +12,12 @@ pub(super) struct Row {
 }
 
 impl Row {
-    /// Puts a secret where it belongs. One that nobody knows to be due stands last.
+    /// Puts a secret where it belongs. One that nobody knows to be due stands last. One that stands there keeps its
+    /// place, unless it belongs before it: a request that is repeated sends nobody back to the end.
     pub(super) fn put(&mut self, key: &str, due_at: Option<Timestamp>) {
-        self.take(key);
         let since = due_at.unwrap_or(Timestamp::MAX_UTC);
+        let since = self.since.get(key).map_or(since, |before| since.min(*before));
+        self.take(key);
         self.since.insert(key.to_owned(), since);
         self.in_order.insert((since, key.to_owned()));
     }
@@ -64,6 +66,7 @@ mod tests {
             ("a", at(5)),
             ("c", at(9)),
             ("c", at(1)),
+            ("c", at(7)),
         ] {
             row.put(key, due);
         }

@@ -4,9 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::aws::AwsError;
+use crate::aws::{AwsError, PlacePorts};
 use crate::clock::{Timestamp, after};
 use crate::policy::{Overlap, Policy};
+use crate::rotation::observation::UserSight;
 
 use super::entry::Entry;
 use super::queue::Wake;
@@ -16,8 +17,8 @@ use super::{Engine, State};
 /// For how long after AWS called a group busy its users go one by one.
 const ONE_BY_ONE: Duration = Duration::from_secs(600);
 
-/// For how long they do after AWS called a user busy that it had just shown as `active`: because of its
-/// group, or because somebody else changes it.
+/// For how long they do after AWS called a user busy that is `active` before and after: that may be because of its
+/// group.
 const PERHAPS_ONE_BY_ONE: Duration = Duration::from_secs(300);
 
 /// How long to wait for a turn before asking for it again, in case that nobody hands it on.
@@ -218,19 +219,27 @@ impl Engine {
     }
 
     /// AWS refused a change because something is busy. If that is a group, its users go one by one for a
-    /// while; this one is the first.
-    pub(super) fn note_busy(&self, key: &str, policy: &Policy, error: &AwsError) {
+    /// while; this one is the first. If it is the user, which somebody else changes, the group's others are not
+    /// held up.
+    pub(super) async fn note_busy(
+        &self,
+        key: &str,
+        policy: &Policy,
+        (ports, seen): (&PlacePorts, &UserSight),
+        error: &AwsError,
+    ) {
         let span = match speaks_of_a_group(error) {
-            true => ONE_BY_ONE,
-            false => PERHAPS_ONE_BY_ONE,
+            true => Some(ONE_BY_ONE),
+            false => looks_the_same(ports, seen).await.then_some(PERHAPS_ONE_BY_ONE),
         };
-        let until = self.clock.monotonic().saturating_add(span);
         let mut state = self.state();
         let state = &mut *state;
         let Some(entry) = state.entries.get_mut(key) else {
             return;
         };
         entry.refused_as_busy = true;
+        let Some(span) = span else { return };
+        let until = self.clock.monotonic().saturating_add(span);
         let Some((_, groups)) = &entry.user else { return };
         let named: Vec<&String> = groups.iter().filter(|id| error.message.contains(id.as_str())).collect();
         let busy = if named.is_empty() {
@@ -259,6 +268,13 @@ impl Engine {
 /// Whether a refusal is a matter of the user's group rather than of the user alone.
 fn speaks_of_a_group(error: &AwsError) -> bool {
     error.code.starts_with("InvalidUserGroupState") || error.message.to_ascii_lowercase().contains("group")
+}
+
+/// Whether a user whose change was refused looks as it did before: `active`, with as many passwords. One that
+/// somebody else changes does not. Nothing is concluded from one that cannot be read; the next refusal tells.
+async fn looks_the_same(ports: &PlacePorts, seen: &UserSight) -> bool {
+    let UserSight::Seen(before) = seen else { return false };
+    matches!(ports.users.user(&before.id).await, Ok(now) if now == *before)
 }
 
 /// Whether the change that is waited for is followed by another at once: a retirement without overlap.

@@ -14,6 +14,7 @@ mod support;
 mod admin_socket;
 mod auditor;
 mod aws_guide;
+mod busy_users;
 mod canary;
 mod carried_over;
 mod changing_nodes;
