@@ -160,6 +160,11 @@ pub trait UsersReader: Send + Sync {
     /// All users of the place.
     async fn users(&self) -> AwsResult<Vec<User>>;
 
+    /// What reading all users costs, in calls, as far as is known.
+    fn listing_calls(&self) -> usize {
+        1
+    }
+
     /// A user group.
     async fn user_group(&self, id: &str) -> AwsResult<UserGroup>;
 
@@ -198,11 +203,6 @@ pub trait UsersReader: Send + Sync {
 pub trait UsersWriter: Send + Sync {
     /// Waits until one change may be made, as [`SecretsWriter::ready`] does.
     async fn ready(&self) {}
-
-    /// How many changes a second may be made at the moment.
-    fn rate(&self) -> f64 {
-        f64::INFINITY
-    }
 
     /// How many changes to prepare at the same time, so that each is made while what it rests on is fresh.
     fn at_once(&self) -> usize {

@@ -25,21 +25,24 @@ const LEARNT_FROM: usize = 64;
 /// Fewer say nothing.
 const FEWEST: usize = 5;
 
-/// Where more than so many wait, they ask at the same moments.
+/// Where at least so many wait, they ask at the same moments.
 const ALIGNED_FROM: usize = 8;
 
-/// How far these moments are apart. A listing of a thousand users costs ten calls, however few wait.
-const MOMENTS: Duration = Duration::from_secs(10);
+/// What asking may cost for each change that was made: so many calls. Where a reading of all users is
+/// dear and few changes are made, it is asked rarely; where many are made, often.
+const CALLS_A_CHANGE: f64 = 0.6;
 
-/// Where at least so many wait, that costs each of them little.
-const OFTEN_FROM: usize = 200;
+/// The nodes of those whose change has arrived are read after each moment: groups, replication groups and
+/// clusters.
+const CALLS_FOR_NODES: usize = 3;
 
-/// How far the moments are apart there.
-const FREQUENT_MOMENTS: Duration = Duration::from_secs(5);
+/// How far the moments are apart at least, and how often that is doubled at most. So rarer moments are
+/// among the more frequent ones, and whoever asks at either shares a read.
+const MOMENTS: Duration = Duration::from_secs(4);
+const DOUBLINGS: u32 = 3;
 
-/// How many changes should arrive between two moments, and how far these may be apart for that.
-const ARRIVALS: f64 = 40.0;
-const RAREST_MOMENTS: Duration = Duration::from_secs(40);
+/// Who ask within so long share a read.
+const TOGETHER: Duration = Duration::from_secs(1);
 
 /// The longest pause between two looks while a change is waited for.
 const LONGEST: Duration = Duration::from_secs(60);
@@ -56,8 +59,6 @@ pub(super) struct Polled {
     from_the_beginning: bool,
     /// When the whole was last looked at.
     looked_at: Duration,
-    /// How many changes a second AWS took then, as far as was known.
-    rate: f64,
 }
 
 /// A user whose change has arrived, and when it was asked for.
@@ -71,6 +72,12 @@ pub(super) struct SeenUser {
 pub(super) struct Pace {
     took: VecDeque<Duration>,
     waiting: BTreeSet<String>,
+    /// What a reading of all users cost when somebody last asked, in calls.
+    listing: usize,
+    /// How many calls asking may cost still.
+    left: f64,
+    /// When somebody last asked whom no other read serves.
+    asked_at: Option<Duration>,
 }
 
 impl Pace {
@@ -79,6 +86,29 @@ impl Pace {
             self.took.pop_front();
         }
         self.took.push_back(took);
+    }
+
+    /// Somebody asks, at a place where a reading of all users costs so many calls.
+    fn ask(&mut self, listing: usize, now: Duration) {
+        self.listing = listing;
+        if self.asked_at.is_none_or(|at| now.saturating_sub(at) >= TOGETHER) {
+            self.asked_at = Some(now);
+            self.left = (self.left - self.cost()).max(0.0);
+        }
+    }
+
+    /// What it costs to ask for all who wait.
+    fn cost(&self) -> f64 {
+        (self.listing.min(self.waiting.len()) + CALLS_FOR_NODES) as f64
+    }
+
+    /// How far moments are apart: what is left is spread over the time that a change takes.
+    fn apart(&self) -> Duration {
+        let longest = self.took.iter().max().copied().unwrap_or(LONGEST);
+        let even = longest.as_secs_f64() * self.cost() / self.left.max(f64::MIN_POSITIVE);
+        let doublings = (even / MOMENTS.as_secs_f64()).log2().round();
+        let doublings = doublings.clamp(0.0, f64::from(DOUBLINGS));
+        MOMENTS.mul_f64(doublings.exp2())
     }
 
     /// How much longer half of those changes take that have taken so long.
@@ -105,6 +135,9 @@ impl Engine {
     ) -> Result<SeenUser, Ending> {
         let _leave = self.leave(key, policy).ok_or(Ending::Superseded)?;
         let taken = self.taken();
+        if let Some(pace) = self.state().paces.get_mut(&polled.place) {
+            pace.ask(ports.users.listing_calls(), taken.monotonic);
+        }
         let user = ports.users.user(&polled.user_id).await;
         let user = user.map_err(|error| Ending::Failed(Step::Observe, error))?;
         if let Some(wait) = still_changing(&user, polled.step) {
@@ -148,7 +181,7 @@ impl Engine {
     }
 
     /// A user was changed just now.
-    pub(super) fn change_made(&self, key: &str, policy: &Policy, user_id: &str, rate: f64) {
+    pub(super) fn change_made(&self, key: &str, policy: &Policy, user_id: &str) {
         let now = self.clock.monotonic();
         let mut state = self.state();
         let step = state.entries.get(key).and_then(|entry| entry.sight.step);
@@ -159,9 +192,9 @@ impl Engine {
             since: now,
             from_the_beginning: true,
             looked_at: now,
-            rate,
         };
         state.start_polling(key, polled);
+        state.paces.entry(policy.place.clone()).or_default().left += CALLS_A_CHANGE;
     }
 
     /// The whole was looked at, and shows a user whose change has not arrived.
@@ -187,7 +220,6 @@ impl Engine {
             since: now,
             from_the_beginning: false,
             looked_at: now,
-            rate: f64::INFINITY,
         };
         state.start_polling(key, polled);
     }
@@ -206,15 +238,10 @@ impl Engine {
             .filter(|_| polled.from_the_beginning)
             .and_then(|pace| pace.rest(elapsed));
         let pause = rest.map_or(by_looks, |rest| rest.clamp(policy.retry.initial.min(LONGEST), LONGEST));
-        let apart = match pace.map_or(0, |pace| pace.waiting.len()) {
-            0..ALIGNED_FROM => return pause,
-            ALIGNED_FROM..OFTEN_FROM => MOMENTS,
-            OFTEN_FROM.. => FREQUENT_MOMENTS,
-        };
-        // Where AWS takes few changes a second, few arrive between two moments.
-        let worth_a_listing = Duration::from_secs_f64(ARRIVALS / polled.rate.max(1e-3));
-        let apart = apart.max(worth_a_listing.min(RAREST_MOMENTS));
-        aligned(now.saturating_add(pause), apart).saturating_sub(now)
+        match pace.filter(|pace| pace.waiting.len() >= ALIGNED_FROM) {
+            Some(pace) => aligned(now.saturating_add(pause), pace.apart()).saturating_sub(now),
+            None => pause,
+        }
     }
 }
 
@@ -246,6 +273,9 @@ impl State {
 fn drop_waiting(paces: &mut BTreeMap<String, Pace>, polled: Option<&Polled>, key: &str) {
     if let Some(pace) = polled.and_then(|polled| paces.get_mut(&polled.place)) {
         pace.waiting.remove(key);
+        if pace.waiting.is_empty() {
+            pace.left = 0.0;
+        }
     }
 }
 
@@ -274,11 +304,58 @@ mod tests {
 
     #[test]
     fn moments_are_the_same_for_all_and_never_before_what_was_meant() {
-        for ms in (0..60_000).step_by(7) {
-            let at = Duration::from_millis(ms);
-            let moment = aligned(at, MOMENTS);
-            assert!(moment >= at && moment < at + MOMENTS, "{moment:?} for {at:?}");
-            assert_eq!(moment.as_millis() % MOMENTS.as_millis(), 0);
+        for doublings in 0..=DOUBLINGS {
+            let apart = MOMENTS * 2_u32.pow(doublings);
+            for ms in (0..60_000).step_by(7) {
+                let at = Duration::from_millis(ms);
+                let moment = aligned(at, apart);
+                assert!(moment >= at && moment < at + apart, "{moment:?} for {at:?}");
+                assert_eq!(aligned(moment, MOMENTS), moment, "it is one of the frequent ones, too");
+            }
         }
+    }
+
+    /// So many wait whose changes were made just now, where a listing costs so many calls.
+    fn waiting(count: usize, listing: usize) -> Pace {
+        Pace {
+            waiting: (0..count).map(|n| n.to_string()).collect(),
+            listing,
+            left: CALLS_A_CHANGE * count as f64,
+            ..Pace::default()
+        }
+    }
+
+    #[test]
+    fn asking_costs_no_more_than_its_share_of_each_change() {
+        for (count, listing) in [(20, 10), (100, 1), (100, 10), (400, 10), (1_000, 10)] {
+            let mut pace = waiting(count, listing);
+            let (mut now, mut calls) = (seconds(0), 0.0);
+            while now < LONGEST {
+                pace.ask(listing, now);
+                calls += pace.cost();
+                now += pace.apart();
+            }
+            let most = CALLS_A_CHANGE * count as f64 + 3.0 * pace.cost();
+            assert!(calls <= most, "{calls} calls for {count} with a listing of {listing}");
+        }
+    }
+
+    #[test]
+    fn where_more_changes_are_made_or_a_listing_is_shorter_it_is_asked_more_often() {
+        assert_eq!(waiting(1_000, 10).apart(), MOMENTS);
+        assert_eq!(waiting(100, 1).apart(), MOMENTS);
+        assert!(waiting(100, 10).apart() > MOMENTS);
+        assert!(waiting(10, 10).apart() > waiting(100, 10).apart());
+        assert_eq!(Pace::default().apart(), MOMENTS * 2_u32.pow(DOUBLINGS));
+    }
+
+    #[test]
+    fn who_ask_at_the_same_moment_pay_once() {
+        let mut pace = waiting(100, 10);
+        let left = pace.left;
+        (0..50).for_each(|ms| pace.ask(10, Duration::from_millis(ms)));
+        assert!((left - pace.left - 13.0).abs() < 1e-9, "{}", pace.left);
+        pace.ask(10, seconds(4));
+        assert!((left - pace.left - 26.0).abs() < 1e-9, "{}", pace.left);
     }
 }

@@ -114,10 +114,6 @@ impl UsersWriter for GovernedWrites {
         self.modify_user.wait_for(1).await;
     }
 
-    fn rate(&self) -> f64 {
-        self.modify_user.rate()
-    }
-
     fn at_once(&self) -> usize {
         let seconds = match (self.modify_user.is_untried(), self.modify_user.is_throttled()) {
             (true, _) => SECONDS_OF_FIRST_WRITES,
@@ -167,6 +163,10 @@ impl UsersReader for GovernedUsers {
 
     async fn users(&self) -> AwsResult<Vec<User>> {
         self.reads.read(1, || self.inner.users()).await
+    }
+
+    fn listing_calls(&self) -> usize {
+        self.users.listing_calls()
     }
 
     async fn user_group(&self, id: &str) -> AwsResult<UserGroup> {

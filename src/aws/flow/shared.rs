@@ -119,6 +119,11 @@ impl<T: Clone + Send + 'static> Shared<T> {
         }
     }
 
+    /// What a reading of all costs, in calls: as many as the last one.
+    pub(super) fn listing_calls(&self) -> usize {
+        self.state().pages.unwrap_or(1)
+    }
+
     /// Serves all who wait, until nobody does. In a task of its own: who goes away takes nothing with
     /// him.
     async fn serve(self: Arc<Self>) {
