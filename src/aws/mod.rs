@@ -160,9 +160,12 @@ pub trait UsersReader: Send + Sync {
     /// All users of the place.
     async fn users(&self) -> AwsResult<Vec<User>>;
 
-    /// What reading all users costs, in calls, as far as is known.
-    fn listing_calls(&self) -> usize {
-        1
+    /// What reading users costs just now.
+    fn cost_of_users(&self) -> CostOfUsers {
+        CostOfUsers {
+            listing: Some(1),
+            a_second: f64::INFINITY,
+        }
     }
 
     /// A user group.
@@ -196,6 +199,16 @@ pub trait UsersReader: Send + Sync {
     async fn serverless_caches(&self) -> AwsResult<Vec<ServerlessCache>> {
         Err(AwsError::internal("serverless_caches", "this reader lists none"))
     }
+}
+
+/// What reading users of a place costs.
+#[derive(Clone, Copy, Debug)]
+pub struct CostOfUsers {
+    /// How many calls a listing of all takes, as far as is known; nothing while AWS would throttle it, so that
+    /// each is read singly.
+    pub listing: Option<usize>,
+    /// How many calls a second may be sent.
+    pub a_second: f64,
 }
 
 /// Changes ElastiCache. The request is dated `signed_at` and sent once.

@@ -237,7 +237,7 @@ impl Engine {
     }
 
     /// AWS refused a change because something is busy. If that is a group, its users go one by one for a
-    /// while; this one is the first.
+    /// while: the first is one whose change is on its way, or else this one.
     pub(super) fn note_busy(&self, key: &str, policy: &Policy, error: &AwsError) {
         let span = match speaks_of_a_group(error) {
             true => ONE_BY_ONE,
@@ -257,7 +257,11 @@ impl Engine {
         } else {
             named
         };
+        let busy: Vec<String> = busy.into_iter().cloned().collect();
         for id in busy {
+            let entries = state.entries.iter();
+            let mut others = entries.filter(|(other, entry)| *other != key && changes_in_group(entry, policy, &id));
+            let holder = others.next().map_or(key, |(other, _)| other).to_owned();
             let group = state
                 .turns
                 .groups
@@ -270,7 +274,7 @@ impl Engine {
                     OneByOne::default()
                 });
             group.until = group.until.max(until);
-            group.holder.get_or_insert_with(|| key.to_owned());
+            group.holder.get_or_insert(holder);
         }
     }
 }
@@ -278,6 +282,12 @@ impl Engine {
 /// Whether a refusal is a matter of the user's group rather than of the user alone.
 fn speaks_of_a_group(error: &AwsError) -> bool {
     error.code.starts_with("InvalidUserGroupState") || error.message.to_ascii_lowercase().contains("group")
+}
+
+/// Whether a change of this secret's user, who is in that group, is on its way.
+fn changes_in_group(entry: &Entry, policy: &Policy, group: &str) -> bool {
+    let is_member = entry.user.as_ref().is_some_and(|(_, groups)| groups.contains(group));
+    is_member && entry.place == policy.place && entry.polled.is_some()
 }
 
 /// Whether the change that is waited for is followed by another at once: a retirement without overlap.

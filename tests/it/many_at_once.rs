@@ -30,6 +30,9 @@ fn quotas(modify_user: u32, secret_writes: u32) -> Settings {
             enabled: true,
             modify_user: Some(modify_user),
             secret_writes,
+            describes: std::env::var("REKEYD_DESCRIBES").ok().map(|s| s.parse::<u32>().unwrap() * modify_user),
+            describe_secret: 50 * modify_user,
+            get_secret_value: 50 * modify_user,
             ..Quotas::default()
         },
         ..lifelike()
@@ -118,7 +121,8 @@ fn throttled_to_a_tenth_all_are_rotated_for_few_more_calls() {
             (per_rotation(&calls, COUNT), took.as_secs(), calls)
         })
     });
-    let [(free, quick, _), (throttled, slow, calls)] = measured;
+    let [(free, quick, free_calls), (throttled, slow, calls)] = measured;
+    report(&format!("{free_calls:?}\n{calls:?}"));
     report(&format!(
         "{COUNT} at once, throttled to a tenth: {throttled:.2} calls each instead of {free:.2}, {slow} s instead of {quick} s"
     ));
@@ -161,6 +165,7 @@ fn the_users_of_a_group_that_aws_calls_busy_go_one_by_one_and_others_do_not_wait
             let refused = log
                 .iter()
                 .filter(|call| call.operation == "ModifyUser" && call.outcome != "ok");
+            for call in &log { if call.operation == "ModifyUser" { println!("{} {} {:?}", call.time, call.outcome, call.resource); } }
             let refused = refused.count();
             report(&format!(
                 "a busy group of {}, {collisions:?}: {refused} changes refused, {} s; a user of another group: {} s",

@@ -87,7 +87,7 @@ fn user1(replica: &Replica) -> SecretStatus {
 fn a_fleet_that_is_due_at_one_moment_is_spread_over_the_window_as_computed_over_a_restart() {
     // A thousand are spread by the dates alone in the tests of `schedule::window`; the auditor's time grows with
     // the square of their number.
-    const COUNT: usize = 350;
+    let COUNT: usize = std::env::var("REKEYD_SIZES").map_or(350, |s| s.parse().unwrap());
     simulate(1, lifelike(), async |sim| {
         let sim = sim.ticking(Duration::from_secs(1));
         let users = sim.fleet(COUNT).await;

@@ -61,6 +61,10 @@ impl Source<Thing> for Things {
         })
     }
 
+    fn bears(&self, _: Option<usize>) -> bool {
+        self.bears
+    }
+
     fn all(&self, _: usize) -> Reading<Vec<Thing>> {
         self.alls.fetch_add(1, Ordering::SeqCst);
         let (count, failing) = (self.count, self.failing.clone());
