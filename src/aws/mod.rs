@@ -217,6 +217,11 @@ pub trait UsersWriter: Send + Sync {
     /// Waits until one change may be made, as [`SecretsWriter::ready`] does.
     async fn ready(&self) {}
 
+    /// How many changes a second may be made at the moment.
+    fn rate(&self) -> f64 {
+        f64::INFINITY
+    }
+
     /// How many changes to prepare at the same time, so that each is made while what it rests on is fresh.
     fn at_once(&self) -> usize {
         usize::MAX

@@ -30,16 +30,19 @@ const ALIGNED_FROM: usize = 8;
 
 /// What asking may cost for each change that was made: so many calls. Where a reading of all users is
 /// dear and few changes are made, it is asked rarely; where many are made, often.
-const CALLS_A_CHANGE: f64 = 0.7;
+const CALLS_A_CHANGE: f64 = 0.9;
 
 /// The nodes of those whose change has arrived are read after each moment: groups, replication groups and
 /// clusters.
 const CALLS_FOR_NODES: usize = 3;
 
+/// How many changes should arrive between two moments, where AWS takes few a second.
+const ARRIVALS: f64 = 40.0;
+
 /// How far the moments are apart at least, and how often that is doubled at most. So rarer moments are
 /// among the more frequent ones, and whoever asks at either shares a read.
 const MOMENTS: Duration = Duration::from_secs(4);
-const DOUBLINGS: u32 = 2;
+const DOUBLINGS: u32 = 3;
 
 /// The part of what may be read that goes to those who ask, where each is read singly.
 const SINGLE_READS: f64 = 0.5;
@@ -84,6 +87,8 @@ pub(super) struct Pace {
     waiting: BTreeSet<String>,
     /// What reading users cost when somebody last asked.
     cost: Option<CostOfUsers>,
+    /// How many changes a second AWS took when the last one was made, as far as was known.
+    rate: Option<f64>,
     /// How many calls asking may cost still.
     left: f64,
     /// When somebody last asked, and last saw a change arrive, whom no other read serves.
@@ -131,7 +136,8 @@ impl Pace {
         let longest = self.took.iter().max().copied().unwrap_or(LONGEST);
         let calls = (self.users() + CALLS_FOR_NODES) as f64;
         let even = longest.as_secs_f64() * calls / self.left.max(f64::MIN_POSITIVE);
-        let doublings = (even / MOMENTS.as_secs_f64()).log2().round();
+        let rare = self.rate.map_or(0.0, |rate| ARRIVALS / rate.max(MIN_RATE));
+        let doublings = (even.max(rare) / MOMENTS.as_secs_f64()).log2().round();
         let doublings = doublings.clamp(0.0, f64::from(DOUBLINGS));
         MOMENTS.mul_f64(doublings.exp2())
     }
@@ -208,7 +214,7 @@ impl Engine {
     }
 
     /// A user was changed just now.
-    pub(super) fn change_made(&self, key: &str, policy: &Policy, user_id: &str) {
+    pub(super) fn change_made(&self, key: &str, policy: &Policy, user_id: &str, rate: f64) {
         let now = self.clock.monotonic();
         let mut state = self.state();
         let step = state.entries.get(key).and_then(|entry| entry.sight.step);
@@ -221,7 +227,9 @@ impl Engine {
             looked_at: now,
         };
         state.start_polling(key, polled);
-        state.paces.entry(policy.place.clone()).or_default().left += CALLS_A_CHANGE;
+        let pace = state.paces.entry(policy.place.clone()).or_default();
+        pace.left += CALLS_A_CHANGE;
+        pace.rate = Some(rate);
     }
 
     /// The whole was looked at, and shows a user whose change has not arrived.
@@ -394,6 +402,11 @@ mod tests {
         assert_eq!(waiting(100, 1).apart(), MOMENTS);
         assert!(waiting(100, 10).apart() > MOMENTS);
         assert!(waiting(10, 10).apart() >= waiting(100, 10).apart());
+        let throttled = Pace {
+            rate: Some(1.0),
+            ..waiting(1_000, 10)
+        };
+        assert!(throttled.apart() > MOMENTS * 4);
         assert_eq!(Pace::default().apart(), MOMENTS * 2_u32.pow(DOUBLINGS));
     }
 

@@ -353,7 +353,7 @@ impl Engine {
             self.note_refusal(stage.key, &written).await?;
             match written {
                 Ok(()) => {
-                    self.change_made(stage.key, stage.policy, user_id);
+                    self.change_made(stage.key, stage.policy, user_id, writer.rate());
                     return Ok(());
                 }
                 Err(error) if error.class == ErrorClass::Throttled => {}

@@ -119,6 +119,10 @@ impl UsersWriter for GovernedWrites {
         self.modify_user.wait_for(1).await;
     }
 
+    fn rate(&self) -> f64 {
+        self.modify_user.rate()
+    }
+
     fn at_once(&self) -> usize {
         let seconds = match (self.modify_user.is_untried(), self.modify_user.is_throttled()) {
             (true, _) => SECONDS_OF_FIRST_WRITES,
