@@ -163,6 +163,14 @@ pub trait UsersReader: Send + Sync {
     /// All users of the place.
     async fn users(&self) -> AwsResult<Vec<User>>;
 
+    /// What reading users costs just now.
+    fn cost_of_users(&self) -> CostOfUsers {
+        CostOfUsers {
+            listing: Some(1),
+            a_second: f64::INFINITY,
+        }
+    }
+
     /// A user group.
     async fn user_group(&self, id: &str) -> AwsResult<UserGroup>;
 
@@ -194,6 +202,16 @@ pub trait UsersReader: Send + Sync {
     async fn serverless_caches(&self) -> AwsResult<Vec<ServerlessCache>> {
         Err(AwsError::internal("serverless_caches", "this reader lists none"))
     }
+}
+
+/// What reading users of a place costs.
+#[derive(Clone, Copy, Debug)]
+pub struct CostOfUsers {
+    /// How many calls a listing of all takes, as far as is known; nothing while AWS would throttle it, so that
+    /// each is read singly.
+    pub listing: Option<usize>,
+    /// How many calls a second may be sent.
+    pub a_second: f64,
 }
 
 /// Changes ElastiCache. The request is dated `signed_at` and sent once.

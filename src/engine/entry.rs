@@ -124,6 +124,17 @@ impl Entry {
         known.map(|(name, _)| name.clone()).collect()
     }
 
+    /// Whether it counts towards `max_in_flight`. One that waits for AWS to answer does not: a place that is down
+    /// would keep the others from their room.
+    pub(super) fn takes_room(&self) -> bool {
+        let attention = self.record.attention.as_ref().map(|attention| attention.reason);
+        let unanswered = matches!(
+            attention,
+            Some(AttentionReason::AwsUnavailable | AttentionReason::Throttled)
+        );
+        self.in_flight() && !unanswered
+    }
+
     /// Whether a rotation or a retirement is under way.
     pub(super) fn in_flight(&self) -> bool {
         self.record.in_flight()

@@ -44,14 +44,14 @@ impl Engine {
         {
             let mut state = self.state();
             if let Some(entry) = state.entries.get_mut(key) {
-                let was_in_flight = entry.in_flight();
+                let took_room = entry.takes_room();
                 // It may have come to another policy meanwhile.
                 entry.record = Arc::new(after.under(&entry.policy));
-                let in_flight = entry.in_flight();
+                let takes_room = entry.takes_room();
                 if matches!(event, Event::Promoted { .. }) {
                     entry.dues.tried = false;
                 }
-                state.count_in_flight(key, was_in_flight, in_flight);
+                state.count_in_flight(key, took_room, takes_room);
                 self.member_changed(&mut state, key);
             }
         }

@@ -160,7 +160,7 @@ impl Engine {
         state.stop_polling(key);
         let Some(entry) = state.entries.remove(key) else { return };
         state.first_look_over(key);
-        state.count_in_flight(key, entry.in_flight(), false);
+        state.count_in_flight(key, entry.takes_room(), false);
         state.leaves(key, &entry.policy);
         let (secret, policy) = (&entry.secret.name, &entry.policy);
         if entry.in_flight() {
@@ -276,7 +276,7 @@ impl Engine {
         let key = entry.secret.arn.clone();
         state.records.remove(&key);
         *state.unread.entry(entry.place.clone()).or_default() += usize::from(entry.awaited);
-        state.in_flight += usize::from(entry.in_flight());
+        state.in_flight += usize::from(entry.takes_room());
         tracing::debug!(secret = entry.secret.name, policy = entry.policy, "secret found");
         if !entry.is_only_remembered() {
             state.queue.assign(&key, &entry.place);

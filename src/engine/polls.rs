@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::aws::PlacePorts;
+use crate::aws::{CostOfUsers, PlacePorts};
 use crate::policy::Policy;
 use crate::rotation::observation::{Observation, Taken, User, UserSight};
 use crate::rotation::plan::still_changing;
@@ -25,21 +25,37 @@ const LEARNT_FROM: usize = 64;
 /// Fewer say nothing.
 const FEWEST: usize = 5;
 
-/// Where more than so many wait, they ask at the same moments.
+/// Where at least so many wait, they ask at the same moments.
 const ALIGNED_FROM: usize = 8;
 
-/// How far these moments are apart. A listing of a thousand users costs ten calls, however few wait.
-const MOMENTS: Duration = Duration::from_secs(10);
+/// What asking may cost for each change that was made: so many calls. Where a reading of all users is
+/// dear and few changes are made, it is asked rarely; where many are made, often.
+const CALLS_A_CHANGE: f64 = 0.9;
 
-/// Where at least so many wait, that costs each of them little.
-const OFTEN_FROM: usize = 200;
+/// The nodes of those whose change has arrived are read after each moment: groups, replication groups and
+/// clusters.
+const CALLS_FOR_NODES: usize = 3;
 
-/// How far the moments are apart there.
-const FREQUENT_MOMENTS: Duration = Duration::from_secs(5);
-
-/// How many changes should arrive between two moments, and how far these may be apart for that.
+/// How many changes should arrive between two moments, where AWS takes few a second.
 const ARRIVALS: f64 = 40.0;
-const RAREST_MOMENTS: Duration = Duration::from_secs(40);
+
+/// How far the moments are apart at least, and how often that is doubled at most. So rarer moments are
+/// among the more frequent ones, and whoever asks at either shares a read.
+const MOMENTS: Duration = Duration::from_secs(4);
+const DOUBLINGS: u32 = 3;
+
+/// The part of what may be read that goes to those who ask, where each is read singly.
+const SINGLE_READS: f64 = 0.5;
+
+/// No rate is taken for lower than so many calls a second.
+const MIN_RATE: f64 = 0.1;
+
+/// Who ask within so long share a read.
+const TOGETHER: Duration = Duration::from_secs(1);
+
+/// Where fewer than so many wait, they ask at each moment at which they may be done: the last of them
+/// decide when all are, and share a read with others. Where more wait, what AWS takes decides.
+const FEW: usize = 200;
 
 /// The longest pause between two looks while a change is waited for.
 const LONGEST: Duration = Duration::from_secs(60);
@@ -56,8 +72,6 @@ pub(super) struct Polled {
     from_the_beginning: bool,
     /// When the whole was last looked at.
     looked_at: Duration,
-    /// How many changes a second AWS took then, as far as was known.
-    rate: f64,
 }
 
 /// A user whose change has arrived, and when it was asked for.
@@ -71,6 +85,15 @@ pub(super) struct SeenUser {
 pub(super) struct Pace {
     took: VecDeque<Duration>,
     waiting: BTreeSet<String>,
+    /// What reading users cost when somebody last asked.
+    cost: Option<CostOfUsers>,
+    /// How many changes a second AWS took when the last one was made, as far as was known.
+    rate: Option<f64>,
+    /// How many calls asking may cost still.
+    left: f64,
+    /// When somebody last asked, and last saw a change arrive, whom no other read serves.
+    asked_at: Option<Duration>,
+    arrived_at: Option<Duration>,
 }
 
 impl Pace {
@@ -81,13 +104,52 @@ impl Pace {
         self.took.push_back(took);
     }
 
-    /// How much longer half of those changes take that have taken so long.
+    /// Somebody asks, where reading users costs that.
+    fn ask(&mut self, cost: CostOfUsers, now: Duration) {
+        self.cost = Some(cost);
+        if is_first(&mut self.asked_at, now) {
+            self.left = (self.left - self.users() as f64).max(0.0);
+        }
+    }
+
+    /// Somebody has seen a change arrive, and looks at the nodes.
+    fn arrive(&mut self, now: Duration) {
+        if is_first(&mut self.arrived_at, now) {
+            self.left = (self.left - CALLS_FOR_NODES as f64).max(0.0);
+        }
+    }
+
+    /// What it costs to ask for all who wait.
+    fn users(&self) -> usize {
+        let listing = self.cost.map_or(Some(1), |cost| cost.listing);
+        listing.map_or(self.waiting.len(), |listing| listing.min(self.waiting.len()))
+    }
+
+    /// How many users a second may be read where each is read singly.
+    fn read_singly(&self) -> Option<f64> {
+        let cost = self.cost.filter(|cost| cost.listing.is_none())?;
+        Some(cost.a_second.max(MIN_RATE))
+    }
+
+    /// How far moments are apart: what is left is spread over the time that a change takes.
+    fn apart(&self) -> Duration {
+        let longest = self.took.iter().max().copied().unwrap_or(LONGEST);
+        let calls = (self.users() + CALLS_FOR_NODES) as f64;
+        let even = longest.as_secs_f64() * calls / self.left.max(f64::MIN_POSITIVE);
+        let rare = self.rate.map_or(0.0, |rate| ARRIVALS / rate.max(MIN_RATE));
+        let doublings = (even.max(rare) / MOMENTS.as_secs_f64()).log2().round();
+        let doublings = doublings.clamp(0.0, f64::from(DOUBLINGS));
+        MOMENTS.mul_f64(doublings.exp2())
+    }
+
+    /// How much longer half of those changes take that have taken so long; where few wait, the first one.
     fn rest(&self, elapsed: Duration) -> Option<Duration> {
         let mut longer: Vec<Duration> = self.took.iter().copied().filter(|took| *took > elapsed).collect();
         longer.sort_unstable();
         let known = self.took.len() >= FEWEST;
+        let first = (ALIGNED_FROM..FEW).contains(&self.waiting.len());
         longer
-            .get(longer.len() / 2)
+            .get(if first { 0 } else { longer.len() / 2 })
             .filter(|_| known)
             .map(|took| *took - elapsed)
     }
@@ -105,6 +167,9 @@ impl Engine {
     ) -> Result<SeenUser, Ending> {
         let _leave = self.leave(key, policy).ok_or(Ending::Superseded)?;
         let taken = self.taken();
+        if let Some(pace) = self.state().paces.get_mut(&polled.place) {
+            pace.ask(ports.users.cost_of_users(), taken.monotonic);
+        }
         let user = ports.users.user(&polled.user_id).await;
         let user = user.map_err(|error| Ending::Failed(Step::Observe, error))?;
         if let Some(wait) = still_changing(&user, polled.step) {
@@ -115,6 +180,7 @@ impl Engine {
         if polled.from_the_beginning {
             let pace = state.paces.entry(polled.place.clone()).or_default();
             pace.learn(now.saturating_sub(polled.since));
+            pace.arrive(now);
         }
         state.stop_polling(key);
         Ok(SeenUser { taken, user })
@@ -159,9 +225,11 @@ impl Engine {
             since: now,
             from_the_beginning: true,
             looked_at: now,
-            rate,
         };
         state.start_polling(key, polled);
+        let pace = state.paces.entry(policy.place.clone()).or_default();
+        pace.left += CALLS_A_CHANGE;
+        pace.rate = Some(rate);
     }
 
     /// The whole was looked at, and shows a user whose change has not arrived.
@@ -187,7 +255,6 @@ impl Engine {
             since: now,
             from_the_beginning: false,
             looked_at: now,
-            rate: f64::INFINITY,
         };
         state.start_polling(key, polled);
     }
@@ -206,16 +273,23 @@ impl Engine {
             .filter(|_| polled.from_the_beginning)
             .and_then(|pace| pace.rest(elapsed));
         let pause = rest.map_or(by_looks, |rest| rest.clamp(policy.retry.initial.min(LONGEST), LONGEST));
-        let apart = match pace.map_or(0, |pace| pace.waiting.len()) {
-            0..ALIGNED_FROM => return pause,
-            ALIGNED_FROM..OFTEN_FROM => MOMENTS,
-            OFTEN_FROM.. => FREQUENT_MOMENTS,
-        };
-        // Where AWS takes few changes a second, few arrive between two moments.
-        let worth_a_listing = Duration::from_secs_f64(ARRIVALS / polled.rate.max(1e-3));
-        let apart = apart.max(worth_a_listing.min(RAREST_MOMENTS));
-        aligned(now.saturating_add(pause), apart).saturating_sub(now)
+        match pace.filter(|pace| pace.waiting.len() >= ALIGNED_FROM) {
+            Some(pace) => match pace.read_singly() {
+                Some(rate) => pause.max(Duration::from_secs_f64(pace.waiting.len() as f64 / (rate * SINGLE_READS))),
+                None => aligned(now.saturating_add(pause), pace.apart()).saturating_sub(now),
+            },
+            None => pause,
+        }
     }
+}
+
+/// Whether nobody was there within the time in which a read is shared.
+fn is_first(last: &mut Option<Duration>, now: Duration) -> bool {
+    let first = last.is_none_or(|last| now.saturating_sub(last) >= TOGETHER);
+    if first {
+        *last = Some(now);
+    }
+    first
 }
 
 /// The next moment at which all ask.
@@ -246,6 +320,9 @@ impl State {
 fn drop_waiting(paces: &mut BTreeMap<String, Pace>, polled: Option<&Polled>, key: &str) {
     if let Some(pace) = polled.and_then(|polled| paces.get_mut(&polled.place)) {
         pace.waiting.remove(key);
+        if pace.waiting.is_empty() {
+            pace.left = 0.0;
+        }
     }
 }
 
@@ -274,11 +351,75 @@ mod tests {
 
     #[test]
     fn moments_are_the_same_for_all_and_never_before_what_was_meant() {
-        for ms in (0..60_000).step_by(7) {
-            let at = Duration::from_millis(ms);
-            let moment = aligned(at, MOMENTS);
-            assert!(moment >= at && moment < at + MOMENTS, "{moment:?} for {at:?}");
-            assert_eq!(moment.as_millis() % MOMENTS.as_millis(), 0);
+        for doublings in 0..=DOUBLINGS {
+            let apart = MOMENTS * 2_u32.pow(doublings);
+            for ms in (0..60_000).step_by(7) {
+                let at = Duration::from_millis(ms);
+                let moment = aligned(at, apart);
+                assert!(moment >= at && moment < at + apart, "{moment:?} for {at:?}");
+                assert_eq!(aligned(moment, MOMENTS), moment, "it is one of the frequent ones, too");
+            }
         }
+    }
+
+    fn cost(listing: usize) -> CostOfUsers {
+        CostOfUsers {
+            listing: Some(listing),
+            a_second: 20.0,
+        }
+    }
+
+    /// So many wait whose changes were made just now, where a listing costs so many calls.
+    fn waiting(count: usize, listing: usize) -> Pace {
+        Pace {
+            waiting: (0..count).map(|n| n.to_string()).collect(),
+            cost: Some(cost(listing)),
+            left: CALLS_A_CHANGE * count as f64,
+            ..Pace::default()
+        }
+    }
+
+    #[test]
+    fn asking_costs_no_more_than_its_share_of_each_change() {
+        for (count, listing) in [(20, 10), (100, 1), (100, 10), (400, 10), (1_000, 10)] {
+            let mut pace = waiting(count, listing);
+            let (mut now, mut calls, mut most) = (seconds(0), 0.0, 0.0);
+            while now < LONGEST {
+                pace.ask(cost(listing), now);
+                pace.arrive(now);
+                let each = (pace.users() + CALLS_FOR_NODES) as f64;
+                calls += each;
+                most = CALLS_A_CHANGE * count as f64 + 4.0 * each;
+                now += pace.apart();
+            }
+            assert!(calls <= most, "{calls} calls for {count} with a listing of {listing}");
+        }
+    }
+
+    #[test]
+    fn where_more_changes_are_made_or_a_listing_is_shorter_it_is_asked_more_often() {
+        assert_eq!(waiting(1_000, 10).apart(), MOMENTS);
+        assert_eq!(waiting(100, 1).apart(), MOMENTS);
+        assert!(waiting(100, 10).apart() > MOMENTS);
+        assert!(waiting(10, 10).apart() >= waiting(100, 10).apart());
+        let throttled = Pace {
+            rate: Some(1.0),
+            ..waiting(1_000, 10)
+        };
+        assert!(throttled.apart() > MOMENTS * 4);
+        assert_eq!(Pace::default().apart(), MOMENTS * 2_u32.pow(DOUBLINGS));
+    }
+
+    #[test]
+    fn who_ask_at_the_same_moment_pay_once() {
+        let mut pace = waiting(100, 10);
+        let left = pace.left;
+        for ms in 0..50 {
+            pace.ask(cost(10), Duration::from_millis(ms));
+            pace.arrive(Duration::from_millis(500 + ms));
+        }
+        assert!((left - pace.left - 13.0).abs() < 1e-9, "{}", pace.left);
+        pace.ask(cost(10), seconds(4));
+        assert!((left - pace.left - 23.0).abs() < 1e-9, "{}", pace.left);
     }
 }

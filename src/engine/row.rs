@@ -33,6 +33,11 @@ impl Row {
         self.since.contains_key(key)
     }
 
+    /// Since when a secret that stands there is due.
+    pub(super) fn since(&self, key: &str) -> Option<Timestamp> {
+        self.since.get(key).copied()
+    }
+
     /// The secrets in their order.
     pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
         self.in_order.iter().map(|(_, key)| key.as_str())

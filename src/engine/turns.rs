@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::aws::{AwsError, PlacePorts};
-use crate::clock::{Timestamp, after};
+use crate::clock::{Timestamp, after, between};
 use crate::policy::{Overlap, Policy};
 use crate::rotation::observation::UserSight;
 
@@ -23,6 +23,10 @@ const PERHAPS_ONE_BY_ONE: Duration = Duration::from_secs(300);
 
 /// How long to wait for a turn before asking for it again, in case that nobody hands it on.
 const ASK_AGAIN: Duration = Duration::from_secs(30);
+
+/// How long what is under way waits for what begins. Until then both go in the order in which they could: what
+/// begins late ends late, and while its change is on its way what was under way goes.
+const OVERTAKEN_FOR: Duration = Duration::from_secs(300);
 
 /// The next ones are let go when so many of those before them are left: one in this many. They look at the
 /// world together, so that they share their reads, while the last of those before them change theirs.
@@ -68,7 +72,8 @@ impl Turns {
             if let Some(group) = self.groups.get_mut(group)
                 && group.holder.as_deref().is_some_and(|holder| holder != asks.key)
             {
-                group.row.put(asks.key, asks.since);
+                let first = asks.under_way.then_some(Timestamp::MIN_UTC);
+                group.row.put(asks.key, first.or(asks.since));
                 return false;
             }
         }
@@ -89,6 +94,16 @@ impl Turns {
             }
         }
         true
+    }
+
+    /// Since when a secret that is under way waits for its turn: before anything else if that is too long.
+    fn waits_since(&self, key: &str, place: &str, now: Timestamp) -> Timestamp {
+        let since = self.places.get(place).and_then(|writers| writers.row.since(key));
+        let since = since.unwrap_or(now);
+        match between(since, now) < OVERTAKEN_FOR {
+            true => since,
+            false => Timestamp::MIN_UTC,
+        }
     }
 
     /// A drive is over. Gives those whose turn it is now.
@@ -145,7 +160,10 @@ struct Asks<'a> {
     key: &'a str,
     place: &'a str,
     groups: &'a BTreeSet<String>,
+    /// Since when it could go, or is due.
     since: Option<Timestamp>,
+    /// Whether its rotation or retirement is under way.
+    under_way: bool,
     at_once: usize,
 }
 
@@ -199,15 +217,16 @@ impl Engine {
             return false;
         };
         let none = BTreeSet::new();
+        let under_way = entry.in_flight();
         let asks = Asks {
             key,
             place: &policy.place,
             groups: entry.user.as_ref().map_or(&none, |(_, groups)| groups),
-            // What is under way goes before what begins.
-            since: match entry.in_flight() {
-                true => Some(Timestamp::MIN_UTC),
-                false => entry.dues.due_at,
+            since: match under_way {
+                true => Some(state.turns.waits_since(key, &policy.place, self.clock.now())),
+                false => expected_request(entry).into_iter().chain(entry.dues.due_at).min(),
             },
+            under_way,
             at_once: at_once.max(1),
         };
         state.turns.take(&asks, now)
@@ -219,8 +238,8 @@ impl Engine {
     }
 
     /// AWS refused a change because something is busy. If that is a group, its users go one by one for a
-    /// while; this one is the first. If it is the user, which somebody else changes, the group's others are not
-    /// held up.
+    /// while: the first is one whose change is on its way, or else this one. If it is the user, which somebody else
+    /// changes, the group's others are not held up.
     pub(super) async fn note_busy(
         &self,
         key: &str,
@@ -247,7 +266,11 @@ impl Engine {
         } else {
             named
         };
+        let busy: Vec<String> = busy.into_iter().cloned().collect();
         for id in busy {
+            let entries = state.entries.iter();
+            let mut others = entries.filter(|(other, entry)| *other != key && changes_in_group(entry, policy, &id));
+            let holder = others.next().map_or(key, |(other, _)| other).to_owned();
             let group = state
                 .turns
                 .groups
@@ -260,7 +283,7 @@ impl Engine {
                     OneByOne::default()
                 });
             group.until = group.until.max(until);
-            group.holder.get_or_insert_with(|| key.to_owned());
+            group.holder.get_or_insert(holder);
         }
     }
 }
@@ -275,6 +298,12 @@ fn speaks_of_a_group(error: &AwsError) -> bool {
 async fn looks_the_same(ports: &PlacePorts, seen: &UserSight) -> bool {
     let UserSight::Seen(before) = seen else { return false };
     matches!(ports.users.user(&before.id).await, Ok(now) if now == *before)
+}
+
+/// Whether a change of this secret's user, who is in that group, is on its way.
+fn changes_in_group(entry: &Entry, policy: &Policy, group: &str) -> bool {
+    let is_member = entry.user.as_ref().is_some_and(|(_, groups)| groups.contains(group));
+    is_member && entry.place == policy.place && entry.polled.is_some()
 }
 
 /// Whether the change that is waited for is followed by another at once: a retirement without overlap.
@@ -296,9 +325,17 @@ fn is_about_to_change(entry: &Entry, policy: &Policy, now: Timestamp) -> bool {
                 let done = retired.is_some_and(|retired| retired.all.contains(&promotion.previous));
                 matches!(policy.overlap, Overlap::For(span) if !done && after(promotion.at, span) <= now)
             });
-            entry.sight.held.is_none() && record.halt.is_none() && (due || retires)
+            let asked = expected_request(entry).is_some();
+            entry.sight.held.is_none() && record.halt.is_none() && (due || asked || retires)
         }
     }
+}
+
+/// When an operator asked to replace the version that was current when it was last looked at.
+fn expected_request(entry: &Entry) -> Option<Timestamp> {
+    let request = entry.record.request.as_ref()?;
+    let current = entry.sight.facts.current_version.as_ref()?;
+    (request.over.as_ref() == Some(current)).then_some(request.at)
 }
 
 impl State {

@@ -46,6 +46,7 @@ mod leak_response;
 mod lifecycle;
 mod lost_replies;
 mod lying_records;
+mod makespan;
 mod mangled_replies;
 mod many_at_once;
 mod metrics;

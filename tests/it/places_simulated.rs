@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use rekeyd::engine::control::Control;
 use rekeyd::rotation::event::Event;
 use rekeyd::rotation::reason::AttentionReason;
-use rekeyd::rotation::status::SecretStatus;
+use rekeyd::rotation::status::{Phase, SecretStatus};
 use rekeyd_sandbox::{Range, Settings};
 
 use crate::support::report::report;
@@ -65,8 +65,8 @@ fn name(region: &str) -> String {
     region.replace('-', "_")
 }
 
-async fn start(sim: &Simulation, fleets: &BTreeMap<&str, Vec<String>>) -> Replica {
-    let mut machine = sim.machine("rekeyd");
+async fn start(sim: &Simulation, fleets: &BTreeMap<&str, Vec<String>>, daemon: &str) -> Replica {
+    let mut machine = sim.machine("rekeyd").daemon(daemon);
     for (region, users) in fleets {
         let users: Vec<&str> = users.iter().map(String::as_str).collect();
         let name = name(region);
@@ -78,6 +78,11 @@ async fn start(sim: &Simulation, fleets: &BTreeMap<&str, Vec<String>>) -> Replic
         machine = machine.place(&name, region).policy(policy);
     }
     machine.start().await
+}
+
+/// Whether a rotation of its is under way.
+fn rotates(status: &SecretStatus) -> bool {
+    status.phase == Phase::Rotating
 }
 
 fn rotations(sim: &Simulation) -> Rotations {
@@ -112,7 +117,7 @@ fn month(dead: usize, others: usize, cut_off: CutOff) -> Rotations {
         if let CutOff::Starting(outage) = cut_off {
             sim.world.cut_off(DEAD, Some(outage));
         }
-        let replica = start(&sim, &fleets).await;
+        let replica = start(&sim, &fleets, "").await;
         sim.run_for(5 * MINUTE).await;
         if let CutOff::Running(outage) = cut_off {
             sim.world.cut_off(DEAD, Some(outage));
@@ -204,5 +209,46 @@ fn a_place_that_is_down_in_another_way_delays_no_rotation_of_nine_others() {
         ),
     ] {
         the_same(&usual, &month(4, 1, cut_off), what);
+    }
+}
+
+#[test]
+fn rotations_of_a_place_that_is_down_take_no_room_from_those_of_nine_others() {
+    for outage in [Outage::BlackHole, Outage::Refusing, Outage::Throttling] {
+        simulate(3, settings(), async |sim| {
+            // Those of the place that will be down are due first, and take all the room that there is.
+            let mut fleets = BTreeMap::from([(DEAD, sim.in_region(DEAD).fleet(6).await)]);
+            sim.run_for(2 * MINUTE).await;
+            for region in OTHERS {
+                fleets.insert(region, sim.in_region(region).fleet(2).await);
+            }
+            sim.run_for(Duration::from_secs(30 * 86_400) - 12 * MINUTE).await;
+            let replica = start(&sim, &fleets, "max_in_flight = 6").await;
+            let of_dead = |status: &SecretStatus| status.place == name(DEAD);
+            let stuck = || {
+                let all = replica.engine.secrets();
+                let stuck = all.iter().filter(|status| of_dead(status) && rotates(status)).count();
+                (stuck == 6).then_some(())
+            };
+            sim.until("they are under way", HOUR, stuck, || "not all".to_owned()).await;
+            sim.world.cut_off(DEAD, Some(outage));
+            let began = sim.world.time.elapsed();
+            let others = || {
+                let all = replica.engine.secrets().into_iter();
+                all.filter(|status| !of_dead(status) && !idle_and_retired(status)).collect::<Vec<_>>()
+            };
+            let probe = || others().is_empty().then_some(());
+            sim.until("all others are rotated", HOUR, probe, || format!("{:#?}", others()))
+                .await;
+            report(&format!(
+                "six rotations of a place that is {outage:?} had all of max_in_flight: 18 of nine others were rotated and \
+                 retired {} min later",
+                (sim.world.time.elapsed() - began).as_secs() / 60
+            ));
+            sim.world.cut_off(DEAD, None);
+            let probe = || replica.engine.secrets().iter().all(idle_and_retired).then_some(());
+            sim.until("all have caught up", PATIENCE, probe, || "not all".to_owned())
+                .await;
+        });
     }
 }

@@ -6,7 +6,10 @@ use std::time::Duration;
 const RECOVERY: Duration = Duration::from_secs(600);
 
 /// Up to this part of the rate at which AWS throttled last, a halved rate grows back soon.
-const KNOWN_TO_GO: f64 = 0.75;
+const KNOWN_TO_GO: f64 = 0.85;
+
+/// For so long it stays there: each call that AWS throttles to show its limit was sent in vain.
+const CONTENT: Duration = Duration::from_secs(60);
 
 /// From nothing to there in so long.
 const SOON: Duration = Duration::from_secs(4);
@@ -21,8 +24,8 @@ const FLOOR: f64 = 1.0 / 64.0;
 /// The longest pause that AWS may ask for, so that an absurd one is no halt that nobody declared.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// A token bucket. Its rate halves when AWS throttles, soon grows back to most of what it was, and then
-/// steadily.
+/// A token bucket. Its rate halves when AWS throttles, soon grows back to most of what it was, stays
+/// there for a while, and then grows steadily.
 #[derive(Debug)]
 pub(super) struct Bucket {
     /// The whole budget, in calls a second.
@@ -105,7 +108,9 @@ impl Bucket {
         self.tokens = (self.tokens + passed * self.rate).min(self.holds());
         let goes = self.too_fast * KNOWN_TO_GO;
         let soon = (self.rate + self.too_fast * passed / SOON.as_secs_f64()).min(goes);
-        let steadily = self.rate + self.budget * passed / RECOVERY.as_secs_f64();
+        let content_until = self.halved_at.map_or(Duration::ZERO, |halved| halved.saturating_add(CONTENT));
+        let seeking = passed.min(now.saturating_sub(content_until).as_secs_f64());
+        let steadily = self.rate + self.budget * seeking / RECOVERY.as_secs_f64();
         self.rate = soon.max(steadily).min(self.budget);
     }
 }

@@ -106,6 +106,15 @@ impl Budget {
         self.bucket().is_throttled()
     }
 
+    /// Whether so many calls may be sent in a row: AWS is taken to let a second's worth go. Of how many they
+    /// are is unknown, as long as it throttles little.
+    pub(super) fn bears(&self, calls: Option<usize>) -> bool {
+        match calls {
+            Some(calls) => calls <= self.rate().ceil().max(1.0) as usize,
+            None => !self.is_throttled(),
+        }
+    }
+
     /// How many calls a second it lets go at the moment.
     pub(super) fn rate(&self) -> f64 {
         self.bucket().rate()

@@ -8,7 +8,7 @@ use secrecy::SecretString;
 use super::budget::{Budget, PlaceBudgets};
 use super::shared::{Reading, Shared, Source};
 use crate::aws::{
-    AwsResult, CacheCluster, KnownVersions, ListedSecret, PlacePorts, ReplicationGroup, SecretReading, SecretsReader,
+    AwsResult, CacheCluster, CostOfUsers, KnownVersions, ListedSecret, PlacePorts, ReplicationGroup, SecretReading, SecretsReader,
     SecretsWriter, ServerlessCache, UserGroup, UsersReader, UsersWriter,
 };
 use crate::clock::{SharedClock, Timestamp};
@@ -25,7 +25,10 @@ const SECONDS_OF_WRITES: f64 = 5.0;
 const SECONDS_OF_FIRST_WRITES: f64 = 1.0;
 
 /// The same where AWS throttles. They are few then, and their looks take less time.
-const SECONDS_OF_THROTTLED_WRITES: f64 = 7.0;
+const SECONDS_OF_THROTTLED_WRITES: f64 = 8.0;
+
+/// The same where AWS throttles reads: what one of them waits for is read within so many seconds.
+const SECONDS_OF_THROTTLED_READS: f64 = 2.0;
 
 /// Reads Secrets Manager within its budget.
 pub(super) struct GovernedSecrets {
@@ -67,6 +70,7 @@ pub(super) struct GovernedWrites {
     users: Arc<dyn UsersWriter>,
     secret_writes: Arc<Budget>,
     modify_user: Arc<Budget>,
+    user_reads: Arc<Budget>,
 }
 
 impl GovernedWrites {
@@ -76,6 +80,7 @@ impl GovernedWrites {
             users: ports.users_writer.clone(),
             secret_writes: budgets.secrets_manager_writes.clone(),
             modify_user: budgets.modify_user.clone(),
+            user_reads: budgets.elasticache_reads.clone(),
         }
     }
 }
@@ -124,7 +129,12 @@ impl UsersWriter for GovernedWrites {
             (false, true) => SECONDS_OF_THROTTLED_WRITES,
             (false, false) => SECONDS_OF_WRITES,
         };
-        (self.modify_user.rate() * seconds).ceil().max(2.0) as usize
+        let writes = self.modify_user.rate() * seconds;
+        let prepared = match self.user_reads.is_throttled() {
+            true => writes.min(self.user_reads.rate() * SECONDS_OF_THROTTLED_READS),
+            false => writes,
+        };
+        prepared.ceil().max(2.0) as usize
     }
 
     async fn set_passwords(&self, user_id: &str, passwords: &[Password], signed_at: Timestamp) -> AwsResult<()> {
@@ -167,6 +177,13 @@ impl UsersReader for GovernedUsers {
 
     async fn users(&self) -> AwsResult<Vec<User>> {
         self.reads.read(1, || self.inner.users()).await
+    }
+
+    fn cost_of_users(&self) -> CostOfUsers {
+        CostOfUsers {
+            listing: self.users.listing_calls(),
+            a_second: self.reads.rate(),
+        }
     }
 
     async fn user_group(&self, id: &str) -> AwsResult<UserGroup> {
@@ -212,6 +229,10 @@ macro_rules! source {
             fn all(&self, pages: usize) -> Reading<Vec<$thing>> {
                 let (inner, reads) = (self.inner.clone(), self.reads.clone());
                 Box::pin(async move { reads.read(pages, || inner.$all()).await })
+            }
+
+            fn bears(&self, pages: Option<usize>) -> bool {
+                self.reads.bears(pages)
             }
 
             fn id(&self, of: &$thing) -> String {

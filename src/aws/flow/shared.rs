@@ -21,7 +21,7 @@ const ALONE: usize = 3;
 const GATHER: Duration = Duration::from_millis(250);
 
 /// As many reads in [`LATELY`] make company likely enough to wait for it.
-const BUSY: f64 = 40.0;
+const BUSY: f64 = 16.0;
 
 /// Over which time reads count as recent.
 const LATELY: Duration = Duration::from_secs(300);
@@ -47,6 +47,8 @@ pub(super) trait Source<T>: Send + Sync + 'static {
     fn one(&self, id: String) -> Reading<T>;
     /// Reads all, which costs about so many calls.
     fn all(&self, pages: usize) -> Reading<Vec<T>>;
+    /// Whether a reading of all, of so many pages if that is known, may be made just now.
+    fn bears(&self, pages: Option<usize>) -> bool;
     /// The id of one.
     fn id(&self, of: &T) -> String;
 }
@@ -119,6 +121,12 @@ impl<T: Clone + Send + 'static> Shared<T> {
         }
     }
 
+    /// What a reading of all costs, in calls: as many as the last one. Nothing if none may be made just now.
+    pub(super) fn listing_calls(&self) -> Option<usize> {
+        let pages = self.state().pages;
+        self.source.bears(pages).then(|| pages.unwrap_or(1))
+    }
+
     /// Serves all who wait, until nobody does. In a task of its own: who goes away takes nothing with
     /// him.
     async fn serve(self: Arc<Self>) {
@@ -133,6 +141,7 @@ impl<T: Clone + Send + 'static> Shared<T> {
                 }
                 let asked = std::mem::take(&mut state.waiting);
                 let listing = state.listing_pays(&asked, self.clock.monotonic());
+                let listing = listing.filter(|_| self.source.bears(state.pages));
                 (by_id(asked), listing)
             };
             match listing {

@@ -25,6 +25,8 @@ struct Things {
     count: usize,
     /// What listings fail with.
     failing: Option<AwsError>,
+    /// Whether none may be made.
+    throttled: bool,
 }
 
 const TAKES: Duration = Duration::from_secs(1);
@@ -59,6 +61,10 @@ impl Source<Thing> for Things {
                 .then_some(thing)
                 .ok_or_else(|| error(ErrorClass::NotFound, "UserNotFound"))
         })
+    }
+
+    fn bears(&self, _: Option<usize>) -> bool {
+        !self.throttled
     }
 
     fn all(&self, _: usize) -> Reading<Vec<Thing>> {
@@ -215,6 +221,19 @@ async fn where_a_listing_is_not_allowed_each_is_asked_for() {
         assert!(answers.iter().all(|(_, answer)| answer.is_ok()), "round {round}");
         assert_eq!(world.counts(), (ones, alls));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_aws_would_throttle_a_listing_each_is_asked_for() {
+    let world = World::of(Things {
+        count: 40,
+        throttled: true,
+        ..Things::default()
+    });
+    let answers = world.ask(ids(0..20)).await;
+    assert!(answers.iter().all(|(_, answer)| answer.is_ok()), "{answers:?}");
+    assert_eq!(world.counts(), (20, 0));
+    assert_eq!(world.shared.listing_calls(), None);
 }
 
 #[tokio::test(start_paused = true)]
