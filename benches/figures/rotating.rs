@@ -16,9 +16,8 @@ use crate::store::Store;
 use crate::table::{Table, progress};
 
 const ON: &str = "1 node for each 100 users, quotas on, ModifyUser 10/s, propagation 20-60 s";
-/// How long the daemon is watched at rest, in seconds, to take that off what rotations cost. The kernel shows
-/// hundredths of a second, which is what it takes at rest in ten or twenty.
-const IDLE: u32 = 60;
+/// How long the daemon is watched at rest, in seconds, to take that off what rotations cost.
+const IDLE: u32 = 10;
 
 /// A fleet with rotations of its first place.
 pub(crate) struct Stage {
