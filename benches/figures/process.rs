@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
+use nix::time::{clock_getcpuclockid, clock_gettime};
+use nix::unistd::Pid;
+
 use crate::Outcome;
 use crate::table::progress;
-
-/// Clock ticks a second in `/proc/PID/stat`: the same on every Linux that Rust supports.
-const TICKS_A_SECOND: f64 = 100.0;
 
 /// The variable that names a `rekeyd` to measure instead of the one that is built.
 const OTHER_BINARY: &str = "REKEYD_BINARY";
@@ -45,14 +45,12 @@ pub(crate) struct Watched(pub(crate) u32);
 
 impl Watched {
     /// Processor time of all its threads, those that have ended too, user and system, since it
-    /// started. The kernel shows hundredths of a second.
+    /// started. Not from `/proc/PID/stat`, whose hundredths of a second are all that a daemon at rest takes in ten.
     pub(crate) fn cpu(self) -> Outcome<Duration> {
-        let stat = self.read("stat")?;
-        // The name may hold anything but ends with the last parenthesis.
-        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-        let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<f64>().ok());
-        let (user, system) = ticks(11).zip(ticks(12)).ok_or("/proc/PID/stat is unreadable")?;
-        Ok(Duration::from_secs_f64((user + system) / TICKS_A_SECOND))
+        let unreadable = |error: nix::Error| format!("the processor time of process {}: {error}", self.0);
+        let pid = i32::try_from(self.0).map_err(|error| error.to_string())?;
+        let clock = clock_getcpuclockid(Pid::from_raw(pid)).map_err(unreadable)?;
+        Ok(clock_gettime(clock).map_err(unreadable)?.into())
     }
 
     /// Resident memory now, in bytes.

@@ -247,9 +247,12 @@ impl Engine {
         let pending = SecretDocument::parse(text.expose_secret()).map_err(|error| {
             AwsError::internal("PutSecretValue", &format!("the new document cannot be read: {error}"))
         })?;
-        let tried = self
-            .record_of(stage.key)
-            .is_some_and(|record| record.rotation.as_ref().is_some_and(|rotation| rotation.version == version));
+        let tried = self.record_of(stage.key).is_some_and(|record| {
+            record
+                .rotation
+                .as_ref()
+                .is_some_and(|rotation| rotation.version == version)
+        });
         let intent = Event::RotationStarted {
             version: version.clone(),
             parent: parent.clone(),
@@ -318,12 +321,10 @@ impl Engine {
         previous: String,
     ) -> Result<Stepped, StepError> {
         let keep = [password(&stage.observation, &version)?];
-        let begun = self
-            .record_of(stage.key)
-            .is_some_and(|record| {
-                let begun = record.retirement.as_ref();
-                begun.is_some_and(|retirement| retirement.version == version && retirement.previous == previous)
-            });
+        let begun = self.record_of(stage.key).is_some_and(|record| {
+            let begun = record.retirement.as_ref();
+            begun.is_some_and(|retirement| retirement.version == version && retirement.previous == previous)
+        });
         if !begun {
             let intent = Event::RetirementStarted {
                 version,
