@@ -65,8 +65,8 @@ impl<'a> Killer<'a> {
             daemon.ready().await;
             // Most die young, at any phase of what they do first; some live to rotate, however slow the machine is.
             match self.chance.random_range(0..20) {
-                0..16 => sleep(self.span(20, 300)).await,
-                16..18 => sleep(self.span(20, 2_000)).await,
+                0..14 => sleep(self.span(20, 300)).await,
+                14..16 => sleep(self.span(20, 2_000)).await,
                 _ => {
                     let before = promotions();
                     let promoted = async {
