@@ -8,6 +8,8 @@ output=$(mktemp)
 trap 'rm -f "$output"' EXIT
 REKEYD_REPORT=$(realpath -m "${CARGO_TARGET_DIR:-target}")/report.txt
 export REKEYD_REPORT
+# Many tests wait for processes most of the time: one more than there are cores.
+export RUST_TEST_THREADS="${RUST_TEST_THREADS:-$(($(nproc) + 1))}"
 mkdir -p "${REKEYD_REPORT%/*}"
 : >"$REKEYD_REPORT"
 began=$SECONDS

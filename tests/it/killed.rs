@@ -159,7 +159,9 @@ impl Run {
     async fn kill_daemons(&self, daemon: &str, seed: u64, pauses: bool, enough: impl Fn() -> bool) {
         let mut killer = Killer::new(seed, &self.blows);
         while !enough() {
-            killer.life(self.setup(daemon, false)).await;
+            killer
+                .life(self.setup(daemon, false), || self.history.promotions())
+                .await;
             if pauses {
                 killer.pause().await;
             }

@@ -267,7 +267,7 @@ async fn mangle(operations: &[&str]) -> usize {
         stand.proxy.arm(operation, &own);
     }
     let done = || all_mangled(&stand.proxy);
-    stand.rotate_until(Duration::from_secs(240), done).await;
+    stand.rotate_until(Duration::from_secs(400), done).await;
     let (done, inapplicable) = (stand.proxy.done(), stand.proxy.inapplicable());
     println!(
         "{operations:?}: {} combinations of operation and mangle in {:?}, {} more make no sense",

@@ -23,6 +23,9 @@ pub struct Blows {
 /// Which daemon of how many is stalled before it is killed.
 const STALLED_LIFE: u32 = 20;
 
+/// How long a daemon lives at most in which a promotion is waited for.
+const LONG_LIFE: Duration = Duration::from_secs(20);
+
 fn count(cell: &Cell<u32>) {
     cell.set(cell.get() + 1);
 }
@@ -47,8 +50,8 @@ impl<'a> Killer<'a> {
         Duration::from_millis(self.chance.random_range(least..=most))
     }
 
-    /// One life of a daemon: started, with its store or without, and killed.
-    pub async fn life(&mut self, setup: Setup<'_>) {
+    /// One life of a daemon: started, with its store or without, and killed. `promotions` tells how many there were.
+    pub async fn life(&mut self, setup: Setup<'_>, promotions: impl Fn() -> usize) {
         if self.chance.random_bool(0.2) {
             delete_store(&setup.state_file());
             count(&self.blows.stores_deleted);
@@ -60,9 +63,22 @@ impl<'a> Killer<'a> {
             count(&self.blows.early);
         } else {
             daemon.ready().await;
-            // Most die young, at any phase of what they do first; some live to rotate.
-            let longest = if self.chance.random_bool(0.15) { 2_000 } else { 300 };
-            sleep(self.span(20, longest)).await;
+            // Most die young, at any phase of what they do first; some live to rotate, however slow the machine is.
+            match self.chance.random_range(0..20) {
+                0..14 => sleep(self.span(20, 300)).await,
+                14..16 => sleep(self.span(20, 2_000)).await,
+                _ => {
+                    let before = promotions();
+                    let promoted = async {
+                        while promotions() == before {
+                            sleep(Duration::from_millis(20)).await;
+                        }
+                    };
+                    // Whether one came is for the test to judge, at its end.
+                    drop(tokio::time::timeout(LONG_LIFE, promoted).await);
+                    sleep(self.span(20, 600)).await;
+                }
+            }
             self.lives += 1;
             if self.lives.is_multiple_of(STALLED_LIFE) {
                 // Longer than write_deadline, and at times than AWS takes a signature.
