@@ -72,6 +72,8 @@ pub(super) struct Polled {
     from_the_beginning: bool,
     /// When the whole was last looked at.
     looked_at: Duration,
+    /// Whether it was not asked for although it may have arrived, so that nobody knows when it did.
+    held_up: bool,
 }
 
 /// A user whose change has arrived, and when it was asked for.
@@ -177,9 +179,11 @@ impl Engine {
         }
         let now = self.clock.monotonic();
         let mut state = self.state();
-        if polled.from_the_beginning {
+        if polled.from_the_beginning && !polled.held_up {
             let pace = state.paces.entry(polled.place.clone()).or_default();
             pace.learn(now.saturating_sub(polled.since));
+        }
+        if let Some(pace) = state.paces.get_mut(&polled.place) {
             pace.arrive(now);
         }
         state.stop_polling(key);
@@ -225,6 +229,7 @@ impl Engine {
             since: now,
             from_the_beginning: true,
             looked_at: now,
+            held_up: false,
         };
         state.start_polling(key, polled);
         let pace = state.paces.entry(policy.place.clone()).or_default();
@@ -255,6 +260,7 @@ impl Engine {
             since: now,
             from_the_beginning: false,
             looked_at: now,
+            held_up: false,
         };
         state.start_polling(key, polled);
     }
@@ -275,7 +281,9 @@ impl Engine {
         let pause = rest.map_or(by_looks, |rest| rest.clamp(policy.retry.initial.min(LONGEST), LONGEST));
         match pace.filter(|pace| pace.waiting.len() >= ALIGNED_FROM) {
             Some(pace) => match pace.read_singly() {
-                Some(rate) => pause.max(Duration::from_secs_f64(pace.waiting.len() as f64 / (rate * SINGLE_READS))),
+                Some(rate) => pause.max(Duration::from_secs_f64(
+                    pace.waiting.len() as f64 / (rate * SINGLE_READS),
+                )),
                 None => aligned(now.saturating_add(pause), pace.apart()).saturating_sub(now),
             },
             None => pause,
@@ -308,6 +316,13 @@ impl State {
             .waiting
             .insert(key.to_owned());
         entry.polled = Some(polled);
+    }
+
+    /// It is not asked whether a change of this secret's user has arrived, because others go first.
+    pub(super) fn polls_held_up(&mut self, key: &str) {
+        if let Some(polled) = self.entries.get_mut(key).and_then(|entry| entry.polled.as_mut()) {
+            polled.held_up = true;
+        }
     }
 
     /// Nobody waits for a change of this secret's user any more.

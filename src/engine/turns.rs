@@ -190,7 +190,11 @@ impl Engine {
             let is_row = writers.is_some_and(|writers| !writers.row.is_empty() && !writers.writing.contains(key));
             is_row && entry.is_some_and(|entry| changes_again(entry, policy) && is_about_to_change(entry, policy, now))
         };
-        asks && !self.take_turn(key, policy, at_once)
+        let waits = asks && !self.take_turn(key, policy, at_once);
+        if waits {
+            self.state().polls_held_up(key);
+        }
+        waits
     }
 
     /// Whether more have a turn than should, because AWS throttles since. One of them then stands in the

@@ -216,7 +216,9 @@ fn the_users_of_a_group_that_aws_does_not_call_busy_go_at_once() {
         let changes = changes_of(&sim, &users);
         assert!(changes.iter().all(|(_, taken)| *taken), "{changes:?}");
         // A change takes 20 seconds at least.
-        let with_the_first = changes.iter().filter(|(at, _)| *at - changes[0].0 < TimeDelta::seconds(20));
+        let with_the_first = changes
+            .iter()
+            .filter(|(at, _)| *at - changes[0].0 < TimeDelta::seconds(20));
         assert_eq!(with_the_first.count(), users.len(), "{changes:?}");
     });
 }

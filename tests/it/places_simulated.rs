@@ -230,12 +230,14 @@ fn rotations_of_a_place_that_is_down_take_no_room_from_those_of_nine_others() {
                 let stuck = all.iter().filter(|status| of_dead(status) && rotates(status)).count();
                 (stuck == 6).then_some(())
             };
-            sim.until("they are under way", HOUR, stuck, || "not all".to_owned()).await;
+            sim.until("they are under way", HOUR, stuck, || "not all".to_owned())
+                .await;
             sim.world.cut_off(DEAD, Some(outage));
             let began = sim.world.time.elapsed();
             let others = || {
                 let all = replica.engine.secrets().into_iter();
-                all.filter(|status| !of_dead(status) && !idle_and_retired(status)).collect::<Vec<_>>()
+                all.filter(|status| !of_dead(status) && !idle_and_retired(status))
+                    .collect::<Vec<_>>()
             };
             let probe = || others().is_empty().then_some(());
             sim.until("all others are rotated", HOUR, probe, || format!("{:#?}", others()))

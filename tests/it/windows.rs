@@ -166,7 +166,7 @@ fn in_the_computed_order(seen: &[(DateTime<Utc>, DateTime<Utc>)], held: &HeldBac
     assert!(canary.1 - canary.0 <= late, "the first goes first: {canary:?}");
     let mut free = Vec::new();
     for (date, start) in others {
-        let waits_for_look = (held.restarted..held.restarted + look).contains(date);
+        let waits_for_look = (held.restarted - late..held.restarted + look).contains(date);
         let may_begin = match (*date < held.canary_until, waits_for_look) {
             (true, _) => held.canary_until,
             (false, true) => held.restarted + look,

@@ -108,7 +108,9 @@ impl Bucket {
         self.tokens = (self.tokens + passed * self.rate).min(self.holds());
         let goes = self.too_fast * KNOWN_TO_GO;
         let soon = (self.rate + self.too_fast * passed / SOON.as_secs_f64()).min(goes);
-        let content_until = self.halved_at.map_or(Duration::ZERO, |halved| halved.saturating_add(CONTENT));
+        let content_until = self
+            .halved_at
+            .map_or(Duration::ZERO, |halved| halved.saturating_add(CONTENT));
         let seeking = passed.min(now.saturating_sub(content_until).as_secs_f64());
         let steadily = self.rate + self.budget * seeking / RECOVERY.as_secs_f64();
         self.rate = soon.max(steadily).min(self.budget);

@@ -8,8 +8,8 @@ use secrecy::SecretString;
 use super::budget::{Budget, PlaceBudgets};
 use super::shared::{Reading, Shared, Source};
 use crate::aws::{
-    AwsResult, CacheCluster, CostOfUsers, KnownVersions, ListedSecret, PlacePorts, ReplicationGroup, SecretReading, SecretsReader,
-    SecretsWriter, ServerlessCache, UserGroup, UsersReader, UsersWriter,
+    AwsResult, CacheCluster, CostOfUsers, KnownVersions, ListedSecret, PlacePorts, ReplicationGroup, SecretReading,
+    SecretsReader, SecretsWriter, ServerlessCache, UserGroup, UsersReader, UsersWriter,
 };
 use crate::clock::{SharedClock, Timestamp};
 use crate::policy::Selection;
