@@ -172,11 +172,12 @@ async fn start_engine(loaded: &Loaded, clock: SharedClock) -> Result<(Arc<Engine
 /// The ports to each place, by its name. Asks AWS for nothing; files and the environment of each
 /// place are read at the same time.
 async fn connect_all(places: Vec<Place>, clock: &SharedClock, metrics: &Arc<Metrics>) -> BTreeMap<String, PlacePorts> {
+    let http = crate::aws::http_client();
     let mut connecting = tokio::task::JoinSet::new();
     for place in places {
-        let (clock, metrics) = (clock.clone(), metrics.clone());
+        let (http, clock, metrics) = (http.clone(), clock.clone(), metrics.clone());
         connecting.spawn(async move {
-            let ports = crate::aws::connect(&place, clock, metrics).await;
+            let ports = crate::aws::connect_through(&http, &place, clock, metrics).await;
             (place.name, ports)
         });
     }

@@ -13,11 +13,13 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
 use aws_sdk_elasticache::config::SharedCredentialsProvider;
 use aws_smithy_async::time::TimeSource;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
 use super::PlacePorts;
 use super::call::Calls;
 use super::credentials::{Chain, Refusals, Renewed};
 use super::elasticache::ElastiCache;
+use super::http::http_client;
 use super::secrets_manager::SecretsManager;
 use crate::clock::SharedClock;
 use crate::metrics::Metrics;
@@ -39,14 +41,24 @@ const APP_NAME: &str = "rekeyd";
 /// container, instance metadata); `role` is assumed with them, through the place's regional STS.
 /// They are fetched anew before they expire, and when AWS refuses them.
 pub async fn connect(place: &Place, clock: SharedClock, metrics: Arc<Metrics>) -> PlacePorts {
+    connect_through(&http_client(), place, clock, metrics).await
+}
+
+/// The same, through a client that other places may share.
+pub async fn connect_through(
+    http: &SharedHttpClient,
+    place: &Place,
+    clock: SharedClock,
+    metrics: Arc<Metrics>,
+) -> PlacePorts {
     let refusals = Refusals::default();
-    let (of_chain, by_clock) = (place.clone(), clock.clone());
+    let (of_chain, by_clock, through) = (place.clone(), clock.clone(), http.clone());
     let chain: Chain = Box::new(move || {
-        let (place, clock) = (of_chain.clone(), by_clock.clone());
-        Box::pin(async move { chain(load(&place, clock).await, &place).await })
+        let (place, clock, http) = (of_chain.clone(), by_clock.clone(), through.clone());
+        Box::pin(async move { chain(load(&http, &place, clock).await, &place).await })
     });
     let credentials = Renewed::new(chain, clock.clone(), refusals.clone());
-    let config = load(place, clock.clone()).await.into_builder();
+    let config = load(http, place, clock.clone()).await.into_builder();
     let config = config
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .identity_cache(IdentityCache::no_cache());
@@ -60,8 +72,9 @@ pub async fn connect(place: &Place, clock: SharedClock, metrics: Arc<Metrics>) -
 }
 
 /// What the environment, the shared configuration and the place say.
-async fn load(place: &Place, clock: SharedClock) -> SdkConfig {
+async fn load(http: &SharedHttpClient, place: &Place, clock: SharedClock) -> SdkConfig {
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .http_client(http.clone())
         .region(Region::new(place.region.clone()))
         .retry_config(RetryConfig::disabled())
         .timeout_config(timeouts())

@@ -11,6 +11,7 @@ mod credentials;
 mod elasticache;
 pub mod error;
 mod flow;
+mod http;
 mod known;
 #[cfg(test)]
 mod mangled_tests;
@@ -31,9 +32,10 @@ use crate::policy::Selection;
 use crate::rotation::observation::{SecretState, User, VersionValue};
 use crate::secret::Password;
 
-pub use connect::{CALL_TIMEOUT, connect};
+pub use connect::{CALL_TIMEOUT, connect, connect_through};
 pub use error::{AwsError, ErrorClass};
 pub use flow::governed;
+pub use http::http_client;
 pub use known::{KnownVersions, SecretReading};
 
 /// What the SDK's answers mean in our words, for whoever gets them without HTTP: a simulation.

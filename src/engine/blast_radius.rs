@@ -10,6 +10,7 @@
 //! attention, nobody begins.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::clock::Timestamp;
 use crate::policy::MaxAttention;
@@ -41,7 +42,7 @@ pub(super) struct Member {
 pub(super) struct BlastRadius {
     canary: usize,
     max_attention: MaxAttention,
-    members: BTreeMap<String, Member>,
+    members: BTreeMap<Arc<str>, Member>,
     /// Proofs of promotions by when they were, and those for first passwords only.
     proofs: [BTreeSet<(Timestamp, String)>; 2],
     /// Those that go first: their places are taken.
@@ -82,7 +83,7 @@ impl BlastRadius {
             let under_way = self.members.iter().filter(|(_, member)| member.under_way);
             let first: Vec<String> = under_way
                 .filter(|(key, _)| !self.proved_for(key))
-                .map(|(key, _)| key.clone())
+                .map(|(key, _)| key.to_string())
                 .collect();
             self.canaries.extend(first);
             self.offer();
@@ -91,7 +92,9 @@ impl BlastRadius {
     }
 
     /// Notes how a secret stands now.
-    pub(super) fn set(&mut self, key: &str, member: Member) {
+    pub(super) fn set(&mut self, key: impl Into<Arc<str>>, member: Member) {
+        let shared = key.into();
+        let key = &*shared;
         let before = self.members.get(key).cloned().unwrap_or_default();
         if self.members.contains_key(key) && before == member {
             return;
@@ -109,7 +112,7 @@ impl BlastRadius {
         if before.begins_at != member.begins_at && self.waiting.holds(key) {
             self.waiting.put(key, member.begins_at);
         }
-        self.members.insert(key.to_owned(), member);
+        self.members.insert(shared.clone(), member);
         if let Some((at, first_only)) = self.members.get(key).and_then(|member| member.proof) {
             self.proofs[usize::from(first_only)].insert((at, key.to_owned()));
         }

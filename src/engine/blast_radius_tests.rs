@@ -187,7 +187,7 @@ fn a_canary_that_leaves_the_policy_leaves_its_place() {
 fn more_in_trouble_than_may_be_stop_everybody_until_there_are_fewer() {
     let mut radius = BlastRadius::new(0, MaxAttention::Percent(5));
     for n in 0..30 {
-        radius.set(&format!("secret{n}"), in_trouble(n < 2));
+        radius.set(format!("secret{n}"), in_trouble(n < 2));
     }
     assert_eq!((radius.trouble(), radius.ask("secret9")), ((2, 2, 30), GO));
     radius.set("secret2", in_trouble(true));

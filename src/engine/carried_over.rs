@@ -62,12 +62,12 @@ impl Engine {
         let Some(entry) = state.entries.get_mut(key).filter(|entry| entry.is_only_remembered()) else {
             return;
         };
-        let place = entry.place.clone();
+        let (arn, place) = (entry.secret.arn.clone(), entry.place.clone());
         let policy = self.policy(&entry.policy);
         entry.sight.detail = None;
         entry.awaited = policy.is_none_or(|policy| self.pause_after_failure(&entry.record, &policy).is_zero());
         *state.unread.entry(place.clone()).or_default() += usize::from(entry.awaited);
-        state.queue.assign(key, &place);
+        state.queue.assign(arn, &place);
     }
 }
 

@@ -1,6 +1,7 @@
 //! What operators ask for: stored before it is acknowledged.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -48,9 +49,9 @@ impl Engine {
         let chosen: Vec<_> = fits
             .map(|(key, entry)| {
                 let current_version = entry.sight.facts.current_version.clone();
-                let (secret, arn) = (entry.secret.name.clone(), entry.secret.arn.clone());
+                let (secret, arn) = (entry.secret.name.clone(), entry.secret.arn.to_string());
                 (
-                    key.clone(),
+                    key.to_string(),
                     Accepted {
                         secret,
                         arn,
@@ -91,6 +92,10 @@ impl Engine {
 impl Control for Engine {
     fn secrets(&self) -> Vec<SecretStatus> {
         self.report()
+    }
+
+    fn each_secret(self: Arc<Self>) -> Box<dyn Iterator<Item = SecretStatus> + Send> {
+        Box::new(self.listing())
     }
 
     fn policies(&self) -> Vec<PolicyStatus> {

@@ -284,7 +284,7 @@ impl Engine {
         let mut state = self.state();
         if let Some(entry) = state.entries.get_mut(key) {
             if let Some(facts) = entry.new_facts.take() {
-                entry.sight.facts = facts;
+                entry.sight.facts = *facts;
             }
             entry.sight.phase = phase;
             entry.sight.step = step;

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Timestamp;
@@ -133,6 +134,11 @@ pub struct Readiness {
 pub trait Control: Send + Sync {
     /// Every secret, in the order of policies and names.
     fn secrets(&self) -> Vec<SecretStatus>;
+
+    /// The same, each as it stands when its turn comes: for those who pass them on and need not hold them all.
+    fn each_secret(self: Arc<Self>) -> Box<dyn Iterator<Item = SecretStatus> + Send> {
+        Box::new(self.secrets().into_iter())
+    }
 
     /// Every policy.
     fn policies(&self) -> Vec<PolicyStatus>;

@@ -75,10 +75,10 @@ impl Engine {
                 .password_count
                 .or(seen_before)
                 .or(entry.sight.facts.password_count);
-            entry.new_facts = Some(Facts {
+            entry.new_facts = Some(Box::new(Facts {
                 password_count,
                 ..facts
-            });
+            }));
         }
         Some(decision)
     }

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use tokio::task::{Id, JoinSet};
 
-use crate::aws::{AwsError, ErrorClass, ListedSecret, SecretsReader};
+use crate::aws::{AwsError, ErrorClass, SecretsReader};
 use crate::inventory::{self, Discovery};
 use crate::policy::{Policy, Selection};
 
 use super::Engine;
+use super::entry::Known;
 use super::leave::WhileInForce;
 use super::membership::Claim;
 
@@ -261,7 +262,7 @@ impl Engine {
             return true;
         }
         let seen: BTreeSet<&str> = found.found.iter().map(|secret| secret.arn.as_str()).collect();
-        let failure = |secret: &ListedSecret| {
+        let failure = |secret: &Known| {
             let named = |name: &String| *name == secret.name || secret.arn.starts_with(name.as_str());
             let failure = found.failed.iter().find(|(name, _)| named(name));
             failure.map(|(_, error)| error.class)
@@ -270,12 +271,12 @@ impl Engine {
             let state = self.state();
             let absent = state.entries.iter().filter(|(key, entry)| {
                 let has_it = entry.claims.contains_key(&policy.name);
-                let accounted_for = seen.contains(key.as_str()) || asked.taken_for_granted.contains(*key);
+                let accounted_for = seen.contains(&***key) || asked.taken_for_granted.contains(&***key);
                 has_it && !accounted_for
             });
             let absent = absent.filter_map(|(key, entry)| match failure(&entry.secret) {
-                None => Some((key.clone(), entry.driven, false)),
-                Some(ErrorClass::NotFound) => Some((key.clone(), entry.driven, true)),
+                None => Some((key.to_string(), entry.driven, false)),
+                Some(ErrorClass::NotFound) => Some((key.to_string(), entry.driven, true)),
                 Some(_) => None,
             });
             absent.collect()

@@ -19,7 +19,7 @@ use super::polls::Polled;
 /// One secret, as the running engine knows it.
 pub(super) struct Entry {
     /// Its ARN and name.
-    pub(super) secret: ListedSecret,
+    pub(super) secret: Known,
     /// The name of its policy.
     pub(super) policy: String,
     /// The name of that policy's place.
@@ -35,7 +35,7 @@ pub(super) struct Entry {
     /// What the last drive saw.
     pub(super) sight: Sight,
     /// What the drive under way has seen; shown when its outcome is, so that both fit together.
-    pub(super) new_facts: Option<Facts>,
+    pub(super) new_facts: Option<Box<Facts>>,
     /// Its turn among the secrets of its policy, as last seen.
     pub(super) dues: Dues,
     /// Whether others that it is kept apart from must wait for it to end.
@@ -47,7 +47,7 @@ pub(super) struct Entry {
     /// What later looks need not read again.
     pub(super) memory: Option<Box<Memory>>,
     /// The user whose change is waited for.
-    pub(super) polled: Option<Polled>,
+    pub(super) polled: Option<Box<Polled>>,
     /// The id of its user and the groups that it is in, as last seen.
     pub(super) user: Option<(String, BTreeSet<String>)>,
     /// Whether the drive under way ended because its user, or a group of it, is busy.
@@ -59,6 +59,23 @@ pub(super) struct Entry {
     pub(super) awaited: bool,
     /// Whether the last look said that it is gone or marked for deletion. Another one may have its name.
     pub(super) lost: bool,
+}
+
+/// What a secret is called. Whatever keeps its ARN as a key shares this one.
+pub(super) struct Known {
+    /// Its full ARN.
+    pub(super) arn: Arc<str>,
+    /// Its name.
+    pub(super) name: String,
+}
+
+impl From<ListedSecret> for Known {
+    fn from(secret: ListedSecret) -> Self {
+        Self {
+            arn: secret.arn.into(),
+            name: secret.name,
+        }
+    }
 }
 
 /// What the last drive saw, for status.
@@ -85,7 +102,7 @@ pub(super) struct Sight {
 impl Entry {
     pub(super) fn new(secret: ListedSecret, (policy, place): (String, String), record: Arc<Record>) -> Self {
         Self {
-            secret,
+            secret: secret.into(),
             claims: Claimants::only(&policy, Claim::Seen),
             policy,
             place,
@@ -104,6 +121,14 @@ impl Entry {
             looks: 0,
             awaited: true,
             lost: false,
+        }
+    }
+
+    /// The secret as a listing shows it.
+    pub(super) fn listed(&self) -> ListedSecret {
+        ListedSecret {
+            arn: self.secret.arn.to_string(),
+            name: self.secret.name.clone(),
         }
     }
 

@@ -75,7 +75,8 @@ impl Engine {
             Err(ending) => ending,
             Ok(seen) if self.may_be_driven(key, &policy, ports.users_writer.at_once()) => {
                 let begin = seen.map_or(Beginning::Labels, Beginning::User);
-                self.turns(key, &arn, &policy, &ports, begin).await
+                // On the heap, because hundreds at once wait above for a user, and would hold the room for it.
+                Box::pin(self.turns(key, &arn, &policy, &ports, begin)).await
             }
             Ok(_) => Ending::NoTurn,
         };
@@ -88,7 +89,7 @@ impl Engine {
         let unread = ending.may_have_read_nothing();
         let failed = matches!(&ending, Ending::Failed(..));
         let lost = ending.tells_of_a_lost_secret();
-        let wake = match self.conclude(key, &policy, ending).await {
+        let wake = match Box::pin(self.conclude(key, &policy, ending)).await {
             Ok(wake) => wake,
             Err(error) => self.store_failed(key, &policy, &error),
         };
@@ -134,7 +135,7 @@ impl Engine {
         let entry = state.entries.get(key).filter(|entry| !entry.is_leaving())?;
         let policy = running.policy(&entry.policy)?;
         let ports = running.ports.get(&policy.place)?;
-        Some((policy.clone(), ports.clone(), entry.secret.arn.clone()))
+        Some((policy.clone(), ports.clone(), entry.secret.arn.to_string()))
     }
 
     async fn turns(

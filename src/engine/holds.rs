@@ -104,11 +104,12 @@ impl Engine {
         };
         let member = member(entry, &policy, self.clock.now());
         self.change_noted(state, key, &policy);
+        let Some(entry) = state.entries.get(key) else { return };
         let Some(radius) = state.blast_radii.get_mut(&policy.name) else {
             return;
         };
         let before = radius.too_many();
-        radius.set(key, member);
+        radius.set(entry.secret.arn.clone(), member);
         let (after, (in_trouble, most, all)) = (radius.too_many(), radius.trouble());
         let policy = &policy.name;
         match (before, after) {

@@ -22,7 +22,7 @@ impl Engine {
             return Err(gone(key));
         };
         let _held = journal.lock().await;
-        let Some(before) = self.state().entries.get(key).map(|entry| Record::clone(&entry.record)) else {
+        let Some(before) = self.state().entries.get(key).map(|entry| entry.record.clone()) else {
             return Err(gone(key));
         };
         let after = match Record::clone(&before).apply(at, &event) {

@@ -81,7 +81,7 @@ impl Engine {
     }
 
     /// The other secrets of that name.
-    fn others<'a>(&self, state: &'a State, key: &str, name: &str) -> impl Iterator<Item = (&'a String, &'a Entry)> {
+    fn others<'a>(&self, state: &'a State, key: &str, name: &str) -> impl Iterator<Item = (&'a str, &'a Entry)> {
         let running = self.running();
         let shares =
             |policy: &&std::sync::Arc<Policy>| policy.together.as_ref().is_some_and(|together| together.name == name);
@@ -93,7 +93,8 @@ impl Engine {
             .collect();
         let entries = state.entries.iter();
         let key = key.to_owned();
-        entries.filter(move |(other, entry)| **other != key && policies.contains(&entry.policy))
+        let others = entries.filter(move |(other, entry)| ***other != *key && policies.contains(&entry.policy));
+        others.map(|(other, entry)| (&**other, entry))
     }
 
     /// In words.

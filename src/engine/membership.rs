@@ -85,7 +85,7 @@ impl Engine {
         let Some(entry) = state.entries.get_mut(key) else {
             return;
         };
-        entry.secret = secret.clone();
+        entry.secret.name.clone_from(&secret.name);
         entry.claims.insert(policy.name.clone(), Claim::Seen);
         if owner == policy.name && entry.policy != owner {
             entry.claims.retain(|name, _| *name == owner);
@@ -133,7 +133,7 @@ impl Engine {
         let from = std::mem::replace(&mut entry.policy, policy.name.clone());
         Arc::make_mut(&mut entry.record).policy = Some(policy.name.clone());
         entry.sight.held = None;
-        let to = &policy.name;
+        let (arn, to) = (entry.secret.arn.clone(), &policy.name);
         tracing::info!(
             secret = entry.secret.name,
             from,
@@ -146,7 +146,7 @@ impl Engine {
                 self.release_surveyed(state, &place_before);
             }
         }
-        state.queue.assign(key, &policy.place);
+        state.queue.assign(arn, &policy.place);
         state.leaves(key, &from);
         self.member_changed(state, key);
     }
@@ -274,19 +274,19 @@ impl Engine {
     /// those that only rest, if something is under way, and not before it is known to be a policy's.
     pub(super) fn enter(&self, state: &mut State, entry: Entry, wait: Duration) {
         let key = entry.secret.arn.clone();
-        state.records.remove(&key);
+        state.records.remove(&*key);
         *state.unread.entry(entry.place.clone()).or_default() += usize::from(entry.awaited);
         state.in_flight += usize::from(entry.takes_room());
         tracing::debug!(secret = entry.secret.name, policy = entry.policy, "secret found");
         if !entry.is_only_remembered() {
-            state.queue.assign(&key, &entry.place);
+            state.queue.assign(key.clone(), &entry.place);
         }
         let from = match entry.in_flight() && wait.is_zero() {
             true => Duration::ZERO,
             false => self.clock.monotonic(),
         };
         state.queue.set(&key, Wake::Past(from.saturating_add(wait)));
-        state.entries.insert(key.clone(), entry);
+        state.entries.insert(entry);
         self.member_changed(state, &key);
     }
 }

@@ -4,7 +4,6 @@
 //! only while its version carries a label, and dropped when the rotation ends, or after an hour: AWS
 //! keeps a version without labels for longer than that, so none can be made anew under its id meanwhile.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::aws::KnownVersions;
@@ -21,13 +20,38 @@ const SPAN: Duration = Duration::from_secs(3_600);
 /// Of how many secrets something is remembered at the same time.
 const MOST: usize = 2_000;
 
-/// What is remembered of one secret.
+/// What is remembered of one secret. In lists as long as they need be: a map takes room for eleven, which with 1,000
+/// secrets under way is 3 MB.
 pub(super) struct Memory {
     since: Duration,
-    versions: BTreeMap<String, Version>,
+    versions: Vec<KnownVersion>,
     /// When the secret had last changed, if its versions are known as well as from a listing.
     last_changed: Option<Timestamp>,
-    values: BTreeMap<String, SecretDocument>,
+    values: Vec<(Box<str>, SecretDocument)>,
+}
+
+struct KnownVersion {
+    id: Box<str>,
+    created: Option<Timestamp>,
+    stages: Vec<Box<str>>,
+}
+
+impl KnownVersion {
+    fn of((id, version): (&String, &Version)) -> Self {
+        Self {
+            id: id.as_str().into(),
+            created: version.created,
+            stages: version.stages.iter().map(|stage| stage.as_str().into()).collect(),
+        }
+    }
+
+    fn unpacked(&self) -> (String, Version) {
+        let version = Version {
+            created: self.created,
+            stages: self.stages.iter().map(|stage| stage.to_string()).collect(),
+        };
+        (self.id.to_string(), version)
+    }
 }
 
 impl Memory {
@@ -35,7 +59,7 @@ impl Memory {
     /// ours: whatever needs a listing then asks for one.
     fn known(&self, record: &Record) -> KnownVersions {
         KnownVersions {
-            versions: self.versions.clone(),
+            versions: self.versions.iter().map(KnownVersion::unpacked).collect(),
             last_changed: self.last_changed,
             labels_may_move: record.rotation.is_some() || record.retirement.is_some() || record.promotion.is_some(),
         }
@@ -61,9 +85,9 @@ impl Engine {
             return;
         };
         for (id, document) in &memory.values {
-            let version = observation.secret.versions.get(id);
+            let version = observation.secret.versions.get(&**id);
             if version.is_some_and(|version| !version.stages.is_empty()) {
-                observation.values.insert(id.clone(), Ok(document.clone()));
+                observation.values.insert(id.to_string(), Ok(document.clone()));
             }
         }
     }
@@ -78,9 +102,9 @@ impl Engine {
         };
         let fresh = || Memory {
             since: now,
-            versions: BTreeMap::new(),
+            versions: Vec::new(),
             last_changed: None,
-            values: BTreeMap::new(),
+            values: Vec::new(),
         };
         let memory = entry
             .memory
@@ -91,21 +115,21 @@ impl Engine {
             return;
         }
         let mut memory = memory.unwrap_or_else(|| Box::new(fresh()));
-        memory.versions.clone_from(&observation.secret.versions);
+        memory.versions = observation.secret.versions.iter().map(KnownVersion::of).collect();
         memory.last_changed = observation.secret.last_changed.filter(|_| observation.listed);
-        for (id, value) in &observation.values {
+        let labelled = |id: &str| {
+            let version = observation.secret.versions.get(id);
+            version.is_some_and(|version| !version.stages.is_empty())
+        };
+        memory.values.retain(|(id, _)| labelled(id));
+        for (id, value) in observation.values.iter().filter(|(id, _)| labelled(id)) {
             if let Ok(document) = value
-                && !memory.values.contains_key(id)
+                && !memory.values.iter().any(|(known, _)| **known == **id)
             {
-                memory.values.insert(id.clone(), document.clone());
+                memory.values.reserve_exact(1);
+                memory.values.push((id.as_str().into(), document.clone()));
             }
         }
-        memory.values.retain(|id, _| {
-            memory
-                .versions
-                .get(id)
-                .is_some_and(|version| !version.stages.is_empty())
-        });
         let since = memory.since;
         entry.memory = Some(memory);
         if new {

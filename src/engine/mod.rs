@@ -24,6 +24,7 @@ mod holds;
 mod journal;
 mod kept_apart;
 mod leave;
+mod listing;
 mod log;
 mod logins;
 mod membership;

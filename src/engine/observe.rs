@@ -116,10 +116,11 @@ impl Engine {
             .holder(AWSCURRENT)
             .and_then(|current| observation.values.get(current));
         let rivals = match document {
-            Some(Ok(document)) => self
-                .state()
-                .claims
-                .claim(&observation.secret.arn, &document.user_arn().to_string()),
+            Some(Ok(document)) => {
+                let mut state = self.state();
+                let arn = state.entries.key(&observation.secret.arn);
+                state.claims.claim(arn, &document.user_arn().to_string())
+            }
             Some(Err(_)) => {
                 self.state().claims.release(&observation.secret.arn);
                 Vec::new()

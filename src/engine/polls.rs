@@ -214,7 +214,7 @@ impl Engine {
                 .is_some_and(|r| settling(r.settled_since));
         let polled = entry.polled.as_ref()?;
         let fresh = now.saturating_sub(polled.looked_at) < WHOLE_LOOK_EVERY;
-        (fresh && !unproven).then(|| polled.clone())
+        (fresh && !unproven).then(|| Polled::clone(polled))
     }
 
     /// A user was changed just now.
@@ -270,7 +270,7 @@ impl Engine {
         let now = self.clock.monotonic();
         let state = self.state();
         let by_looks = poll_interval(&policy.retry, looks);
-        let Some(polled) = state.entries.get(key).and_then(|entry| entry.polled.as_ref()) else {
+        let Some(polled) = state.entries.get(key).and_then(|entry| entry.polled.as_deref()) else {
             return by_looks;
         };
         let pace = state.paces.get(&polled.place);
@@ -315,7 +315,7 @@ impl State {
             .or_default()
             .waiting
             .insert(key.to_owned());
-        entry.polled = Some(polled);
+        entry.polled = Some(Box::new(polled));
     }
 
     /// It is not asked whether a change of this secret's user has arrived, because others go first.
@@ -328,7 +328,7 @@ impl State {
     /// Nobody waits for a change of this secret's user any more.
     pub(super) fn stop_polling(&mut self, key: &str) {
         let polled = self.entries.get_mut(key).and_then(|entry| entry.polled.take());
-        drop_waiting(&mut self.paces, polled.as_ref(), key);
+        drop_waiting(&mut self.paces, polled.as_deref(), key);
     }
 }
 

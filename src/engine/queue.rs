@@ -36,14 +36,15 @@ struct Lane {
 
 impl Queue {
     /// Says to which place a secret belongs from now on.
-    pub fn assign(&mut self, key: &str, place: &str) {
-        let wake = self.take(key);
+    pub fn assign(&mut self, key: impl Into<Arc<str>>, place: &str) {
+        let key = key.into();
+        let wake = self.take(&key);
         let lane = self.lanes.get_key_value(place);
         let lane = lane.map_or_else(|| Arc::from(place), |(name, _)| name.clone());
         self.lanes.entry(lane.clone()).or_default();
-        self.places.insert(key.into(), lane);
+        self.places.insert(key.clone(), lane);
         if let Some(wake) = wake {
-            self.set(key, wake);
+            self.set(&key, wake);
         }
     }
 

@@ -264,7 +264,7 @@ impl State {
         let fates = staying.map(|(key, entry)| {
             let before = entry.claims.len();
             let only_remembered = entry.is_only_remembered();
-            let secret = &entry.secret;
+            let secret = &entry.listed();
             entry.claims.retain(|name, _| succession.keeps(old, new, name, secret));
             let settled = entry.claims.len() < before;
             let fate = succession.fate(old, new, &entry.policy, &entry.claims.keys().collect(), secret);
@@ -273,7 +273,7 @@ impl State {
                 Fate::Moves(_) if only_remembered => Fate::Leaves,
                 fate => fate,
             };
-            (key.clone(), fate, settled)
+            (key.to_string(), fate, settled)
         });
         fates.collect()
     }

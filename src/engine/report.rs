@@ -13,16 +13,6 @@ use super::holds::HeldBy;
 use super::{Engine, State};
 
 impl Engine {
-    /// Every secret, in the order of policies and names; those that could not be looked up too.
-    pub(super) fn report(&self) -> Vec<SecretStatus> {
-        let state = self.state();
-        let mut all: Vec<SecretStatus> = Vec::with_capacity(state.entries.len());
-        all.extend(self.statuses(&state));
-        drop(state);
-        all.sort_unstable_by(|a, b| (&a.policy, &a.secret, &a.arn).cmp(&(&b.policy, &b.secret, &b.arn)));
-        all
-    }
-
     /// Every secret, one after the other: whoever only counts them holds one at a time.
     pub(super) fn statuses<'a>(&'a self, state: &'a State) -> impl Iterator<Item = SecretStatus> + 'a {
         let staying = state.entries.values().filter(|entry| !entry.is_leaving());
@@ -39,7 +29,7 @@ impl Engine {
         lost.map(|((policy, name), error)| self.unresolved_status(policy, name, error))
     }
 
-    fn unresolved_status(&self, policy: &str, name: &str, error: &AwsError) -> SecretStatus {
+    pub(super) fn unresolved_status(&self, policy: &str, name: &str, error: &AwsError) -> SecretStatus {
         let reason = error.attention();
         SecretStatus {
             phase: Phase::NeedsAttention,
@@ -54,7 +44,7 @@ impl Engine {
     }
 
     /// A secret under its policy, and under each other one that has it: so that both show it.
-    fn entry_statuses(&self, state: &State, entry: &Entry) -> Vec<SecretStatus> {
+    pub(super) fn entry_statuses(&self, state: &State, entry: &Entry) -> Vec<SecretStatus> {
         let mut status = self.entry_status(state, entry);
         let others = entry.other_policies();
         if !others.is_empty() && status.reason.as_deref() != Some(HaltReason::SelectedTwice.label()) {
@@ -99,7 +89,7 @@ impl Engine {
                 .is_none_or(|current| *current == check.version)
         });
         SecretStatus {
-            arn: Some(entry.secret.arn.clone()),
+            arn: Some(entry.secret.arn.to_string()),
             user_id: facts.user_id.clone(),
             phase: standing.phase,
             step: step(record).or(sight.step),
@@ -123,8 +113,8 @@ impl Engine {
             retired_version: record.retired.as_ref().map(|retired| retired.previous.clone()),
             retired_proof: record.retired.as_ref().map(|retired| retired.proof),
             requested: facts.requested || requested_since(entry),
-            revocation: record.revocation.clone(),
-            rollback: record.rollback.clone(),
+            revocation: record.revocation.as_deref().cloned(),
+            rollback: record.rollback.as_deref().cloned(),
             attempts: record.failure.as_ref().map_or(0, |failure| failure.attempts),
             next_attempt_at: record.failure.as_ref().map(|failure| failure.next_attempt_at),
             ..self.blank(&entry.policy, &entry.secret.name)
@@ -239,7 +229,7 @@ fn step(record: &Record) -> Option<Step> {
     };
     record
         .rotation
-        .as_ref()
+        .as_deref()
         .map(of_rotation)
         .or(record.repair.as_ref().map(|_| Step::Repair))
         .or(record.retirement.as_ref().map(|_| Step::Retire))

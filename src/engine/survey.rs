@@ -72,7 +72,7 @@ impl Engine {
             .entries
             .iter()
             .filter(|(_, entry)| entry.sight.held == Some(HeldBy::Survey) && near(entry));
-        let held: Vec<String> = held.map(|(key, _)| key.clone()).collect();
+        let held: Vec<String> = held.map(|(key, _)| key.to_string()).collect();
         held.iter().for_each(|key| state.wake(key));
     }
 
@@ -120,7 +120,7 @@ impl State {
     fn wake_contested(&mut self, place: &str) {
         let contested = |entry: &Entry| entry.place == place && !entry.other_policies().is_empty();
         let keys = self.entries.iter().filter(|(_, entry)| contested(entry));
-        let keys: Vec<String> = keys.map(|(key, _)| key.clone()).collect();
+        let keys: Vec<String> = keys.map(|(key, _)| key.to_string()).collect();
         keys.iter().for_each(|key| self.wake(key));
     }
 
@@ -133,7 +133,7 @@ impl State {
 
     /// Whether a policy's secret of that name or ARN was found before.
     pub(super) fn knows(&self, policy: &str, name: &str) -> bool {
-        let same = |entry: &Entry| entry.policy == policy && (entry.secret.name == name || entry.secret.arn == name);
+        let same = |entry: &Entry| entry.policy == policy && (entry.secret.name == name || &*entry.secret.arn == name);
         self.entries.values().any(same)
     }
 }

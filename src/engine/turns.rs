@@ -273,8 +273,8 @@ impl Engine {
         let busy: Vec<String> = busy.into_iter().cloned().collect();
         for id in busy {
             let entries = state.entries.iter();
-            let mut others = entries.filter(|(other, entry)| *other != key && changes_in_group(entry, policy, &id));
-            let holder = others.next().map_or(key, |(other, _)| other).to_owned();
+            let mut others = entries.filter(|(other, entry)| &***other != key && changes_in_group(entry, policy, &id));
+            let holder = others.next().map_or(key, |(other, _)| &**other).to_owned();
             let group = state
                 .turns
                 .groups

@@ -132,19 +132,19 @@ impl Record {
                 self.settled_at = Some(at);
             }
             Event::RepairStarted { version, previous } => {
-                self.repair = Some(Repair {
+                self.repair = Some(Box::new(Repair {
                     version: version.clone(),
                     previous: previous.clone(),
                     started_at: at,
                     set_at: None,
-                });
+                }));
                 if let Some(previous) = previous {
                     self.revive(previous);
                 }
                 // The fence of whatever was sent before is over. From now on an unanswered write may be
                 // this repair's, which takes a password, and not a move of that rollback's.
                 let failed = |rollback: &&mut Rollback| !rollback.is_open() && !rollback.is_done();
-                if let Some(rollback) = self.rollback.as_mut().filter(failed) {
+                if let Some(rollback) = self.rollback.as_deref_mut().filter(failed) {
                     rollback.started = None;
                 }
             }
@@ -182,20 +182,21 @@ impl Record {
             // What was proved of it once is no longer so.
             self.check = None;
         }
-        self.drift = Some(Drift {
+        self.drift = Some(Box::new(Drift {
             version: version.to_owned(),
             cause,
             detail: detail.to_owned(),
             since,
             repair_from,
             fought: before.is_some_and(|drift| drift.fought),
-        });
+        }));
     }
 
     /// A check that found nothing wrong ends the drift; that a user is still off does not.
     pub(super) fn drift_checked(&mut self, proof: Proof) {
-        let still_off =
-            |drift: &Drift| drift.cause == DriftCause::UserOff && proof == Proof::Unproven(UnprovenReason::UserOff);
+        let still_off = |drift: &Box<Drift>| {
+            drift.cause == DriftCause::UserOff && proof == Proof::Unproven(UnprovenReason::UserOff)
+        };
         self.drift = self.drift.take().filter(still_off);
         self.repair = None;
     }

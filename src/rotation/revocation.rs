@@ -82,7 +82,7 @@ impl Revocation {
 impl Record {
     /// Whether passwords are being revoked.
     pub fn revoking(&self) -> bool {
-        self.revocation.as_ref().is_some_and(Revocation::is_open)
+        self.revocation.as_deref().is_some_and(Revocation::is_open)
     }
 
     /// Whether the password of a version that was replaced is being revoked.
@@ -103,7 +103,7 @@ impl Record {
 
     /// A revocation was asked for. The time of an earlier one that is still open is in the history.
     pub(super) fn begin_revocation(&mut self, at: Timestamp) {
-        self.revocation = Some(Revocation::new(at));
+        self.revocation = Some(Box::new(Revocation::new(at)));
     }
 
     /// A password is gone.

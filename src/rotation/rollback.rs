@@ -111,7 +111,7 @@ impl Rollback {
 impl Record {
     /// The rollback under way.
     pub fn open_rollback(&self) -> Option<&Rollback> {
-        self.rollback.as_ref().filter(|rollback| rollback.is_open())
+        self.rollback.as_deref().filter(|rollback| rollback.is_open())
     }
 
     /// The last write that was sent and never answered: it may still arrive.
@@ -149,10 +149,10 @@ impl Record {
                 let rollback = self.rollback.as_mut().filter(|rollback| rollback.version == *version)?;
                 rollback.outcome = Some(RollbackOutcome::RolledBack { at });
                 let started = rollback.started.clone()?;
-                self.moved_back = Some(MovedBack {
+                self.moved_back = Some(Box::new(MovedBack {
                     version: version.clone(),
                     at,
-                });
+                }));
                 self.current_is_back(at, started);
             }
             Event::RollbackRefused { reason, detail } => {
@@ -176,14 +176,14 @@ impl Record {
             .rollback
             .take()
             .filter(|rollback| rollback.version == request.version && !rollback.is_done());
-        self.rollback = Some(Rollback {
+        self.rollback = Some(Box::new(Rollback {
             asked_at: request.at,
             until: request.until,
             version: request.version.clone(),
             now: request.now,
             started: before.and_then(|rollback| rollback.started),
             outcome: None,
-        });
+        }));
     }
 
     fn current_is_back(&mut self, at: Timestamp, started: RollbackStart) {

@@ -208,13 +208,13 @@ pub struct Record {
     #[serde(default)]
     pub policy: Option<String>,
     /// The rotation in progress.
-    pub rotation: Option<Rotation>,
+    pub rotation: Option<Box<Rotation>>,
     /// The last promotion.
-    pub promotion: Option<Promotion>,
+    pub promotion: Option<Box<Promotion>>,
     /// The retirement in progress.
-    pub retirement: Option<Retirement>,
+    pub retirement: Option<Box<Retirement>>,
     /// The last retirement that ended.
-    pub retired: Option<Retired>,
+    pub retired: Option<Box<Retired>>,
     /// What was last proved of the current password.
     pub check: Option<Check>,
     /// Versions that were given up before their password was ever set.
@@ -228,38 +228,38 @@ pub struct Record {
     /// When the last change was begun whose outcome never became known: it may still arrive.
     pub doubtful_write: Option<Timestamp>,
     /// The last rotation that an operator asked for.
-    pub request: Option<Request>,
+    pub request: Option<Box<Request>>,
     /// The last revocation that an operator asked for.
     #[serde(default)]
-    pub revocation: Option<Revocation>,
+    pub revocation: Option<Box<Revocation>>,
     /// The last rollback that an operator asked for.
     #[serde(default)]
-    pub rollback: Option<Rollback>,
+    pub rollback: Option<Box<Rollback>>,
     /// The last one that was made, whatever was asked for since.
     #[serde(default)]
-    pub moved_back: Option<MovedBack>,
+    pub moved_back: Option<Box<MovedBack>>,
     /// The windows that it missed since the last rotation.
     #[serde(default)]
-    pub missed: Option<MissedWindows>,
+    pub missed: Option<Box<MissedWindows>>,
     /// What it waits for.
-    pub waiting: Option<Waiting>,
+    pub waiting: Option<Box<Waiting>>,
     /// Failed calls in a row.
-    pub failure: Option<Failure>,
+    pub failure: Option<Box<Failure>>,
     /// Why a person should look.
-    pub attention: Option<Attention>,
+    pub attention: Option<Box<Attention>>,
     /// Why nothing is changed.
-    pub halt: Option<Halt>,
+    pub halt: Option<Box<Halt>>,
     /// The halts that an operator said may be passed over, each for its subject.
     #[serde(default)]
     pub acknowledged: BTreeMap<HaltReason, String>,
     /// The operator's pause.
-    pub pause: Option<Pause>,
+    pub pause: Option<Box<Pause>>,
     /// Why the current password does not work any more, if so.
     #[serde(default)]
-    pub drift: Option<Drift>,
+    pub drift: Option<Box<Drift>>,
     /// The repair in progress.
     #[serde(default)]
-    pub repair: Option<Repair>,
+    pub repair: Option<Box<Repair>>,
     /// When drift was repaired, within the day before the last repair.
     #[serde(default)]
     pub repairs: Vec<Timestamp>,
@@ -316,7 +316,10 @@ impl Record {
         }
         Self {
             request: self.request.filter(|request| request.at <= latest),
-            revocation: self.revocation.and_then(|revocation| revocation.believed(latest)),
+            revocation: self
+                .revocation
+                .and_then(|revocation| revocation.believed(latest))
+                .map(Box::new),
             pause: self.pause,
             policy: self.policy,
             ..Self::new(self.secret_arn, now)
@@ -358,8 +361,8 @@ impl Record {
             self.moved_back.as_ref().map(|moved| moved.at),
             self.missed.as_ref().map(|missed| missed.opening),
         ];
-        let asked_for = self.revocation.iter().flat_map(Revocation::dates);
-        let asked_for = asked_for.chain(self.rollback.iter().flat_map(Rollback::dates));
+        let asked_for = self.revocation.as_deref().into_iter().flat_map(Revocation::dates);
+        let asked_for = asked_for.chain(self.rollback.as_deref().into_iter().flat_map(Rollback::dates));
         let drift = self.drift.iter().map(|drift| Some(drift.since));
         let drift = drift.chain(self.repairs.iter().copied().map(Some));
         let repair = self.repair.iter();
@@ -375,7 +378,7 @@ impl Record {
 
     /// The windows that were missed while this version was under AWSCURRENT.
     pub fn missed_over(&self, current: &str) -> Option<&MissedWindows> {
-        self.missed.as_ref().filter(|missed| missed.version == current)
+        self.missed.as_deref().filter(|missed| missed.version == current)
     }
 
     /// The last request, if the version under AWSCURRENT has not served it. What revokes is served by a
@@ -391,7 +394,7 @@ impl Record {
             over.is_some_and(|over| generation_of(&self.secret_arn, over, current).is_some())
         };
         let revokes = |request: &Request| request.revoke_previous && self.revoking();
-        self.request.as_ref().filter(|request| {
+        self.request.as_deref().filter(|request| {
             request.over.as_deref() == Some(current)
                 || (revokes(request) && !promoted(request) && !derived(request))
                 || created.is_none_or(|created| request.at > created)

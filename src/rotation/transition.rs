@@ -81,7 +81,7 @@ impl Record {
             | Event::AttentionRaised { .. }
             | Event::AttentionCleared => self.apply_trouble(at, event),
             Event::Halted { .. } | Event::HaltCleared | Event::Acknowledged { .. } => self.apply_halt(at, event),
-            Event::Paused(pause) => self.pause = Some(pause.clone()),
+            Event::Paused(pause) => self.pause = Some(Box::new(pause.clone())),
             Event::Resumed => self.pause = None,
         }
         Ok(self)
@@ -97,11 +97,11 @@ impl Record {
             .request
             .take()
             .filter(|before| before.over.is_some() && before.over == request.over && !being_served(before));
-        self.request = Some(Request {
+        self.request = Some(Box::new(Request {
             now: request.now || before.as_ref().is_some_and(|before| before.now),
             revoke_previous: request.revoke_previous || before.is_some_and(|before| before.revoke_previous),
             ..request.clone()
-        });
+        }));
         if request.revoke_previous {
             self.begin_revocation(request.at);
         }
@@ -120,11 +120,11 @@ impl Record {
 
     fn miss(&mut self, version: &str, opening: Timestamp, windows: u32) {
         let before = self.missed_over(version).map_or(0, |missed| missed.count);
-        self.missed = Some(MissedWindows {
+        self.missed = Some(Box::new(MissedWindows {
             version: version.to_owned(),
             opening,
             count: before.saturating_add(windows),
-        });
+        }));
     }
 
     fn settle(&mut self, step: Step, since: Option<Timestamp>) -> Option<()> {

@@ -155,28 +155,28 @@ fn a_record_from_the_future_is_forgotten_but_not_what_it_revokes() {
                 .unwrap();
         },
         |record| {
-            record.moved_back = Some(MovedBack {
+            record.moved_back = Some(Box::new(MovedBack {
                 version: "b".to_owned(),
                 at: at(7_200),
-            });
+            }));
         },
         |record| {
-            record.drift = Some(Drift {
+            record.drift = Some(Box::new(Drift {
                 version: "b".to_owned(),
                 cause: DriftCause::Overwritten,
                 detail: String::new(),
                 since: at(7_200),
                 repair_from: None,
                 fought: false,
-            });
+            }));
         },
         |record| {
-            record.repair = Some(Repair {
+            record.repair = Some(Box::new(Repair {
                 version: "b".to_owned(),
                 previous: None,
                 started_at: at(7_200),
                 set_at: None,
-            });
+            }));
         },
         |record| record.repairs.push(at(7_200)),
         |record| record.promotion.as_mut().unwrap().sent_at = Some(at(7_200)),
@@ -193,7 +193,7 @@ fn a_record_from_the_future_is_forgotten_but_not_what_it_revokes() {
         lie(&mut lying);
         let believed = lying.believed(at(0));
         assert_eq!(believed.promotion, None, "{number}");
-        let revocation = believed.revocation.as_ref();
+        let revocation = believed.revocation.as_deref();
         assert!(revocation.is_some_and(Revocation::is_open), "{number}");
         assert_eq!(believed.clone().believed(at(0)), believed, "{number}: forgotten twice");
     }

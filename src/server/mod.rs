@@ -5,6 +5,7 @@ pub mod admin;
 pub mod configuration;
 pub mod http;
 mod limit;
+mod listing;
 mod object;
 mod page;
 mod reads;

@@ -23,6 +23,7 @@ use crate::metrics::EXPOSITION_FORMAT;
 use crate::rotation::status::SecretStatus;
 use crate::server::Surface;
 use crate::server::configuration::ConfigurationStatus;
+use crate::server::listing::Listing;
 use crate::server::reply::Failure;
 use crate::server::wire::{PoliciesReply, RotationsReply, SecretsReply};
 
@@ -81,13 +82,16 @@ struct SecretsQuery {
 async fn secrets(
     State(surface): State<Surface>,
     query: Result<Query<SecretsQuery>, QueryRejection>,
-) -> Result<Json<SecretsReply>, Failure> {
+) -> Result<Response, Failure> {
     let Query(query) = query?;
-    let (secrets, configuration) = match query.secret {
-        Some(secret) => (named(&surface, &secret)?, None),
-        None => (surface.control.secrets(), Some(surface.configuration.status())),
-    };
-    Ok(Json(SecretsReply { secrets, configuration }))
+    Ok(match query.secret {
+        Some(secret) => Json(SecretsReply {
+            secrets: named(&surface, &secret)?,
+            configuration: None,
+        })
+        .into_response(),
+        None => Listing::new(surface.control.each_secret(), surface.configuration.status()).into_response(),
+    })
 }
 
 async fn secret(State(surface): State<Surface>, Path(secret): Path<String>) -> Result<Json<SecretStatus>, Failure> {
@@ -106,8 +110,8 @@ async fn secret(State(surface): State<Surface>, Path(secret): Path<String>) -> R
 
 /// The secrets of that name or ARN; at least one.
 fn named(surface: &Surface, secret: &str) -> Result<Vec<SecretStatus>, Failure> {
-    let mut secrets = surface.control.secrets();
-    secrets.retain(|status| status.secret == secret || status.arn.as_deref() == Some(secret));
+    let is_it = |status: &SecretStatus| status.secret == secret || status.arn.as_deref() == Some(secret);
+    let secrets: Vec<SecretStatus> = surface.control.clone().each_secret().filter(is_it).collect();
     if secrets.is_empty() {
         return Err(Failure::not_found(format!(
             "no policy covers a secret called {secret:?}; `rekeyd status` lists those that are covered"

@@ -14,14 +14,14 @@ pub struct Claims {
 impl Claims {
     /// Notes that a secret names a user, and no other any more. Gives the other secrets that name
     /// the same user, if the claim is a new one: they must hear of it.
-    pub fn claim(&mut self, secret_arn: &str, user_arn: &str) -> Vec<String> {
+    pub fn claim(&mut self, secret_arn: impl Into<Arc<str>>, user_arn: &str) -> Vec<String> {
         // ElastiCache does not tell user ids apart by case.
-        let user = user_arn.to_ascii_lowercase();
-        if self.by_secret.get(secret_arn).is_some_and(|named| **named == *user) {
+        let (user, secret) = (user_arn.to_ascii_lowercase(), secret_arn.into());
+        if self.by_secret.get(&secret).is_some_and(|named| **named == *user) {
             return Vec::new();
         }
-        self.release(secret_arn);
-        let (user, secret): (Arc<str>, Arc<str>) = (user.into(), secret_arn.into());
+        self.release(&secret);
+        let user: Arc<str> = user.into();
         self.by_secret.insert(secret.clone(), user.clone());
         let secrets = self.by_user.entry(user).or_default();
         let rivals = secrets.iter().map(|rival| rival.to_string()).collect();

@@ -151,7 +151,7 @@ fn paused(record: &Record, context: &Context<'_>) -> Deliberation<()> {
 
 /// Labels are read later than they are written: we moved AWSCURRENT away from there a moment ago.
 fn await_rollback_in_sight(subject: &secret::Subject<'_>, record: &Record, context: &Context<'_>) -> Deliberation<()> {
-    let moved = record.moved_back.as_ref();
+    let moved = record.moved_back.as_deref();
     let just_left =
         |moved: &&MovedBack| moved.version == subject.current && between(moved.at, context.now) < context.policy.settle;
     if moved.filter(just_left).is_none() {
@@ -173,7 +173,7 @@ fn rolled_back(subject: &secret::Subject<'_>, record: &Record) -> Deliberation<(
         return Ok(());
     };
     let through_us = |moved: &MovedBack| moved.version == previous;
-    let who = match record.moved_back.as_ref().is_some_and(through_us) {
+    let who = match record.moved_back.as_deref().is_some_and(through_us) {
         true => "rolled back by an operator through rekeyd: ",
         false => "",
     };

@@ -98,7 +98,7 @@ pub(super) fn overlap_end(
 ) -> Option<Timestamp> {
     let promotion = record
         .promotion
-        .as_ref()
+        .as_deref()
         .filter(|promotion| promotion.version == current);
     // AWS keeps no date of a promotion. If ours is lost, or from before the version was made, the
     // secret's last change is no earlier.
@@ -196,7 +196,7 @@ impl Resting<'_> {
     }
 
     fn retirement_under_way(&self) -> Option<&Retirement> {
-        let retirement = self.record.retirement.as_ref();
+        let retirement = self.record.retirement.as_deref();
         retirement.filter(|retirement| retirement.version == self.subject.current)
     }
 

@@ -34,7 +34,7 @@ pub(super) fn decide(
     let user = user::examine(subject, context)?;
     let retirement = record
         .retirement
-        .as_ref()
+        .as_deref()
         .filter(|retirement| retirement.version == subject.current && retirement.previous == previous);
     if !matches!(user.status, crate::rotation::observation::UserStatus::Active)
         && retirement.is_some_and(|retirement| retirement.settled_since.is_some())

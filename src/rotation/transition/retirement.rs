@@ -10,14 +10,14 @@ impl Record {
     pub(super) fn apply_retirement(mut self, at: Timestamp, event: &Event) -> Option<Self> {
         match event {
             Event::RetirementStarted { version, previous } => {
-                self.retirement = Some(Retirement {
+                self.retirement = Some(Box::new(Retirement {
                     version: version.clone(),
                     previous: previous.clone(),
                     started_at: at,
                     removed_at: None,
                     settled_since: None,
                     refused_by: BTreeSet::new(),
-                });
+                }));
             }
             Event::PreviousRemoved { previous } => {
                 let retirement = self
@@ -53,7 +53,7 @@ impl Record {
                     nodes: *nodes,
                 };
                 self.note_death(&retired);
-                self.retired = Some(retired);
+                self.retired = Some(Box::new(retired));
                 self.settled_at = Some(at);
             }
             _ => return None,

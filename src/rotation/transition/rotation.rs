@@ -62,7 +62,7 @@ impl Record {
         self.repair = None;
         let again = self.rotation.take().filter(|rotation| rotation.version == version);
         let found_before = again.as_ref().is_some_and(|rotation| rotation.found);
-        self.rotation = Some(Rotation {
+        self.rotation = Some(Box::new(Rotation {
             version: version.to_owned(),
             parent: parent.to_owned(),
             generation,
@@ -75,7 +75,7 @@ impl Record {
             settled_since: None,
             finishing: None,
             abandoning: None,
-        });
+        }));
     }
 
     fn promote(&mut self, at: Timestamp, version: &str, previous: &str, proof: Option<Proof>, nodes: usize) {
@@ -98,13 +98,16 @@ impl Record {
         }
         // Seen twice, it is still one promotion, at its first time.
         let known = self.promotion.take().filter(|promotion| promotion.version == version);
-        self.promotion = Some(known.unwrap_or_else(|| Promotion {
-            version: version.to_owned(),
-            previous: previous.to_owned(),
-            at,
-            started_at,
-            revoke_previous: self.revokes(previous) || served.as_ref().is_some_and(|request| request.revoke_previous),
-            sent_at: finishing.filter(|_| proof.is_some()).map(|finishing| finishing.at),
+        self.promotion = Some(known.unwrap_or_else(|| {
+            Box::new(Promotion {
+                version: version.to_owned(),
+                previous: previous.to_owned(),
+                at,
+                started_at,
+                revoke_previous: self.revokes(previous)
+                    || served.as_ref().is_some_and(|request| request.revoke_previous),
+                sent_at: finishing.filter(|_| proof.is_some()).map(|finishing| finishing.at),
+            })
         }));
         let revokes = served.is_some_and(|request| request.revoke_previous);
         self.note_safe(version, |asked_at| revokes || made_after(asked_at));

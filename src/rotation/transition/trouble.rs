@@ -11,11 +11,11 @@ impl Record {
             Event::Waiting { reason, detail } => {
                 // Reasons may alternate; what counts is since when nothing has come about.
                 let since = self.waiting.as_ref().map_or(at, |waiting| waiting.since);
-                self.waiting = Some(Waiting {
+                self.waiting = Some(Box::new(Waiting {
                     reason: *reason,
                     detail: detail.clone(),
                     since,
-                });
+                }));
             }
             Event::AttemptFailed {
                 step,
@@ -27,23 +27,23 @@ impl Record {
                     .as_ref()
                     .map_or(0, |failure| failure.attempts)
                     .saturating_add(1);
-                self.failure = Some(Failure {
+                self.failure = Some(Box::new(Failure {
                     attempts,
                     step: *step,
                     message: message.clone(),
                     next_attempt_at: *next_attempt_at,
-                });
+                }));
             }
             Event::AttentionRaised { reason, detail } => {
                 let since = match &self.attention {
                     Some(attention) if attention.reason == *reason => attention.since,
                     _ => at,
                 };
-                self.attention = Some(Attention {
+                self.attention = Some(Box::new(Attention {
                     reason: *reason,
                     detail: detail.clone(),
                     since,
-                });
+                }));
             }
             Event::WaitingEnded => self.waiting = None,
             _ => {
@@ -67,12 +67,12 @@ impl Record {
                 if *reason == HaltReason::RepairsUndone {
                     self.stop_repairs();
                 }
-                self.halt = Some(Halt {
+                self.halt = Some(Box::new(Halt {
                     reason: *reason,
                     detail: detail.clone(),
                     subject: subject.clone(),
                     since: at,
-                });
+                }));
             }
             Event::Acknowledged { reason, subject } => {
                 if *reason == HaltReason::RepairsUndone {

@@ -184,10 +184,10 @@ async fn a_save_that_fails_in_the_middle_leaves_nothing_behind() {
         .unwrap();
 
     let mut changed = record(ARN);
-    changed.pause = Some(Pause {
+    changed.pause = Some(Box::new(Pause {
         until: None,
         reason: None,
-    });
+    }));
     let error = store.save(&changed, &events()).await.unwrap_err();
     assert!(error.to_string().contains("writing a record failed"), "{error}");
     assert_eq!(store.records().await.unwrap(), [record(ARN)]);

@@ -145,17 +145,17 @@ pub fn record() -> Record {
         secret_arn: "arn:aws:secretsmanager:us-east-1:123456789012:secret:production/ec/user1-eaFois".to_owned(),
         first_seen: at(0),
         policy: Some("orders".to_owned()),
-        rotation: Some(rotation()),
-        promotion: Some(Promotion {
+        rotation: Some(Box::new(rotation())),
+        promotion: Some(Box::new(Promotion {
             version: current(),
             previous: previous(),
             at: at(5),
             started_at: Some(at(4)),
             revoke_previous: true,
             sent_at: Some(at(4)),
-        }),
-        retirement: Some(retirement()),
-        retired: Some(retired()),
+        })),
+        retirement: Some(Box::new(retirement())),
+        retired: Some(Box::new(retired())),
         check: Some(Check {
             version: current(),
             proof: Proof::Unproven(UnprovenReason::UserOff),
@@ -166,54 +166,54 @@ pub fn record() -> Record {
         settled_at: Some(at(11)),
         open_write: Some(at(12)),
         doubtful_write: Some(at(13)),
-        request: Some(request()),
-        revocation: Some(Revocation {
+        request: Some(Box::new(request())),
+        revocation: Some(Box::new(Revocation {
             asked_at: at(14),
             dead: dead(),
             safe: Some(pending()),
             ended_at: Some(at(17)),
-        }),
-        rollback: Some(rollback()),
-        missed: Some(MissedWindows {
+        })),
+        rollback: Some(Box::new(rollback())),
+        missed: Some(Box::new(MissedWindows {
             version: current(),
             opening: at(4),
             count: 2,
-        }),
-        moved_back: Some(MovedBack {
+        })),
+        moved_back: Some(Box::new(MovedBack {
             version: current(),
             at: at(21),
-        }),
-        waiting: Some(Waiting {
+        })),
+        waiting: Some(Box::new(Waiting {
             reason: WaitReason::Modifying,
             detail: "user user1".to_owned(),
             since: at(15),
-        }),
-        failure: Some(Failure {
+        })),
+        failure: Some(Box::new(Failure {
             attempts: 2,
             step: Step::SetSecret,
             message: "ModifyUser of user1: throttled".to_owned(),
             next_attempt_at: at(16),
-        }),
-        attention: Some(Attention {
+        })),
+        attention: Some(Box::new(Attention {
             reason: AttentionReason::Throttled,
             detail: "ModifyUser of user1".to_owned(),
             since: at(17),
-        }),
-        halt: Some(Halt {
+        })),
+        halt: Some(Box::new(Halt {
             reason: HaltReason::UnknownPassword,
             detail: "user user1 has 2 passwords".to_owned(),
             subject: pending(),
             since: at(18),
-        }),
+        })),
         acknowledged: BTreeMap::from([(HaltReason::RolledBack, current())]),
-        pause: Some(pause()),
-        drift: Some(drift()),
-        repair: Some(Repair {
+        pause: Some(Box::new(pause())),
+        drift: Some(Box::new(drift())),
+        repair: Some(Box::new(Repair {
             version: current(),
             previous: Some(previous()),
             started_at: at(23),
             set_at: Some(at(24)),
-        }),
+        })),
         repairs: vec![at(24)],
     }
 }
