@@ -1,5 +1,5 @@
 //! The HTTP client that places share. Left to itself the SDK makes one for each service of each place, and each of
-//! those reads the system's certificates and keeps them, some 200 KB.
+//! those reads the system's certificates and keeps them: 0.3 MB a place.
 
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};

@@ -194,10 +194,9 @@ impl Record {
 
     /// A check that found nothing wrong ends the drift; that a user is still off does not.
     pub(super) fn drift_checked(&mut self, proof: Proof) {
-        let still_off = |drift: &Box<Drift>| {
-            drift.cause == DriftCause::UserOff && proof == Proof::Unproven(UnprovenReason::UserOff)
-        };
-        self.drift = self.drift.take().filter(still_off);
+        let still_off =
+            |drift: &Drift| drift.cause == DriftCause::UserOff && proof == Proof::Unproven(UnprovenReason::UserOff);
+        self.drift = self.drift.take().filter(|drift| still_off(drift));
         self.repair = None;
     }
 
