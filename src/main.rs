@@ -18,7 +18,9 @@ fn main() -> ExitCode {
     if let Err(exit) = prepare(&cli, std::env::vars_os()) {
         return exit.into();
     }
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    // One thread for all that waits: a busy fleet keeps a core busy for some tenth, and threads that wake each other take
+    // as long as a third of the work. What blocks (the store, name lookups, files) has threads of its own.
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             tracing::error!(%error, "no threads to run on");
@@ -26,7 +28,7 @@ fn main() -> ExitCode {
         }
     };
     let session = Session::of_process(Arc::new(SystemClock::new()));
-    // Not on this thread: the engine would be woken across threads at every turn.
+    // In a task, so that a panic is told from its end.
     let command = runtime.spawn(async move { rekeyd::cli::main(cli, &session).await });
     let code = runtime.block_on(command);
     runtime.shutdown_timeout(LAST_CALLS);
