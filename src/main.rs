@@ -18,8 +18,8 @@ fn main() -> ExitCode {
     if let Err(exit) = prepare(&cli, std::env::vars_os()) {
         return exit.into();
     }
-    // One thread for all that waits: a busy fleet keeps a core busy for some tenth, and threads that wake each other take
-    // as long as a third of the work. What blocks (the store, name lookups, files) has threads of its own.
+    // One thread for all that waits: a busy fleet needs a tenth of a core, a quarter of which would go to threads that
+    // wake each other. What blocks (the store, name lookups, files) has threads of its own.
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
