@@ -4,7 +4,6 @@ mod reload;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use rand::TryRngCore;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -27,10 +26,6 @@ use crate::tick::Tick;
 
 use reload::Reloader;
 pub use reload::Source;
-
-/// How far apart commits of saves begin at least. A rotation has thirteen, between calls and over a minute or
-/// more: they are hardly ever later for it, while those of many at once share the disk's time.
-const COMMITS_APART: Duration = Duration::from_millis(25);
 
 /// A daemon that could not start, or ended before it was told to.
 #[derive(Debug, thiserror::Error)]
@@ -152,7 +147,7 @@ async fn start_engine(loaded: &Loaded, clock: SharedClock) -> Result<(Arc<Engine
         tracing::warn!("{warning}");
     }
     let store: Arc<dyn Store> = match &config.daemon.state {
-        StateLocation::Sqlite(path) => Arc::new(SqliteStore::open(path)?.commits_apart(COMMITS_APART)),
+        StateLocation::Sqlite(path) => Arc::new(SqliteStore::open(path)?),
     };
     // Nothing waits for it: it is there by the first login.
     drop(tokio::task::spawn_blocking(crate::login::prepare));
