@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::clock::after;
+use crate::inventory::together;
 use crate::rotation::event::{Event, Pause, Request};
 use crate::rotation::status::SecretStatus;
 use crate::schedule;
@@ -80,6 +81,40 @@ fn ids_of(entry: &Entry) -> [&str; 2] {
 }
 
 impl Engine {
+    /// Stores an event for each of these secrets, several in one commit, and looks at each that has it.
+    async fn tell_each(
+        &self,
+        chosen: Vec<(String, Accepted)>,
+        event: impl Fn(&Accepted) -> Event,
+    ) -> Result<Vec<Accepted>, ControlError> {
+        let events: Vec<(&str, Event)> = chosen
+            .iter()
+            .map(|(key, accepted)| (key.as_str(), event(accepted)))
+            .collect();
+        let stored = together::each(events, |(key, event)| async move {
+            self.record(key, event).await?;
+            self.wake_secret(key);
+            Ok(())
+        });
+        stored.await.into_iter().collect::<Result<(), ControlError>>()?;
+        Ok(chosen.into_iter().map(|(_, accepted)| accepted).collect())
+    }
+
+    async fn resume_one(&self, key: &str) -> Result<(), ControlError> {
+        let Some(record) = self.record_of(key) else {
+            return Ok(());
+        };
+        if record.pause.is_some() {
+            self.record(key, Event::Resumed).await?;
+        }
+        if let Some(halt) = record.halt.as_ref().filter(|halt| halt.reason.may_be_passed()) {
+            let (reason, subject) = (halt.reason, halt.subject.clone());
+            self.record(key, Event::Acknowledged { reason, subject }).await?;
+        }
+        self.wake_secret(key);
+        Ok(())
+    }
+
     /// The ARN of a secret that no policy has any more, by that ARN or its name. Its record is kept.
     fn remembered(&self, wanted: &str) -> Option<String> {
         let state = self.state();
@@ -183,18 +218,18 @@ impl Control for Engine {
         // One time for all: that of the command.
         let at = self.clock.now();
         let mut chosen = self.select(selector)?;
-        for (key, accepted) in &mut chosen {
+        for (_, accepted) in &mut chosen {
             accepted.requested_at = Some(at);
-            let request = Request {
+        }
+        self.tell_each(chosen, |accepted| {
+            Event::Requested(Request {
                 at,
                 over: accepted.current_version.clone(),
                 now: options.now,
                 revoke_previous: options.revoke_previous,
-            };
-            self.record(key, Event::Requested(request)).await?;
-            self.wake_secret(key);
-        }
-        Ok(chosen.into_iter().map(|(_, accepted)| accepted).collect())
+            })
+        })
+        .await
     }
 
     async fn pause(
@@ -205,18 +240,8 @@ impl Control for Engine {
     ) -> Result<Vec<Accepted>, ControlError> {
         let chosen = self.select(selector)?;
         let until = span.map(|span| after(self.clock.now(), span));
-        for (key, _) in &chosen {
-            self.record(
-                key,
-                Event::Paused(Pause {
-                    until,
-                    reason: reason.clone(),
-                }),
-            )
-            .await?;
-            self.wake_secret(key);
-        }
-        Ok(chosen.into_iter().map(|(_, accepted)| accepted).collect())
+        let pause = Pause { until, reason };
+        self.tell_each(chosen, |_| Event::Paused(pause.clone())).await
     }
 
     async fn rollback(&self, secret: &str, options: RollbackOptions) -> Result<Accepted, ControlError> {
@@ -225,17 +250,8 @@ impl Control for Engine {
 
     async fn resume(&self, selector: &Selector) -> Result<Vec<Accepted>, ControlError> {
         let chosen = self.select(selector)?;
-        for (key, _) in &chosen {
-            let Some(record) = self.record_of(key) else { continue };
-            if record.pause.is_some() {
-                self.record(key, Event::Resumed).await?;
-            }
-            if let Some(halt) = record.halt.as_ref().filter(|halt| halt.reason.may_be_passed()) {
-                let (reason, subject) = (halt.reason, halt.subject.clone());
-                self.record(key, Event::Acknowledged { reason, subject }).await?;
-            }
-            self.wake_secret(key);
-        }
+        let resumed = together::each(&chosen, |(key, _)| self.resume_one(key)).await;
+        resumed.into_iter().collect::<Result<(), _>>()?;
         Ok(chosen.into_iter().map(|(_, accepted)| accepted).collect())
     }
 }

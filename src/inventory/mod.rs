@@ -6,7 +6,7 @@
 mod discovery;
 #[cfg(test)]
 mod fakes;
-mod together;
+pub(crate) mod together;
 mod topology;
 
 pub use discovery::{Discovery, discover};

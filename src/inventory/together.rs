@@ -1,4 +1,4 @@
-//! Several reads at once, their results in the order that they were asked for.
+//! Several reads, or saves, at once, their results in the order that they were asked for.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -10,7 +10,7 @@ const AT_ONCE: usize = 16;
 type Reading<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// The results of `read` for every item, in the items' order.
-pub(super) async fn each<'a, I, T, F>(items: impl IntoIterator<Item = I>, read: impl Fn(I) -> F) -> Vec<T>
+pub(crate) async fn each<'a, I, T, F>(items: impl IntoIterator<Item = I>, read: impl Fn(I) -> F) -> Vec<T>
 where
     F: Future<Output = T> + Send + 'a,
 {

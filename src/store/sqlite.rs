@@ -24,6 +24,9 @@ use crate::store::{HistoryEntry, Store, StoreError};
 /// How long a write waits for somebody who reads the file with another tool, a checkpoint at most.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// What a save is called in errors.
+const SAVE: &str = "writing a record";
+
 /// Records and history in a SQLite file.
 pub struct SqliteStore {
     owned: Arc<Owned>,
@@ -92,28 +95,56 @@ impl SqliteStore {
         action: &'static str,
         operation: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        // The semaphore is never closed, so there is always a turn. It ends with the operation, even
-        // if nobody waits for that any more.
-        let turn = Arc::clone(&self.turn).acquire_owned().await;
-        self.perform_in(turn, action, operation).await
-    }
-
-    /// The same by whoever has the turn.
-    async fn perform_in<T: Send + 'static, U: Send + 'static>(
-        &self,
-        turn: U,
-        action: &'static str,
-        operation: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        let owned = Arc::clone(&self.owned);
-        let done = tokio::task::spawn_blocking(move || {
-            let _turn = turn;
-            // A transaction that a panic interrupts is rolled back, so the connection stays sound.
-            let mut connection = owned.connection.lock().unwrap_or_else(PoisonError::into_inner);
-            operation(&mut connection).map_err(|error| owned.location.failed(action, &error))
+        // The semaphore is never closed, so there is always a turn. It ends with the operation, even if nobody
+        // waits for that any more.
+        let turn = self.turn.clone().acquire_owned().await;
+        let location = self.owned.location.clone();
+        let done = blocking(&self.owned, turn, move |connection| {
+            operation(connection).map_err(|error| location.failed(action, &error))
         });
-        // A panic's message is not passed on: nobody knows what it was made from.
-        done.await.unwrap_or_else(|_| Err(self.owned.ended_early(action)))
+        done.await.unwrap_or_else(|| Err(self.owned.ended_early(action)))
+    }
+}
+
+/// Runs a database operation where it may block. Nothing if it panicked, whose message is not passed on:
+/// nobody knows what it was made from.
+async fn blocking<T: Send + 'static, U: Send + 'static>(
+    owned: &Arc<Owned>,
+    turn: U,
+    operation: impl FnOnce(&mut Connection) -> T + Send + 'static,
+) -> Option<T> {
+    let owned = owned.clone();
+    let done = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        // A transaction that a panic interrupts is rolled back, so the connection stays sound.
+        let mut connection = owned.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        operation(&mut connection)
+    });
+    done.await.ok()
+}
+
+/// Writes saves until none waits. In a task of its own: a save that is given up takes no other with it.
+async fn write_saves(mut service: batch::Service, owned: Arc<Owned>, turn: Arc<tokio::sync::Semaphore>) {
+    loop {
+        let turn = turn.clone().acquire_owned().await;
+        let Some(saves) = service.take() else { return };
+        let writer = owned.clone();
+        let done = blocking(&owned, turn, move |connection| {
+            let written = match writer.in_place(SAVE) {
+                Ok(()) => batch::commit(connection, &saves, |error| writer.location.failed(SAVE, error)),
+                missing => saves.iter().map(|_| missing.clone()).collect(),
+            };
+            (saves, written)
+        });
+        let Some((saves, written)) = done.await else { continue };
+        let told = saves.into_iter().zip(written);
+        // Told here, not by the thread that wrote: it would wake this one for each. The last are told when nothing
+        // here holds the database: whoever is told may drop the store and open it again.
+        if service.is_over() {
+            drop(owned);
+            return told.for_each(|(save, written)| save.ended(written));
+        }
+        told.for_each(|(save, written)| save.ended(written));
     }
 }
 
@@ -188,25 +219,14 @@ impl Store for SqliteStore {
     }
 
     async fn save(&self, record: &Record, events: &[(Timestamp, Event)]) -> Result<(), StoreError> {
-        const ACTION: &str = "writing a record";
-        let change = rows::Change::new(record, events)
-            .map_err(|error| self.owned.location.refused(ACTION, error.to_string()))?;
-        let mut written = self.waiting.put(change);
-        let turn = tokio::select! {
-            biased;
-            // With those who had their turn before.
-            ended = &mut written => return ended.unwrap_or_else(|_| Err(self.owned.ended_early(ACTION))),
-            turn = Arc::clone(&self.turn).acquire_owned() => turn,
-        };
-        let (owned, waiting) = (Arc::clone(&self.owned), Arc::clone(&self.waiting));
-        self.perform_in(turn, ACTION, move |connection| {
-            waiting.commit(connection, owned.in_place(ACTION), |error| {
-                owned.location.failed(ACTION, error)
-            });
-            Ok(())
-        })
-        .await?;
-        written.await.unwrap_or_else(|_| Err(self.owned.ended_early(ACTION)))
+        let change =
+            rows::Change::new(record, events).map_err(|error| self.owned.location.refused(SAVE, error.to_string()))?;
+        let (written, service) = self.waiting.put(change);
+        if let Some(service) = service {
+            let (owned, turn) = (self.owned.clone(), self.turn.clone());
+            drop(tokio::spawn(write_saves(service, owned, turn)));
+        }
+        written.await.unwrap_or_else(|_| Err(self.owned.ended_early(SAVE)))
     }
 
     async fn history(&self, secret_arn: Option<&str>, limit: usize) -> Result<Vec<HistoryEntry>, StoreError> {
