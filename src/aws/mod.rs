@@ -14,6 +14,7 @@ mod flow;
 mod known;
 #[cfg(test)]
 mod mangled_tests;
+mod readers;
 mod reply;
 mod secret_translation;
 mod secrets_manager;
@@ -35,6 +36,7 @@ pub use connect::{CALL_TIMEOUT, connect};
 pub use error::{AwsError, ErrorClass};
 pub use flow::governed;
 pub use known::{KnownVersions, SecretReading};
+pub use readers::{PlaceReaders, connect_to_read};
 
 /// What the SDK's answers mean in our words, for whoever gets them without HTTP: a simulation.
 pub mod translation {

@@ -11,7 +11,7 @@ const LAYERS: [&[&str]; 7] = [
     &["aws", "login", "store", "metrics", "config"],
     &["inventory"],
     &["engine"],
-    &["tick", "telemetry", "process", "server"],
+    &["tick", "telemetry", "process", "server", "preflight"],
     &["daemon", "cli"],
 ];
 
