@@ -85,7 +85,7 @@ pub(super) async fn plan(config: &Path, args: PlanArgs, session: &Session) -> Re
     let (store, records) = remembered(&config, session.clock.now());
     let adapters = adapters(&config, session).await;
     let progress = |done: usize, all: usize| {
-        if done % TOLD_EVERY == 0 && done < all {
+        if done.is_multiple_of(TOLD_EVERY) && done < all {
             session.tell(&format!("{done} of {all} secrets looked at"));
         }
     };

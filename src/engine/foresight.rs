@@ -103,21 +103,13 @@ impl Foresight {
         found.filter_map(candidate).collect()
     }
 
-    /// Begins an observation: labels and versions, the value under AWSCURRENT, and with it whom the secret names.
+    /// Begins an observation: labels and versions.
     ///
     /// # Errors
     /// The first read that failed.
     pub async fn observe(&self, readers: &PlaceReaders, secret_arn: &str) -> AwsResult<Observation> {
         let taken = self.engine.taken();
-        let mut observation = Observation::new(taken, readers.secrets.secret(secret_arn).await?);
-        if observation.secret.deleted.is_some() {
-            return Ok(observation);
-        }
-        let current = observation.secret.holder(AWSCURRENT).map(str::to_owned);
-        if let Some(current) = current {
-            self.look(readers, None, &mut observation, Look::Value(current)).await?;
-        }
-        Ok(observation)
+        Ok(Observation::new(taken, readers.secrets.secret(secret_arn).await?))
     }
 
     /// Notes which user a secret names, as the first look at it does.

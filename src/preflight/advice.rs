@@ -31,13 +31,46 @@ impl Names<'_> {
 /// What ends a halt; `subject` is what the halt is about.
 pub(super) fn on_halt(reason: HaltReason, subject: &str, names: &Names<'_>) -> String {
     use HaltReason as Halt;
+    match reason {
+        Halt::SecretDeleted
+        | Halt::SecretReplicated
+        | Halt::RotationEnabled
+        | Halt::OwnedByService
+        | Halt::NoCurrentVersion
+        | Halt::SelectedTwice
+        | Halt::ForeignPending
+        | Halt::PendingUnreadable
+        | Halt::PendingUserChanged
+        | Halt::RolledBack
+        | Halt::AttemptsExhausted => on_secret(reason, subject, names),
+        Halt::SecretBinary
+        | Halt::SecretNotJson
+        | Halt::UserArnMissing
+        | Halt::UserArnInvalid
+        | Halt::UsernameMissing
+        | Halt::PasswordInvalid
+        | Halt::UserArnOtherPartition
+        | Halt::UserArnOtherRegion
+        | Halt::UserArnOtherAccount
+        | Halt::UserNotAllowed
+        | Halt::UserClaimedTwice
+        | Halt::UserArnMismatch
+        | Halt::UsernameMismatch => on_document(reason, names),
+        Halt::UserIsIam
+        | Halt::UserIsDefault
+        | Halt::UserPasswordless
+        | Halt::FirstPasswordLiveUser
+        | Halt::UnknownPassword
+        | Halt::CurrentPasswordRefused
+        | Halt::RepairsUndone
+        | Halt::GlobalDatastore
+        | Halt::NoTransitEncryption => on_user(reason, names),
+    }
+}
+
+fn on_secret(reason: HaltReason, subject: &str, names: &Names<'_>) -> String {
+    use HaltReason as Halt;
     let (secret, policy) = (names.secret, &names.policy.name);
-    let drop_label = || {
-        format!(
-            "let the other rotator end its rotation; or, if none is at work, take the label away: aws secretsmanager \
-             update-secret-version-stage --secret-id {secret} --version-stage AWSPENDING --remove-from-version-id {subject}"
-        )
-    };
     match reason {
         Halt::SecretDeleted => format!(
             "restore it (aws secretsmanager restore-secret --secret-id {secret}), or take it out of policy {policy}"
@@ -55,6 +88,23 @@ pub(super) fn on_halt(reason: HaltReason, subject: &str, names: &Names<'_>) -> S
             "put a document into it: aws secretsmanager put-secret-value --secret-id {secret} --secret-string {}",
             example(names)
         ),
+        Halt::SelectedTwice => "leave the secret in one policy: change `secrets` or `select` of the others".to_owned(),
+        Halt::ForeignPending | Halt::PendingUnreadable | Halt::PendingUserChanged => format!(
+            "let the other rotator end its rotation; or, if none is at work, take the label away: aws secretsmanager \
+             update-secret-version-stage --secret-id {secret} --version-stage AWSPENDING --remove-from-version-id {subject}"
+        ),
+        Halt::RolledBack => format!("`rekeyd resume {secret}` rotates on from there"),
+        Halt::AttemptsExhausted => {
+            format!("see in `rekeyd history {secret}` why they were given up; then `rekeyd resume {secret}`")
+        }
+        _ => String::new(),
+    }
+}
+
+fn on_document(reason: HaltReason, names: &Names<'_>) -> String {
+    use HaltReason as Halt;
+    let policy = &names.policy.name;
+    match reason {
         Halt::SecretBinary => "store the document as SecretString instead of SecretBinary".to_owned(),
         Halt::SecretNotJson => format!("store one JSON object with each key once, such as {}", example(names)),
         Halt::UserArnMissing | Halt::UserArnInvalid => format!(
@@ -78,10 +128,9 @@ pub(super) fn on_halt(reason: HaltReason, subject: &str, names: &Names<'_>) -> S
              in the secret",
             names.user()
         ),
-        Halt::UserClaimedTwice => format!(
-            "keep one secret for each user: name another user in one of the two, or take one out of its policy"
-        ),
-        Halt::SelectedTwice => "leave the secret in one policy: change `secrets` or `select` of the others".to_owned(),
+        Halt::UserClaimedTwice => {
+            "keep one secret for each user: name another user in one of the two, or take one out of its policy".to_owned()
+        }
         Halt::UserArnMismatch => format!(
             "use credentials of the account that \"user_arn\" names (role_arn or profile of [aws.{}]), or correct \
              \"user_arn\"",
@@ -90,6 +139,14 @@ pub(super) fn on_halt(reason: HaltReason, subject: &str, names: &Names<'_>) -> S
         Halt::UsernameMismatch => {
             "correct \"username\" in the secret: it is the user's name, which its id may differ from".to_owned()
         }
+        _ => String::new(),
+    }
+}
+
+fn on_user(reason: HaltReason, names: &Names<'_>) -> String {
+    use HaltReason as Halt;
+    let (secret, policy, user) = (names.secret, &names.policy.name, names.user());
+    match reason {
         Halt::UserIsIam => format!(
             "a user that logs in with IAM has no password to rotate: take the secret out of policy {policy}, or let the \
              user authenticate with passwords"
@@ -99,8 +156,7 @@ pub(super) fn on_halt(reason: HaltReason, subject: &str, names: &Names<'_>) -> S
              in [policy.{policy}]"
         ),
         Halt::UserPasswordless => format!(
-            "give the user the password that the secret holds: aws elasticache modify-user --user-id {} --passwords …",
-            names.user()
+            "give the user the password that the secret holds: aws elasticache modify-user --user-id {user} --passwords …",
         ),
         Halt::FirstPasswordLiveUser => format!(
             "put the password that its clients use into the secret; or, if it has no clients, switch the user off (access \
@@ -109,13 +165,11 @@ pub(super) fn on_halt(reason: HaltReason, subject: &str, names: &Names<'_>) -> S
         ),
         Halt::UnknownPassword => format!(
             "find out who uses the second password, then leave the user the one under AWSCURRENT: aws elasticache \
-             modify-user --user-id {} --passwords …",
-            names.user()
+             modify-user --user-id {user} --passwords …",
         ),
         Halt::CurrentPasswordRefused => format!(
-            "find out who changed the user; then put the password that works into the secret, or give user {} the one \
+            "find out who changed the user; then put the password that works into the secret, or give user {user} the one \
              under AWSCURRENT, which on_drift = \"repair\" in [policy.{policy}] does by itself",
-            names.user()
         ),
         Halt::RepairsUndone => {
             format!("stop whoever keeps changing the user, such as Terraform; then `rekeyd resume {secret}`")
@@ -125,13 +179,10 @@ pub(super) fn on_halt(reason: HaltReason, subject: &str, names: &Names<'_>) -> S
              {policy}"
         ),
         Halt::NoTransitEncryption => {
-            "switch on the cache's in-transit encryption: without it a login would send the password in clear".to_owned()
+            "switch on the cache's in-transit encryption: without it a login would send the password in clear"
+                .to_owned()
         }
-        Halt::ForeignPending | Halt::PendingUnreadable | Halt::PendingUserChanged => drop_label(),
-        Halt::RolledBack => format!("`rekeyd resume {secret}` rotates on from there"),
-        Halt::AttemptsExhausted => {
-            format!("see in `rekeyd history {secret}` why they were given up; then `rekeyd resume {secret}`")
-        }
+        _ => String::new(),
     }
 }
 
@@ -182,7 +233,12 @@ pub(super) fn action_of(error: &AwsError, names: &Names<'_>) -> (String, String)
         "DescribeCacheClusters" => of_cache("cluster"),
         "DescribeServerlessCaches" => of_cache("serverlesscache"),
         "ListSecrets" => "*".to_owned(),
-        _ => error.resource.clone(),
+        _ if error.resource.starts_with("arn:") => error.resource.clone(),
+        // AWS puts a hyphen and six characters behind the name.
+        _ => format!(
+            "arn:{partition}:secretsmanager:{region}:{account}:secret:{}-??????",
+            error.resource
+        ),
     };
     let service = match is_of_cache(error.operation) {
         true => "elasticache",
@@ -217,10 +273,11 @@ pub(super) fn on_error(error: &AwsError, names: &Names<'_>) -> Option<String> {
             "allow kms:Decrypt, and kms:GenerateDataKey for writing, on the key of {secret} to rekeyd's role, in its IAM \
              policy and in the key's own; see that the key is enabled"
         ),
-        ErrorClass::NotFound if error.operation == "DescribeUsers" => format!(
+        ErrorClass::NotFound if error.operation == "DescribeUsers" => {
             "correct \"user_arn\" in the secret, which names it by its id, or make the user; `aws elasticache \
              describe-users` lists all ids"
-        ),
+                .to_owned()
+        }
         ErrorClass::NotFound => format!(
             "make the secret, or correct `secrets` of [policy.{policy}]; the place [aws.{place}] looks in {}",
             names.region
@@ -269,5 +326,63 @@ pub(super) fn on_obstacle(kind: ObstacleKind, tls: &Tls) -> String {
         ObstacleKind::NoTls => "switch on the cache's in-transit encryption, or correct the port in `endpoints`".to_owned(),
         ObstacleKind::Roots => format!("put PEM certificates that rekeyd may read where it looks: {roots}"),
         ObstacleKind::Tls => "see in the node's log why it refuses; rekeyd speaks TLS 1.2 and 1.3".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::preflight::testing;
+
+    #[test]
+    fn every_halt_and_every_obstacle_says_what_to_do() {
+        let policy = testing::policy();
+        let names = testing::names(&policy);
+        for reason in HaltReason::ALL {
+            let advice = on_halt(*reason, "subject", &names);
+            assert!(advice.len() > 20, "{reason}: {advice}");
+            assert!(
+                !advice.contains('{') || advice.contains("'{\"username\""),
+                "{reason}: {advice}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_denied_call_names_its_action_and_the_arn_of_what_it_was_about() {
+        let policy = testing::policy();
+        let names = testing::names(&policy);
+        for (operation, resource, action, arn) in [
+            (
+                "DescribeUsers",
+                "user1",
+                "elasticache:DescribeUsers",
+                "arn:aws:elasticache:us-east-1:123456789012:user:user1",
+            ),
+            (
+                "DescribeUsers",
+                "",
+                "elasticache:DescribeUsers",
+                "arn:aws:elasticache:us-east-1:123456789012:user:*",
+            ),
+            (
+                "DescribeCacheClusters",
+                "c-001",
+                "elasticache:DescribeCacheClusters",
+                "arn:aws:elasticache:us-east-1:123456789012:cluster:c-001",
+            ),
+            (
+                "DescribeSecret",
+                "name",
+                "secretsmanager:DescribeSecret",
+                "arn:aws:secretsmanager:us-east-1:123456789012:secret:name-??????",
+            ),
+            ("ListSecrets", "select", "secretsmanager:ListSecrets", "*"),
+        ] {
+            let error = testing::error(operation, resource, "AccessDeniedException", ErrorClass::Denied);
+            assert_eq!(action_of(&error, &names), (action.to_owned(), arn.to_owned()));
+            let advice = on_error(&error, &names).unwrap_or_default();
+            assert!(advice.contains(action) && advice.contains(arn), "{advice}");
+        }
     }
 }

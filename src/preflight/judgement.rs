@@ -4,6 +4,7 @@ use crate::aws::{AwsError, ErrorClass};
 use crate::policy::Verify;
 use crate::rotation::observation::{AWSCURRENT, AWSPENDING, Authentication, Observation, UserSight};
 use crate::rotation::reason::{HaltReason, WaitReason};
+use crate::secret::secret_arn_name;
 
 use super::advice::{self, Names};
 use super::check::{Check, Checked, Outcome};
@@ -96,9 +97,7 @@ fn told(check: Check, trouble: &Trouble, names: &Names<'_>) -> Checked {
             reason,
             detail,
             subject,
-        } => Checked::plain(check, Outcome::Refused, detail)
-            .because(reason.label())
-            .advising(advice::on_halt(*reason, subject, names)),
+        } => refused(check, *reason, detail, subject, names),
         Trouble::Wait { reason, detail } => {
             let outcome = match reason {
                 WaitReason::UserDeleting | WaitReason::AcceptsAnyPassword => Outcome::Refused,
@@ -112,6 +111,27 @@ fn told(check: Check, trouble: &Trouble, names: &Names<'_>) -> Checked {
             }
         }
         Trouble::Aws(error) => failed(check, error, names),
+    }
+}
+
+/// A check that a rotation would halt for.
+pub(super) fn refused(check: Check, reason: HaltReason, detail: &str, subject: &str, names: &Names<'_>) -> Checked {
+    Checked::plain(check, Outcome::Refused, in_words(reason, detail, subject))
+        .because(reason.label())
+        .advising(advice::on_halt(reason, subject, names))
+}
+
+/// What a halt is about: its detail, with what the reason alone says in status.
+fn in_words(reason: HaltReason, detail: &str, subject: &str) -> String {
+    match reason {
+        HaltReason::UserIsIam => format!("{detail} logs in with IAM"),
+        HaltReason::UserIsDefault => format!("{detail} is named `default`"),
+        HaltReason::GlobalDatastore => {
+            format!("{detail} belongs to a global datastore, whose other regions would lack the new password")
+        }
+        HaltReason::NoTransitEncryption => format!("{detail} has no in-transit encryption"),
+        HaltReason::UserClaimedTwice => detail.replace(subject, secret_arn_name(subject).unwrap_or(subject)),
+        _ => detail.to_owned(),
     }
 }
 

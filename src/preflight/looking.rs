@@ -42,9 +42,30 @@ pub(super) struct Looker {
 
 impl Looker {
     /// The secret, its versions and its current document.
-    pub(super) async fn observe(&self, candidate: &Candidate) -> AwsResult<Observation> {
+    pub(super) async fn observe(&self, candidate: &Candidate) -> Sight {
         // Never closed, so there is always a turn.
         let _turn = self.turns.acquire().await;
+        let mut observation = match self.secret(candidate).await {
+            Ok(observation) => observation,
+            Err(error) => return Sight::failed(Trouble::Aws(error)),
+        };
+        let current = observation.secret.holder(AWSCURRENT).map(str::to_owned);
+        let mut failure = None;
+        if let (Some(current), None, Ok(readers)) =
+            (current, observation.secret.deleted, self.readers_of(&candidate.policy))
+        {
+            let look = Look::Value(current);
+            failure = self
+                .read(readers, &candidate.policy, &mut observation, look)
+                .await
+                .err();
+        }
+        let mut sight = Sight::of(observation);
+        failure.into_iter().for_each(|error| sight.add(Trouble::Aws(error)));
+        sight
+    }
+
+    async fn secret(&self, candidate: &Candidate) -> AwsResult<Observation> {
         let readers = self.readers_of(&candidate.policy)?;
         let arn = &candidate.secret.arn;
         for attempt in 1..TRIES {
@@ -64,6 +85,9 @@ impl Looker {
         claims: &Claims,
         mut sight: Sight,
     ) -> Sight {
+        if sight.failure().is_some() {
+            return sight;
+        }
         let _turn = self.turns.acquire().await;
         let (Some(mut observation), Ok(readers)) = (sight.observation.take(), self.readers_of(&candidate.policy))
         else {

@@ -21,6 +21,8 @@ mod nodes;
 mod outlook;
 mod rehearsal;
 mod steps;
+#[cfg(test)]
+mod testing;
 mod trouble;
 
 use std::collections::BTreeMap;
@@ -127,6 +129,7 @@ pub async fn look(
     decide(&looker, &mut looked, at).await;
     let claims = looker.foresight.claims();
     let mut outlook = Outlook::new(at);
+    let at = looker.clock.now();
     for one in looked.iter().filter(|one| one.wanted) {
         outlook.secrets.push(one.judged(config, &looker, &claims, at));
     }
@@ -155,6 +158,28 @@ impl Looked {
     fn policies(&self) -> impl Iterator<Item = &str> {
         let others = self.candidate.other_policies.iter().map(String::as_str);
         others.chain([self.candidate.policy.name.as_str()])
+    }
+
+    /// Asks for the decision about it. One that could not be read is tried again by the daemon.
+    async fn decide(&mut self, looker: &Looker) {
+        let failure = self.sight.failure().cloned();
+        let readers = looker.readers.get(&self.candidate.policy.place);
+        let readers = readers.filter(|_| self.wanted && failure.is_none());
+        let decided = match &mut self.sight.observation {
+            Some(observation) => Some(looker.foresight.decide(&self.candidate, readers, observation).await),
+            None => None,
+        };
+        self.decision = match decided {
+            Some(Ok(decision)) if failure.is_none() || !matches!(decision, Decision::Look(_)) => Some(decision),
+            Some(Err(error)) => {
+                self.sight.add(Trouble::Aws(error));
+                None
+            }
+            Some(Ok(_)) | None => None,
+        };
+        if let (None, Some(error)) = (&self.decision, failure) {
+            looker.foresight.failed(&self.candidate, &error).await;
+        }
     }
 
     fn judged(&self, config: &Config, looker: &Looker, claims: &Claims, at: Timestamp) -> SecretOutlook {
@@ -205,22 +230,15 @@ async fn observe(looker: &Arc<Looker>, candidates: Vec<Candidate>) -> Vec<Looked
     for candidate in candidates {
         let looker = looker.clone();
         reading.spawn(async move {
-            let observed = looker.observe(&candidate).await;
-            (candidate, observed)
+            let sight = looker.observe(&candidate).await;
+            (candidate, sight)
         });
     }
     let mut looked = Vec::new();
-    for (candidate, observed) in reading.join_all().await {
-        let sight = match observed {
-            Ok(observation) => {
-                looker.foresight.note_user(&observation);
-                Sight::of(observation)
-            }
-            Err(error) => {
-                looker.foresight.failed(&candidate, &error).await;
-                Sight::failed(Trouble::Aws(error))
-            }
-        };
+    for (candidate, sight) in reading.join_all().await {
+        if let Some(observation) = &sight.observation {
+            looker.foresight.note_user(observation);
+        }
         looked.push(Looked {
             candidate,
             sight,
@@ -273,14 +291,7 @@ async fn decide(looker: &Looker, looked: &mut [Looked], at: Timestamp) {
         let candidates: Vec<Candidate> = looked.iter().map(|one| one.candidate.clone()).collect();
         looker.foresight.begin_anew(&candidates);
         for one in looked.iter_mut() {
-            let Some(observation) = &mut one.sight.observation else {
-                continue;
-            };
-            let readers = looker.readers.get(&one.candidate.policy.place).filter(|_| one.wanted);
-            match looker.foresight.decide(&one.candidate, readers, observation).await {
-                Ok(decision) => one.decision = Some(decision),
-                Err(error) => one.sight.add(Trouble::Aws(error)),
-            }
+            one.decide(looker).await;
         }
     }
     for one in looked.iter_mut() {

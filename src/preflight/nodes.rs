@@ -10,7 +10,7 @@ use crate::rotation::reason::{HaltReason, UnprovenReason, WaitReason};
 use super::advice::{self, Names};
 use super::check::{Check, Checked, Outcome};
 use super::document;
-use super::judgement::cannot_be_proved;
+use super::judgement::{cannot_be_proved, refused};
 use super::trouble::Sight;
 
 /// Whether the nodes are known, and ElastiCache calls them available.
@@ -20,9 +20,7 @@ pub(super) fn known(observation: &Observation, names: &Names<'_>) -> Option<Chec
         return None;
     };
     if let Some((reason, cache)) = &topology.refusal {
-        let refused = Checked::plain(Check::Nodes, Outcome::Refused, format!("cache {cache}"));
-        let advice = advice::on_halt(*reason, cache, names);
-        return Some(refused.because(reason.label()).advising(advice));
+        return Some(refused(Check::Nodes, *reason, &format!("cache {cache}"), cache, names));
     }
     let away: Vec<String> = topology
         .nodes
@@ -137,18 +135,16 @@ pub(super) fn login(observation: &Observation, names: &Names<'_>) -> Option<Chec
         let such = answers.iter().filter(|(_, answers)| answers.iter().any(wanted));
         such.map(|(node, _)| node.to_string()).collect()
     };
-    let refused = nodes_that(|answer| matches!(answer, LoginAnswer::Refused));
-    if !refused.is_empty() {
+    let refusing = nodes_that(|answer| matches!(answer, LoginAnswer::Refused));
+    if !refusing.is_empty() {
         let reason = HaltReason::CurrentPasswordRefused;
-        let told = format!("refused by {}", refused.join(", "));
-        let refused = Checked::plain(Check::Login, Outcome::Refused, told).because(reason.label());
-        return Some(refused.advising(advice::on_halt(reason, current, names)));
+        let told = format!("refused by {}", refusing.join(", "));
+        return Some(refused(Check::Login, reason, &told, current, names));
     }
     let silent = nodes_that(|answer| matches!(answer, LoginAnswer::Unreachable(_) | LoginAnswer::TlsFailed(_)));
     if !silent.is_empty() {
         let told = format!("no answer from {}", silent.join(", "));
-        let unknown = Checked::plain(Check::Login, Outcome::Unknown, told);
-        return Some(unknown.because(WaitReason::NodeUnreachable.label()));
+        return Some(Checked::plain(Check::Login, Outcome::Unknown, told));
     }
     let accepted = nodes_that(|answer| matches!(answer, LoginAnswer::Accepted));
     Some(Checked::ok(

@@ -159,6 +159,13 @@ pub enum Verdict {
         /// On what, in words.
         detail: String,
     },
+    /// Try again until it can be looked at.
+    Retry {
+        /// What fails.
+        reason: String,
+        /// In words.
+        detail: String,
+    },
     /// Nothing until then.
     Rest {
         /// Where it stands.
@@ -192,6 +199,15 @@ impl Verdict {
     }
 }
 
+impl From<&AwsError> for Verdict {
+    fn from(error: &AwsError) -> Self {
+        Self::Retry {
+            reason: error.attention().label().to_owned(),
+            detail: error.to_string(),
+        }
+    }
+}
+
 impl Outlook {
     pub(super) fn new(looked_at: Timestamp) -> Self {
         Self {
@@ -210,7 +226,7 @@ impl Outlook {
             secret: name,
             policy,
             region: config.places.get(&policy.place).map_or("", |place| &place.region),
-            account: "ACCOUNT",
+            account: "*",
             user: None,
         };
         let checked = failed(Check::Secret, &error, &names);
@@ -223,7 +239,7 @@ impl Outlook {
             outcome: checked.outcome,
             looked_at: is_answer(&error),
             due: Due::default(),
-            verdict: None,
+            verdict: Some(Verdict::from(&error)),
             steps: Vec::new(),
             checks: vec![checked],
             not_checked: Vec::new(),
@@ -288,11 +304,18 @@ impl SecretView<'_> {
             outcome: outcome.unwrap_or(Outcome::Unknown),
             looked_at: self.sight.is_whole(),
             due: self.due(),
-            verdict: self.decision.and_then(Verdict::of),
+            verdict: self.verdict(),
             steps,
             checks,
             not_checked: not_checked(&secret.arn, document.map(|document| document.user_arn().to_string())),
             user_id,
+        }
+    }
+
+    fn verdict(&self) -> Option<Verdict> {
+        match self.decision {
+            Some(decision) => Verdict::of(decision),
+            None => self.sight.failure().map(Verdict::from),
         }
     }
 

@@ -36,7 +36,7 @@ pub(super) fn steps(
         now,
     };
     match decision {
-        Decision::Act(action) => rotation.from_action(action),
+        Decision::Act(action) => rotation.begun_with(action),
         Decision::Rest { phase: Phase::Due, .. } => rotation.from(Step::CreateSecret),
         Decision::Wait { step, .. } if record.rotation.is_some() => rotation.from(match step {
             Step::Observe => Step::SetSecret,
@@ -58,7 +58,7 @@ struct Rotation<'a> {
 }
 
 impl Rotation<'_> {
-    fn from_action(&self, action: &Action) -> Vec<PlannedStep> {
+    fn begun_with(&self, action: &Action) -> Vec<PlannedStep> {
         let only = |does: String| {
             vec![PlannedStep {
                 step: action.step(),
@@ -153,5 +153,90 @@ impl Rotation<'_> {
                 format!("when the next rotation is due, take the previous password from user {user}")
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::preflight::testing;
+    use crate::rotation::observation::{AWSCURRENT, SecretState, Taken, Version};
+    use crate::rotation::reason::WaitReason;
+    use crate::secret::SecretDocument;
+
+    const ARN: &str = "arn:aws:secretsmanager:us-east-1:123456789012:secret:orders/user1-AbCdEf";
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+    fn observation(password: &str) -> Observation {
+        let document = format!(
+            r#"{{"username":"user1","user_arn":"arn:aws:elasticache:us-east-1:123456789012:user:user1"{password}}}"#
+        );
+        let version = Version {
+            created: Some(NOW),
+            stages: [AWSCURRENT.to_owned()].into(),
+        };
+        let secret = SecretState {
+            arn: ARN.to_owned(),
+            name: "orders/user1".to_owned(),
+            deleted: None,
+            rotation_enabled: false,
+            owning_service: None,
+            replicated: false,
+            tags: Default::default(),
+            last_changed: None,
+            versions: [("v1".to_owned(), version)].into(),
+        };
+        let taken = Taken {
+            wall: NOW,
+            monotonic: std::time::Duration::ZERO,
+        };
+        let mut observation = Observation::new(taken, secret);
+        let document = SecretDocument::parse(&document).expect("a document");
+        observation.values.insert("v1".to_owned(), Ok(document));
+        observation
+    }
+
+    fn planned(decision: &Decision, password: &str) -> Vec<PlannedStep> {
+        let record = Record::new(ARN.to_owned(), NOW);
+        steps(decision, &observation(password), &record, &testing::policy(), NOW)
+    }
+
+    fn create() -> Decision {
+        Decision::Act(Action::CreateSecret {
+            version: "v2".to_owned(),
+            parent: "v1".to_owned(),
+            generation: 0,
+        })
+    }
+
+    #[test]
+    fn a_rotation_ends_with_the_retirement_at_the_end_of_the_overlap() {
+        let planned = planned(&create(), r#","password":"the-first-password-1""#);
+        let names: Vec<&str> = planned.iter().map(|planned| planned.step.label()).collect();
+        assert_eq!(
+            names,
+            ["createSecret", "setSecret", "testSecret", "finishSecret", "retire"]
+        );
+        assert_eq!(
+            planned[4].does,
+            "24h later, not before 1970-01-02 00:00Z, take the previous password from user user1, and see it die"
+        );
+    }
+
+    #[test]
+    fn after_a_first_password_nothing_is_retired() {
+        let planned = planned(&create(), "");
+        assert_eq!(planned.len(), 4);
+        assert_eq!(planned[1].does, "give user user1 the new password, its first");
+    }
+
+    #[test]
+    fn what_only_waits_to_be_looked_at_has_no_steps() {
+        let waits = Decision::Wait {
+            reason: WaitReason::Modifying,
+            detail: String::new(),
+            step: Step::Observe,
+        };
+        assert_eq!(planned(&waits, ""), []);
     }
 }

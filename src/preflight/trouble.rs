@@ -102,6 +102,14 @@ impl Sight {
         }
     }
 
+    /// The first read that failed.
+    pub(super) fn failure(&self) -> Option<&AwsError> {
+        self.troubles.iter().find_map(|trouble| match trouble {
+            Trouble::Aws(error) => Some(error),
+            Trouble::Halt { .. } | Trouble::Wait { .. } => None,
+        })
+    }
+
     /// Whether every read was answered, if only by that there is no such thing.
     pub(super) fn is_whole(&self) -> bool {
         let mut troubles = self.troubles.iter();

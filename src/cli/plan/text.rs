@@ -76,7 +76,7 @@ fn block(secret: &SecretOutlook, colour: bool) -> String {
         text += &labelled("overlap", &format!("both passwords work until {}", moment(until)));
     }
     if let Some(verdict) = &secret.verdict {
-        text += &labelled("would", &would(verdict));
+        text += &labelled("would", &would(verdict, &secret.checks));
     }
     for (number, planned) in secret.steps.iter().enumerate() {
         let told = format!("{}. {}: {}", number + 1, planned.step.label(), planned.does);
@@ -123,12 +123,20 @@ fn due(due: &Due) -> String {
     why + &missed
 }
 
-/// What the daemon would do.
-fn would(verdict: &Verdict) -> String {
+/// What the daemon would do. What a check tells in words anyway is not told here.
+fn would(verdict: &Verdict, checks: &[Checked]) -> String {
+    let is_told = checks
+        .iter()
+        .any(|checked| checked.outcome == Outcome::Refused || checked.reason.is_some());
+    let about = |reason: &str, detail: &str| match is_told {
+        true => format!("({reason})"),
+        false => format!("({reason}): {detail}"),
+    };
     match verdict {
         Verdict::Act { step } => format!("begin with {step} now"),
-        Verdict::Wait { reason, detail } => format!("wait ({reason}): {detail}"),
-        Verdict::Halt { reason, detail } => format!("halt ({reason}): {detail}"),
+        Verdict::Wait { reason, detail } => format!("wait {}", about(reason, detail)),
+        Verdict::Halt { reason, detail } => format!("halt {}", about(reason, detail)),
+        Verdict::Retry { reason, detail } => format!("try again until it can look {}", about(reason, detail)),
         Verdict::Rest { phase, detail, .. } => {
             let stands = match phase {
                 Phase::Paused => "do nothing while it is paused",
@@ -169,10 +177,9 @@ fn together(checks: &[Checked], outcome: Outcome, label: &str, colour: bool) -> 
         .iter()
         .filter(|checked| checked.outcome == outcome && !is_told_apart(checked));
     let names: Vec<&str> = such.map(|checked| checked.check.label()).collect();
-    match (names.is_empty(), outcome) {
-        (true, _) => String::new(),
-        (false, Outcome::Unknown) => toned(label, outcome, &format!("{}: not looked at", names.join(", ")), colour),
-        (false, _) => toned(label, outcome, &names.join(", "), colour),
+    match names.is_empty() {
+        true => String::new(),
+        false => toned(label, outcome, &names.join(", "), colour),
     }
 }
 
