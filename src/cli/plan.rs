@@ -158,11 +158,13 @@ fn known_policy(config: &Config, wanted: &Wanted) -> Result<(), CliError> {
     )))
 }
 
-/// Every secret that was asked for by name must be a policy's.
+/// Every secret that was asked for by name must be a policy's, unless what a policy selects could not be listed.
 fn known_secrets(outlook: &Outlook, wanted: &Wanted) -> Result<(), CliError> {
     let is_known = |name: &String| {
         let mut secrets = outlook.secrets.iter();
-        secrets.any(|secret| secret.secret.as_ref() == Some(name) || secret.arn.as_ref() == Some(name))
+        secrets.any(|secret| {
+            secret.secret.is_none() || secret.secret.as_ref() == Some(name) || secret.arn.as_ref() == Some(name)
+        })
     };
     let unknown: Vec<&str> = wanted
         .secrets

@@ -133,10 +133,9 @@ pub async fn look(
     for one in looked.iter().filter(|one| one.wanted) {
         outlook.secrets.push(one.judged(config, &looker, &claims, at));
     }
+    // What a policy selects and could not be listed may hold any secret that is asked about.
     let lost = lost.into_iter().filter(|(policy, name, _)| match name.as_str() {
-        Discovery::SELECTION => {
-            wanted.secrets.is_empty() && wanted.policy.as_ref().is_none_or(|wanted| wanted == policy)
-        }
+        Discovery::SELECTION => wanted.policy.as_ref().is_none_or(|wanted| wanted == policy),
         name => wanted.wants(name, name, &[policy]),
     });
     for (policy, name, error) in lost {

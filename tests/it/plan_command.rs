@@ -62,7 +62,11 @@ async fn each_broken_secret_is_refused_in_words_and_the_daemon_then_halts_for_th
 
     // Everything is due.
     let due = broken.configure(world.daemon("due"), "\"1s\"");
-    let planned = by_name(&due.cli(&["plan", "--json"]).await.with(0));
+    let json = due.cli(&["plan", "--json"]).await.with(0);
+    let rests = resting.cli(&["plan", "--json"]).await.with(0);
+    let shape = golden::shape(&serde_json::json!([rests.json(), json.json()]));
+    golden::compare("shape.txt", &shape, world.dir.path());
+    let planned = by_name(&json);
     for (secret, reason) in &broken.reasons {
         let outlook = &planned[secret];
         let reasons: Vec<&str> = outlook["checks"]

@@ -1,6 +1,9 @@
 //! Texts that were read by somebody, and are kept.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+
+use serde_json::Value;
 
 /// Asserts that a text is as it was kept; or keeps it, if `UPDATE_GOLDEN` says so.
 pub(super) fn compare(name: &str, text: &str, folder: &Path) {
@@ -16,6 +19,33 @@ pub(super) fn compare(name: &str, text: &str, folder: &Path) {
         text, kept,
         "{name} differs from what was kept; UPDATE_GOLDEN=1 keeps the new text:\n{text}"
     );
+}
+
+/// The keys of JSON, each with the kinds of values that it has somewhere.
+pub(super) fn shape(json: &Value) -> String {
+    let mut kinds = BTreeMap::new();
+    collect(json, "", &mut kinds);
+    let line = |(path, kinds): (String, BTreeSet<&str>)| format!("{path}: {}\n", Vec::from_iter(kinds).join(" | "));
+    kinds.into_iter().map(line).collect()
+}
+
+fn collect(json: &Value, path: &str, kinds: &mut BTreeMap<String, BTreeSet<&'static str>>) {
+    let kind = match json {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(values) => {
+            return values
+                .iter()
+                .for_each(|value| collect(value, &format!("{path}[]"), kinds));
+        }
+        Value::Object(members) => {
+            let all = members.iter();
+            return all.for_each(|(key, value)| collect(value, &format!("{path}.{key}"), kinds));
+        }
+    };
+    kinds.entry(path.to_owned()).or_default().insert(kind);
 }
 
 /// The text with what differs from run to run replaced by letters of the same length.
