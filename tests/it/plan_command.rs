@@ -14,9 +14,9 @@ use rekeyd::rotation::status::{Phase, SecretStatus};
 use serde_json::Value;
 
 use crate::support::cli::Ended;
-use crate::support::daemon::Setup;
-use crate::support::world::{document, document_with, secret_name};
-use crate::support::{Fault, FaultKind, OLD, OTHER, Policy, World, eventually};
+use crate::support::daemon::{Setup, delete_store};
+use crate::support::world::{document, document_with, quick, secret_name};
+use crate::support::{Fault, FaultKind, OLD, OTHER, Policy, Scene, World, eventually};
 
 use broken::Broken;
 
@@ -280,6 +280,81 @@ async fn what_the_daemon_remembers_is_read_beside_it_and_after_it() {
     daemon.order("resume", &serde_json::json!({"secrets": [secret]})).await;
     let rotated = |status: &SecretStatus| status.last_rotation_at.is_some() && !status.requested;
     daemon.wait(&secret, "rotated", rotated).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rotation_under_way_is_told_with_what_is_left_of_it_with_its_store_and_without() {
+    let scene = Scene::start(&[("overlap", "\"24h\""), ("schedule", "\"30d\"")]).await;
+    scene.rotate_until_set().await;
+    let secret = scene.secret.clone();
+    let Scene { daemon, world, .. } = scene;
+    let store = daemon.state_file.clone();
+    daemon.kill().await;
+    let policy = Policy::new("orders", &["user1"]).with("overlap", "\"24h\"");
+    let plan = async || {
+        let setup = world
+            .daemon("rekeyd")
+            .policy(policy.clone().with("schedule", "\"30d\""));
+        let told = by_name(&setup.cli(&["plan", "--json"]).await.with(0));
+        assert_eq!(setup.cli(&["plan", "--exit-code"]).await.code, Some(10));
+        told[&secret].clone()
+    };
+    let steps = |told: &Value| -> Vec<String> {
+        let steps = told["steps"].as_array().expect("steps").iter();
+        steps
+            .map(|step| step["step"].as_str().unwrap_or_default().to_owned())
+            .collect()
+    };
+    for store_is_there in [true, false] {
+        if !store_is_there {
+            delete_store(&store);
+        }
+        let told = plan().await;
+        assert_eq!(told["due"]["because"], "under_way", "{told:#}");
+        assert_eq!(told["verdict"]["reason"], "node_lagging", "{told:#}");
+        assert_eq!(steps(&told), ["testSecret", "finishSecret", "retire"]);
+        assert_eq!(check(&told, "versions")["outcome"], "ok");
+    }
+    // The node learns, and the daemon promotes it: then both passwords work for a day.
+    world.set_settings(quick());
+    let daemon = world
+        .daemon("rekeyd")
+        .policy(policy.clone().with("schedule", "\"30d\""))
+        .run()
+        .await;
+    world
+        .set_passwords(
+            "user1",
+            &[OLD, &world.password(&secret, "AWSPENDING").await.expect("pending")],
+        )
+        .await;
+    daemon
+        .wait(&secret, "promoted", |status| status.phase == Phase::Overlap)
+        .await;
+    let setup = world.daemon("rekeyd").policy(policy.with("schedule", "\"30d\""));
+    let told = setup.cli(&["plan", "--exit-code"]).await.with(0);
+    assert!(told.stdout.contains("; both passwords work until "), "{}", told.stdout);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_selection_that_may_not_be_listed_is_told_and_hides_no_named_secret() {
+    let world = World::of(&["user1"]).await;
+    world
+        .create_secret(&secret_name("user1"), &document_with("user1", OLD))
+        .await;
+    let policy = Policy::new("orders", &["user1"]).with("select", "{ name_prefix = \"elsewhere/\" }");
+    let setup = world.daemon("planner").policy(policy);
+    let mut denied = Fault::next("ListSecrets", FaultKind::Code);
+    (denied.times, denied.status) = (0, Some(400));
+    denied.code = Some("AccessDeniedException".to_owned());
+    denied.message = Some("not authorized".to_owned());
+    world.faults(vec![denied]);
+    let told = setup.cli(&["plan"]).await.with(3).stdout;
+    assert!(told.contains("everything that policy orders selects\n"), "{told}");
+    assert!(told.contains("allow secretsmanager:ListSecrets on *"), "{told}");
+    assert!(told.contains("\nok  production/ec/user1, next "), "{told}");
+    let elsewhere = setup.cli(&["plan", "elsewhere/user2"]).await.with(1);
+    assert!(elsewhere.stdout.contains("ListSecrets"), "{}", elsewhere.stderr);
 }
 
 #[tokio::test(flavor = "multi_thread")]
