@@ -25,7 +25,7 @@ impl From<PlacePorts> for PlaceReaders {
     }
 }
 
-/// Connects to a place as [`connect`] does, within its budgets, to read only.
+/// Connects to a place as [`connect()`] does, within its budgets, to read only.
 pub async fn connect_to_read(place: &Place, clock: SharedClock, metrics: Arc<Metrics>) -> PlaceReaders {
     connect(place, clock, metrics).await.into()
 }

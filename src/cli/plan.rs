@@ -27,13 +27,13 @@ const TOLD_EVERY: usize = 100;
 /// `rekeyd plan`.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
-Reads Secrets Manager and ElastiCache, and logs in with current passwords on the nodes, as the daemon would
-before a rotation. Needs no daemon and disturbs none. What the daemon remembers (requests, pauses, halts) is
-read from its store, if that is there and may be read.
+Reads Secrets Manager and ElastiCache, and logs in with current passwords on the nodes, as the daemon would before a \
+rotation. Needs no daemon and disturbs none. What the daemon remembers (requests, pauses, halts) is read from its store, \
+if that is there and may be read.
 
 Exit codes: 0 all were looked at; 1 none could be; 3 some could not be; 78 the configuration is wrong.
-With --exit-code, if all were looked at: 13 a rotation of some would be refused; else 10 there is work: a
-rotation is due or under way, or a retirement; else 0.
+With --exit-code, if all were looked at: 13 a rotation of some would be refused; else 10 there is work: a rotation is due \
+or under way, or a retirement; else 0.
 
 Examples:
   rekeyd plan

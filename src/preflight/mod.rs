@@ -253,7 +253,8 @@ async fn rehearse(config: &Config, looker: &Arc<Looker>, looked: &mut [Looked], 
     let claims = Arc::new(looker.foresight.claims());
     let mut rehearsing = JoinSet::new();
     for (index, one) in looked.iter_mut().enumerate().filter(|(_, one)| one.wanted) {
-        let sight = std::mem::take(&mut one.sight);
+        let unfinished = AwsError::internal("a rehearsal", "it ended early: please report this");
+        let sight = std::mem::replace(&mut one.sight, Sight::failed(Trouble::Aws(unfinished)));
         let (looker, claims, candidate) = (looker.clone(), claims.clone(), one.candidate.clone());
         let place = config.places.get(&candidate.policy.place);
         let region = place.map(|place| place.region.clone()).unwrap_or_default();

@@ -271,3 +271,35 @@ fn wrapped(begin: &str, words: &str, indent: usize) -> String {
     text.push('\n');
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_fit_and_the_later_ones_are_indented() {
+        let words = "one after the other ".repeat(20);
+        let text = labelled("due", &words);
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines.len() > 4);
+        assert!(lines[0].starts_with("  due       one after"));
+        for line in &lines {
+            assert!(line.chars().count() <= WIDTH, "{line}");
+        }
+        assert!(lines[1..].iter().all(|line| line.starts_with(&" ".repeat(INDENT))));
+        assert_eq!(wrapped("> ", &"x".repeat(100), 4), format!("> {}\n", "x".repeat(100)));
+    }
+
+    #[test]
+    fn colour_paints_the_outcome_and_moves_nothing() {
+        let plain = toned("refused", Outcome::Refused, "refused by a node", false);
+        let painted = toned("refused", Outcome::Refused, "refused by a node", true);
+        assert_eq!(plain, "  refused   refused by a node\n");
+        assert_eq!(painted, "  \u{1b}[31mrefused\u{1b}[0m   refused by a node\n");
+    }
+
+    #[test]
+    fn what_aws_worded_does_not_steer_the_terminal() {
+        assert_eq!(wrapped("", "a\u{1b}[2Jb", 0), "a [2Jb\n");
+    }
+}
