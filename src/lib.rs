@@ -17,6 +17,7 @@
 //! | [`config`] | files and variables to checked values |
 //! | [`inventory`] | which secrets a policy has, and which nodes a user has |
 //! | [`engine`] | effects: the due-queue, looks and steps, discovery, reloads, commands |
+//! | [`preflight`] | what the engine would do and be refused for, by looking only |
 //! | [`tick`], [`telemetry`], [`process`], [`server`] | the scheduler's tick; the log; core files; TCP and the admin socket |
 //! | [`daemon`], [`cli`] | everything put together, and its reload; the command line |
 //! | [`planted`] | mistakes that tests plant; switched on in no build that ships |
@@ -32,6 +33,7 @@ pub mod login;
 pub mod metrics;
 pub mod planted;
 pub mod policy;
+pub mod preflight;
 pub mod process;
 pub mod rotation;
 pub mod schedule;

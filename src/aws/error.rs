@@ -219,12 +219,19 @@ fn refusal(operation: &str, code: &str, message: &str) -> ErrorClass {
         _ if BUSY.contains(&code) => ErrorClass::Busy,
         _ if EXPIRED.contains(&code) => ErrorClass::Expired,
         _ if SIGNATURE.contains(&code) => signature(message),
+        _ if DENIED.contains(&code) && speaks_of_kms(message) => ErrorClass::Kms,
         _ if DENIED.contains(&code) => ErrorClass::Denied,
         _ if KMS.contains(&code) => ErrorClass::Kms,
         _ if QUOTA.contains(&code) => ErrorClass::Quota,
         _ if code.contains("NotFound") => ErrorClass::NotFound,
         _ => ErrorClass::Invalid,
     }
+}
+
+/// Secrets Manager uses the caller's own right to a secret's key. Where that is lacking it answers `AccessDeniedException`
+/// too, with "Access to KMS is not allowed" or KMS's own words about `kms:Decrypt`.
+fn speaks_of_kms(message: &str) -> bool {
+    message.contains("KMS") || message.contains("kms:")
 }
 
 /// AWS's signature check says "Signature expired: … is now earlier than …", or "Signature not yet

@@ -144,3 +144,25 @@ fn messages_are_cut_and_stripped_of_control_characters() {
     assert_eq!(plain(&"ü".repeat(300)), "ü".repeat(300));
     assert_eq!(plain(&"ü".repeat(301)), format!("{}…", "ü".repeat(300)));
 }
+
+#[test]
+fn secrets_manager_denies_a_key_in_its_own_words_and_in_those_of_kms() {
+    let denied = |message| {
+        classify(&Failure {
+            operation: "GetSecretValue",
+            code: Some("AccessDeniedException"),
+            message: Some(message),
+            status: Some(400),
+            transport: None,
+        })
+    };
+    assert_eq!(denied("Access to KMS is not allowed"), Kms);
+    assert_eq!(
+        denied("User: x is not authorized to perform: kms:Decrypt on resource: y"),
+        Kms
+    );
+    assert_eq!(
+        denied("User: x is not authorized to perform: secretsmanager:GetSecretValue"),
+        Denied
+    );
+}

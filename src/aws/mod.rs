@@ -15,6 +15,7 @@ mod http;
 mod known;
 #[cfg(test)]
 mod mangled_tests;
+mod readers;
 mod reply;
 mod secret_translation;
 mod secrets_manager;
@@ -37,6 +38,7 @@ pub use error::{AwsError, ErrorClass};
 pub use flow::governed;
 pub use http::http_client;
 pub use known::{KnownVersions, SecretReading};
+pub use readers::{PlaceReaders, connect_to_read};
 
 /// What the SDK's answers mean in our words, for whoever gets them without HTTP: a simulation.
 pub mod translation {

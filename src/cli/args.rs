@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::cli::plan::PlanArgs;
 use crate::engine::control::Selector;
 use crate::telemetry::LogFormat;
 
@@ -47,6 +48,8 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Look at AWS, changing nothing: what is due, what would be done, what would refuse and why.
+    Plan(PlanArgs),
     /// Show where secrets stand.
     Status {
         /// A name or ARN: everything about one secret.

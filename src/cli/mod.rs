@@ -5,6 +5,7 @@ pub mod check;
 pub mod client;
 pub mod exit;
 mod health;
+pub mod plan;
 mod reload;
 mod revoke;
 mod rollback;
@@ -182,6 +183,7 @@ pub async fn execute(cli: Cli, session: &Session) -> Result<Reply, CliError> {
     match cli.command.clone() {
         Command::Run { once } => run::daemon(&cli.config, once, session).await,
         Command::Check { json } => run::check(&cli.config, json, session),
+        Command::Plan(args) => plan::plan(&cli.config, args, session).await,
         Command::Status { secret, json } => show::status(&client()?, secret.as_deref(), json, session).await,
         Command::History { secret, limit, json } => {
             show::history(&client()?, secret.as_deref(), limit, json, session).await

@@ -20,6 +20,7 @@ mod entries;
 mod entry;
 mod executor;
 mod first_looks;
+mod foresight;
 mod holds;
 mod journal;
 mod kept_apart;
@@ -65,6 +66,7 @@ use crate::rotation::reason::AttentionReason;
 use crate::rotation::state::Record;
 use crate::store::Store;
 
+pub use foresight::{Candidate, Foresight};
 pub use reload::{LeftAlone, Reloaded, Stopping};
 pub use settle::Settled;
 

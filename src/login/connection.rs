@@ -36,10 +36,30 @@ pub(super) enum NoAnswer {
     Closed(&'static str),
     /// TLS could not be agreed upon.
     #[error("TLS: {0}")]
-    Tls(String),
+    Tls(TlsFault),
     /// More than a line.
     #[error("the node's answer to AUTH is not one of Redis")]
     TooLong,
+}
+
+/// Why TLS could not be agreed upon, in words that an operator can act on.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum TlsFault {
+    /// None of the roots has signed the certificate.
+    #[error("the certificate is not signed by a trusted root")]
+    Untrusted,
+    /// The certificate does not bear the name that was asked for.
+    #[error("the certificate is for another host name")]
+    OtherName,
+    /// Its time is over.
+    #[error("the certificate has expired")]
+    Expired,
+    /// What answered was no TLS.
+    #[error("the node does not speak TLS on this port")]
+    NoTls,
+    /// Anything else, in rustls's words.
+    #[error("{0}")]
+    Other(String),
 }
 
 fn connect_words(kind: ErrorKind) -> String {
@@ -165,19 +185,17 @@ impl Connection {
     }
 }
 
-/// rustls's errors in words that an operator can act on.
+/// rustls's errors, those told apart that an operator mends differently.
 fn tls_words(error: rustls::Error) -> NoAnswer {
     NoAnswer::Tls(match error {
-        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
-            "the certificate is not signed by a trusted root".to_owned()
-        }
+        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => TlsFault::Untrusted,
         rustls::Error::InvalidCertificate(
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-        ) => "the certificate is for another host name".to_owned(),
+        ) => TlsFault::OtherName,
         rustls::Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. }) => {
-            "the certificate has expired".to_owned()
+            TlsFault::Expired
         }
-        rustls::Error::InvalidMessage(_) => "the node does not speak TLS on this port".to_owned(),
-        error => error.to_string(),
+        rustls::Error::InvalidMessage(_) => TlsFault::NoTls,
+        error => TlsFault::Other(error.to_string()),
     })
 }

@@ -3,6 +3,7 @@
 mod connection;
 #[cfg(test)]
 mod hostile_tests;
+mod path;
 mod redis;
 mod resp;
 #[cfg(test)]
@@ -15,6 +16,7 @@ use crate::policy::{Endpoint, Tls};
 use crate::rotation::observation::LoginAnswer;
 use crate::secret::Password;
 
+pub use path::{Obstacle, ObstacleKind, Reach};
 pub use redis::{DEFAULT_CONCURRENCY, DEFAULT_DEADLINE, RedisLogin};
 pub use tls::prepare;
 

@@ -29,11 +29,11 @@ const AT_ONE_NODE: usize = 8;
 /// Logs in over TLS: a fresh connection, AUTH and nothing else, the first line of the answer.
 pub struct RedisLogin {
     metrics: Arc<Metrics>,
-    deadline: Duration,
-    turns: Semaphore,
+    pub(super) deadline: Duration,
+    pub(super) turns: Semaphore,
     /// The turns at each node where somebody logs in or waits to.
     at_node: Mutex<BTreeMap<Endpoint, Arc<Semaphore>>>,
-    configs: TlsConfigs,
+    pub(super) configs: TlsConfigs,
 }
 
 impl RedisLogin {
@@ -49,7 +49,7 @@ impl RedisLogin {
         }
     }
 
-    fn turns_at(&self, node: &Endpoint) -> Arc<Semaphore> {
+    pub(super) fn turns_at(&self, node: &Endpoint) -> Arc<Semaphore> {
         // A map that is whole whatever panicked elsewhere.
         let mut nodes = self.at_node.lock().unwrap_or_else(PoisonError::into_inner);
         nodes.retain(|_, turns| Arc::strong_count(turns) > 1);

@@ -56,6 +56,7 @@ mod panics;
 mod pauses;
 mod places;
 mod places_simulated;
+mod plan_command;
 mod planted_bugs;
 mod refusals;
 mod reload;

@@ -11,7 +11,7 @@ const LAYERS: [&[&str]; 7] = [
     &["aws", "login", "store", "metrics", "config"],
     &["inventory"],
     &["engine"],
-    &["tick", "telemetry", "process", "server"],
+    &["tick", "telemetry", "process", "server", "preflight"],
     &["daemon", "cli"],
 ];
 
@@ -137,4 +137,37 @@ fn the_two_packages_know_nothing_of_each_other() {
             .iter()
             .all(|file| !std::fs::read_to_string(file).unwrap().contains("rekeyd::"))
     );
+}
+
+/// What can change something in AWS, or gives it.
+const WRITERS: [&str; 6] = [
+    "SecretsWriter",
+    "UsersWriter",
+    "PlacePorts",
+    "aws::connect;",
+    "aws::connect(",
+    "aws_sdk",
+];
+
+#[test]
+fn whoever_plans_holds_nothing_that_could_change_aws() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let plans = ["preflight/", "cli/plan", "engine/foresight.rs"];
+    let mut seen = BTreeSet::new();
+    let mut wrong = Vec::new();
+    for (_, path, text) in modules() {
+        let file = path.strip_prefix(&root).unwrap().to_string_lossy().into_owned();
+        let Some(plan) = plans.iter().find(|plan| file.starts_with(**plan)) else {
+            continue;
+        };
+        seen.insert(*plan);
+        wrong.extend(
+            WRITERS
+                .iter()
+                .filter(|writer| text.contains(**writer))
+                .map(|writer| format!("{file} names {writer}")),
+        );
+    }
+    assert_eq!(seen.len(), plans.len());
+    assert_eq!(wrong, Vec::<String>::new());
 }

@@ -1,0 +1,388 @@
+//! What to do about what a preflight finds, with the names of the things that are to be changed.
+
+use crate::aws::{AwsError, ErrorClass};
+use crate::login::ObstacleKind;
+use crate::policy::{Policy, Tls};
+use crate::rotation::reason::{HaltReason, WaitReason};
+
+/// The names that advice speaks of.
+#[derive(Clone, Copy)]
+pub(super) struct Names<'a> {
+    pub(super) secret: &'a str,
+    pub(super) policy: &'a Policy,
+    pub(super) region: &'a str,
+    pub(super) account: &'a str,
+    /// As the secret names it.
+    pub(super) user: Option<&'a str>,
+}
+
+impl Names<'_> {
+    fn user(&self) -> &str {
+        self.user.unwrap_or("USERID")
+    }
+
+    fn user_arn(&self) -> String {
+        let partition = crate::policy::partition_of(self.region);
+        let (region, account, user) = (self.region, self.account, self.user());
+        format!("arn:{partition}:elasticache:{region}:{account}:user:{user}")
+    }
+}
+
+/// What ends a halt; `subject` is what the halt is about.
+pub(super) fn on_halt(reason: HaltReason, subject: &str, names: &Names<'_>) -> String {
+    use HaltReason as Halt;
+    match reason {
+        Halt::SecretDeleted
+        | Halt::SecretReplicated
+        | Halt::RotationEnabled
+        | Halt::OwnedByService
+        | Halt::NoCurrentVersion
+        | Halt::SelectedTwice
+        | Halt::ForeignPending
+        | Halt::PendingUnreadable
+        | Halt::PendingUserChanged
+        | Halt::RolledBack
+        | Halt::AttemptsExhausted => on_secret(reason, subject, names),
+        Halt::SecretBinary
+        | Halt::SecretNotJson
+        | Halt::UserArnMissing
+        | Halt::UserArnInvalid
+        | Halt::UsernameMissing
+        | Halt::PasswordInvalid
+        | Halt::UserArnOtherPartition
+        | Halt::UserArnOtherRegion
+        | Halt::UserArnOtherAccount
+        | Halt::UserNotAllowed
+        | Halt::UserClaimedTwice
+        | Halt::UserArnMismatch
+        | Halt::UsernameMismatch => on_document(reason, names),
+        Halt::UserIsIam
+        | Halt::UserIsDefault
+        | Halt::UserPasswordless
+        | Halt::FirstPasswordLiveUser
+        | Halt::UnknownPassword
+        | Halt::CurrentPasswordRefused
+        | Halt::RepairsUndone
+        | Halt::GlobalDatastore
+        | Halt::NoTransitEncryption => on_user(reason, names),
+    }
+}
+
+fn on_secret(reason: HaltReason, subject: &str, names: &Names<'_>) -> String {
+    use HaltReason as Halt;
+    let (secret, policy) = (names.secret, &names.policy.name);
+    match reason {
+        Halt::SecretDeleted => format!(
+            "restore it (aws secretsmanager restore-secret --secret-id {secret}), or take it out of policy {policy}"
+        ),
+        Halt::SecretReplicated => format!(
+            "remove its replicas (aws secretsmanager remove-regions-from-replication --secret-id {secret}), or name the \
+             primary if this is a replica; or take it out of policy {policy}"
+        ),
+        Halt::RotationEnabled => format!(
+            "`rekeyd takeover {secret}` takes it over; or end its rotation: aws secretsmanager cancel-rotate-secret \
+             --secret-id {secret}"
+        ),
+        Halt::OwnedByService => format!("leave it to the service that manages it: take it out of policy {policy}"),
+        Halt::NoCurrentVersion => format!(
+            "put a document into it: aws secretsmanager put-secret-value --secret-id {secret} --secret-string {}",
+            example(names)
+        ),
+        Halt::SelectedTwice => "leave the secret in one policy: change `secrets` or `select` of the others".to_owned(),
+        Halt::ForeignPending | Halt::PendingUnreadable | Halt::PendingUserChanged => format!(
+            "let the other rotator end its rotation; or, if none is at work, take the label away: aws secretsmanager \
+             update-secret-version-stage --secret-id {secret} --version-stage AWSPENDING --remove-from-version-id {subject}"
+        ),
+        Halt::RolledBack => format!("`rekeyd resume {secret}` rotates on from there"),
+        Halt::AttemptsExhausted => {
+            format!("see in `rekeyd history {secret}` why they were given up; then `rekeyd resume {secret}`")
+        }
+        _ => String::new(),
+    }
+}
+
+fn on_document(reason: HaltReason, names: &Names<'_>) -> String {
+    use HaltReason as Halt;
+    let policy = &names.policy.name;
+    match reason {
+        Halt::SecretBinary => "store the document as SecretString instead of SecretBinary".to_owned(),
+        Halt::SecretNotJson => format!("store one JSON object with each key once, such as {}", example(names)),
+        Halt::UserArnMissing | Halt::UserArnInvalid => format!(
+            "give the document \"user_arn\": \"{}\"; `aws elasticache describe-users` shows the ARN",
+            names.user_arn()
+        ),
+        Halt::UsernameMissing => {
+            "give the document \"username\", the name that clients log in with; `aws elasticache describe-users` shows it \
+             as UserName"
+                .to_owned()
+        }
+        Halt::PasswordInvalid => {
+            "make \"password\" a string; before the first rotation leave the key out".to_owned()
+        }
+        Halt::UserArnOtherPartition | Halt::UserArnOtherRegion | Halt::UserArnOtherAccount => format!(
+            "correct \"user_arn\" in the secret; or keep the secret where its user is: in an `aws` place of that account \
+             and region, which policy {policy} is not"
+        ),
+        Halt::UserNotAllowed => format!(
+            "if the policy is to rotate that user, add {:?} to allow_users of [policy.{policy}]; else correct \"user_arn\" \
+             in the secret",
+            names.user()
+        ),
+        Halt::UserClaimedTwice => {
+            "keep one secret for each user: name another user in one of the two, or take one out of its policy".to_owned()
+        }
+        Halt::UserArnMismatch => format!(
+            "use credentials of the account that \"user_arn\" names (role_arn or profile of [aws.{}]), or correct \
+             \"user_arn\"",
+            names.policy.place
+        ),
+        Halt::UsernameMismatch => {
+            "correct \"username\" in the secret: it is the user's name, which its id may differ from".to_owned()
+        }
+        _ => String::new(),
+    }
+}
+
+fn on_user(reason: HaltReason, names: &Names<'_>) -> String {
+    use HaltReason as Halt;
+    let (secret, policy, user) = (names.secret, &names.policy.name, names.user());
+    match reason {
+        Halt::UserIsIam => format!(
+            "a user that logs in with IAM has no password to rotate: take the secret out of policy {policy}, or let the \
+             user authenticate with passwords"
+        ),
+        Halt::UserIsDefault => format!(
+            "every client that names no user logs in as `default`: if it is to be rotated, set allow_default_user = true \
+             in [policy.{policy}]"
+        ),
+        Halt::UserPasswordless => format!(
+            "give the user the password that the secret holds: aws elasticache modify-user --user-id {user} --passwords …",
+        ),
+        Halt::FirstPasswordLiveUser => format!(
+            "put the password that its clients use into the secret; or, if it has no clients, switch the user off (access \
+             string `off …`) and let it have no password; or set first_password = \"any\" in [policy.{policy}], which cuts \
+             the clients that it has"
+        ),
+        Halt::UnknownPassword => format!(
+            "find out who uses the second password, then leave the user the one under AWSCURRENT: aws elasticache \
+             modify-user --user-id {user} --passwords …",
+        ),
+        Halt::CurrentPasswordRefused => format!(
+            "find out who changed the user; then put the password that works into the secret, or give user {user} the one \
+             under AWSCURRENT, which on_drift = \"repair\" in [policy.{policy}] does by itself",
+        ),
+        Halt::RepairsUndone => {
+            format!("stop whoever keeps changing the user, such as Terraform; then `rekeyd resume {secret}`")
+        }
+        Halt::GlobalDatastore => format!(
+            "rekeyd does not rotate users of a global datastore: take the cache out of it, or the secret out of policy \
+             {policy}"
+        ),
+        Halt::NoTransitEncryption => {
+            "switch on the cache's in-transit encryption: without it a login would send the password in clear"
+                .to_owned()
+        }
+        _ => String::new(),
+    }
+}
+
+fn example(names: &Names<'_>) -> String {
+    format!(
+        "'{{\"username\": \"{}\", \"user_arn\": \"{}\"}}'",
+        names.user(),
+        names.user_arn()
+    )
+}
+
+/// What ends a wait, if anybody has to do something about it.
+pub(super) fn on_wait(reason: WaitReason) -> Option<&'static str> {
+    match reason {
+        WaitReason::AcceptsAnyPassword => Some(
+            "the user still takes any password: look in `aws elasticache describe-users` whether it has one, and give the \
+             node time to learn it",
+        ),
+        WaitReason::UserDeleting => Some("take the secret out of its policy, or make the user anew"),
+        WaitReason::NodeUnavailable => Some("wait until ElastiCache calls the node available, or replace it"),
+        WaitReason::Modifying
+        | WaitReason::StatusUnsettled
+        | WaitReason::Settling
+        | WaitReason::NodeLagging
+        | WaitReason::NodeUnreachable
+        | WaitReason::TlsFailed
+        | WaitReason::NodesChanging
+        | WaitReason::PreviousStillAccepted
+        | WaitReason::StaleObservation => None,
+    }
+}
+
+/// The IAM action of an operation, and the ARN that it is asked for on.
+pub(super) fn action_of(error: &AwsError, names: &Names<'_>) -> (String, String) {
+    let partition = crate::policy::partition_of(names.region);
+    let (region, account) = (names.region, names.account);
+    let of_cache = |kind: &str| {
+        let id = match error.resource.as_str() {
+            "" => "*",
+            id => id,
+        };
+        format!("arn:{partition}:elasticache:{region}:{account}:{kind}:{id}")
+    };
+    let resource = match error.operation {
+        "DescribeUsers" => of_cache("user"),
+        "DescribeUserGroups" => of_cache("usergroup"),
+        "DescribeReplicationGroups" => of_cache("replicationgroup"),
+        "DescribeCacheClusters" => of_cache("cluster"),
+        "DescribeServerlessCaches" => of_cache("serverlesscache"),
+        "ListSecrets" => "*".to_owned(),
+        _ if error.resource.starts_with("arn:") => error.resource.clone(),
+        // AWS puts a hyphen and six characters behind the name.
+        _ => format!(
+            "arn:{partition}:secretsmanager:{region}:{account}:secret:{}-??????",
+            error.resource
+        ),
+    };
+    let service = match is_of_cache(error.operation) {
+        true => "elasticache",
+        false => "secretsmanager",
+    };
+    (format!("{service}:{}", error.operation), resource)
+}
+
+/// Whether an operation is ElastiCache's.
+pub(super) fn is_of_cache(operation: &str) -> bool {
+    const SECRETS: [&str; 4] = [
+        "DescribeSecret",
+        "ListSecretVersionIds",
+        "GetSecretValue",
+        "ListSecrets",
+    ];
+    !SECRETS.contains(&operation)
+}
+
+/// What to do about a read that failed.
+pub(super) fn on_error(error: &AwsError, names: &Names<'_>) -> Option<String> {
+    let (secret, policy, place) = (names.secret, &names.policy.name, &names.policy.place);
+    let (action, resource) = action_of(error, names);
+    Some(match error.class {
+        ErrorClass::Denied if is_about_credentials(&error.code) => format!(
+            "give rekeyd credentials that AWS takes: role_arn or profile of [aws.{place}], or those of its environment"
+        ),
+        ErrorClass::Denied => format!(
+            "allow {action} on {resource} in the IAM policy of rekeyd's role; `rekeyd iam-policy` prints all that it needs"
+        ),
+        ErrorClass::Kms => format!(
+            "allow kms:Decrypt, and kms:GenerateDataKey for writing, on the key of {secret} to rekeyd's role, in its IAM \
+             policy and in the key's own; see that the key is enabled"
+        ),
+        ErrorClass::NotFound if error.operation == "DescribeUsers" => {
+            "correct \"user_arn\" in the secret, which names it by its id, or make the user; `aws elasticache \
+             describe-users` lists all ids"
+                .to_owned()
+        }
+        ErrorClass::NotFound => format!(
+            "make the secret, or correct `secrets` of [policy.{policy}]; the place [aws.{place}] looks in {}",
+            names.region
+        ),
+        ErrorClass::Expired => {
+            "set this machine's clock: AWS takes no request that is more than minutes off".to_owned()
+        }
+        ErrorClass::Throttled => "try again later; AWS gets more requests than it takes".to_owned(),
+        ErrorClass::Unavailable => format!(
+            "try again; if it goes on, see that this machine reaches the endpoints of [aws.{place}] in {}",
+            names.region
+        ),
+        ErrorClass::Busy | ErrorClass::Changing | ErrorClass::Conflict => "look again in a minute".to_owned(),
+        ErrorClass::Quota | ErrorClass::Invalid => return None,
+    })
+}
+
+/// Whether who we are is the matter, and not what we may do.
+fn is_about_credentials(code: &str) -> bool {
+    !code.starts_with("AccessDenied") && code != "UnauthorizedOperation" && code != "NotAuthorized"
+}
+
+/// What clears the way to a node.
+pub(super) fn on_obstacle(kind: ObstacleKind, tls: &Tls) -> String {
+    let roots = tls.ca_file.as_ref().map_or_else(
+        || "the system's roots; tls = { ca_file = … } names others".to_owned(),
+        |file| format!("those in tls.ca_file, {}", file.display()),
+    );
+    match kind {
+        ObstacleKind::Name => {
+            "let this machine ask the DNS of the cache's VPC, which alone knows the nodes' names".to_owned()
+        }
+        ObstacleKind::Network | ObstacleKind::Timeout => {
+            "let this machine reach the node's port: route, network ACL and the cache's security group; where that \
+             cannot be, verify = \"api-only\" does without logins"
+                .to_owned()
+        }
+        ObstacleKind::CertificateExpired => {
+            "renew the node's certificate; and see that this machine's clock is right".to_owned()
+        }
+        ObstacleKind::CertificateUntrusted => format!("trust the root that signed the certificate: rekeyd trusts {roots}"),
+        ObstacleKind::CertificateName => {
+            "name the node as its certificate does: ElastiCache's own endpoint, if `endpoints` of the policy names another"
+                .to_owned()
+        }
+        ObstacleKind::NoTls => "switch on the cache's in-transit encryption, or correct the port in `endpoints`".to_owned(),
+        ObstacleKind::Roots => format!("put PEM certificates that rekeyd may read where it looks: {roots}"),
+        ObstacleKind::Tls => "see in the node's log why it refuses; rekeyd speaks TLS 1.2 and 1.3".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::preflight::testing;
+
+    #[test]
+    fn every_halt_and_every_obstacle_says_what_to_do() {
+        let policy = testing::policy();
+        let names = testing::names(&policy);
+        for reason in HaltReason::ALL {
+            let advice = on_halt(*reason, "subject", &names);
+            assert!(advice.len() > 20, "{reason}: {advice}");
+            assert!(
+                !advice.contains('{') || advice.contains("'{\"username\""),
+                "{reason}: {advice}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_denied_call_names_its_action_and_the_arn_of_what_it_was_about() {
+        let policy = testing::policy();
+        let names = testing::names(&policy);
+        for (operation, resource, action, arn) in [
+            (
+                "DescribeUsers",
+                "user1",
+                "elasticache:DescribeUsers",
+                "arn:aws:elasticache:us-east-1:123456789012:user:user1",
+            ),
+            (
+                "DescribeUsers",
+                "",
+                "elasticache:DescribeUsers",
+                "arn:aws:elasticache:us-east-1:123456789012:user:*",
+            ),
+            (
+                "DescribeCacheClusters",
+                "c-001",
+                "elasticache:DescribeCacheClusters",
+                "arn:aws:elasticache:us-east-1:123456789012:cluster:c-001",
+            ),
+            (
+                "DescribeSecret",
+                "name",
+                "secretsmanager:DescribeSecret",
+                "arn:aws:secretsmanager:us-east-1:123456789012:secret:name-??????",
+            ),
+            ("ListSecrets", "select", "secretsmanager:ListSecrets", "*"),
+        ] {
+            let error = testing::error(operation, resource, "AccessDeniedException", ErrorClass::Denied);
+            assert_eq!(action_of(&error, &names), (action.to_owned(), arn.to_owned()));
+            let advice = on_error(&error, &names).unwrap_or_default();
+            assert!(advice.contains(action) && advice.contains(arn), "{advice}");
+        }
+    }
+}
