@@ -62,6 +62,7 @@ mod pauses;
 mod places;
 mod places_simulated;
 mod planted_bugs;
+mod public_names;
 mod refusals;
 mod reload;
 mod reload_membership;
