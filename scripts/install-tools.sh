@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # Makes sure that the named tools are there, and says nothing when they are.
 #
-#   scripts/install-tools.sh [cc] [redis] [promtool] [python] [deny]       default: all but deny
+#   scripts/install-tools.sh [cc] [redis] [promtool] [python] [shells] [man] [deny]       default: all but deny
 #
 #   cc        a C compiler, for SQLite and aws-lc
 #   redis     redis-server with TLS, and redis-cli: the caches of tests and demo
 #   promtool  checks the metrics; unpacked into .tools/ and not installed, so that no daemon starts
 #   python    scripts/requirements.txt in a virtual environment, .tools/python
+#   shells    zsh and fish, which try their completions
+#   man       groff and mandoc, which read the manual pages
 #   deny      cargo-deny for `make lint-deps`; built into .tools/, which takes minutes
 #
 # Written for Debian and Ubuntu. Elsewhere it names what is missing and fails.
@@ -131,6 +133,14 @@ install_python() {
     python_stamp >"$venv/stamp"
 }
 
+install_shells() {
+    have zsh && have fish || apt_install zsh fish
+}
+
+install_man() {
+    have groff && have mandoc || apt_install groff-base mandoc
+}
+
 install_deny() {
     local deny=$tools/bin/cargo-deny
     [ -x "$deny" ] && [ "$("$deny" --version)" = "cargo-deny $deny_version" ] && return
@@ -138,10 +148,10 @@ install_deny() {
     cargo install cargo-deny --locked --version "$deny_version" --root "$tools" --force --quiet >&2
 }
 
-[ $# -gt 0 ] || set -- cc redis promtool python
+[ $# -gt 0 ] || set -- cc redis promtool python shells man
 for tool in "$@"; do
     case $tool in
-        cc | redis | promtool | python | deny) "install_$tool" ;;
-        *) die "unknown tool: $tool (there are cc, redis, promtool, python, deny)" ;;
+        cc | redis | promtool | python | shells | man | deny) "install_$tool" ;;
+        *) die "unknown tool: $tool (there are cc, redis, promtool, python, shells, man, deny)" ;;
     esac
 done

@@ -147,6 +147,11 @@ impl Metrics {
         metrics
     }
 
+    /// The families that there can be, those of the process left out: the name of each, and the names of its labels.
+    pub fn families(&self) -> Vec<(String, Vec<String>)> {
+        self.families.names()
+    }
+
     fn start_at_zero(&self) {
         let families = &self.families;
         let commit = option_env!("REKEYD_COMMIT").unwrap_or("unknown");

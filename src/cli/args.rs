@@ -5,28 +5,33 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 
+use crate::cli::help;
 use crate::cli::plan::PlanArgs;
 use crate::engine::control::Selector;
 use crate::telemetry::LogFormat;
 
+/// What the options of every command stand under, so that a command's own come first.
+const EVERYWHERE: &str = "Options of every command";
+
 /// Rotates the passwords of Amazon ElastiCache users whose credentials live in AWS Secrets Manager.
 #[derive(Parser, Clone, Debug)]
-#[command(name = "rekeyd", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(name = "rekeyd", version, max_term_width = 100, arg_required_else_help = true, after_help = help::MAIN)]
 pub struct Cli {
     /// The configuration.
-    #[arg(long, global = true, value_name = "PATH", default_value = "/etc/rekeyd/rekeyd.toml")]
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "PATH", default_value = "/etc/rekeyd/rekeyd.toml")]
     pub config: PathBuf,
     /// The daemon's admin socket, instead of the one that the configuration names.
-    #[arg(long, global = true, value_name = "PATH")]
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "PATH")]
     pub socket: Option<PathBuf>,
     /// The form of the log on standard error, instead of what REKEYD_LOG_FORMAT says; auto, the
     /// default, is text on a terminal, else JSON.
-    #[arg(long, global = true, value_name = "FORMAT")]
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "FORMAT")]
     pub log_format: Option<LogFormat>,
     /// What is logged, instead of what RUST_LOG says: a level, or directives such as
     /// `info,rekeyd=debug`.
-    #[arg(long, global = true, value_name = "LEVEL")]
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "LEVEL")]
     pub log_level: Option<String>,
     /// What to do.
     #[command(subcommand)]
@@ -37,20 +42,26 @@ pub struct Cli {
 #[derive(Subcommand, Clone, Debug)]
 pub enum Command {
     /// Run the daemon.
+    #[command(after_help = help::RUN)]
     Run {
         /// Drive what is due until it is proved, then end; never wait out an overlap.
         #[arg(long)]
         once: bool,
     },
     /// Check and explain the configuration.
+    #[command(after_help = help::CHECK)]
     Check {
-        /// As JSON.
+        /// Show each value that is in force, and where it was set.
+        #[arg(long)]
+        effective: bool,
+        /// As JSON, also of everything that is wrong.
         #[arg(long)]
         json: bool,
     },
     /// Look at AWS, changing nothing: what is due, what would be done, what would refuse and why.
     Plan(PlanArgs),
     /// Show where secrets stand.
+    #[command(after_help = help::STATUS)]
     Status {
         /// A name or ARN: everything about one secret.
         secret: Option<String>,
@@ -59,6 +70,7 @@ pub enum Command {
         json: bool,
     },
     /// Show what happened, newest first.
+    #[command(after_help = help::HISTORY)]
     History {
         /// A name or ARN.
         secret: Option<String>,
@@ -72,6 +84,7 @@ pub enum Command {
     /// Rotate now.
     Rotate(RotateArgs),
     /// Start nothing new for secrets until they are resumed.
+    #[command(after_help = help::PAUSE)]
     Pause {
         /// Which secrets.
         #[command(flatten)]
@@ -87,6 +100,7 @@ pub enum Command {
         json: bool,
     },
     /// End pauses, and pass over halts.
+    #[command(after_help = help::RESUME)]
     Resume {
         /// Which secrets.
         #[command(flatten)]
@@ -98,15 +112,14 @@ pub enum Command {
     /// During the overlap, move AWSCURRENT back to the previous version of a secret.
     Rollback(RollbackArgs),
     /// Let the daemon read its configuration anew, as SIGHUP does, and wait until it is in force.
-    #[command(after_help = "\
-Exit codes: 0 in force; 3 in force but for keys that take a restart; 12 the daemon cannot be reached;
-13 refused: the configuration before stays in force as a whole.")]
+    #[command(after_help = help::RELOAD)]
     Reload {
         /// As JSON.
         #[arg(long)]
         json: bool,
     },
     /// Ask the daemon whether it is alive, for a container's health check.
+    #[command(after_help = help::HEALTHCHECK)]
     Healthcheck {
         /// Ask for readiness as well.
         #[arg(long)]
@@ -115,20 +128,27 @@ Exit codes: 0 in force; 3 in force but for keys that take a restart; 12 the daem
         #[arg(long, value_name = "ADDRESS")]
         listen: Option<SocketAddr>,
     },
+    /// Print the JSON Schema of the configuration, for editors and CI.
+    #[command(after_help = help::SCHEMA)]
+    Schema,
+    /// Print the completions of a shell.
+    #[command(after_help = help::COMPLETIONS)]
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+    /// Print the manual page, or write one for each command.
+    #[command(after_help = help::MAN)]
+    Man {
+        /// Write the pages into this folder.
+        #[arg(long, value_name = "FOLDER")]
+        out: Option<PathBuf>,
+    },
 }
 
 /// `rekeyd rollback`.
 #[derive(Args, Clone, Debug)]
-#[command(after_help = "\
-The previous password must log in on every node that can be asked. The user keeps both passwords; the
-secret halts (rolled_back) until `rekeyd resume SECRET`, which rotates on from there.
-
-Exit codes: 0 rolled back, 1 not in time or not known, 12 the daemon cannot be reached, 13 refused;
-nothing was changed then.
-
-Examples:
-  rekeyd rollback production/ec/user1
-  rekeyd rollback production/ec/user1 --timeout 5m --json")]
+#[command(after_help = help::ROLLBACK)]
 pub struct RollbackArgs {
     /// A name or ARN.
     pub secret: String,
@@ -146,14 +166,7 @@ pub struct RollbackArgs {
 
 /// `rekeyd rotate`.
 #[derive(Args, Clone, Debug)]
-#[command(after_help = "\
-Exit codes: 0 asked for; 12 the daemon cannot be reached; 13 refused, nothing was asked for.
-With --wait or --revoke-previous: 0 all done, 3 done in part, 1 none done; 12 and 13 as well.
-
-Examples:
-  rekeyd rotate production/ec/user1 --wait
-  rekeyd rotate --policy orders --revoke-previous
-  rekeyd rotate --all --revoke-previous --timeout 1h --json")]
+#[command(after_help = help::ROTATE)]
 #[command(group(clap::ArgGroup::new("waiting").args(["wait", "revoke_previous"]).multiple(true)))]
 pub struct RotateArgs {
     /// Which secrets.

@@ -1,16 +1,22 @@
 //! `rekeyd check`: what a configuration means, in plain words or as JSON.
 
+mod effective;
 mod json;
 #[cfg(test)]
 mod tests;
 mod timing;
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use chrono_tz::Tz;
 
+use crate::cli::exit::Exit;
+use crate::cli::run::variables;
+use crate::cli::show::pretty;
+use crate::cli::{CliError, Reply, Session};
 use crate::clock::Timestamp;
-use crate::config::{Config, Daemon, Loaded, StateLocation, duration};
+use crate::config::{self, Config, Daemon, Loaded, StateLocation, duration};
 use crate::policy::{FirstPassword, MaxAttention, OnDrift, Overlap, Place, Policy, Schedule, Verify};
 use crate::rotation::drift::REPAIRS_A_DAY;
 use crate::schedule;
@@ -20,6 +26,23 @@ pub use json::explain_json;
 
 /// How many dates are shown of each policy.
 const DATES: usize = 5;
+
+/// Carries it out. As JSON, what is wrong is told on standard output as well as what is right.
+pub(super) fn check(file: &Path, effective: bool, json: bool, session: &Session) -> Result<Reply, CliError> {
+    let (loaded, settings) = match config::explain(file, variables()) {
+        Ok(found) => found,
+        Err(errors) if json => return Ok(Reply::new(Exit::Configuration, pretty(&json::problems_json(&errors))?)),
+        Err(errors) => return Err(CliError::Configuration(errors.to_string())),
+    };
+    let now = session.clock.now();
+    let text = match (effective, json) {
+        (false, false) => explain(&loaded, now),
+        (false, true) => pretty(&explain_json(&loaded, now))?,
+        (true, false) => effective::effective(&loaded, &settings),
+        (true, true) => pretty(&effective::effective_json(&loaded, &settings))?,
+    };
+    Ok(Reply::new(Exit::Done, text))
+}
 
 /// What the configuration means, for people. Dates are those of a secret rotated at `now`.
 pub fn explain(loaded: &Loaded, now: Timestamp) -> String {
@@ -111,6 +134,9 @@ fn explain_place(text: &mut String, place: &Place) {
             "sessions",
             &format!("named {}, {span} each", role.session_name),
         );
+        if let Some(id) = &role.external_id {
+            line(text, 2, "external id", id);
+        }
     }
     let mut endpoints = Vec::new();
     for (setting, what) in [(place.use_fips, "FIPS"), (place.use_dualstack, "dual-stack")] {

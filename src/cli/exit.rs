@@ -24,6 +24,21 @@ pub enum Exit {
     Configuration = 78,
 }
 
+impl Exit {
+    /// Every one.
+    pub const ALL: [Self; 9] = [
+        Self::Done,
+        Self::Failed,
+        Self::Usage,
+        Self::Partly,
+        Self::WorkFound,
+        Self::Held,
+        Self::Unreachable,
+        Self::Refused,
+        Self::Configuration,
+    ];
+}
+
 impl From<Exit> for std::process::ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit as u8)

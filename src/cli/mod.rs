@@ -3,14 +3,18 @@
 pub mod args;
 pub mod check;
 pub mod client;
+mod completions;
 pub mod exit;
 mod health;
+mod help;
+mod man;
 pub mod plan;
 mod reload;
 mod revoke;
 mod rollback;
 mod rotate;
 mod run;
+mod schema;
 mod show;
 #[cfg(test)]
 mod tests;
@@ -182,8 +186,8 @@ pub async fn execute(cli: Cli, session: &Session) -> Result<Reply, CliError> {
     let client = || socket(&cli).map(Client::new);
     match cli.command.clone() {
         Command::Run { once } => run::daemon(&cli.config, once, session).await,
-        Command::Check { json } => run::check(&cli.config, json, session),
         Command::Plan(args) => plan::plan(&cli.config, args, session).await,
+        Command::Check { effective, json } => check::check(&cli.config, effective, json, session),
         Command::Status { secret, json } => show::status(&client()?, secret.as_deref(), json, session).await,
         Command::History { secret, limit, json } => {
             show::history(&client()?, secret.as_deref(), limit, json, session).await
@@ -208,6 +212,9 @@ pub async fn execute(cli: Cli, session: &Session) -> Result<Reply, CliError> {
             let listen = listen.map_or_else(|| Ok(run::settings(&cli.config)?.listen), Ok::<_, CliError>)?;
             Ok(health::check(listen, ready).await?)
         }
+        Command::Schema => schema::print(),
+        Command::Completions { shell } => Ok(completions::print(shell)),
+        Command::Man { out } => man::man(out.as_deref()),
     }
 }
 

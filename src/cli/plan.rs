@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::aws::{PlaceReaders, connect_to_read};
 use crate::cli::exit::Exit;
 use crate::cli::show::pretty;
-use crate::cli::{CliError, Reply, Session, run};
+use crate::cli::{CliError, Reply, Session, help, run};
 use crate::clock::Timestamp;
 use crate::config::{Config, StateLocation};
 use crate::login::{DEFAULT_CONCURRENCY, DEFAULT_DEADLINE, RedisLogin};
@@ -26,20 +26,7 @@ const TOLD_EVERY: usize = 100;
 
 /// `rekeyd plan`.
 #[derive(Args, Clone, Debug)]
-#[command(after_help = "\
-Reads Secrets Manager and ElastiCache, and logs in with current passwords on the nodes, as the daemon would before a \
-rotation. Needs no daemon and disturbs none. What the daemon remembers (requests, pauses, halts) is read from its store, \
-if that is there and may be read.
-
-Exit codes: 0 all were looked at; 1 none could be; 3 some could not be; 78 the configuration is wrong.
-With --exit-code, if all were looked at: 13 a rotation of some would be refused; else 10 there is work: a rotation is due \
-or under way, or a retirement; else 0.
-
-Examples:
-  rekeyd plan
-  rekeyd plan production/ec/user1
-  rekeyd plan --policy orders --json | jq '.secrets[] | select(.outcome == \"refused\") | .secret'
-  rekeyd plan --exit-code || echo \"work, or something to mend\"")]
+#[command(after_help = help::PLAN)]
 pub struct PlanArgs {
     /// Names or ARNs; all if there are none.
     #[arg(value_name = "SECRET")]

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::cli::exit::Exit;
-use crate::cli::{CliError, Reply, Session, check as explain};
+use crate::cli::{CliError, Reply, Session};
 use crate::config::{Daemon, Loaded, admin_socket, load};
 use crate::daemon::{self, DaemonError, Source};
 use crate::engine::Settled;
@@ -34,20 +34,6 @@ pub(super) async fn daemon(config: &Path, once: bool, _session: &Session) -> Res
     Ok(Reply::new(exit, String::new()))
 }
 
-/// `rekeyd check`.
-pub(super) fn check(config: &Path, json: bool, session: &Session) -> Result<Reply, CliError> {
-    let loaded = read(config)?;
-    let now = session.clock.now();
-    let text = if json {
-        let mut text = serde_json::to_string_pretty(&explain::explain_json(&loaded, now))?;
-        text.push('\n');
-        text
-    } else {
-        explain::explain(&loaded, now)
-    };
-    Ok(Reply::new(Exit::Done, text))
-}
-
 /// The daemon's own settings, for those who want to reach it.
 pub(super) fn settings(config: &Path) -> Result<Daemon, CliError> {
     Ok(read(config)?.config.daemon)
@@ -60,7 +46,7 @@ pub(super) fn socket_of_wrong(config: &Path) -> Option<PathBuf> {
 }
 
 /// A variable that is not Unicode cannot be one of ours, and must not stop the others.
-fn variables() -> impl Iterator<Item = (String, String)> {
+pub(super) fn variables() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os().map(|(name, value)| {
         (
             name.to_string_lossy().into_owned(),

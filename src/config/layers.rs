@@ -5,17 +5,21 @@
 //! once: serde itself stops at the first.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use config::{Source as ConfigSource, Value, ValueKind};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue, Deserializer, ValueDeserializer};
 
+use super::effective::{self, Setting};
 use super::error::ConfigErrors;
 use super::raw::RawConfig;
-use super::source::{Findings, KeyPath, Source, Spot};
-use super::{Config, Loaded, check, unknown};
+use super::source::{Findings, KeyPath, Source, SourceKind, Spot};
+use super::{Config, Loaded, check, wording};
 
 /// Variables with this prefix are ours; the next separators go one table deeper.
 const PREFIX: &str = "REKEYD__";
@@ -52,49 +56,56 @@ impl ConfigSource for Layer {
 
 impl Layers {
     /// Adds a file. One that cannot be read is a problem like any other.
-    pub(super) fn add_file(&mut self, path: &Path) {
+    pub(super) fn add_file(&mut self, kind: SourceKind, path: &Path) {
         match std::fs::read(path) {
-            Ok(bytes) => self.add_bytes(path, bytes),
-            Err(error) => self.add_unreadable(path, &error),
+            Ok(bytes) => self.add_bytes(kind, path, bytes),
+            Err(error) => self.add_unreadable(kind, path, &error),
         }
     }
 
-    pub(super) fn add_bytes(&mut self, path: &Path, bytes: Vec<u8>) {
+    pub(super) fn add_bytes(&mut self, kind: SourceKind, path: &Path, bytes: Vec<u8>) {
         match String::from_utf8(bytes) {
-            Ok(text) => self.add_text(path, text),
+            Ok(text) => self.add_text(kind, path, text),
             Err(error) => {
                 let at = error.utf8_error().valid_up_to();
                 let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
-                let source = self.add_source(&path.display().to_string(), text, true);
-                self.findings
-                    .error_at(Spot::new(source, at..at), "not UTF-8, which TOML is written in");
+                let source = self.add_source(kind, &path.display().to_string(), Some(text));
+                self.findings.error_at(
+                    Spot::new(source, at..at),
+                    "not UTF-8, which TOML is written in: save the file as UTF-8",
+                );
                 self.findings.set_incomplete();
             }
         }
     }
 
-    fn add_unreadable(&mut self, path: &Path, error: &std::io::Error) {
-        // Without text it is a source without lines: its name alone is the place.
-        let source = self.add_source(&path.display().to_string(), String::new(), false);
+    fn add_unreadable(&mut self, kind: SourceKind, path: &Path, error: &std::io::Error) {
+        let source = self.add_source(kind, &path.display().to_string(), None);
+        let advice = match error.kind() {
+            ErrorKind::NotFound => "; name the configuration with --config PATH",
+            ErrorKind::PermissionDenied => "; let the user that rekeyd runs as read it",
+            ErrorKind::IsADirectory => "; name a file in it",
+            _ => "",
+        };
         self.findings
-            .error_at(Spot::new(source, 0..0), format!("cannot be read: {error}"));
+            .error_at(Spot::new(source, 0..0), format!("cannot be read: {error}{advice}"));
         self.findings.set_incomplete();
     }
 
-    fn add_source(&mut self, name: &str, text: String, is_file: bool) -> usize {
+    fn add_source(&mut self, kind: SourceKind, name: &str, text: Option<String>) -> usize {
         self.findings.add_source(Source {
+            kind,
             name: name.to_owned(),
             text,
-            is_file,
         })
     }
 
     /// Adds a file's text.
-    pub(super) fn add_text(&mut self, path: &Path, text: String) {
+    pub(super) fn add_text(&mut self, kind: SourceKind, path: &Path, text: String) {
         self.files.push(path.to_owned());
         // Windows editors begin a file with a byte order mark, which is no column.
         let text = text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned();
-        let source = self.add_source(&path.display().to_string(), text.clone(), true);
+        let source = self.add_source(kind, &path.display().to_string(), Some(text.clone()));
         let (table, errors) = DeTable::parse_recoverable(&text);
         if errors.is_empty() {
             self.add_table(source, table.into_inner());
@@ -103,9 +114,20 @@ impl Layers {
         // After a mistake the parser goes on as well as it can; what it then calls a value may be
         // anything, so that only its messages are of use.
         self.findings.set_incomplete();
+        let ends: Vec<usize> = text.match_indices('\n').map(|(at, _)| at).collect();
+        let mut firsts = BTreeMap::new();
         for error in errors {
-            let spot = Spot::new(source, error.span().unwrap_or(0..0));
-            self.findings.error_at(spot, error.message());
+            let span = error.span().unwrap_or(0..0);
+            let line = ends.partition_point(|end| *end < span.start);
+            let first = firsts.entry(line).or_insert((span.clone(), error.clone()));
+            if span.start < first.0.start {
+                *first = (span, error);
+            }
+        }
+        // What else is wrong on a line follows from its first mistake.
+        for (span, error) in firsts.into_values() {
+            let message = wording::of_syntax(error.message());
+            self.findings.error_at(Spot::new(source, span), message);
         }
     }
 
@@ -118,19 +140,19 @@ impl Layers {
         let listing = match std::fs::read_dir(&folder) {
             Ok(listing) => listing,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return,
-            Err(error) => return self.add_unreadable(&folder, &error),
+            Err(error) => return self.add_unreadable(SourceKind::DropIn, &folder, &error),
         };
         let mut files = Vec::new();
         for entry in listing {
             match entry {
                 Ok(entry) => files.push(entry.path()),
-                Err(error) => self.add_unreadable(&folder, &error),
+                Err(error) => self.add_unreadable(SourceKind::DropIn, &folder, &error),
             }
         }
         files.retain(|path| is_drop_in(path));
         files.sort();
         for path in files {
-            self.add_file(&path);
+            self.add_file(SourceKind::DropIn, &path);
         }
     }
 
@@ -141,7 +163,7 @@ impl Layers {
         for (name, value) in ours {
             let keys = name[PREFIX.len()..].to_ascii_lowercase();
             let text = value.trim().to_owned();
-            let source = self.add_source(&name, text.clone(), false);
+            let source = self.add_source(SourceKind::Variable, &name, Some(text.clone()));
             let spot = Spot::new(source, 0..text.len());
             if let Some(other) = set_by.insert(keys.clone(), name) {
                 self.findings.error_at(spot, format!("sets the same key as {other}"));
@@ -162,8 +184,8 @@ impl Layers {
             Err(error) => {
                 self.findings.set_unusable(KeyPath::of(&segments));
                 let message = format!(
-                    "not a TOML value: {}; a string needs quotes: '\"2h\"'",
-                    error.message().trim()
+                    "not a TOML value: {}; to set this string, write '{text:?}'",
+                    wording::of_syntax(error.message())
                 );
                 return self.findings.error_at(spot, message);
             }
@@ -212,10 +234,28 @@ impl Layers {
                 insert(&mut layer.0, &names, value);
             }
             Err(error) => {
-                let spot = Spot::new(source, error.span().unwrap_or(span));
-                self.findings.error_at(spot, unknown::explain(error.message()));
+                let at = error.span().unwrap_or(span);
+                let message = wording::of_value(error.message(), &path.to_string());
+                self.note_meant(keys, &at, error.message());
+                self.findings.error_at(Spot::new(source, at), message);
                 self.findings.set_unusable(path);
             }
+        }
+    }
+
+    /// The key that an unknown one was meant to be is not missing as well. That of a table says nothing about
+    /// what else is in the one that was meant.
+    fn note_meant(&mut self, keys: &[Key<'_>], at: &Range<usize>, message: &str) {
+        let Some((key, known)) = wording::unknown_key(message) else {
+            return;
+        };
+        let Some(meant) = wording::nearest(key, known.into_iter()) else {
+            return;
+        };
+        let table = keys.iter().take_while(|key| key.span() != *at);
+        let table = table.fold(KeyPath::default(), |path, key| path.join(key.get_ref()));
+        if table != KeyPath::default() {
+            self.findings.set_unusable(table.join(meant));
         }
     }
 
@@ -229,24 +269,40 @@ impl Layers {
 
     /// Merges the layers and checks the result. `exists` tells whether a file that it names is there.
     pub(super) fn finish(mut self, exists: fn(&Path) -> bool) -> Result<Loaded, ConfigErrors> {
+        self.conclude(exists)
+    }
+
+    /// The same, and what set each value.
+    pub(super) fn explain(mut self, exists: fn(&Path) -> bool) -> Result<(Loaded, Vec<Setting>), ConfigErrors> {
+        let loaded = self.conclude(exists)?;
+        // What was deserialized once is so again.
+        let written = self.merged::<serde_json::Value>().unwrap_or_default();
+        let settings = effective::settings(&written, &self.findings);
+        Ok((loaded, settings))
+    }
+
+    fn conclude(&mut self, exists: fn(&Path) -> bool) -> Result<Loaded, ConfigErrors> {
         let config = self.merge();
         check::check_files(&config, exists, &mut self.findings);
         let warnings = self.findings.conclude()?;
         Ok(Loaded {
             config,
             warnings,
-            sources: self.files,
+            sources: self.files.clone(),
         })
+    }
+
+    fn merged<T: DeserializeOwned>(&self) -> Result<T, config::ConfigError> {
+        let mut builder = config::Config::builder();
+        for layer in &self.layers {
+            builder = builder.add_source(layer.clone());
+        }
+        builder.build()?.try_deserialize()
     }
 
     /// Merges the layers, with defaults for whatever is missing or wrong.
     pub(super) fn merge(&mut self) -> Config {
-        let mut builder = config::Config::builder();
-        for layer in std::mem::take(&mut self.layers) {
-            builder = builder.add_source(layer);
-        }
-        let merged = builder.build().and_then(config::Config::try_deserialize::<RawConfig>);
-        let raw = merged.unwrap_or_else(|error| {
+        let raw = self.merged::<RawConfig>().unwrap_or_else(|error| {
             // Each value has passed alone, so their union passes too; should it not, say so.
             self.findings
                 .error(&KeyPath::default(), format!("the layers do not fit together: {error}"));

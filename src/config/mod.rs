@@ -1,14 +1,17 @@
 //! Configuration: TOML as written, layered, then checked into plain values.
 //!
 //! `raw` is what may be written, `layers` reads and merges it, `check` turns it into [`Config`].
-//! Everything wrong is reported at once, each with the spot in the layer that set it.
+//! Everything wrong is reported at once, each with the spot in the layer that set it. `schema` tells editors what
+//! may be written, `effective` tells people what set each value.
 
 mod check;
+mod effective;
 mod error;
 mod layers;
 mod raw;
+mod schema;
 mod source;
-mod unknown;
+mod wording;
 
 #[cfg(test)]
 mod tests;
@@ -21,7 +24,10 @@ use std::time::Duration;
 use crate::policy::{Place, Policy};
 
 pub use crate::schedule::duration;
-pub use error::{ConfigErrors, Problem};
+pub use effective::Setting;
+pub use error::{ConfigErrors, Location, Problem};
+pub use schema::schema;
+pub use source::SourceKind;
 
 /// A configuration as it was loaded.
 #[derive(Clone, PartialEq, Debug)]
@@ -45,6 +51,17 @@ pub fn load(path: &Path, env: impl Iterator<Item = (String, String)>) -> Result<
     layers_of(path, env).finish(Path::exists)
 }
 
+/// The same, and each value that is in force with what set it: of the daemon, of every place and of every policy.
+///
+/// # Errors
+/// Everything that is wrong, at once.
+pub fn explain(
+    path: &Path,
+    env: impl Iterator<Item = (String, String)>,
+) -> Result<(Loaded, Vec<Setting>), ConfigErrors> {
+    layers_of(path, env).explain(Path::exists)
+}
+
 /// The admin socket that a configuration names, as far as it can be read: the daemon may run on by
 /// the one before, and can be asked what it thinks of this one.
 pub fn admin_socket(path: &Path, env: impl Iterator<Item = (String, String)>) -> PathBuf {
@@ -53,7 +70,7 @@ pub fn admin_socket(path: &Path, env: impl Iterator<Item = (String, String)>) ->
 
 fn layers_of(path: &Path, env: impl Iterator<Item = (String, String)>) -> layers::Layers {
     let mut layers = layers::Layers::default();
-    layers.add_file(path);
+    layers.add_file(SourceKind::File, path);
     layers.add_drop_ins(path);
     layers.add_variables(env);
     layers
@@ -65,7 +82,7 @@ fn layers_of(path: &Path, env: impl Iterator<Item = (String, String)>) -> layers
 /// Everything that is wrong, at once.
 pub fn parse_str(name: &str, text: &str) -> Result<Loaded, ConfigErrors> {
     let mut layers = layers::Layers::default();
-    layers.add_text(Path::new(name), text.to_owned());
+    layers.add_text(SourceKind::File, Path::new(name), text.to_owned());
     layers.finish(|_| true)
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Range;
 
-use super::error::{ConfigErrors, Problem};
+use super::error::{ConfigErrors, Location, Problem};
 
 /// An excerpt shows no more of a line than this, so that a minified file stays readable.
 const EXCERPT_WIDTH: usize = 160;
@@ -16,12 +16,32 @@ const MOST_PROBLEMS: usize = 100;
 /// A file or an environment variable.
 #[derive(Clone, Debug)]
 pub(super) struct Source {
+    /// What it is.
+    pub(super) kind: SourceKind,
     /// The path as given, or the variable's name.
     pub(super) name: String,
-    /// Its TOML.
-    pub(super) text: String,
-    /// A file has lines; a variable is its name and no more.
-    pub(super) is_file: bool,
+    /// Its TOML; `None` for a file that cannot be read.
+    pub(super) text: Option<String>,
+}
+
+impl Source {
+    /// A file has lines; a variable, or a file that cannot be read, is its name and no more.
+    fn lines(&self) -> Option<&str> {
+        let text = self.text.as_deref()?;
+        (self.kind != SourceKind::Variable).then_some(text)
+    }
+}
+
+/// What a value was set by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SourceKind {
+    /// The main file.
+    File,
+    /// A file of the drop-in folder.
+    DropIn,
+    /// An environment variable.
+    Variable,
 }
 
 /// A range of bytes in one source.
@@ -61,6 +81,14 @@ impl KeyPath {
         self.join(&index.to_string())
     }
 
+    pub(super) fn append(&self, keys: &Self) -> Self {
+        Self(self.0.iter().chain(&keys.0).cloned().collect())
+    }
+
+    pub(super) fn keys(&self) -> impl Iterator<Item = &String> {
+        self.0.iter()
+    }
+
     pub(super) fn parent(&self) -> Option<Self> {
         let (_, rest) = self.0.split_last()?;
         Some(Self(rest.to_vec()))
@@ -72,8 +100,17 @@ impl KeyPath {
 }
 
 impl fmt::Display for KeyPath {
+    /// As TOML writes it: a key of other characters than those of bare keys in quotes.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.join("."))
+        let bare = |key: &str| !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
+        for (index, key) in self.0.iter().enumerate() {
+            f.write_str(if index == 0 { "" } else { "." })?;
+            match bare(key) {
+                true => f.write_str(key)?,
+                false => write!(f, "{key:?}")?,
+            }
+        }
+        Ok(())
     }
 }
 
@@ -178,8 +215,15 @@ impl Findings {
         self.spots.contains_key(path)
     }
 
+    /// What set the value at this path, and where; `None` if nothing did.
+    pub(super) fn set_by(&self, path: &KeyPath) -> Option<(SourceKind, Location)> {
+        let spot = self.spots.get(path)?;
+        let source = self.sources.get(spot.source)?;
+        Some((source.kind, self.place(spot)))
+    }
+
     /// The warnings, or everything that is wrong.
-    pub(super) fn conclude(self) -> Result<Vec<String>, ConfigErrors> {
+    pub(super) fn conclude(&self) -> Result<Vec<String>, ConfigErrors> {
         if self.problems.is_empty() {
             let warnings = self.warnings.iter();
             return Ok(warnings
@@ -187,37 +231,38 @@ impl Findings {
                 .collect());
         }
         let shown = self.problems.iter().take(MOST_PROBLEMS).map(|(spot, message)| Problem {
-            place: self.place(spot),
-            message: message.clone(),
             excerpt: self.excerpt(spot),
+            ..Problem::at(self.place(spot), message.clone())
         });
         let others = self.problems.len().saturating_sub(MOST_PROBLEMS);
-        let rest = self.problems.iter().nth(MOST_PROBLEMS).map(|(spot, _)| Problem {
-            place: self.place(spot),
-            message: format!("{others} more from here on; mend those above first"),
-            excerpt: None,
+        let rest = self.problems.iter().nth(MOST_PROBLEMS).map(|(spot, _)| {
+            let message = format!("{others} more from here on; mend those above first");
+            Problem::at(self.place(spot), message)
         });
         Err(ConfigErrors {
             problems: shown.chain(rest).collect(),
         })
     }
 
-    /// `path:line:column`, or a variable's name.
-    fn place(&self, spot: &Spot) -> String {
-        match self.sources.get(spot.source) {
-            None => "configuration".to_owned(),
-            Some(source) if source.is_file => {
-                let position = Position::find(&source.text, spot.start);
-                format!("{}:{}:{}", source.name, position.line, position.column)
-            }
-            Some(source) => source.name.clone(),
+    fn place(&self, spot: &Spot) -> Location {
+        let Some(source) = self.sources.get(spot.source) else {
+            return Location::default();
+        };
+        let position = source.lines().map(|text| Position::find(text, spot.start));
+        let name = Some(source.name.clone());
+        let is_variable = source.kind == SourceKind::Variable;
+        Location {
+            variable: name.clone().filter(|_| is_variable),
+            file: name.filter(|_| !is_variable),
+            line: position.as_ref().map(|position| position.line),
+            column: position.map(|position| position.column),
         }
     }
 
     /// The spot's line with carets under the spot. Control characters do not reach the terminal.
     fn excerpt(&self, spot: &Spot) -> Option<String> {
-        let source = self.sources.get(spot.source).filter(|source| source.is_file)?;
-        let position = Position::find(&source.text, spot.start);
+        let text = self.sources.get(spot.source).and_then(Source::lines)?;
+        let position = Position::find(text, spot.start);
         let chars: Vec<char> = position
             .text
             .chars()
@@ -226,8 +271,7 @@ impl Findings {
         let before = position.column - 1;
         let skipped = before.saturating_sub(EXCERPT_WIDTH / 2);
         let shown: String = chars.iter().skip(skipped).take(EXCERPT_WIDTH).collect();
-        let marked = source
-            .text
+        let marked = text
             .get(spot.start..spot.end)
             .map_or(1, |marked| marked.chars().count());
         let room = shown.chars().count().saturating_sub(before - skipped);

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 
 use crate::clock::SharedClock;
-use crate::config::{ConfigErrors, Daemon, Loaded, Problem, StateLocation};
+use crate::config::{ConfigErrors, Daemon, Loaded, Location, Problem, StateLocation};
 use crate::engine::{Engine, Reloaded, Stopping};
 use crate::metrics::Metrics;
 use crate::server::configuration::{
@@ -223,11 +223,12 @@ fn shown(value: &impl Display) -> String {
 
 /// What is told of a defect in reading.
 fn unreadable(file: &Path) -> RefusedReload {
-    let problem = Problem {
-        place: file.display().to_string(),
-        message: "reading it failed on a defect of rekeyd; the log says where".to_owned(),
-        excerpt: None,
+    let location = Location {
+        file: Some(file.display().to_string()),
+        ..Location::default()
     };
+    let message = "reading it failed on a defect of rekeyd; the log says where";
+    let problem = Problem::at(location, message.to_owned());
     RefusedReload {
         error: problem.to_string(),
         problems: vec![problem],

@@ -95,7 +95,10 @@ impl Foresight {
         let found = found.filter(|entry| !entry.is_only_remembered() && !entry.is_leaving());
         let candidate = |entry: &super::entry::Entry| {
             Some(Candidate {
-                secret: entry.secret.clone(),
+                secret: ListedSecret {
+                    arn: entry.secret.arn.to_string(),
+                    name: entry.secret.name.clone(),
+                },
                 policy: running.policy(&entry.policy)?.clone(),
                 other_policies: entry.other_policies(),
             })
@@ -121,7 +124,7 @@ impl Foresight {
             .and_then(|current| observation.values.get(current));
         let mut state = self.engine.state();
         if let Some(Ok(document)) = value {
-            state.claims.claim(arn, &document.user_arn().to_string());
+            state.claims.claim(arn.as_str(), &document.user_arn().to_string());
         }
         self.engine.looked(&mut state, arn, true);
     }

@@ -29,6 +29,11 @@ impl Families {
         }
     }
 
+    /// The name of each, and the names of its labels.
+    pub(super) fn names(&self) -> Vec<(String, Vec<String>)> {
+        self.all.iter().filter_map(|family| family.name_and_labels()).collect()
+    }
+
     /// Removes every series in which `label` names none of these, whatever its family.
     pub(super) fn retain(&self, label: &str, names: &BTreeSet<String>) {
         self.all.iter().for_each(|family| family.retain(label, names));

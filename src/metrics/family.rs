@@ -21,9 +21,17 @@ const PREFIX: &str = "rekeyd";
 pub(super) trait Labelled: Send + Sync {
     /// Removes the series in which `label` names none of these. A family without that label stays whole.
     fn retain(&self, label: &str, names: &BTreeSet<String>);
+
+    /// Its name and the names of its labels.
+    fn name_and_labels(&self) -> Option<(String, Vec<String>)>;
 }
 
 impl<B: MetricVecBuilder> Labelled for MetricVec<B> {
+    fn name_and_labels(&self) -> Option<(String, Vec<String>)> {
+        let description = *self.desc().first()?;
+        Some((description.fq_name.clone(), description.variable_labels.clone()))
+    }
+
     fn retain(&self, label: &str, names: &BTreeSet<String>) {
         for series in self.collect().iter().flat_map(|family| family.get_metric()) {
             let labels: HashMap<&str, &str> = series

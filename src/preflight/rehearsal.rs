@@ -49,12 +49,12 @@ impl Rehearsal {
         let mut record = record.clone();
         record.pause = None;
         record.rollback = None;
-        record.request = Some(Request {
+        record.request = Some(Box::new(Request {
             at: now,
             over: observation.secret.holder(AWSCURRENT).map(str::to_owned),
             now: true,
             revoke_previous: false,
-        });
+        }));
         // During an overlap nothing begins, but a check that is due is made.
         if let Some(check) = &mut record.check {
             check.at = Timestamp::UNIX_EPOCH;

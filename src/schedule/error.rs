@@ -79,7 +79,7 @@ pub enum ScheduleError {
         error: FieldError,
     },
     /// Like the 30th of February.
-    #[error("`{0}` names no date that ever comes: no such day is in such a month")]
+    #[error("`{0}` names no date that ever comes: no such day is in such a month; choose others")]
     Never(String),
     /// Read by us and refused by the library that computes the dates.
     #[error("`{0}` has no dates that can be computed: {1}")]

@@ -74,6 +74,7 @@ listen = "127.0.0.1:0"
 [aws.eu]
 region = "eu-central-1"
 role_arn = "arn:aws:iam::123456789012:role/rekeyd"
+external_id = "of-the-customer"
 role_session_name = "rekeyd-eu"
 role_session_duration = "2h"
 use_dualstack = true
@@ -111,6 +112,7 @@ async fn check_explains_when_rotations_may_begin_and_how_each_place_is_reached()
     let text = text.with(0).stdout;
     for words in [
         "sessions            named rekeyd-eu, 2h each",
+        "external id         of-the-customer",
         "endpoints           never FIPS, dual-stack",
         "calls               at most 3 ModifyUser, 7 reads of ElastiCache, 50 writes and 500 reads of Secrets Manager a second",
         "STS at              https://sts.example.com",

@@ -5,7 +5,7 @@
 //! `UPDATE_GOLDEN=1 cargo test -p rekeyd --test it stored_json`, which adds it to the files and changes nothing
 //! that is there. `earlier` holds what was stored before there were such fields: no file there ever changes.
 
-mod populated;
+pub mod populated;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;

@@ -9,6 +9,7 @@ pub mod daemon;
 pub mod environment;
 pub mod faults;
 pub mod gate;
+pub mod golden;
 pub mod http;
 pub mod killing;
 pub mod mangles;

@@ -7,14 +7,13 @@ use serde_json::{Value, json};
 use super::timing::not_before;
 use super::{DATES, most_in_trouble, state};
 use crate::clock::Timestamp;
-use crate::config::{Daemon, Loaded, duration};
+use crate::config::{ConfigErrors, Daemon, Loaded, duration};
 use crate::policy::{FirstPassword, OnDrift, Overlap, Place, Policy, Verify};
 use crate::schedule;
 
 /// What the configuration means, for programs.
 pub fn explain_json(loaded: &Loaded, now: Timestamp) -> Value {
     let config = &loaded.config;
-    let sources: Vec<String> = loaded.sources.iter().map(|path| path.display().to_string()).collect();
     let places: serde_json::Map<String, Value> = config
         .places
         .iter()
@@ -26,12 +25,23 @@ pub fn explain_json(loaded: &Loaded, now: Timestamp) -> Value {
         .map(|(name, policy)| (name.clone(), policy_json(policy, now)))
         .collect();
     json!({
-        "sources": sources,
+        "valid": true,
+        "sources": sources(loaded),
         "warnings": loaded.warnings,
+        "problems": [],
         "daemon": daemon_json(&config.daemon),
         "aws": places,
         "policy": policies,
     })
+}
+
+/// What is wrong, for programs.
+pub(super) fn problems_json(errors: &ConfigErrors) -> Value {
+    json!({ "valid": false, "problems": errors.problems() })
+}
+
+pub(super) fn sources(loaded: &Loaded) -> Vec<String> {
+    loaded.sources.iter().map(|path| path.display().to_string()).collect()
 }
 
 fn daemon_json(daemon: &Daemon) -> Value {
@@ -48,12 +58,12 @@ fn daemon_json(daemon: &Daemon) -> Value {
     })
 }
 
-/// An external id is left out: some treat theirs as a secret.
 fn place_json(place: &Place) -> Value {
     json!({
         "region": place.region,
         "profile": place.profile,
         "role_arn": place.role.as_ref().map(|role| role.arn.as_str()),
+        "external_id": place.role.as_ref().and_then(|role| role.external_id.as_deref()),
         "secrets_manager_endpoint_url": place.secrets_manager_endpoint,
         "elasticache_endpoint_url": place.elasticache_endpoint,
         "sts_endpoint_url": place.sts_endpoint,

@@ -8,7 +8,7 @@ use crate::cli::args::Cli;
 use crate::cli::exit::Exit;
 use crate::cli::{CliError, Reply, Session, execute};
 use crate::clock::SystemClock;
-use crate::config::Problem;
+use crate::config::{Location, Problem};
 use crate::engine::{LeftAlone, Reloaded};
 use crate::server::configuration::{ConfigurationStatus, FailedReload, NeedsRestart, RefusedReload, ReloadError};
 use crate::server::testing::{FakeControl, admin, at, configuration, status};
@@ -25,10 +25,15 @@ async fn run(socket: &Path, line: &str, terminal: bool) -> Result<Reply, CliErro
 }
 
 fn problem() -> Problem {
+    let location = Location {
+        file: Some("/etc/rekeyd/rekeyd.toml".to_owned()),
+        line: Some(3),
+        column: Some(7),
+        variable: None,
+    };
     Problem {
-        place: "/etc/rekeyd/rekeyd.toml:3:7".to_owned(),
-        message: "no schedule".to_owned(),
         excerpt: Some("3 | schedule\n    ^^^^^^^^".to_owned()),
+        ..Problem::at(location, "no schedule".to_owned())
     }
 }
 

@@ -28,7 +28,10 @@ pub(super) fn check(config: &Config, raw: &RawConfig, findings: &mut Findings) {
     check_repairs(config, findings);
     check_together(config, findings);
     if raw.policy.is_empty() {
-        findings.warn(&KeyPath::of(&["policy"]), "there is no policy: nothing will be rotated");
+        findings.warn(
+            &KeyPath::of(&["policy"]),
+            "there is no policy: nothing will be rotated; write [policy.NAME]",
+        );
     }
 }
 
@@ -123,12 +126,12 @@ fn check_secrets<'a>(raw: &'a RawConfig, same: &SamePlaces<'a>, findings: &mut F
             } else if other != policy && twin == secret {
                 findings.error(
                     &spot,
-                    format!("`{secret}` is already in policy `{other}`: a secret has one policy"),
+                    format!("`{secret}` is already in policy `{other}`: a secret has one policy; remove it from one of the two"),
                 );
             } else if other != policy {
                 findings.error(
                     &spot,
-                    format!("is the same secret as `{twin}` of policy `{other}`: a secret has one policy"),
+                    format!("is the same secret as `{twin}` of policy `{other}`: a secret has one policy; remove it from one of the two"),
                 );
             }
         }
@@ -167,7 +170,7 @@ fn check_selections(raw: &RawConfig, findings: &mut Findings) {
                 let spot = KeyPath::of(&["policy", policy, "select", "name_prefix"]);
                 findings.warn(
                     &spot,
-                    format!("also covers `{covered}` of policy `{other}`: a secret has one policy"),
+                    format!("also covers `{covered}` of policy `{other}`: a secret has one policy; remove it from one of the two"),
                 );
             }
         }

@@ -61,7 +61,10 @@ pub(super) fn check_files(config: &Config, exists: fn(&Path) -> bool, findings: 
         };
         findings.warn(
             &spot,
-            format!("{} is not there: every login would fail", file.display()),
+            format!(
+                "{} is not there: every login would fail; put it there or correct the path",
+                file.display()
+            ),
         );
     }
 }
@@ -109,7 +112,14 @@ fn check_name(kind: &str, name: &str, path: &KeyPath, findings: &mut Findings) {
     let first = name.starts_with(|c: char| c.is_ascii_lowercase());
     let rest = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     if !first || !name.chars().all(rest) {
-        let message = format!("`{name}` cannot name a {kind}: a lower-case letter, then those, digits and underscores");
+        let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let better = name.to_ascii_lowercase().replace(|c: char| !allowed(c), "_");
+        let better = match better.starts_with(|c: char| c.is_ascii_lowercase()) {
+            true => format!("; `{better}` can"),
+            false => String::new(),
+        };
+        let message =
+            format!("`{name}` cannot name a {kind}: a lower-case letter, then those, digits and underscores{better}");
         findings.error(path, message);
     }
 }

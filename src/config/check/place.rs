@@ -21,7 +21,12 @@ fn check(name: &str, raw: &RawPlace, findings: &mut Findings) -> Place {
     super::check_name("place", name, &path, findings);
     let text = |key: &str, value: &Option<String>| value.clone().map(|value| (value, path.join(key)));
     if raw.region.is_none() {
-        super::missing(&path, "region", "the AWS region to work in", findings);
+        super::missing(
+            &path,
+            "region",
+            "the AWS region to work in, like \"us-east-1\"",
+            findings,
+        );
     }
     let both = text("endpoint_url", &raw.endpoint_url);
     let both = super::read_optional(both, values::endpoint_url, findings);
@@ -65,7 +70,7 @@ fn check_role(raw: &RawPlace, region: &str, path: &KeyPath, findings: &mut Findi
             if given {
                 findings.error(
                     &path.join(key),
-                    format!("`{key}` goes with a role: `role_arn` is missing"),
+                    format!("`{key}` goes with a role: add `role_arn`, or remove it"),
                 );
             }
         }
@@ -73,7 +78,10 @@ fn check_role(raw: &RawPlace, region: &str, path: &KeyPath, findings: &mut Findi
     let arn = arn?;
     let (partition, other) = (partition_of(region), arn.split(':').nth(1).unwrap_or_default());
     if !region.is_empty() && partition != other {
-        let message = format!("a role of partition {other} cannot work in {region}, which lies in {partition}");
+        let message = format!(
+            "a role of partition {other} cannot work in {region}, which lies in {partition}: write a role's ARN that \
+             begins with arn:{partition}:"
+        );
         findings.error(&path.join("role_arn"), message);
     }
     Some(Role {
@@ -98,7 +106,8 @@ fn check_endpoints(raw: &RawPlace, path: &KeyPath, findings: &mut Findings) {
     };
     for (key, on) in [("use_fips", raw.use_fips), ("use_dualstack", raw.use_dualstack)] {
         if on == Some(true) {
-            let message = format!("cannot be combined with `{url}`: it chooses among AWS's own endpoints");
+            let message =
+                format!("cannot be combined with `{url}`: it chooses among AWS's own endpoints; remove one of the two");
             findings.error(&path.join(key), message);
         }
     }

@@ -6,6 +6,7 @@ use super::settings::{self, Settings, Sources};
 use super::{values, when};
 use crate::config::raw::{RawConfig, RawPolicy, RawSelect, Table};
 use crate::config::source::{Findings, KeyPath};
+use crate::config::wording;
 use crate::policy::{Place, Policy, Schedule, Selection, UserPattern};
 use crate::secret::secret_arn_place;
 
@@ -18,6 +19,14 @@ pub(super) fn check_all(
     for (name, Table(own)) in &raw.policy {
         let path = KeyPath::of(&["policy", name]);
         super::check_name("policy", name, &path, findings);
+        if let Some(meant) = misspelt(name, own, raw) {
+            let message = format!(
+                "`policy.{name}` is no whole policy: it says neither which secrets nor which users it is about; did you \
+                 mean `policy.{meant}`?"
+            );
+            findings.error(&path, message);
+            continue;
+        }
         let from = Sources::new(own, path.clone(), &raw.defaults.0);
         let settings = settings::check(&from, findings);
         settings::check_repair(&from, &settings, findings);
@@ -38,6 +47,17 @@ pub(super) fn check_all(
         }
     }
     policies
+}
+
+/// The policy whose name a table of a few keys, in a drop-in as a rule, was meant to bear.
+fn misspelt<'a>(name: &str, own: &RawPolicy, raw: &'a RawConfig) -> Option<&'a str> {
+    let bare = own.secrets.is_none() && own.select.is_none() && own.allow_users.is_none();
+    let others = raw
+        .policy
+        .iter()
+        .filter(|(_, Table(other))| other.allow_users.is_some());
+    bare.then(|| wording::nearest(name, others.map(|(other, _)| other.as_str())))
+        .flatten()
 }
 
 /// What is a policy's own.
@@ -101,15 +121,15 @@ fn place<'a>(
     let place = places.get(&name);
     if place.is_none() && !findings.was_dropped(&KeyPath::of(&["aws", &name])) {
         let known: Vec<&str> = places.keys().map(String::as_str).collect();
-        let known = if known.is_empty() {
-            "there is none".to_owned()
-        } else {
-            format!("known: {}", known.join(", "))
+        let advice = match wording::nearest(&name, known.iter().copied()) {
+            Some(meant) => format!("; did you mean `{meant}`?"),
+            None if known.is_empty() => format!(": write [aws.{name}] with its `region`"),
+            None => format!(
+                ": write [aws.{name}], or name one of those that there are: {}",
+                known.join(", ")
+            ),
         };
-        findings.error(
-            &spot,
-            format!("no place is named `{name}`: [aws.{name}] is missing ({known})"),
-        );
+        findings.error(&spot, format!("no place is named `{name}`{advice}"));
     }
     place
 }

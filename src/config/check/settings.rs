@@ -115,8 +115,9 @@ pub(super) fn check_defaults(raw: &RawPolicy, findings: &mut Findings) {
         ("allow_users", raw.allow_users.is_some()),
     ] {
         if set {
-            let message =
-                format!("`{key}` belongs to a policy: which secrets and users it is about is never a default");
+            let message = format!(
+                "`{key}` belongs to a policy: which secrets and users it is about is never a default; move it there"
+            );
             findings.error(&path.join(key), message);
         }
     }
@@ -315,7 +316,7 @@ fn retry(from: &Sources<'_>, findings: &mut Findings) -> Retry {
         let (initial, max) = (duration::format(retry.initial), duration::format(retry.max));
         findings.error(
             spot,
-            format!("the first delay ({initial}) exceeds the longest (max, {max})"),
+            format!("the first delay ({initial}) exceeds the longest ({max}): lower `initial` or raise `max`"),
         );
     }
     retry

@@ -115,7 +115,8 @@ pub(super) fn check_beside(schedule: &Schedule, settings: &Settings, from: &Sour
     if !has_room(schedule, timing) {
         findings.error(
             &spot,
-            "impossible combination: the blackout leaves no room to begin in any window of a year",
+            "impossible combination: the blackout leaves no room to begin in any window of a year; shorten it, or \
+             choose another schedule",
         );
     }
     let interval = schedule::interval(schedule);
@@ -144,7 +145,8 @@ fn check_window(
     let reserve = reserve(settings.overlap, settings.fence);
     if length >= interval {
         let message = format!(
-            "impossible combination: a window must close before the next one opens, {} after it",
+            "impossible combination: a window must close before the next one opens, {} after it; shorten it or lengthen \
+             the schedule",
             duration::format(interval)
         );
         findings.error(&spot, message);

@@ -46,7 +46,7 @@ pub(super) fn overlap(text: String) -> Result<Overlap, String> {
 /// A whole number from `least` to `most`.
 pub(super) fn within<T: TryFrom<i64>>(least: i64, most: i64) -> impl Fn(i64) -> Result<T, String> {
     move |number| {
-        let refusal = || format!("{number} is out of range: {least} to {most}");
+        let refusal = || format!("{number} is out of range: write {least} to {most}");
         let number = if (least..=most).contains(&number) {
             number
         } else {
@@ -92,7 +92,7 @@ pub(super) fn socket_path(text: String) -> Result<PathBuf, String> {
 
 pub(super) fn state(text: String) -> Result<StateLocation, String> {
     let Some((kind, path)) = text.split_once(':') else {
-        return Err("no kind of store: write \"sqlite:PATH\"".to_owned());
+        return Err(format!("no kind of store before the path: write \"sqlite:{text}\""));
     };
     match (kind, path) {
         ("dynamodb", _) => {
@@ -111,7 +111,7 @@ pub(super) fn word<T: Clone>(words: &'static [(&'static str, T)]) -> impl Fn(Str
         Some((_, meaning)) => Ok(meaning.clone()),
         None => {
             let known: Vec<String> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
-            Err(format!("`{text}` is none of {}", known.join(", ")))
+            Err(format!("`{text}` is none of {}: write one of them", known.join(", ")))
         }
     }
 }
@@ -135,7 +135,13 @@ pub(super) fn region(text: String) -> Result<String, String> {
     if parts.len() >= 3 && words && number {
         Ok(text)
     } else {
-        Err(format!("`{text}` is no AWS region: write one like \"us-east-1\""))
+        let zone = text
+            .strip_suffix(|c: char| c.is_ascii_lowercase())
+            .and_then(|text| region(text.to_owned()).ok());
+        Err(match zone {
+            Some(region) => format!("`{text}` is a zone of a region: write \"{region}\""),
+            None => format!("`{text}` is no AWS region: write one like \"us-east-1\""),
+        })
     }
 }
 
@@ -255,6 +261,12 @@ fn port_number(text: &str) -> Result<u16, String> {
 
 /// A pattern of user ids, which are letters, digits and hyphens.
 pub(super) fn user_pattern(text: &str) -> Result<UserPattern, String> {
+    if let Some(id) = text.strip_prefix("arn:").and_then(|arn| arn.split_once(":user:")) {
+        return Err(format!(
+            "an ARN is no user id: write what comes last in it, \"{}\"",
+            id.1
+        ));
+    }
     if text.is_empty() || !text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-*".contains(&b)) {
         return Err(format!(
             "`{text}` is no pattern of user ids: letters, digits, hyphens, and * for any of them"

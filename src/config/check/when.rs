@@ -8,7 +8,7 @@ use super::settings::{Settings, Sources};
 use super::{missing, read_optional, timing};
 use crate::config::raw::RawPolicy;
 use crate::config::source::{Findings, KeyPath};
-use crate::config::{duration, unknown};
+use crate::config::{duration, wording};
 use crate::policy::{Overlap, Schedule};
 use crate::schedule::{self, zone};
 
@@ -71,7 +71,7 @@ fn timezone(from: &Sources<'_>, findings: &mut Findings) -> Tz {
 fn named(name: &str) -> Result<Tz, String> {
     zone::named(name).ok_or_else(|| {
         // A long text is no misspelt name, and comparing it with hundreds takes long.
-        let nearest = || unknown::nearest(name, zone::names());
+        let nearest = || wording::nearest(name, zone::names());
         let meant = zone::meant(name).or_else(|| (name.len() < LONG).then(nearest).flatten());
         match meant {
             Some(meant) => format!("no time zone is named `{name}`; did you mean `{meant}`?"),

@@ -15,7 +15,7 @@ fn no_truncation_of_the_sample_makes_it_panic() {
 fn no_corrupted_byte_makes_the_parser_panic() {
     let corrupted = |bytes: &[u8]| {
         let mut layers = layers::Layers::default();
-        layers.add_bytes(Path::new("t.toml"), bytes.to_vec());
+        layers.add_bytes(SourceKind::File, Path::new("t.toml"), bytes.to_vec());
         if let Err(errors) = layers.finish(|_| true) {
             assert!(!errors.to_string().is_empty());
         }

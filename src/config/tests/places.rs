@@ -35,12 +35,20 @@ fn a_role_has_an_external_id_a_session_name_and_a_duration() {
 #[test]
 fn what_goes_with_a_role_or_with_aws_own_endpoints_is_refused_without() {
     for (keys, at, part) in [
-        ("role_session_name = \"rekeyd\"", "t.toml:3:21", "`role_arn` is missing"),
-        ("role_session_duration = \"1h\"", "t.toml:3:25", "`role_arn` is missing"),
+        (
+            "role_session_name = \"rekeyd\"",
+            "t.toml:3:21",
+            "add `role_arn`, or remove it",
+        ),
+        (
+            "role_session_duration = \"1h\"",
+            "t.toml:3:25",
+            "add `role_arn`, or remove it",
+        ),
         (
             "sts_endpoint_url = \"https://h\"",
             "t.toml:3:20",
-            "`role_arn` is missing",
+            "add `role_arn`, or remove it",
         ),
     ] {
         assert_refused(&place(keys), at, part);

@@ -199,7 +199,7 @@ proptest! {
     ) {
         let name = format!("REKEYD__{}", names.join("__"));
         let mut layers = layers::Layers::default();
-        layers.add_text(Path::new("t.toml"), everything());
+        layers.add_text(SourceKind::File, Path::new("t.toml"), everything());
         layers.add_variables([(name.clone(), value)].into_iter());
         if let Err(errors) = layers.finish(|_| true) {
             for problem in errors.problems() {

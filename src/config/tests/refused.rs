@@ -70,7 +70,7 @@ fn bad_values_of_a_policy_are_refused_where_they_stand() {
         ("endpoints = [\"a:0\"]", "9:14", "1 to 65535"),
         ("endpoints = [\"::1:6379\"]", "9:14", "no endpoint"),
         ("canary = -1", "9:10", "0 to 1000000"),
-        ("canary = \"one\"", "9:10", "invalid type"),
+        ("canary = \"one\"", "9:10", "expected "),
         ("max_attention = \"0%\"", "9:17", "\"1%\" to \"100%\""),
         ("max_attention = \"101%\"", "9:17", "\"1%\" to \"100%\""),
         ("max_attention = \"+5%\"", "9:17", "\"1%\" to \"100%\""),
@@ -238,7 +238,7 @@ fn bad_values_of_a_place_are_refused_where_they_stand() {
         ("elasticache_endpoint_url = \"http://[::2]:1\"", "plain http"),
         ("endpoint_url = \"http://127.0.0.1:9848\"", "daemon's own"),
         ("role_arn = \"arn:aws:iam::1:role/x\"", "no role"),
-        ("external_id = \"x\"", "`role_arn` is missing"),
+        ("external_id = \"x\"", "add `role_arn`, or remove it"),
         ("profile = \" \"", "empty"),
     ] {
         let text = POLICY.replace("region =", &format!("{keys}\nregion ="));
@@ -265,7 +265,7 @@ fn bad_values_of_the_daemon_are_refused_where_they_stand() {
         ("admin_socket = \"\"", "empty"),
         ("state = \"sqlite:\"", "no path"),
         ("state = \"sqlite::memory:\"", "outlive"),
-        ("state = \"/var/lib/x\"", "sqlite:PATH"),
+        ("state = \"/var/lib/x\"", "write \"sqlite:/var/lib/x\""),
         ("state = \"sqlite:/run/rekeyd/admin.sock\"", "cannot be one file"),
         ("max_in_flight = 100001", "1 to 100000"),
         ("drain_timeout = \"none\"", "whole number"),

@@ -36,7 +36,7 @@ fn what_cannot_be_kept_is_refused_where_it_stands() {
             "10:10",
             "longer than 30m",
         ),
-        ("blackout = \"Fri\"", "9:12", "invalid type"),
+        ("blackout = \"Fri\"", "9:12", "expected "),
         ("blackout = [\"Sat\", \"Someday\"]", "9:20", "`Someday` is no blackout"),
         ("blackout = [\"Mon-Sun\"]", "9:12", "leaves no room"),
         ("together = \"\"", "9:12", "empty"),

@@ -1,0 +1,211 @@
+//! What stands below the options of each command's `--help`, and in its manual page: sections with a heading each,
+//! first what it is about where that needs words, then examples, then exit codes. The numbers are those of
+//! [`super::exit::Exit`].
+
+pub(super) const MAIN: &str = "\
+Examples:
+  rekeyd check                               what the configuration means
+  rekeyd run                                 the daemon
+  rekeyd status                              where every secret stands
+  rekeyd rotate production/ec/user1 --wait   a new password now, and its proof
+  rekeyd rotate --all --revoke-previous      after a leak
+  rekeyd help rotate                         more about a command
+
+Exit codes:
+   0  done
+   1  it failed
+   2  the command line makes no sense
+   3  done in part
+  10  there is work (plan --exit-code)
+  11  another process holds the store
+  12  the daemon cannot be reached
+  13  refused, nothing was done
+  78  the configuration or the environment is wrong
+  Any other code is a failure, too.
+
+Environment:
+  REKEYD__POLICY__ORDERS__OVERLAP='\"2h\"'
+                      a key of the configuration, and its value as TOML
+  REKEYD_LOG_FORMAT   auto, text or json, as --log-format
+  RUST_LOG            what is logged, as --log-level
+  NO_COLOR            no colour, if it is not empty";
+
+pub(super) const RUN: &str = "\
+Examples:
+  rekeyd run
+  rekeyd run --once          from a timer: rotates what is due, then ends
+
+Exit codes:
+   0  it was told to end; with --once, all that was due is done
+   1  it failed; with --once, nothing of what was due is done
+   3  with --once: done in part
+  11  another process holds the store
+  78  the configuration or the environment is wrong: starting it again is of no use";
+
+pub(super) const CHECK: &str = "\
+It asks AWS nothing. Everything that is wrong is told at once, with file, line and column.
+
+Examples:
+  rekeyd check
+  rekeyd check --config ./rekeyd.toml --json   for CI: valid, problems[], warnings[]
+  rekeyd check --effective                     each value, and what set it
+
+Exit codes:
+   0  nothing is wrong
+  78  something is wrong with the configuration or the environment";
+
+pub(super) const PLAN: &str = "\
+Reads Secrets Manager and ElastiCache, and logs in with current passwords on the nodes, as the daemon would before a \
+rotation. Needs no daemon and disturbs none. What the daemon remembers (requests, pauses, halts) is read from its store, \
+if that is there and may be read.
+
+Examples:
+  rekeyd plan
+  rekeyd plan production/ec/user1
+  rekeyd plan --policy orders --json   for CI: secrets[], each with its checks[]
+  rekeyd plan --exit-code              for CI: whether there is work, or something to mend
+
+Exit codes:
+   0  all were looked at; with --exit-code, nothing is due either
+   1  none could be looked at
+   3  some could not be looked at
+  10  with --exit-code: there is work: a rotation is due or under way, or a retirement
+  13  with --exit-code: a rotation of some would be refused
+  78  the configuration or the environment is wrong";
+
+pub(super) const STATUS: &str = "\
+Examples:
+  rekeyd status
+  rekeyd status production/ec/user1
+  rekeyd status --json
+
+Exit codes:
+   0  shown
+   1  there is no such secret
+  12  the daemon cannot be reached
+  78  the configuration is wrong";
+
+pub(super) const HISTORY: &str = "\
+Examples:
+  rekeyd history --limit 10
+  rekeyd history production/ec/user1
+  rekeyd history production/ec/user1 --json
+
+Exit codes:
+   0  shown
+   1  there is no such secret
+  12  the daemon cannot be reached
+  78  the configuration is wrong";
+
+pub(super) const ROTATE: &str = "\
+Examples:
+  rekeyd rotate production/ec/user1 --wait
+  rekeyd rotate --policy orders --revoke-previous
+  rekeyd rotate --all --revoke-previous --timeout 1h --json
+
+Exit codes:
+   0  asked for; with --wait or --revoke-previous, all done
+   1  with --wait or --revoke-previous: none done
+   3  with --wait or --revoke-previous: done in part
+  12  the daemon cannot be reached
+  13  refused, nothing was asked for
+  78  the configuration is wrong";
+
+pub(super) const PAUSE: &str = "\
+A paused secret is left as it is, in the middle of a rotation as well: both passwords go
+on working.
+
+Examples:
+  rekeyd pause production/ec/user1 --for 2h --reason \"deployment\"
+  rekeyd pause --policy orders
+  rekeyd pause --all
+
+Exit codes:
+   0  paused
+   1  it failed
+  12  the daemon cannot be reached
+  13  refused, nothing was paused
+  78  the configuration is wrong";
+
+pub(super) const RESUME: &str = "\
+Examples:
+  rekeyd resume production/ec/user1
+  rekeyd resume --policy orders
+  rekeyd resume --all
+
+Exit codes:
+   0  resumed
+   1  it failed
+  12  the daemon cannot be reached
+  13  refused, nothing was resumed
+  78  the configuration is wrong";
+
+pub(super) const ROLLBACK: &str = "\
+The previous password must log in on every node that can be asked. The user keeps both
+passwords; the secret halts (rolled_back) until `rekeyd resume SECRET`, which rotates on
+from there.
+
+Examples:
+  rekeyd rollback production/ec/user1
+  rekeyd rollback production/ec/user1 --timeout 5m --json
+
+Exit codes:
+   0  rolled back
+   1  not in time, or not known
+  12  the daemon cannot be reached
+  13  refused, nothing was changed
+  78  the configuration is wrong";
+
+pub(super) const RELOAD: &str = "\
+Examples:
+  rekeyd reload
+  rekeyd reload --json
+
+Exit codes:
+   0  in force
+   3  in force but for keys that take a restart
+  12  the daemon cannot be reached
+  13  refused: the configuration before stays in force as a whole
+  78  the configuration is wrong, and there is no daemon to ask";
+
+pub(super) const HEALTHCHECK: &str = "\
+Examples:
+  rekeyd healthcheck
+  rekeyd healthcheck --ready
+  rekeyd healthcheck --listen 127.0.0.1:9848
+
+Exit codes:
+   0  alive; with --ready, ready as well
+   1  it answered that it is not
+  12  the daemon cannot be reached
+  78  the configuration is wrong";
+
+pub(super) const SCHEMA: &str = "\
+It knows each key, its form and its default. What is missing, or impossible beside
+something else, only `rekeyd check` knows. An editor finds it by the first line of
+rekeyd.toml, if that is `#:schema ./rekeyd.schema.json`.
+
+Examples:
+  rekeyd schema > rekeyd.schema.json
+
+Exit codes:
+   0  printed";
+
+pub(super) const COMPLETIONS: &str = "\
+Examples:
+  rekeyd completions bash > /usr/share/bash-completion/completions/rekeyd
+  rekeyd completions zsh > /usr/share/zsh/vendor-completions/_rekeyd
+  rekeyd completions fish > /usr/share/fish/vendor_completions.d/rekeyd.fish
+
+Exit codes:
+   0  printed
+   2  no such shell";
+
+pub(super) const MAN: &str = "\
+Examples:
+  rekeyd man | man -l -
+  rekeyd man --out /usr/local/share/man/man1
+
+Exit codes:
+   0  printed, or written
+   1  the folder cannot be written";

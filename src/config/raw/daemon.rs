@@ -1,0 +1,39 @@
+//! `[daemon]`.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::forms::{DURATION, DURATION_OR_NONE, LISTEN, STATE};
+
+#[derive(Clone, Default, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::config) struct RawDaemon {
+    /// Where health and metrics are served, read-only: an IP address and a port. Status is there too if the address is
+    /// a loopback one.
+    #[schemars(regex(pattern = LISTEN), extend("default" = "127.0.0.1:9848"))]
+    pub(in crate::config) listen: Option<String>,
+    /// Status at `listen` as well where that is no loopback address: it shows the names of secrets and users.
+    #[schemars(extend("default" = false))]
+    pub(in crate::config) expose_status: Option<bool>,
+    /// The Unix socket for everything that changes something. Its file permissions are its guard.
+    #[schemars(length(min = 1, max = 107), extend("default" = "/run/rekeyd/admin.sock"))]
+    pub(in crate::config) admin_socket: Option<String>,
+    /// Where history, pauses and timings are kept: `sqlite:` and the path of a file that is on no network file system.
+    #[schemars(regex(pattern = STATE), extend("default" = "sqlite:/var/lib/rekeyd/state.db"))]
+    pub(in crate::config) state: Option<String>,
+    /// Rotations and retirements under way at once.
+    #[schemars(range(min = 1, max = 100_000), extend("default" = 1000))]
+    pub(in crate::config) max_in_flight: Option<i64>,
+    /// How long a shutdown waits for the steps under way. Whatever is left goes on after the restart.
+    #[schemars(regex(pattern = DURATION), extend("default" = "25s"))]
+    pub(in crate::config) drain_timeout: Option<String>,
+    /// How often secrets are looked for, and halted ones looked at again.
+    #[schemars(regex(pattern = DURATION), extend("default" = "15m"))]
+    pub(in crate::config) discovery_interval: Option<String>,
+    /// How often the current password of a secret that is not due is tried with a login; "none" for never.
+    #[schemars(regex(pattern = DURATION_OR_NONE), extend("default" = "6h"))]
+    pub(in crate::config) drift_check_interval: Option<String>,
+    /// true: look at everything, change nothing. Outlives a restart.
+    #[schemars(extend("default" = false))]
+    pub(in crate::config) paused: Option<bool>,
+}

@@ -1,0 +1,109 @@
+//! `--help` of every command: what it does, examples that are real command lines, and exit codes.
+
+use std::collections::BTreeMap;
+
+use clap::{Command, CommandFactory, Parser};
+use rekeyd::cli::args::Cli;
+use rekeyd::cli::exit::Exit;
+
+use crate::support::cli::ended;
+
+/// Every command, but for the one that only shows the help of the others.
+pub fn commands() -> Vec<Command> {
+    let mut main = Cli::command();
+    main.build();
+    let mut commands: Vec<Command> = main.get_subcommands().cloned().collect();
+    commands.retain(|command| command.get_name() != "help");
+    commands.insert(0, main);
+    commands
+}
+
+/// The lines of a section of a command's help.
+fn section(command: &Command, heading: &str) -> Vec<String> {
+    let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+    let name = command.get_name().to_owned();
+    let (_, rest) = help
+        .split_once(&format!("{heading}:\n"))
+        .unwrap_or_else(|| panic!("`rekeyd {name} --help` has no {heading:?}:\n{help}"));
+    let lines = rest.lines().take_while(|line| !line.is_empty());
+    lines.map(str::to_owned).collect()
+}
+
+/// The command line of an example: without what the shell does, and without the remark after it.
+fn example(line: &str) -> Vec<String> {
+    let line = line.trim().split("  ").next().unwrap();
+    let ends = ["|", ">", "&&"];
+    let words = line.split_whitespace().take_while(|word| !ends.contains(word));
+    words.map(|word| word.trim_matches('"').to_owned()).collect()
+}
+
+#[test]
+fn every_command_is_taught_by_examples_that_are_command_lines_of_it() {
+    for command in commands() {
+        let examples = section(&command, "Examples");
+        assert!(!examples.is_empty(), "{}", command.get_name());
+        for line in examples {
+            let words = example(&line);
+            assert_eq!(words.first().map(String::as_str), Some("rekeyd"), "{line}");
+            if words.get(1).is_some_and(|word| word == "help") {
+                continue;
+            }
+            let parsed = Cli::try_parse_from(&words);
+            assert!(parsed.is_ok(), "{line}: {}", parsed.unwrap_err());
+            let about = |name: &str| command.get_name() == "rekeyd" || words.contains(&name.to_owned());
+            assert!(about(command.get_name()), "{line} is about another command");
+        }
+    }
+}
+
+#[test]
+fn every_command_tells_its_exit_codes_and_the_main_help_tells_all_of_them() {
+    let known: Vec<u8> = Exit::ALL.iter().map(|exit| *exit as u8).collect();
+    for command in commands() {
+        let mut codes = BTreeMap::new();
+        for line in section(&command, "Exit codes") {
+            let Some((code, words)) = line.trim().split_once("  ") else {
+                continue;
+            };
+            let code: u8 = code.parse().unwrap_or_else(|_| panic!("{line}"));
+            assert!(known.contains(&code), "{}: {line}", command.get_name());
+            codes.insert(code, words.trim().to_owned());
+        }
+        assert!(codes.contains_key(&0), "{}: {codes:?}", command.get_name());
+        if command.get_name() == "rekeyd" {
+            assert_eq!(codes.keys().copied().collect::<Vec<_>>(), known);
+        }
+    }
+}
+
+#[test]
+fn every_command_and_option_says_what_it_is_in_lines_that_fit_a_terminal() {
+    for command in commands() {
+        let name = command.get_name();
+        let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+        assert!(about.len() > 6, "{name} does not say what it does");
+        for argument in command.get_arguments() {
+            let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.len() > 5, "{name} {} does not say what it is", argument.get_id());
+        }
+        let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        for line in help.lines() {
+            assert!(line.chars().count() <= 90, "{name}: {line}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_binary_prints_that_help_and_ends_with_0() {
+    for args in [&["--help"][..], &["check", "--help"], &["help", "rotate"]] {
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_rekeyd"));
+        command.args(args).env_clear().stdin(std::process::Stdio::null());
+        let help = ended(command).await.with(0);
+        assert!(
+            help.stdout.contains("\nExamples:\n  rekeyd ") && help.stderr.is_empty(),
+            "{}",
+            help.stdout
+        );
+        assert!(help.stdout.contains("\nExit codes:\n   0  "), "{}", help.stdout);
+    }
+}
