@@ -18,6 +18,7 @@ use super::PlacePorts;
 use super::call::Calls;
 use super::credentials::{Chain, Refusals, Renewed};
 use super::elasticache::ElastiCache;
+use super::provisioning::{Eyes, Hands, adapters};
 use super::secrets_manager::SecretsManager;
 use crate::clock::SharedClock;
 use crate::metrics::Metrics;
@@ -39,6 +40,32 @@ const APP_NAME: &str = "rekeyd";
 /// container, instance metadata); `role` is assumed with them, through the place's regional STS.
 /// They are fetched anew before they expire, and when AWS refuses them.
 pub async fn connect(place: &Place, clock: SharedClock, metrics: Arc<Metrics>) -> PlacePorts {
+    let (config, calls) = configure(place, clock.clone(), metrics.clone()).await;
+    let ports = ports(&config, place, calls);
+    super::governed(ports, &place.name, &place.budgets, &clock, &metrics)
+}
+
+/// Connects to a place for an operator who creates users and secrets there: with the readers that a look takes, and
+/// the writers that a change takes.
+pub async fn connect_operator(place: &Place, clock: SharedClock, metrics: Arc<Metrics>) -> (Eyes, Hands) {
+    let (config, calls) = configure(place, clock.clone(), metrics.clone()).await;
+    let (settings, provisioner) = adapters(&config, place, calls.clone());
+    let ports = ports(&config, place, calls);
+    let ports = super::governed(ports, &place.name, &place.budgets, &clock, &metrics);
+    let eyes = Eyes {
+        secrets: ports.secrets,
+        users: ports.users,
+        settings,
+    };
+    let hands = Hands {
+        provisioner,
+        secrets: ports.secrets_writer,
+    };
+    (eyes, hands)
+}
+
+/// The SDK's configuration for a place, and what counts its calls.
+async fn configure(place: &Place, clock: SharedClock, metrics: Arc<Metrics>) -> (SdkConfig, Calls) {
     let refusals = Refusals::default();
     let (of_chain, by_clock) = (place.clone(), clock.clone());
     let chain: Chain = Box::new(move || {
@@ -51,12 +78,11 @@ pub async fn connect(place: &Place, clock: SharedClock, metrics: Arc<Metrics>) -
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .identity_cache(IdentityCache::no_cache());
     let calls = Calls {
-        clock: clock.clone(),
-        metrics: metrics.clone(),
+        clock,
+        metrics,
         refusals,
     };
-    let ports = ports(&config.build(), place, calls);
-    super::governed(ports, &place.name, &place.budgets, &clock, &metrics)
+    (config.build(), calls)
 }
 
 /// What the environment, the shared configuration and the place say.

@@ -14,6 +14,7 @@ mod flow;
 mod known;
 #[cfg(test)]
 mod mangled_tests;
+pub mod provisioning;
 mod reply;
 mod secret_translation;
 mod secrets_manager;
@@ -31,7 +32,7 @@ use crate::policy::Selection;
 use crate::rotation::observation::{SecretState, User, VersionValue};
 use crate::secret::Password;
 
-pub use connect::{CALL_TIMEOUT, connect};
+pub use connect::{CALL_TIMEOUT, connect, connect_operator};
 pub use error::{AwsError, ErrorClass};
 pub use flow::governed;
 pub use known::{KnownVersions, SecretReading};
