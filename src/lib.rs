@@ -17,6 +17,7 @@
 //! | [`config`] | files and variables to checked values |
 //! | [`inventory`] | which secrets a policy has, and which nodes a user has |
 //! | [`engine`] | effects: the due-queue, looks and steps, discovery, reloads, commands |
+//! | [`onboard`], [`takeover`] | what an operator has made or taken over: users, secrets, their first rotation |
 //! | [`tick`], [`telemetry`], [`process`], [`server`] | the scheduler's tick; the log; core files; TCP and the admin socket |
 //! | [`daemon`], [`cli`] | everything put together, and its reload; the command line |
 //! | [`planted`] | mistakes that tests plant; switched on in no build that ships |
@@ -30,6 +31,7 @@ pub mod engine;
 pub mod inventory;
 pub mod login;
 pub mod metrics;
+pub mod onboard;
 pub mod planted;
 pub mod policy;
 pub mod process;
@@ -38,5 +40,6 @@ pub mod schedule;
 pub mod secret;
 pub mod server;
 pub mod store;
+pub mod takeover;
 pub mod telemetry;
 pub mod tick;

@@ -69,7 +69,7 @@ fn variables() -> impl Iterator<Item = (String, String)> {
     })
 }
 
-fn read(config: &Path) -> Result<Loaded, CliError> {
+pub(super) fn read(config: &Path) -> Result<Loaded, CliError> {
     load(config, variables()).map_err(|errors| CliError::Configuration(errors.to_string()))
 }
 
