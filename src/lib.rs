@@ -18,6 +18,7 @@
 //! | [`inventory`] | which secrets a policy has, and which nodes a user has |
 //! | [`engine`] | effects: the due-queue, looks and steps, discovery, reloads, commands |
 //! | [`preflight`] | what the engine would do and be refused for, by looking only |
+//! | [`onboard`], [`takeover`] | what an operator has made or taken over: users, secrets, their first rotation |
 //! | [`tick`], [`telemetry`], [`process`], [`server`] | the scheduler's tick; the log; core files; TCP and the admin socket |
 //! | [`daemon`], [`cli`] | everything put together, and its reload; the command line |
 //! | [`planted`] | mistakes that tests plant; switched on in no build that ships |
@@ -31,6 +32,7 @@ pub mod engine;
 pub mod inventory;
 pub mod login;
 pub mod metrics;
+pub mod onboard;
 pub mod planted;
 pub mod policy;
 pub mod preflight;
@@ -40,5 +42,6 @@ pub mod schedule;
 pub mod secret;
 pub mod server;
 pub mod store;
+pub mod takeover;
 pub mod telemetry;
 pub mod tick;

@@ -259,6 +259,34 @@ impl SecretDocument {
     }
 }
 
+/// A secret's text with the bond: `username` and `user_arn` are added at its end where they are missing, and nothing
+/// else is touched.
+///
+/// # Errors
+/// A [`DocumentError`] when the value is no JSON object, or holds these keys in a form that cannot be read.
+pub fn document_with_bond(text: &str, user_arn: &str, username: &str) -> Result<SecretString, DocumentError> {
+    let Entries(mut entries) = serde_json::from_str(text).map_err(|_| DocumentError::NotJson)?;
+    for (key, value) in [("username", username), ("user_arn", user_arn)] {
+        match raw(&entries, key)? {
+            None => entries.push((key.to_owned(), Zeroizing::new(quoted(value)))),
+            Some(_) if string(&entries, key)?.is_some_and(|found| !found.is_empty()) => {}
+            Some(_) => {
+                entries.retain(|(known, _)| known != key);
+                entries.push((key.to_owned(), Zeroizing::new(quoted(value))));
+            }
+        }
+    }
+    let size: usize = entries.iter().map(|(key, value)| 6 * key.len() + value.len() + 4).sum();
+    let mut whole = Zeroizing::new(String::with_capacity(size + 2));
+    whole.push('{');
+    for (key, value) in &entries {
+        push_entry(&mut whole, key, value);
+    }
+    whole.push('}');
+    SecretDocument::parse(&whole)?;
+    Ok(SecretString::from(whole.as_str()))
+}
+
 /// A JSON string.
 fn quoted(text: &str) -> String {
     // Escapes at most double a password, which holds no control characters.

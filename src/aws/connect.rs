@@ -20,6 +20,7 @@ use super::call::Calls;
 use super::credentials::{Chain, Refusals, Renewed};
 use super::elasticache::ElastiCache;
 use super::http::http_client;
+use super::provisioning::{Eyes, Hands, adapters};
 use super::secrets_manager::SecretsManager;
 use crate::clock::SharedClock;
 use crate::metrics::Metrics;
@@ -51,6 +52,37 @@ pub async fn connect_through(
     clock: SharedClock,
     metrics: Arc<Metrics>,
 ) -> PlacePorts {
+    let (config, calls) = configure(http, place, clock.clone(), metrics.clone()).await;
+    let ports = ports(&config, place, calls);
+    super::governed(ports, &place.name, &place.budgets, &clock, &metrics)
+}
+
+/// Connects to a place for an operator who creates users and secrets there: with the readers that a look takes, and
+/// the writers that a change takes.
+pub async fn connect_operator(place: &Place, clock: SharedClock, metrics: Arc<Metrics>) -> (Eyes, Hands) {
+    let (config, calls) = configure(&http_client(), place, clock.clone(), metrics.clone()).await;
+    let (settings, provisioner) = adapters(&config, place, calls.clone());
+    let ports = ports(&config, place, calls);
+    let ports = super::governed(ports, &place.name, &place.budgets, &clock, &metrics);
+    let eyes = Eyes {
+        secrets: ports.secrets,
+        users: ports.users,
+        settings,
+    };
+    let hands = Hands {
+        provisioner,
+        secrets: ports.secrets_writer,
+    };
+    (eyes, hands)
+}
+
+/// The SDK's configuration for a place, and what counts its calls.
+async fn configure(
+    http: &SharedHttpClient,
+    place: &Place,
+    clock: SharedClock,
+    metrics: Arc<Metrics>,
+) -> (SdkConfig, Calls) {
     let refusals = Refusals::default();
     let (of_chain, by_clock, through) = (place.clone(), clock.clone(), http.clone());
     let chain: Chain = Box::new(move || {
@@ -63,12 +95,11 @@ pub async fn connect_through(
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .identity_cache(IdentityCache::no_cache());
     let calls = Calls {
-        clock: clock.clone(),
-        metrics: metrics.clone(),
+        clock,
+        metrics,
         refusals,
     };
-    let ports = ports(&config.build(), place, calls);
-    super::governed(ports, &place.name, &place.budgets, &clock, &metrics)
+    (config.build(), calls)
 }
 
 /// What the environment, the shared configuration and the place say.

@@ -69,7 +69,7 @@ impl ElastiCache {
 /// A request that is dated `signed_at`, and sent once. Neither the SDK's retries nor its
 /// correction of clock skew may move that date, because AWS refusing it later is what keeps a
 /// stalled write from landing.
-fn dated(signed_at: Timestamp) -> Builder {
+pub(super) fn dated(signed_at: Timestamp) -> Builder {
     Config::builder()
         .time_source(StaticTimeSource::new(system_time(signed_at)))
         .disable_clock_skew_correction(true)

@@ -15,6 +15,7 @@ mod http;
 mod known;
 #[cfg(test)]
 mod mangled_tests;
+pub mod provisioning;
 mod readers;
 mod reply;
 mod secret_translation;
@@ -33,7 +34,7 @@ use crate::policy::Selection;
 use crate::rotation::observation::{SecretState, User, VersionValue};
 use crate::secret::Password;
 
-pub use connect::{CALL_TIMEOUT, connect, connect_through};
+pub use connect::{CALL_TIMEOUT, connect, connect_operator, connect_through};
 pub use error::{AwsError, ErrorClass};
 pub use flow::governed;
 pub use http::http_client;

@@ -24,7 +24,7 @@ use crate::secret::{DocumentError, SecretDocument};
 pub(super) const DESCRIBE: Operation = operation("DescribeSecret");
 const LIST_VERSIONS: Operation = operation("ListSecretVersionIds");
 pub(super) const LIST: Operation = operation("ListSecrets");
-const GET: Operation = operation("GetSecretValue");
+pub(super) const GET: Operation = operation("GetSecretValue");
 const PUT: Operation = operation("PutSecretValue");
 const UPDATE_STAGE: Operation = operation("UpdateSecretVersionStage");
 
@@ -142,7 +142,7 @@ struct StageChange<'a> {
 /// A request that is dated `signed_at`, and sent once. Neither the SDK's retries nor its
 /// correction of clock skew may move that date, because AWS refusing it later is what keeps a
 /// stalled write from landing.
-fn dated(signed_at: Timestamp) -> Builder {
+pub(super) fn dated(signed_at: Timestamp) -> Builder {
     Config::builder()
         .time_source(StaticTimeSource::new(system_time(signed_at)))
         .disable_clock_skew_correction(true)

@@ -8,7 +8,9 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::cli::help;
+pub use crate::cli::onboard::args::OnboardArgs;
 use crate::cli::plan::PlanArgs;
+pub use crate::cli::takeover::args::TakeoverArgs;
 use crate::engine::control::Selector;
 use crate::telemetry::LogFormat;
 
@@ -83,6 +85,10 @@ pub enum Command {
     },
     /// Rotate now.
     Rotate(RotateArgs),
+    /// Create a user and its secret, or take those that exist, and rotate the password for the first time.
+    Onboard(Box<OnboardArgs>),
+    /// Take a secret over from its rotation function.
+    Takeover(TakeoverArgs),
     /// Start nothing new for secrets until they are resumed.
     #[command(after_help = help::PAUSE)]
     Pause {
@@ -221,7 +227,7 @@ impl From<Selection> for Selector {
 }
 
 /// A span of time: numbers with s, m, h or d, such as `90s` or `1h30m`.
-fn span(text: &str) -> Result<Duration, String> {
+pub(super) fn span(text: &str) -> Result<Duration, String> {
     const HELP: &str = "write a time such as 90s, 30m, 1h30m or 2d";
     let mut seconds: u64 = 0;
     let mut rest = text;

@@ -55,9 +55,9 @@ Exit codes:
   78  something is wrong with the configuration or the environment";
 
 pub(super) const PLAN: &str = "\
-Reads Secrets Manager and ElastiCache, and logs in with current passwords on the nodes, as the daemon would before a \
-rotation. Needs no daemon and disturbs none. What the daemon remembers (requests, pauses, halts) is read from its store, \
-if that is there and may be read.
+Reads Secrets Manager and ElastiCache, and logs in with current passwords on the nodes, as
+the daemon would before a rotation. Needs no daemon and disturbs none. What the daemon
+remembers (requests, pauses, halts) is read from its store, if that is there and may be read.
 
 Examples:
   rekeyd plan
@@ -71,6 +71,57 @@ Exit codes:
    3  some could not be looked at
   10  with --exit-code: there is work: a rotation is due or under way, or a retirement
   13  with --exit-code: a rotation of some would be refused
+  78  the configuration or the environment is wrong";
+
+pub(super) const ONBOARD: &str = "\
+Runs with your AWS credentials, not the daemon's. The policy must select the secret and allow
+the user; if it does not, the lines to add are printed and nothing is changed. A new user is
+created switched off, and switched on when it has a password. The first rotation is the
+daemon's if it runs, else made here. Run it again after a failure: it goes on from there, and
+does nothing where all is done.
+
+Examples:
+  # from nothing
+  rekeyd onboard --policy orders --user-id user1 --secret production/ec/user1 \\
+    --access-string 'on ~app:* +@read' --group orders-group --tag team=orders
+  # what would be done
+  rekeyd onboard --policy orders --user-id user1 --secret production/ec/user1 \\
+    --access-string 'on ~app:* +@read' --dry-run
+  # a user in use, whose password you know
+  rekeyd onboard --policy orders --user-id user1 --secret production/ec/user1 \\
+    --password-file - < password
+  # many; the first line of the file names the columns: user_id,user_name,secret,policy,
+  # engine,access_string,groups,tags,kms_key_id,password_file
+  rekeyd onboard --csv users.csv --keep-going
+  # all secrets with a tag, and all users with it, each with a secret of this name
+  rekeyd onboard --policy orders --by-tag team=orders --secret 'production/ec/{user_id}'
+
+Exit codes:
+   0  done, or done already
+   1  it failed: run it again
+   3  done in part
+  11  another process holds the store and does not answer
+  13  refused, nothing was changed
+  78  the configuration or the environment is wrong";
+
+pub(super) const TAKEOVER: &str = "\
+Runs with your AWS credentials. Prints the policy that the secret's rotation rules come to,
+cancels its rotation in Secrets Manager, and settles what the function left under AWSPENDING:
+a password that logs in on every node becomes the current one, as the function would have
+made it; one that does not is given up, if the current one logs in on every node. Otherwise
+nothing is changed. Prints how to go back.
+
+Examples:
+  rekeyd takeover production/ec/user1 --dry-run
+  rekeyd takeover production/ec/user1
+  rekeyd takeover production/ec/user1 --rotate --timeout 1h
+
+Exit codes:
+   0  done, or done already
+   1  it failed: run it again
+   3  done in part: run it again
+  11  another process holds the store
+  13  refused, nothing was changed
   78  the configuration or the environment is wrong";
 
 pub(super) const STATUS: &str = "\

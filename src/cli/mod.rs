@@ -8,14 +8,17 @@ pub mod exit;
 mod health;
 mod help;
 mod man;
+mod onboard;
 pub mod plan;
 mod reload;
 mod revoke;
 mod rollback;
 mod rotate;
+mod rotator;
 mod run;
 mod schema;
 mod show;
+mod takeover;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -27,6 +30,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::ValueEnum;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::cli::args::{Cli, Command};
 use crate::cli::client::{Client, ClientError};
@@ -58,6 +62,12 @@ pub enum CliError {
     /// The configuration is wrong.
     #[error("{0}")]
     Configuration(String),
+    /// What was typed makes no sense.
+    #[error("{0}")]
+    Usage(String),
+    /// It was refused, and nothing was changed.
+    #[error("{0}")]
+    Refused(String),
     /// Another process holds the store.
     #[error("{0}")]
     Held(String),
@@ -75,6 +85,8 @@ impl CliError {
         match self {
             Self::Client(error) => error.exit(),
             Self::Configuration(_) => Exit::Configuration,
+            Self::Usage(_) => Exit::Usage,
+            Self::Refused(_) => Exit::Refused,
             Self::Held(_) => Exit::Held,
             Self::Run(_) | Self::Json(_) => Exit::Failed,
         }
@@ -110,6 +122,19 @@ impl Session {
         }
     }
 
+    /// One for a task of its own: what goes on there comes over the channel.
+    fn by_channel(&self) -> (Self, UnboundedReceiver<String>) {
+        let (told, lines) = unbounded_channel::<String>();
+        let session = Self {
+            clock: self.clock.clone(),
+            terminal: self.terminal,
+            colour: self.colour,
+            // Nobody listens any more once the command is over.
+            progress: Some(Box::new(move |line| drop(told.send(line.to_owned())))),
+        };
+        (session, lines)
+    }
+
     fn tell(&self, line: &str) {
         if let Some(progress) = &self.progress {
             progress(line);
@@ -137,6 +162,10 @@ pub fn prepare(cli: &Cli, variables: impl IntoIterator<Item = (OsString, OsStrin
     telemetry::init(&options).map_err(|error| fail(Exit::Usage, error.to_string()))
 }
 
+/// What is logged where the one who waits is told otherwise. That a secret is not there yet is no news to who is about to
+/// create it.
+const QUIET: &str = "warn,rekeyd::engine::discovery=error";
+
 /// What was typed holds before what the environment says.
 fn log_options(cli: &Cli, variables: &[(OsString, OsString)]) -> Result<LogOptions, String> {
     let variable = |wanted: &str| {
@@ -152,9 +181,11 @@ fn log_options(cli: &Cli, variables: &[(OsString, OsString)]) -> Result<LogOptio
         (None, None) => LogFormat::Auto,
     };
     let terminal = std::io::stderr().is_terminal();
+    // Those that work in the daemon's place tell what goes on themselves.
+    let quiet = matches!(cli.command, Command::Onboard(_) | Command::Takeover(_)).then(|| QUIET.to_owned());
     Ok(LogOptions {
         format,
-        level: cli.log_level.clone().or_else(|| variable("RUST_LOG")),
+        level: cli.log_level.clone().or_else(|| variable("RUST_LOG")).or(quiet),
         terminal,
         colour: terminal && colour_allowed(),
     })
@@ -193,6 +224,8 @@ pub async fn execute(cli: Cli, session: &Session) -> Result<Reply, CliError> {
             show::history(&client()?, secret.as_deref(), limit, json, session).await
         }
         Command::Rotate(args) => rotate::rotate(&client()?, args, session).await,
+        Command::Onboard(args) => onboard::onboard(&cli, *args, session).await,
+        Command::Takeover(args) => takeover::takeover(&cli, args, session).await,
         Command::Reload { json } => reload::reload(&client()?, json, session).await,
         Command::Rollback(args) => rollback::rollback(&client()?, args, session).await,
         Command::Pause {

@@ -31,7 +31,7 @@ enum Scope {
     Everything(usize),
     /// What the look before did not find.
     Missing,
-    /// That, and everything of the policies that are new or changed.
+    /// That, everything of the policies that are new or changed, and what the others select by now.
     New(usize),
 }
 
@@ -191,11 +191,23 @@ impl Engine {
         match scope {
             Scope::Everything(turn) => Some(self.everything(policy, turn)),
             Scope::New(turn) if self.state().to_discover.contains(&policy.name) => Some(self.everything(policy, turn)),
-            Scope::New(_) | Scope::Missing => self.missing(policy).map(|selection| Asked {
-                selection,
-                whole: false,
-                taken_for_granted: BTreeSet::new(),
+            Scope::New(_) => self.newly_there(policy).map(in_part),
+            Scope::Missing => self.missing(policy).map(in_part),
+        }
+    }
+
+    /// What may have come to a policy that stays as it is: who reloads may just have created a secret.
+    fn newly_there(&self, policy: &Policy) -> Option<Selection> {
+        let selected = policy.selection.selects().then(|| Selection {
+            secrets: Vec::new(),
+            ..policy.selection.clone()
+        });
+        match (self.missing(policy), selected) {
+            (Some(missing), Some(selected)) => Some(Selection {
+                secrets: missing.secrets,
+                ..selected
             }),
+            (missing, selected) => missing.or(selected),
         }
     }
 
@@ -306,6 +318,15 @@ impl Engine {
             self.missed(&mut self.state(), &key, policy, lagging);
         }
         none_at_work
+    }
+}
+
+/// A look for these alone: what it does not find may be the policy's all the same.
+fn in_part(selection: Selection) -> Asked {
+    Asked {
+        selection,
+        whole: false,
+        taken_for_granted: BTreeSet::new(),
     }
 }
 

@@ -43,7 +43,7 @@ reasons! {
         SecretReplicated = "secret_replicated": "The secret is replicated to other regions, whose users would lack the new password; remove the replicas.",
         GlobalDatastore = "global_datastore": "A cache of the user belongs to a global datastore, whose other regions would lack the new password.",
         NoTransitEncryption = "no_transit_encryption": "A cache of the user has no in-transit encryption, so a login would send the password in clear.",
-        RotationEnabled = "rotation_enabled": "Secrets Manager itself rotates this secret; two rotators would overwrite each other. Cancel its rotation first; `rekeyd takeover`, in a later release, will do that in one step.",
+        RotationEnabled = "rotation_enabled": "Secrets Manager itself rotates this secret; two rotators would overwrite each other. `rekeyd takeover` takes it over.",
         OwnedByService = "owned_by_service": "Another AWS service owns and manages this secret.",
         NoCurrentVersion = "no_current_version": "No version carries AWSCURRENT; put a value into the secret.",
         SecretBinary = "secret_binary": "The value is binary; store the document as SecretString.",

@@ -29,18 +29,44 @@ fn section(command: &Command, heading: &str) -> Vec<String> {
     lines.map(str::to_owned).collect()
 }
 
+/// The examples of a command: lines that go on in the next are one, and remarks on lines of their own are left out.
+fn examples(command: &Command) -> Vec<String> {
+    let mut examples: Vec<String> = Vec::new();
+    let mut goes_on = false;
+    for line in section(command, "Examples") {
+        let (line, more) = match line.trim().strip_suffix(" \\") {
+            Some(line) => (line.to_owned(), true),
+            None => (line.trim().to_owned(), false),
+        };
+        match examples.last_mut().filter(|_| goes_on) {
+            Some(begun) => *begun = format!("{begun} {line}"),
+            None => examples.push(line),
+        }
+        goes_on = more;
+    }
+    examples.retain(|line| !line.starts_with('#'));
+    examples
+}
+
 /// The command line of an example: without what the shell does, and without the remark after it.
 fn example(line: &str) -> Vec<String> {
-    let line = line.trim().split("  ").next().unwrap();
-    let ends = ["|", ">", "&&"];
-    let words = line.split_whitespace().take_while(|word| !ends.contains(word));
-    words.map(|word| word.trim_matches('"').to_owned()).collect()
+    let line = line.split("  ").next().unwrap();
+    let mut words: Vec<String> = Vec::new();
+    // Every second piece between single quotes is one word.
+    for (index, piece) in line.split('\'').enumerate() {
+        match index % 2 {
+            0 => words.extend(piece.split_whitespace().map(|word| word.trim_matches('"').to_owned())),
+            _ => words.push(piece.to_owned()),
+        }
+    }
+    let ends = ["|", "<", ">", "&&"];
+    words.into_iter().take_while(|word| !ends.contains(&word.as_str())).collect()
 }
 
 #[test]
 fn every_command_is_taught_by_examples_that_are_command_lines_of_it() {
     for command in commands() {
-        let examples = section(&command, "Examples");
+        let examples = examples(&command);
         assert!(!examples.is_empty(), "{}", command.get_name());
         for line in examples {
             let words = example(&line);

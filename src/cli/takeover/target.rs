@@ -1,0 +1,116 @@
+//! Which secret is meant, where it lies, and which policy has it.
+
+use crate::aws::provisioning::{Eyes, Hands};
+use crate::aws::{AwsError, ErrorClass};
+use crate::cli::CliError;
+use crate::cli::onboard::Around;
+use crate::config::Config;
+use crate::onboard::Refusal;
+use crate::onboard::coverage::{covering, has};
+use crate::policy::{Place, Policy};
+use crate::rotation::observation::{AWSCURRENT, SecretState};
+use crate::takeover::{policy_lines, policy_name};
+
+use super::args::TakeoverArgs;
+
+/// The secret, and what there is around it.
+pub(super) struct Target {
+    pub(super) secret: SecretState,
+    pub(super) place: Place,
+    pub(super) eyes: Eyes,
+    pub(super) hands: Hands,
+    /// The policy that has it, or the lines that it lacks.
+    pub(super) policy: Result<Policy, Refusal>,
+    /// Its rotation's rules as a policy.
+    pub(super) lines: String,
+}
+
+/// Looks for the secret in every place that it may lie in.
+pub(super) async fn find(config: &Config, around: &Around, args: &TakeoverArgs) -> Result<Target, CliError> {
+    if let Some(place) = args.place.as_ref().filter(|place| !config.places.contains_key(*place)) {
+        return Err(CliError::Usage(format!(
+            "no place is called {place:?}; `rekeyd check` lists them"
+        )));
+    }
+    let wanted = config
+        .places
+        .values()
+        .filter(|place| args.place.as_ref().is_none_or(|name| *name == place.name));
+    let mut found = Vec::new();
+    for place in wanted {
+        let Some((eyes, hands)) = around.at(&place.name) else {
+            continue;
+        };
+        match eyes.secrets.secret(&args.secret).await {
+            Ok(secret) => found.push((secret, place, eyes, hands)),
+            Err(error) if error.class == ErrorClass::NotFound => {}
+            Err(error) => return Err(failed(&error)),
+        }
+    }
+    let mut found = found.into_iter();
+    let (Some((secret, place, eyes, hands)), others) = (found.next(), found.count()) else {
+        return Err(CliError::Refused(format!("no place has a secret {:?}", args.secret)));
+    };
+    if others > 0 {
+        return Err(CliError::Usage(format!(
+            "several places have a secret {:?}; name one with --place",
+            args.secret
+        )));
+    }
+    let rotation = eyes
+        .settings
+        .managed_rotation(&secret.arn)
+        .await
+        .map_err(|error| failed(&error))?;
+    let user_id = user_of(eyes, &secret).await?;
+    let name = args.policy.clone().unwrap_or_else(|| policy_name(&secret.name));
+    let lines = policy_lines(&name, place, &rotation, &secret.name, &user_id);
+    let policy = policy_of(config, place, &secret, &user_id, &lines);
+    Ok(Target {
+        place: place.clone(),
+        eyes: eyes.clone(),
+        hands: hands.clone(),
+        policy,
+        lines,
+        secret,
+    })
+}
+
+/// The id of the user that it names; empty where it names none, which is refused later.
+async fn user_of(eyes: &Eyes, secret: &SecretState) -> Result<String, CliError> {
+    let Some(current) = secret.holder(AWSCURRENT).filter(|_| secret.deleted.is_none()) else {
+        return Ok(String::new());
+    };
+    let value = eyes
+        .secrets
+        .value(&secret.arn, current)
+        .await
+        .map_err(|error| failed(&error))?;
+    Ok(value
+        .map(|document| document.user_arn().user_id().to_owned())
+        .unwrap_or_default())
+}
+
+fn policy_of(
+    config: &Config,
+    place: &Place,
+    secret: &SecretState,
+    user_id: &str,
+    lines: &str,
+) -> Result<Policy, Refusal> {
+    let mut having = config
+        .policies
+        .values()
+        .filter(|policy| policy.place == place.name && has(&policy.selection, &secret.name, &secret.tags));
+    match having.next() {
+        Some(policy) => covering(config, &policy.name, user_id, &secret.name, &secret.tags).cloned(),
+        None => Err(Refusal::NotConfigured {
+            problem: format!("no policy has secret {}", secret.name),
+            lines: lines.to_owned(),
+        }),
+    }
+}
+
+fn failed(error: &AwsError) -> CliError {
+    CliError::Run(format!("{error}; nothing was changed"))
+}

@@ -1,0 +1,106 @@
+//! Doing: the first step that is left, and another look, until none is left.
+
+use std::time::Duration;
+
+use crate::aws::AwsError;
+use crate::aws::provisioning::{Eyes, Hands};
+use crate::clock::{SharedClock, Timestamp};
+use crate::login::Login;
+use crate::policy::Policy;
+
+use super::observe::observe;
+use super::plan::{Action, Refusal, Sight, plan};
+
+/// How often a step that AWS refuses is found to be the next one again, before that is believed.
+const REFUSALS: u32 = 3;
+
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// A secret that was not taken over, or not wholly.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// It is not one to take over, or not now.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// AWS did not do it.
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    /// It took too long.
+    #[error("not done in time: {0}; run this again, it goes on from there")]
+    Late(String),
+}
+
+/// What it takes to take a secret over.
+pub struct Taker<'a> {
+    /// What looks.
+    pub eyes: &'a Eyes,
+    /// What changes.
+    pub hands: &'a Hands,
+    /// What logs in.
+    pub login: &'a dyn Login,
+    /// The clock.
+    pub clock: SharedClock,
+    /// By which rules.
+    pub policy: &'a Policy,
+    /// Whether a function that may be running is not waited for.
+    pub now: bool,
+    /// How long it may take.
+    pub patience: Duration,
+}
+
+impl Taker<'_> {
+    /// Does what is left. `done` takes what was done, also when it fails.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn take(&self, secret_arn: &str, done: &mut Vec<Action>) -> Result<Sight, Failure> {
+        let deadline = self.clock.monotonic().saturating_add(self.patience);
+        let (mut refusals, mut last): (u32, Option<Action>) = (0, None);
+        loop {
+            let taken = self.clock.now();
+            let problem = match observe(self.eyes, self.login, Some(self.policy), secret_arn, taken).await {
+                Ok(sight) => {
+                    let Some(action) = plan(&sight, self.now)?.into_iter().next() else {
+                        return Ok(sight);
+                    };
+                    if done.last() == Some(&action) {
+                        "AWS took the last change and does not show it yet".to_owned()
+                    } else {
+                        let performed = self.perform(&action, &sight, taken).await;
+                        refusals = if last.as_ref() == Some(&action) {
+                            refusals + 1
+                        } else {
+                            1
+                        };
+                        last = Some(action.clone());
+                        match performed {
+                            Ok(()) => {
+                                done.push(action);
+                                continue;
+                            }
+                            Err(error) if !error.passes_by_itself() && refusals >= REFUSALS => return Err(error.into()),
+                            Err(error) => error.to_string(),
+                        }
+                    }
+                }
+                Err(error) if error.passes_by_itself() => error.to_string(),
+                Err(error) => return Err(error.into()),
+            };
+            if self.clock.monotonic() >= deadline {
+                return Err(Failure::Late(problem));
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// Each names the version that a label is to leave, so that it fails where somebody moved it meanwhile.
+    async fn perform(&self, action: &Action, sight: &Sight, taken: Timestamp) -> Result<(), AwsError> {
+        let arn = &sight.secret.arn;
+        match action {
+            Action::CancelRotation => self.hands.provisioner.cancel_rotation(arn, taken).await,
+            Action::Promote { from, to } => self.hands.secrets.move_current(arn, from, to, taken).await,
+            Action::GiveUpPending { version, .. } => self.hands.secrets.remove_pending(arn, version, taken).await,
+        }
+    }
+}
