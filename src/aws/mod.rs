@@ -15,6 +15,7 @@ mod known;
 #[cfg(test)]
 mod mangled_tests;
 mod reply;
+mod request_id;
 mod secret_translation;
 mod secrets_manager;
 mod user_translation;
@@ -35,6 +36,7 @@ pub use connect::{CALL_TIMEOUT, connect};
 pub use error::{AwsError, ErrorClass};
 pub use flow::governed;
 pub use known::{KnownVersions, SecretReading};
+pub use request_id::with_request_id;
 
 /// What the SDK's answers mean in our words, for whoever gets them without HTTP: a simulation.
 pub mod translation {

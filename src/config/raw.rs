@@ -59,6 +59,8 @@ pub(super) struct RawDaemon {
     pub(super) listen: Option<String>,
     pub(super) expose_status: Option<bool>,
     pub(super) admin_socket: Option<String>,
+    pub(super) admin_group: Option<String>,
+    pub(super) audit_log: Option<String>,
     pub(super) state: Option<String>,
     pub(super) max_in_flight: Option<i64>,
     pub(super) drain_timeout: Option<String>,

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 
+use crate::audit::Trail;
 use crate::clock::SharedClock;
 use crate::config::{ConfigErrors, Daemon, Loaded, Problem, StateLocation};
 use crate::engine::{Engine, Reloaded, Stopping};
@@ -30,6 +31,7 @@ pub(super) struct Reloader {
     source: Source,
     engine: Arc<Engine>,
     metrics: Arc<Metrics>,
+    audit: Arc<Trail>,
     clock: SharedClock,
     /// What the daemon was started with.
     at_start: Daemon,
@@ -44,7 +46,7 @@ impl Reloader {
         source: Source,
         loaded: &Loaded,
         engine: Arc<Engine>,
-        metrics: Arc<Metrics>,
+        (metrics, audit): (Arc<Metrics>, Arc<Trail>),
         clock: SharedClock,
     ) -> Self {
         let status = ConfigurationStatus {
@@ -59,6 +61,7 @@ impl Reloader {
             source,
             engine,
             metrics,
+            audit,
             clock,
             at_start: loaded.config.daemon.clone(),
             status: Mutex::new(status),
@@ -66,10 +69,15 @@ impl Reloader {
         }
     }
 
+    /// Reads the configuration, and opens the audit log that it names: whoever rotates logs has moved the old one away.
     async fn read(&self) -> Result<Loaded, RefusedReload> {
         let read = self.source.read.clone();
         match tokio::task::spawn_blocking(move || read()).await {
-            Ok(Ok(loaded)) => Ok(loaded),
+            Ok(Ok(loaded)) => {
+                let reopened = self.audit.reopen(loaded.config.daemon.audit_log.clone()).await;
+                reopened.map_err(|error| refused("daemon.audit_log", error.to_string()))?;
+                Ok(loaded)
+            }
             Ok(Err(errors)) => Err(RefusedReload {
                 error: errors.to_string(),
                 problems: errors.problems().to_vec(),
@@ -210,6 +218,12 @@ fn needs_restart(running: &Daemon, configured: &Daemon) -> Vec<NeedsRestart> {
             &configured.admin_socket,
             path,
         ),
+        differs(
+            "daemon.admin_group",
+            &running.admin_group,
+            &configured.admin_group,
+            |group: &Option<String>| group.clone().unwrap_or_else(|| "none".to_owned()),
+        ),
         differs("daemon.state", &running.state, &configured.state, state),
     ]
     .into_iter()
@@ -223,9 +237,14 @@ fn shown(value: &impl Display) -> String {
 
 /// What is told of a defect in reading.
 fn unreadable(file: &Path) -> RefusedReload {
+    let message = "reading it failed on a defect of rekeyd; the log says where";
+    refused(&file.display().to_string(), message.to_owned())
+}
+
+fn refused(place: &str, message: String) -> RefusedReload {
     let problem = Problem {
-        place: file.display().to_string(),
-        message: "reading it failed on a defect of rekeyd; the log says where".to_owned(),
+        place: place.to_owned(),
+        message,
         excerpt: None,
     };
     RefusedReload {

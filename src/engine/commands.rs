@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use crate::audit::requester::requester;
 use crate::clock::after;
 use crate::rotation::event::{Event, Pause, Request};
 use crate::rotation::status::SecretStatus;
@@ -185,6 +186,7 @@ impl Control for Engine {
                 over: accepted.current_version.clone(),
                 now: options.now,
                 revoke_previous: options.revoke_previous,
+                by: requester(),
             };
             self.record(key, Event::Requested(request)).await?;
             self.wake_secret(key);
@@ -206,6 +208,7 @@ impl Control for Engine {
                 Event::Paused(Pause {
                     until,
                     reason: reason.clone(),
+                    by: requester(),
                 }),
             )
             .await?;

@@ -6,6 +6,7 @@ use crate::clock::after;
 use crate::rotation::event::Event;
 use crate::rotation::observation::Proof;
 use crate::rotation::rollback::RollbackRequest;
+use crate::rotation::step::Step;
 
 use super::Engine;
 use super::control::{Accepted, ControlError, RollbackOptions, Selector};
@@ -70,7 +71,7 @@ impl Engine {
         };
         self.record(stage.key, intent).await?;
         self.still_fresh(stage)?;
-        self.move_current(stage, &version, &previous).await?;
+        self.move_current(stage, Step::Rollback, &version, &previous).await?;
         self.record(stage.key, Event::RolledBack { version, previous }).await?;
         Ok(Stepped::LookAgain)
     }

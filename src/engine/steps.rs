@@ -5,17 +5,20 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret;
 
+use crate::audit::{AuditError, Change};
 use crate::aws::{AwsError, AwsResult, ErrorClass, PlacePorts};
 use crate::clock::between;
 use crate::planted::{PlantedBug, planted};
 use crate::policy::{Overlap, Policy};
 use crate::rotation::event::Event;
-use crate::rotation::observation::{AWSCURRENT, Observation, Proof};
+use crate::rotation::observation::{AWSCURRENT, AWSPENDING, Observation, Proof};
 use crate::rotation::plan::Action;
+use crate::rotation::step::Step;
 use crate::secret::{Password, SecretDocument};
 use crate::store::StoreError;
 
 use super::Engine;
+use super::audited::Call;
 
 /// What a step came to.
 pub(super) enum Stepped {
@@ -33,6 +36,8 @@ pub(super) enum StepError {
     Aws(AwsError),
     /// The intent or the outcome could not be stored.
     Store(StoreError),
+    /// The change could not be announced in the audit log.
+    Audit(AuditError),
     /// The observation was too old to write on.
     Stale,
     /// More change users than AWS takes changes: others go first.
@@ -42,6 +47,12 @@ pub(super) enum StepError {
 impl From<StoreError> for StepError {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
+    }
+}
+
+impl From<AuditError> for StepError {
+    fn from(error: AuditError) -> Self {
+        Self::Audit(error)
     }
 }
 
@@ -104,11 +115,14 @@ impl Engine {
             Action::Abandon { version } => {
                 self.in_time(&stage, stage.ports.secrets_writer.ready()).await?;
                 let (secret, signed_at) = (&stage.observation.secret, stage.observation.taken.wall);
-                stage
-                    .ports
-                    .secrets_writer
-                    .remove_pending(&secret.arn, &version, signed_at)
-                    .await?;
+                let call = Call {
+                    version: &version,
+                    label: Some(AWSPENDING),
+                    ..Call::new(Change::UpdateSecretVersionStage, Step::Abandon)
+                };
+                let writer = &stage.ports.secrets_writer;
+                self.audited(&stage, call, writer.remove_pending(&secret.arn, &version, signed_at))
+                    .await??;
                 self.record(stage.key, Event::Abandoned { version }).await?;
                 Ok(Stepped::LookAgain)
             }
@@ -149,11 +163,12 @@ impl Engine {
     async fn write_in_turn<F: Future<Output = AwsResult<()>>>(
         &self,
         stage: &Stage<'_>,
+        call: Call<'_>,
         write: impl Fn() -> F,
     ) -> Result<AwsResult<()>, StepError> {
         loop {
             self.in_time(stage, stage.ports.secrets_writer.ready()).await?;
-            let written = answered(write().await);
+            let written = answered(self.audited(stage, call, write()).await?);
             if !matches!(&written, Err(error) if error.class == ErrorClass::Throttled) {
                 return Ok(written);
             }
@@ -190,7 +205,7 @@ impl Engine {
             true => carrier_of_current(&stage, &parent).await?,
             false => parent.clone(),
         };
-        self.move_current(&stage, &from, &version).await?;
+        self.move_current(&stage, Step::FinishSecret, &from, &version).await?;
         if stage.policy.overlap == Overlap::For(Duration::ZERO) {
             // Its retirement follows, and takes its place among those that may be under way.
             self.state().beginning.insert(stage.key.to_owned());
@@ -213,12 +228,25 @@ impl Engine {
     }
 
     /// Moves AWSCURRENT, if `from` carries it still.
-    pub(super) async fn move_current(&self, stage: &Stage<'_>, from: &str, to: &str) -> Result<(), StepError> {
+    pub(super) async fn move_current(
+        &self,
+        stage: &Stage<'_>,
+        step: Step,
+        from: &str,
+        to: &str,
+    ) -> Result<(), StepError> {
         let (secret, signed_at) = (&stage.observation.secret, stage.observation.taken.wall);
         let writer = &stage.ports.secrets_writer;
+        let call = Call {
+            version: to,
+            previous: Some(from),
+            label: Some(AWSCURRENT),
+            ..Call::new(Change::UpdateSecretVersionStage, step)
+        };
         let moved = self
-            .write_in_turn(stage, || writer.move_current(&secret.arn, from, to, signed_at))
-            .await?;
+            .write_in_turn(stage, call, || writer.move_current(&secret.arn, from, to, signed_at))
+            .await;
+        let moved = self.unless_unaudited(stage.key, moved).await?;
         self.note_refusal(stage.key, &moved).await?;
         Ok(moved?)
     }
@@ -247,23 +275,32 @@ impl Engine {
         let pending = SecretDocument::parse(text.expose_secret()).map_err(|error| {
             AwsError::internal("PutSecretValue", &format!("the new document cannot be read: {error}"))
         })?;
-        let tried = self.record_of(stage.key).is_some_and(|record| {
-            record
-                .rotation
-                .as_ref()
-                .is_some_and(|rotation| rotation.version == version)
-        });
+        let record = self.record_of(stage.key);
+        let rotation = record.as_ref().and_then(|record| record.rotation.as_ref());
+        let tried = rotation.is_some_and(|rotation| rotation.version == version);
+        let cause = record
+            .as_ref()
+            .and_then(|record| self.cause_of(stage.policy, &stage.observation, record, &parent));
         let intent = Event::RotationStarted {
             version: version.clone(),
             parent: parent.clone(),
             generation,
+            cause,
         };
         self.record(stage.key, intent).await?;
         self.still_fresh(&stage)?;
         let (secret, signed_at) = (&stage.observation.secret, stage.observation.taken.wall);
         let writer = &stage.ports.secrets_writer;
+        let call = Call {
+            version: &version,
+            previous: Some(&parent),
+            label: Some(AWSPENDING),
+            ..Call::new(Change::PutSecretValue, Step::CreateSecret)
+        };
         let put = self
-            .write_in_turn(&stage, || writer.put_pending(&secret.arn, &version, &text, signed_at))
+            .write_in_turn(&stage, call, || {
+                writer.put_pending(&secret.arn, &version, &text, signed_at)
+            })
             .await?;
         if put.as_ref().is_err_and(|error| error.class == ErrorClass::Conflict) && !tried {
             // Another replica made it, nobody here knows when: perhaps before it was asked for.
@@ -298,7 +335,12 @@ impl Engine {
         if let Some(current) = current.filter(|_| !planted(PlantedBug::DropCurrentPassword)) {
             passwords.push(password(&stage.observation, current)?);
         }
-        match self.set_passwords(stage, user_id, &passwords).await {
+        let call = Call {
+            version: &version,
+            previous: current,
+            ..Call::new(Change::ModifyUser, Step::SetSecret)
+        };
+        match self.set_passwords(stage, call, user_id, &passwords).await {
             Ok(()) => {
                 self.record(stage.key, Event::PasswordSet { version }).await?;
                 Ok(Stepped::TakesTime)
@@ -327,12 +369,17 @@ impl Engine {
         });
         if !begun {
             let intent = Event::RetirementStarted {
-                version,
+                version: version.clone(),
                 previous: previous.clone(),
             };
             self.record(stage.key, intent).await?;
         }
-        self.set_passwords(stage, user_id, &keep).await?;
+        let call = Call {
+            version: &version,
+            previous: Some(&previous),
+            ..Call::new(Change::ModifyUser, Step::Retire)
+        };
+        self.set_passwords(stage, call, user_id, &keep).await?;
         self.record(stage.key, Event::PreviousRemoved { previous }).await?;
         Ok(Stepped::TakesTime)
     }
@@ -342,6 +389,7 @@ impl Engine {
     pub(super) async fn set_passwords(
         &self,
         stage: &Stage<'_>,
+        call: Call<'_>,
         user_id: &str,
         passwords: &[Password],
     ) -> Result<(), StepError> {
@@ -351,7 +399,9 @@ impl Engine {
             self.in_time(stage, writer.ready()).await?;
             self.record(stage.key, Event::WriteStarted).await?;
             self.still_fresh(stage)?;
-            let written = answered(writer.set_passwords(user_id, passwords, signed_at).await);
+            let write = writer.set_passwords(user_id, passwords, signed_at);
+            let written = self.audited(stage, call, write).await;
+            let written = answered(self.unless_unaudited(stage.key, written).await?);
             self.note_refusal(stage.key, &written).await?;
             match written {
                 Ok(()) => {

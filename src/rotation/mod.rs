@@ -7,6 +7,7 @@
 //! beside a rotation. [`version`] derives version ids, [`retry`] the pauses, [`reason`] names every way to
 //! stand still.
 
+pub mod cause;
 pub mod drift;
 pub mod event;
 pub mod observation;

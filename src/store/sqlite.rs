@@ -2,6 +2,7 @@
 
 mod batch;
 mod files;
+mod reading;
 mod rows;
 mod schema;
 #[cfg(test)]
@@ -20,6 +21,8 @@ use crate::clock::Timestamp;
 use crate::rotation::event::Event;
 use crate::rotation::state::Record;
 use crate::store::{HistoryEntry, Store, StoreError};
+
+pub use reading::read_records;
 
 /// How long a write waits for somebody who reads the file with another tool, a checkpoint at most.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);

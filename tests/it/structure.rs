@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: [&[&str]; 7] = [
     &["policy", "secret", "clock", "planted"],
     &["rotation", "schedule"],
-    &["aws", "login", "store", "metrics", "config"],
+    &["audit", "aws", "login", "store", "metrics", "config"],
     &["inventory"],
     &["engine"],
     &["tick", "telemetry", "process", "server"],
@@ -16,9 +16,10 @@ const LAYERS: [&[&str]; 7] = [
 ];
 
 /// Uses within a row: (who, whom).
-const BESIDE: [(&str, &str); 8] = [
+const BESIDE: [(&str, &str); 9] = [
     ("policy", "secret"),
     ("rotation", "schedule"),
+    ("audit", "metrics"),
     ("aws", "metrics"),
     ("login", "metrics"),
     ("aws", "config"),

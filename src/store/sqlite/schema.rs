@@ -7,6 +7,9 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::{Location, files};
 use crate::store::StoreError;
 
+/// What is done when the file turns out to be none of ours.
+const LOOKING: &str = "reading the schema";
+
 /// Marks the file as rekeyd's: "rkyd".
 const APPLICATION_ID: i64 = 0x726b_7964;
 
@@ -39,33 +42,41 @@ pub(super) fn migrate(connection: &Connection, path: &Path, location: &Location)
     migrate_by(&MIGRATIONS, connection, path, location)
 }
 
+/// Whether the tables can be read as they are; no in a file that has none yet.
+pub(super) fn is_readable(connection: &Connection, location: &Location) -> Result<bool, StoreError> {
+    let (found, ours, empty) = look(connection).map_err(|error| location.failed(LOOKING, &error))?;
+    Ok(known(MIGRATIONS.len(), found, ours || empty, location)? > 0)
+}
+
 fn migrate_by(
     migrations: &[&str],
     connection: &Connection,
     path: &Path,
     location: &Location,
 ) -> Result<(), StoreError> {
-    const ACTION: &str = "reading the schema";
-    let known = migrations.len();
-    let (found, ours, empty) = look(connection).map_err(|error| location.failed(ACTION, &error))?;
-    if !ours && !empty {
-        return Err(location.refused(
-            ACTION,
-            "this database belongs to another program; name another file".to_owned(),
-        ));
-    }
-    let version = usize::try_from(found)
-        .ok()
-        .filter(|version| *version <= known)
-        .ok_or_else(|| StoreError::Newer {
-            location: location.0.clone(),
-            found,
-            known: i64::try_from(known).unwrap_or(i64::MAX),
-        })?;
-    if (1..known).contains(&version) {
+    let newest = migrations.len();
+    let (found, ours, empty) = look(connection).map_err(|error| location.failed(LOOKING, &error))?;
+    let version = known(newest, found, ours || empty, location)?;
+    if (1..newest).contains(&version) {
         back_up(connection, path, version, location)?;
     }
     apply(migrations, connection, version).map_err(|error| location.failed("migrating the schema", &error))
+}
+
+/// The schema's version, if this release knows it and the file is rekeyd's.
+fn known(newest: usize, found: i64, ours: bool, location: &Location) -> Result<usize, StoreError> {
+    if !ours {
+        return Err(location.refused(
+            LOOKING,
+            "this database belongs to another program; name another file".to_owned(),
+        ));
+    }
+    let version = usize::try_from(found).ok().filter(|version| *version <= newest);
+    version.ok_or_else(|| StoreError::Newer {
+        location: location.0.clone(),
+        found,
+        known: i64::try_from(newest).unwrap_or(i64::MAX),
+    })
 }
 
 /// The schema's version, whether the file is rekeyd's, and whether it has no tables.

@@ -25,6 +25,7 @@ fn overlapping() -> Overlapping {
             version: current.clone(),
             parent: "a".to_owned(),
             generation: 0,
+            cause: None,
         },
         Event::FinishStarted {
             version: current.clone(),
@@ -262,6 +263,7 @@ fn what_else_is_no_rollback_is_refused_by_name() {
         over: Some(child),
         now: false,
         revoke_previous: true,
+        by: None,
     });
     overlapping().is_refused(&[leak], RollbackRefusal::RevocationOpen);
     let mut foreign = overlapping();
