@@ -42,7 +42,8 @@ impl LogFile {
 
     /// Appends a line; with `durable` it outlives a power cut when this returns.
     pub(super) fn append(&self, line: &str, durable: bool) -> Result<(), AuditError> {
-        self.try_append(line, durable).map_err(|error| wrong(&self.path, &error))
+        self.try_append(line, durable)
+            .map_err(|error| wrong(&self.path, &error))
     }
 
     fn try_append(&self, line: &str, durable: bool) -> Result<(), Error> {

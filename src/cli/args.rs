@@ -47,25 +47,10 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Show where secrets stand.
-    Status {
-        /// A name or ARN: everything about one secret.
-        secret: Option<String>,
-        /// As JSON.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Show what happened, newest first.
-    History {
-        /// A name or ARN.
-        secret: Option<String>,
-        /// How many entries.
-        #[arg(long, value_name = "N", default_value_t = 50)]
-        limit: usize,
-        /// As JSON.
-        #[arg(long)]
-        json: bool,
-    },
+    /// Show where secrets stand, and what each waits for; those that need a person first.
+    Status(StatusArgs),
+    /// Show what happened, newest first: each rotation with what woke it, its steps and its proof.
+    History(HistoryArgs),
     /// Rotate now.
     Rotate(RotateArgs),
     /// Start nothing new for secrets until they are resumed.
@@ -112,6 +97,58 @@ Exit codes: 0 in force; 3 in force but for keys that take a restart; 12 the daem
         #[arg(long, value_name = "ADDRESS")]
         listen: Option<SocketAddr>,
     },
+}
+
+/// `rekeyd status`.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Without a daemon it shows what the store remembers, and says so.
+
+Exit codes: 0 shown; 12 the daemon cannot be reached, whether its store could be shown or not; 13 refused.
+
+Examples:
+  rekeyd status                        is all well?
+  rekeyd status --attention            what needs a person
+  rekeyd status production/ec/user1    everything about one secret
+  rekeyd status --json | jq -r '.secrets[] | select(.phase == \"halted\") | .secret'")]
+pub struct StatusArgs {
+    /// A name or ARN: everything about one secret.
+    pub secret: Option<String>,
+    /// Only the secrets of this policy.
+    #[arg(long, value_name = "POLICY", conflicts_with = "secret")]
+    pub policy: Option<String>,
+    /// Only those that a person should look at.
+    #[arg(long, conflicts_with = "secret")]
+    pub attention: bool,
+    /// As JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `rekeyd history`.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Without a daemon it shows what the store remembers, and says so.
+
+Exit codes: 0 shown; 12 the daemon cannot be reached, whether its store could be shown or not; 13 refused.
+
+Examples:
+  rekeyd history production/ec/user1
+  rekeyd history --limit 5
+  rekeyd history --events              each event that was stored, in a line
+  rekeyd history --json | jq '.rotations[] | select(.result == \"promoted\") | .seconds'")]
+pub struct HistoryArgs {
+    /// A name or ARN.
+    pub secret: Option<String>,
+    /// How many entries.
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub limit: usize,
+    /// Each event in a line, instead of rotations.
+    #[arg(long, conflicts_with = "json")]
+    pub events: bool,
+    /// As JSON: rotations, and the events that they were made from.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `rekeyd rollback`.

@@ -5,16 +5,22 @@ pub mod check;
 pub mod client;
 pub mod exit;
 mod health;
+mod history;
+mod progress;
 mod reload;
 mod revoke;
 mod rollback;
 mod rotate;
 mod run;
 mod show;
+mod source;
+mod status;
+mod terminal;
 #[cfg(test)]
 mod tests;
 mod text;
 mod wait;
+mod waits;
 
 use std::ffi::OsString;
 use std::io::{ErrorKind, IsTerminal, Write};
@@ -26,6 +32,7 @@ use clap::ValueEnum;
 use crate::cli::args::{Cli, Command};
 use crate::cli::client::{Client, ClientError};
 use crate::cli::exit::Exit;
+use crate::cli::source::Source;
 use crate::clock::SharedClock;
 use crate::telemetry::{self, LogFormat, LogOptions};
 
@@ -34,13 +41,24 @@ use crate::telemetry::{self, LogFormat, LogOptions};
 pub struct Reply {
     /// For standard output.
     pub stdout: String,
+    /// For standard error: what somebody should know beside.
+    pub caution: Option<String>,
     /// How the process ends.
     pub exit: Exit,
 }
 
 impl Reply {
     fn new(exit: Exit, stdout: String) -> Self {
-        Self { stdout, exit }
+        Self {
+            stdout,
+            caution: None,
+            exit,
+        }
+    }
+
+    /// The same, with what somebody should know beside.
+    fn with_caution(self, caution: Option<String>) -> Self {
+        Self { caution, ..self }
     }
 }
 
@@ -59,6 +77,9 @@ pub enum CliError {
     /// The daemon could not run.
     #[error("{0}")]
     Run(String),
+    /// Neither the daemon nor its store says anything.
+    #[error("{0}")]
+    NotStored(String),
     /// What was to be printed cannot be.
     #[error("the output could not be written as JSON: {0}")]
     Json(#[from] serde_json::Error),
@@ -70,6 +91,7 @@ impl CliError {
         match self {
             Self::Client(error) => error.exit(),
             Self::Configuration(_) => Exit::Configuration,
+            Self::NotStored(_) => Exit::Unreachable,
             Self::Held(_) => Exit::Held,
             Self::Run(_) | Self::Json(_) => Exit::Failed,
         }
@@ -87,6 +109,10 @@ pub struct Session {
     pub terminal: bool,
     /// Whether standard output may be coloured.
     pub colour: bool,
+    /// In how many columns text for a terminal is to fit; nothing where it is not for one.
+    pub width: Option<usize>,
+    /// Whether standard error is a terminal that can redraw a line.
+    pub redraws: bool,
     /// Told what goes on meanwhile, if anybody watches.
     pub progress: Option<Watcher>,
 }
@@ -99,6 +125,8 @@ impl Session {
             clock,
             terminal,
             colour: terminal && colour_allowed(),
+            width: terminal.then(terminal::columns),
+            redraws: std::io::stderr().is_terminal() && terminal::redraws(),
             progress: std::io::stderr()
                 .is_terminal()
                 .then(|| -> Watcher { Box::new(complain) }),
@@ -114,7 +142,7 @@ impl Session {
 
 /// Whether anybody asked for no colour; see no-color.org.
 fn colour_allowed() -> bool {
-    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && terminal::redraws()
 }
 
 /// Prepares the process for a command: its environment and its log.
@@ -159,7 +187,12 @@ fn log_options(cli: &Cli, variables: &[(OsString, OsString)]) -> Result<LogOptio
 pub async fn main(cli: Cli, session: &Session) -> ExitCode {
     let exit = match execute(cli, session).await {
         Ok(reply) => match print(&reply.stdout) {
-            Ok(()) => reply.exit,
+            Ok(()) => {
+                if let Some(caution) = &reply.caution {
+                    complain(&format!("rekeyd: {caution}"));
+                }
+                reply.exit
+            }
             Err(error) => {
                 complain(&format!("rekeyd: standard output cannot be written: {error}"));
                 Exit::Failed
@@ -182,10 +215,8 @@ pub async fn execute(cli: Cli, session: &Session) -> Result<Reply, CliError> {
     match cli.command.clone() {
         Command::Run { once } => run::daemon(&cli.config, once, session).await,
         Command::Check { json } => run::check(&cli.config, json, session),
-        Command::Status { secret, json } => show::status(&client()?, secret.as_deref(), json, session).await,
-        Command::History { secret, limit, json } => {
-            show::history(&client()?, secret.as_deref(), limit, json, session).await
-        }
+        Command::Status(args) => status::status(&Source::of(&cli)?, &args, session).await,
+        Command::History(args) => history::history(&Source::of(&cli)?, &args, session).await,
         Command::Rotate(args) => rotate::rotate(&client()?, args, session).await,
         Command::Reload { json } => reload::reload(&client()?, json, session).await,
         Command::Rollback(args) => rollback::rollback(&client()?, args, session).await,

@@ -63,7 +63,9 @@ impl Engine {
         let begun = self.audit.begin(Actor::Rekeyd, call.change, call.about(stage)).await?;
         if let Err(stale) = self.still_fresh(stage) {
             let why = "not sent: what it rests on grew too old meanwhile";
-            self.audit.end(&begun, Outcome::Failed, None, Some(why.to_owned())).await;
+            self.audit
+                .end(&begun, Outcome::Failed, None, Some(why.to_owned()))
+                .await;
             return Err(stale);
         }
         let (written, request_id) = with_request_id(write).await;

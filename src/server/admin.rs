@@ -28,9 +28,9 @@ use tokio::net::UnixListener;
 
 use crate::audit::{Change, Subject};
 use crate::engine::control::{RollbackOptions, Selector};
-use crate::server::configuration::{ReloadError, reload_audited};
 #[cfg(doc)]
 use crate::server::configuration::{RefusedReload, ReloadReply};
+use crate::server::configuration::{ReloadError, reload_audited};
 use crate::server::limit::Limited;
 use crate::server::object::Object;
 use crate::server::orders::{Order, actor, defect};
@@ -219,11 +219,7 @@ fn about(selector: &Selector, given: Value) -> Subject {
 struct ReloadRequest {}
 
 /// Carried out to its end, even if the client has gone.
-async fn reload(
-    State(surface): State<Surface>,
-    ConnectInfo(caller): From,
-    body: Bytes,
-) -> Result<Response, Failure> {
+async fn reload(State(surface): State<Surface>, ConnectInfo(caller): From, body: Bytes) -> Result<Response, Failure> {
     if !body.is_empty() {
         let request = serde_json::from_slice::<Object<ReloadRequest>>(&body);
         request.map_err(|error| Failure::bad_request(format!("a reload takes no body, or {{}}: {error}")))?;

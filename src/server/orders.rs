@@ -8,10 +8,10 @@ use axum::http::StatusCode;
 use crate::audit::requester::on_behalf_of;
 use crate::audit::{Actor, AuditError, Begun, Change, Outcome, Peer, Subject, Trail};
 use crate::engine::control::{Accepted, ControlError};
+use crate::server::Surface;
 use crate::server::peer::Caller;
 use crate::server::reply::Failure;
 use crate::server::wire::AcceptedReply;
-use crate::server::Surface;
 
 /// What is asked for.
 pub(super) struct Order {

@@ -72,7 +72,11 @@ fn check_folder(path: &Path, folder: &Path) -> Result<(), ServeError> {
     match std::fs::metadata(folder) {
         Ok(metadata) if metadata.is_dir() => {
             let open = metadata.mode() & WRITABLE_FOR_ALL != 0 && metadata.mode() & STICKY == 0;
-            if open { Err(ServeError::OpenFolder { path }) } else { Ok(()) }
+            if open {
+                Err(ServeError::OpenFolder { path })
+            } else {
+                Ok(())
+            }
         }
         _ => Err(ServeError::NoFolder { path }),
     }
@@ -113,7 +117,9 @@ fn refused(path: &Path, group: &str, error: &Error) -> ServeError {
 
 /// Lets the group into the folder, where systemd made it for rekeyd alone; elsewhere says that it cannot get in.
 fn open_folder(folder: &Path, group: &str, gid: u32) {
-    let Ok(metadata) = std::fs::metadata(folder) else { return };
+    let Ok(metadata) = std::fs::metadata(folder) else {
+        return;
+    };
     let (mode, owner_group) = (metadata.mode(), metadata.gid());
     let lets_in = mode & 0o001 != 0 || (owner_group == gid && mode & 0o010 != 0);
     if lets_in {

@@ -12,6 +12,7 @@
 mod support;
 
 mod admin_socket;
+mod audit_log;
 mod auditor;
 mod aws_guide;
 mod busy_users;
@@ -37,6 +38,7 @@ mod exploration;
 mod fleet_simulated;
 mod half_discovery;
 mod halts;
+mod history_command;
 mod hostile_configuration;
 mod hostile_requests;
 mod http_port;
@@ -69,7 +71,9 @@ mod secrecy;
 mod shutdown;
 mod simulated;
 mod simulated_faults;
+mod socket_access;
 mod stall;
+mod status_command;
 mod storage;
 mod stored_json;
 mod strange_passwords;
