@@ -50,7 +50,7 @@ pub(super) async fn status(source: &Source, args: &StatusArgs, session: &Session
                 .flat_map(|configuration| about_configuration(configuration));
             let complaints: String = complaints.map(|line| clean(&line) + "\n").collect();
             secrets.sort_by_key(|secret| urgency(secret.phase));
-            summary.headline(session) + &complaints + &listed(&secrets, session)
+            summary.headline(!complaints.is_empty(), session) + &complaints + &listed(&secrets, session)
         }
     };
     Ok(Reply::new(from.exit(), text).with_caution(from.caution()))
@@ -127,7 +127,7 @@ impl Summary {
     }
 
     /// The answer to the question that everybody has.
-    fn headline(&self, session: &Session) -> String {
+    fn headline(&self, about_configuration: bool, session: &Session) -> String {
         let of = match self.secrets {
             1 => "1 secret".to_owned(),
             secrets => format!("{secrets} secrets"),
@@ -138,6 +138,10 @@ impl Summary {
             (0, _) if self.starting > 0 => (
                 format!("Starting: {} of {of} not looked at yet", self.starting),
                 Tone::Busy,
+            ),
+            (0, _) if about_configuration => (
+                format!("The configuration needs a person; the rest is well: {of}"),
+                Tone::Bad,
             ),
             (0, _) => (format!("All is well: {of}"), Tone::Good),
             (1, _) => (format!("1 of {of} needs a person"), Tone::Bad),
