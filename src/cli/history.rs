@@ -2,6 +2,8 @@
 
 mod episode;
 mod gathering;
+#[cfg(test)]
+mod tests;
 mod words;
 
 use serde::Serialize;

@@ -44,6 +44,7 @@ mod steps;
 mod succession;
 mod survey;
 mod turns;
+mod user_changes;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

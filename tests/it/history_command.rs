@@ -1,15 +1,20 @@
 //! `rekeyd history`: what woke each rotation, each step with its duration, its proof, and why it failed.
 
+use std::time::Duration;
+
+use rekeyd::rotation::status::{Phase, SecretStatus};
 use serde_json::Value;
 
-use crate::support::daemon::Setup;
+use crate::support::daemon::{Setup, delete_store};
 use crate::support::faults::refusal;
 use crate::support::shape::assert_shape;
 use crate::support::status::{idle_and_retired, promoted_to, proven};
 use crate::support::world::{document, document_with, secret_name};
-use crate::support::{Fault, FaultKind, OLD, Policy, World};
+use crate::support::{OLD, Policy, World};
 
 const USER: &str = "user1";
+
+const LONGER_THAN_THE_SCHEDULE: Duration = Duration::from_millis(2_100);
 
 fn setup<'a>(world: &'a World, schedule: &str) -> Setup<'a> {
     world
@@ -20,6 +25,11 @@ fn setup<'a>(world: &'a World, schedule: &str) -> Setup<'a> {
 /// The rotations of a secret, newest first.
 async fn rotations(cli: &Setup<'_>, secret: &str) -> Vec<Value> {
     let mut json = cli.cli(&["history", secret, "--json"]).await.with(0).json();
+    // What else events have is frozen where they are stored.
+    for event in json["events"].as_array_mut().unwrap() {
+        let fields = event.as_object_mut().unwrap();
+        fields.retain(|name, _| ["time", "secret_arn", "event"].contains(&name.as_str()));
+    }
     assert_shape("history", &json);
     serde_json::from_value(json["rotations"].take()).unwrap()
 }
@@ -115,7 +125,8 @@ async fn history_tells_who_asked_how_long_each_step_took_what_failed_and_what_pr
         "{events}"
     );
     let short = cli.cli(&["history", "--limit", "1"]).await.with(0).stdout;
-    assert_eq!(short.matches(&secret).count(), 1, "{short}");
+    assert_eq!(short.matches("woken by").count(), 1, "{short}");
+    assert!(!short.contains("asked for by"), "{short}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -163,15 +174,14 @@ async fn a_rotation_that_nobody_asked_for_says_what_woke_it() {
     world.create_secret(&secret, &document(USER)).await;
     let daemon = setup(&world, "\"1000d\"").run().await;
     let cli = setup(&world, "\"1000d\"");
-    let made =
-        |status: &rekeyd::rotation::status::SecretStatus| status.proof.is_some() && status.pending_version.is_none();
+    let made = |status: &SecretStatus| status.proof.is_some() && status.pending_version.is_none();
     daemon.wait(&secret, "rotated for the first time", made).await;
     let told = rotations(&cli, &secret).await;
     assert_eq!(told[0]["cause"]["kind"], "first_password", "{:#}", told[0]);
 
     // Its date comes while no daemon runs: a restart finds it due; then the schedule itself.
     daemon.kill().await;
-    tokio::time::sleep(std::time::Duration::from_millis(2_100)).await;
+    tokio::time::sleep(LONGER_THAN_THE_SCHEDULE).await;
     let often = setup(&world, "\"2s\"");
     let first = world.holder(&secret, "AWSCURRENT").await.unwrap();
     let daemon = often.run().await;
@@ -192,20 +202,20 @@ async fn a_rotation_that_nobody_asked_for_says_what_woke_it() {
         .collect();
     assert_eq!(kinds[..3], ["first_password", "restart", "schedule"]);
 
-    // Another store knows nothing of all that, but for what it sees.
+    // Another store knows nothing of all that, but for what it sees. Nothing is left under way.
     daemon.kill().await;
-    let state = setup(&world, "\"1000d\"").state_file();
-    crate::support::daemon::delete_store(&state);
-    tokio::time::sleep(std::time::Duration::from_millis(2_100)).await;
-    world.faults(vec![Fault::next("PutSecretValue", FaultKind::HoldReply)]);
-    let daemon = setup(&world, "\"2s\"").start();
-    world.fault_fired().await;
-    world.end_faults();
+    let daemon = setup(&world, "\"1000d\"").run().await;
+    let at_rest = |status: &SecretStatus| status.phase == Phase::Idle && status.proof.is_some();
+    daemon.wait(&secret, "at rest", at_rest).await;
+    let state = daemon.state_file.clone();
+    daemon.kill().await;
+    delete_store(&state);
     let current = world.holder(&secret, "AWSCURRENT").await.unwrap();
+    tokio::time::sleep(LONGER_THAN_THE_SCHEDULE).await;
+    let daemon = setup(&world, "\"2s\"").run().await;
+    let again = |status: &SecretStatus| status.current_version.is_some() && !promoted_to(&current)(status);
     daemon
-        .wait(&secret, "rotated by a daemon that discovered it", |status| {
-            status.current_version.is_some() && !promoted_to(&current)(status)
-        })
+        .wait(&secret, "rotated by a daemon that discovered it", again)
         .await;
     let told = rotations(&cli, &secret).await;
     assert_eq!(told.last().unwrap()["cause"]["kind"], "discovery", "{told:#?}");

@@ -140,10 +140,19 @@ async fn a_folder_that_shuts_the_group_out_is_told_and_one_that_is_everybodys_is
         "{}",
         refused.stderr
     );
-    std::fs::set_permissions(&folder, PermissionsExt::from_mode(0o751)).unwrap();
+    daemon.kill().await;
+    // One that systemd made for rekeyd is given to the group.
+    let made = folder.display().to_string();
+    let daemon = setup("64400").env("RUNTIME_DIRECTORY", &made).run().await;
+    assert!(!daemon.log_text().contains("cannot reach the admin socket"));
+    let metadata = std::fs::metadata(&folder).unwrap();
+    assert_eq!((metadata.gid(), mode(&folder)), (ADMINS, 0o750));
     run_as(&elsewhere, MEMBER, &[ADMINS], &["--socket", &socket, "status"])
         .await
         .with(0);
+    run_as(&elsewhere, STRANGER, &[], &["--socket", &socket, "status"])
+        .await
+        .with(13);
     daemon.kill().await;
 
     // Everybody's: anybody could put a socket of theirs there.

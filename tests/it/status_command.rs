@@ -31,6 +31,10 @@ async fn world() -> World {
 
 /// What a command says to a terminal of so many columns.
 async fn on_terminal(setup: &Setup<'_>, wide: usize, args: &[&str]) -> String {
+    on(setup, "xterm", wide, args).await
+}
+
+async fn on(setup: &Setup<'_>, terminal: &str, wide: usize, args: &[&str]) -> String {
     let command = setup.command(args);
     let command = command.as_std();
     let words: Vec<String> = std::iter::once(command.get_program())
@@ -43,7 +47,7 @@ async fn on_terminal(setup: &Setup<'_>, wide: usize, args: &[&str]) -> String {
         .arg(format!("stty cols {wide}; exec {}", words.join(" ")))
         .arg("/dev/null")
         .env_clear()
-        .env("TERM", "xterm")
+        .env("TERM", terminal)
         .env("PATH", "/usr/bin:/bin");
     let said = crate::support::cli::ended(script).await.with(0);
     said.stdout.replace('\r', "")
@@ -136,8 +140,16 @@ async fn status_answers_first_whether_all_is_well_and_then_tells_what_each_secre
     }
     let wide = on_terminal(&cli, 200, &["status"]).await;
     assert!(wide.contains("LAST ROTATION"), "{wide}");
-    let asked = cli.command(&["status"]);
-    assert!(asked.as_std().get_program().to_string_lossy().ends_with("rekeyd"));
+
+    // Waiting for several: a bar that ends at what it counts, and lines alone where none can be drawn.
+    let both = ["rotate", &good, &other, "--wait"];
+    let drawn = on_terminal(&cli, 80, &both).await;
+    assert!(drawn.contains("] 0 of 2") || drawn.contains("] 1 of 2"), "{drawn}");
+    let dumb = on(&cli, "dumb", 80, &both).await;
+    assert!(!dumb.contains(" of 2") && !dumb.contains('\u{1b}'), "{dumb}");
+    for said in [&drawn, &dumb] {
+        assert!(said.contains(&format!("{good}: done: ")), "{said}");
+    }
 
     // One secret.
     let one = cli.cli(&["status", &bad]).await.with(0).stdout;
