@@ -83,6 +83,18 @@ impl Trail {
         Ok(())
     }
 
+    /// Opens the same file anew.
+    ///
+    /// # Errors
+    /// Those of [`Trail::reopen`].
+    pub async fn reopen_in_place(&self) -> Result<(), AuditError> {
+        let path = match self.destination() {
+            Destination::Log => None,
+            Destination::File(file) => Some(file.path().to_owned()),
+        };
+        self.reopen(path).await
+    }
+
     /// Announces a change. When this returns, the line outlives whatever befalls the process or the machine.
     ///
     /// # Errors
@@ -146,8 +158,8 @@ fn destination(file: Option<&Path>) -> Result<Destination, AuditError> {
 }
 
 async fn append(file: Arc<LogFile>, line: Line) -> Result<(), AuditError> {
-    // What was asked for is stored as durably as what is announced: nobody may lose it who was told of it.
-    let durable = !matches!(line.outcome, Outcome::Done | Outcome::Failed | Outcome::Unknown);
+    // What comes of it can be looked up elsewhere, in the store and in AWS, by whoever knows that it was begun.
+    let durable = line.outcome == Outcome::Begun;
     let path = file.path().to_owned();
     let text = serde_json::to_string(&line).map_err(|error| AuditError {
         path: path.clone(),

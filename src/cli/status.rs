@@ -49,7 +49,7 @@ pub(super) async fn status(source: &Source, args: &StatusArgs, session: &Session
                 .iter()
                 .flat_map(|configuration| about_configuration(configuration));
             let complaints: String = complaints.map(|line| clean(&line) + "\n").collect();
-            secrets.sort_by_key(|secret| urgency(secret.phase));
+            secrets.sort_by_key(|secret| (!needs_a_person(secret), urgency(secret.phase)));
             summary.headline(!complaints.is_empty(), session) + &complaints + &listed(&secrets, session)
         }
     };
@@ -89,6 +89,8 @@ struct Report<'a> {
 struct Summary {
     /// How many secrets there are.
     secrets: usize,
+    /// Halted, in need of attention, or drifted.
+    needs_a_person: usize,
     /// Nothing is changed until a person or the world does something.
     halted: usize,
     /// A person should look; retries go on.
@@ -114,6 +116,7 @@ impl Summary {
         let phase = |phase: Phase| count(&|secret| secret.phase == phase);
         Self {
             secrets: secrets.len(),
+            needs_a_person: count(&needs_a_person),
             halted: phase(Phase::Halted),
             needs_attention: phase(Phase::NeedsAttention),
             drifted: count(&|secret| secret.drift.is_some()),
@@ -132,7 +135,7 @@ impl Summary {
             1 => "1 secret".to_owned(),
             secrets => format!("{secrets} secrets"),
         };
-        let needs = self.halted + self.needs_attention;
+        let needs = self.needs_a_person;
         let (verdict, tone) = match (needs, self.secrets) {
             (_, 0) => ("No secrets.".to_owned(), Tone::Busy),
             (0, _) if self.starting > 0 => (
@@ -150,6 +153,7 @@ impl Summary {
         let counts = [
             (self.halted, "halted"),
             (self.needs_attention, "in need of attention"),
+            (self.drifted, "drifted"),
             (self.paused, "paused"),
             (self.busy, "under way or due"),
             (self.proven, "proven"),

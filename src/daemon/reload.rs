@@ -78,10 +78,16 @@ impl Reloader {
                 reopened.map_err(|error| refused("daemon.audit_log", error.to_string()))?;
                 Ok(loaded)
             }
-            Ok(Err(errors)) => Err(RefusedReload {
-                error: errors.to_string(),
-                problems: errors.problems().to_vec(),
-            }),
+            Ok(Err(errors)) => {
+                // The audit log that is in force is opened anew all the same. Where it cannot be, it goes on as it was.
+                if let Err(error) = self.audit.reopen_in_place().await {
+                    tracing::error!(%error, "the audit log was not opened anew");
+                }
+                Err(RefusedReload {
+                    error: errors.to_string(),
+                    problems: errors.problems().to_vec(),
+                })
+            }
             Err(_) => Err(unreadable(&self.source.file)),
         }
     }

@@ -87,3 +87,63 @@ impl Cause {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rotation::event::Request;
+    use crate::rotation::state::MissedWindows;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_timestamp(1_800_000_000 + second, 0).unwrap()
+    }
+
+    /// A rotation that fell due at second 100, of a secret that is known since second 0, in a process that was started
+    /// at second 50.
+    fn cause(change: impl FnOnce(&mut Dues, &mut Record, &mut Timestamp)) -> Cause {
+        let mut dues = Dues {
+            due_at: Some(at(100)),
+            begins_at: Some(at(100)),
+            created: Some(at(-1_000)),
+            ..Dues::default()
+        };
+        let mut record = Record::new("arn:of:a:secret".to_owned(), at(0));
+        let mut started = at(50);
+        change(&mut dues, &mut record, &mut started);
+        Cause::of(&dues, "v1", &record, started)
+    }
+
+    #[test]
+    fn what_wakes_a_rotation_is_told_apart() {
+        let scheduled = cause(|_, _, _| {});
+        assert_eq!((scheduled.kind, scheduled.since, scheduled.retry), (CauseKind::Schedule, Some(at(100)), false));
+        assert_eq!(cause(|_, _, started| *started = at(200)).kind, CauseKind::Restart);
+        assert_eq!(cause(|_, record, _| record.first_seen = at(200)).kind, CauseKind::Discovery);
+        assert_eq!(cause(|dues, _, _| dues.first_password = true).kind, CauseKind::FirstPassword);
+        let missed = |version: &str| MissedWindows {
+            version: version.to_owned(),
+            opening: at(10),
+            count: 1,
+        };
+        assert_eq!(cause(|_, record, _| record.missed = Some(missed("v1"))).kind, CauseKind::MissedWindow);
+        assert_eq!(cause(|_, record, _| record.missed = Some(missed("v0"))).kind, CauseKind::Schedule);
+        let asked = cause(|dues, record, _| {
+            dues.tried = true;
+            record.missed = Some(missed("v1"));
+            record.request = Some(Request {
+                at: at(90),
+                over: Some("v1".to_owned()),
+                now: false,
+                revoke_previous: false,
+                by: Some("alice".to_owned()),
+            });
+        });
+        let by_alice = Cause {
+            kind: CauseKind::Request,
+            since: Some(at(90)),
+            by: Some("alice".to_owned()),
+            retry: true,
+        };
+        assert_eq!(asked, by_alice);
+    }
+}

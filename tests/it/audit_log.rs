@@ -314,6 +314,13 @@ async fn the_log_is_reopened_by_a_reload_and_without_a_file_the_lines_are_in_the
     assert_eq!(told(&lines(&moved), "reload", "begun").len(), 1);
     assert_eq!(told(&lines(&log), "reload", "done").len(), 1);
 
+    // A reload that is refused opens it anew, too.
+    std::fs::rename(&log, &moved).unwrap();
+    let broken = setup_with(&world, "\"never\"").cli(&["reload"]).await;
+    assert_eq!(broken.code, Some(13), "{}", broken.stderr);
+    let refused = told(&lines(&log), "reload", "refused").into_iter().cloned().next().unwrap();
+    assert!(refused["error"].as_str().unwrap().contains("overlap"), "{refused}");
+
     // Without the key, from the next reload on: whatever level the log has.
     let policy = Policy::new("orders", &[USER]).with("overlap", "\"none\"");
     let quiet = world.daemon("rekeyd").policy(policy);
