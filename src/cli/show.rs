@@ -36,6 +36,7 @@ pub(super) fn told(secret: &SecretStatus) -> String {
 /// Everything about one secret.
 pub(super) fn view(secret: &SecretStatus, now: Timestamp) -> String {
     let when = |at: Option<Timestamp>| at.map(|at| time_and_distance(at, now));
+    let waits = waits_for(secret, now);
     let yes = |condition: bool| condition.then(|| "yes".to_owned());
     let nodes = secret
         .nodes
@@ -52,8 +53,8 @@ pub(super) fn view(secret: &SecretStatus, now: Timestamp) -> String {
         ("phase", Some(secret.phase.label().to_owned())),
         ("since", when(secret.since)),
         ("step", secret.step.map(|step| step.label().to_owned())),
-        ("waits for", Some(waits_for(secret, now))),
-        ("detail", Some(told(secret)).filter(|told| !told.is_empty())),
+        ("waits for", Some(waits.clone())),
+        ("detail", Some(told(secret)).filter(|told| !waits.contains(told.as_str()))),
         (
             "drift",
             secret.drift.map(|cause| format!("{cause}: {}", cause.meaning())),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::audit::requester::requester;
 use crate::clock::after;
 use crate::rotation::event::Event;
 use crate::rotation::observation::Proof;
@@ -38,6 +39,7 @@ impl Engine {
             until: after(at, span.map_or(longest, |span| span.min(longest))),
             version,
             now: options.now,
+            by: requester(),
         };
         self.record(&key, Event::RollbackRequested(request)).await?;
         self.wake_secret(&key);

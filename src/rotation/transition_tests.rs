@@ -150,6 +150,7 @@ fn a_record_from_the_future_is_forgotten_but_not_what_it_revokes() {
                 until: at(9_000),
                 version: "b".to_owned(),
                 now: false,
+                by: None,
             };
             *record = record
                 .clone()

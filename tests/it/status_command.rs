@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::support::cli::Ended;
 use crate::support::daemon::{Setup, delete_store};
 use crate::support::shape::{assert_shape, columns};
+use crate::support::status::idle_and_retired;
 use crate::support::world::{document_with, secret_name};
 use crate::support::{OLD, Policy, World};
 
@@ -161,7 +162,10 @@ async fn status_answers_first_whether_all_is_well_and_then_tells_what_each_secre
         assert!(one.contains(words), "{words}: {one}");
     }
 
-    // JSON.
+    // JSON, when nothing is under way.
+    for secret in [&good, &other] {
+        daemon.wait(secret, "retired", idle_and_retired).await;
+    }
     let json = cli.cli(&["status", "--json"]).await.with(0).json();
     assert_eq!(
         (&json["from"], &json["summary"]["halted"]),

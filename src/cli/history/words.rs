@@ -157,6 +157,10 @@ pub(super) fn of_event(entry: &HistoryEntry, session: &Session) -> Result<String
             let now = if request.now { " --now" } else { "" };
             (format!("rotation asked for{}{now}{leak}", by(&request.by)), Tone::Plain)
         }
+        Event::RollbackRequested(request) => {
+            let now = if request.now { " --now" } else { "" };
+            (format!("rollback asked for{}{now}", by(&request.by)), Tone::Plain)
+        }
         Event::Paused(pause) => {
             let until = pause.until.map(|until| format!(", until {}", moment(until)));
             let reason = pause.reason.as_ref().map(|reason| format!(": {reason}"));

@@ -371,6 +371,7 @@ fn of_drift_and_rollback(version: &str, previous: &str) -> Vec<Event> {
             until: at(25),
             version: version.clone(),
             now: true,
+            by: Some("alice".to_owned()),
         }),
         Event::RollbackStarted {
             version: version.clone(),

@@ -32,6 +32,7 @@ fn rollback_of(version: &str) -> Event {
         until: after(now(), 30 * MINUTE),
         version: version.to_owned(),
         now: true,
+        by: None,
     })
 }
 

@@ -58,6 +58,7 @@ impl Overlapping {
             until: after(self.now, 30 * MINUTE),
             version: self.current.clone(),
             now: skip,
+            by: None,
         })
     }
 
