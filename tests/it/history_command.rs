@@ -56,7 +56,8 @@ async fn history_tells_who_asked_how_long_each_step_took_what_failed_and_what_pr
         refusal("ModifyUser", "ServiceUnavailable", 503),
         refusal("UpdateSecretVersionStage", "InternalServiceError", 500),
     ]);
-    cli.cli(&["rotate", &secret, "--wait"]).await.with(0);
+    let ended = cli.cli(&["rotate", &secret, "--wait", "--json"]).await.with(0);
+    assert_shape("rotate_wait", &ended.json());
     daemon.wait(&secret, "retired", idle_and_retired).await;
     let second = world.holder(&secret, "AWSCURRENT").await.unwrap();
     let rotations = rotations(&cli, &secret).await;

@@ -173,6 +173,10 @@ async fn status_answers_first_whether_all_is_well_and_then_tells_what_each_secre
     );
     assert_eq!(json["secrets"].as_array().unwrap().len(), 3);
     assert_shape("status", &json);
+    for command in ["rotate", "pause", "resume"] {
+        let accepted = cli.cli(&[command, &good, "--json"]).await.with(0).json();
+        assert_shape("accepted", &accepted);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
