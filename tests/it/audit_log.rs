@@ -318,7 +318,7 @@ async fn the_log_is_reopened_by_a_reload_and_without_a_file_the_lines_are_in_the
     std::fs::rename(&log, &moved).unwrap();
     let broken = setup_with(&world, "\"never\"").cli(&["reload"]).await;
     assert_eq!(broken.code, Some(13), "{}", broken.stderr);
-    let refused = told(&lines(&log), "reload", "refused").into_iter().cloned().next().unwrap();
+    let refused = told(&lines(&log), "reload", "refused")[0].clone();
     assert!(refused["error"].as_str().unwrap().contains("overlap"), "{refused}");
 
     // Without the key, from the next reload on: whatever level the log has.
