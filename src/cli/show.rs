@@ -54,7 +54,10 @@ pub(super) fn view(secret: &SecretStatus, now: Timestamp) -> String {
         ("since", when(secret.since)),
         ("step", secret.step.map(|step| step.label().to_owned())),
         ("waits for", Some(waits.clone())),
-        ("detail", Some(told(secret)).filter(|told| !waits.contains(told.as_str()))),
+        (
+            "detail",
+            Some(told(secret)).filter(|told| !waits.contains(told.as_str())),
+        ),
         (
             "drift",
             secret.drift.map(|cause| format!("{cause}: {}", cause.meaning())),

@@ -116,17 +116,32 @@ mod tests {
     #[test]
     fn what_wakes_a_rotation_is_told_apart() {
         let scheduled = cause(|_, _, _| {});
-        assert_eq!((scheduled.kind, scheduled.since, scheduled.retry), (CauseKind::Schedule, Some(at(100)), false));
+        assert_eq!(
+            (scheduled.kind, scheduled.since, scheduled.retry),
+            (CauseKind::Schedule, Some(at(100)), false)
+        );
         assert_eq!(cause(|_, _, started| *started = at(200)).kind, CauseKind::Restart);
-        assert_eq!(cause(|_, record, _| record.first_seen = at(200)).kind, CauseKind::Discovery);
-        assert_eq!(cause(|dues, _, _| dues.first_password = true).kind, CauseKind::FirstPassword);
+        assert_eq!(
+            cause(|_, record, _| record.first_seen = at(200)).kind,
+            CauseKind::Discovery
+        );
+        assert_eq!(
+            cause(|dues, _, _| dues.first_password = true).kind,
+            CauseKind::FirstPassword
+        );
         let missed = |version: &str| MissedWindows {
             version: version.to_owned(),
             opening: at(10),
             count: 1,
         };
-        assert_eq!(cause(|_, record, _| record.missed = Some(missed("v1"))).kind, CauseKind::MissedWindow);
-        assert_eq!(cause(|_, record, _| record.missed = Some(missed("v0"))).kind, CauseKind::Schedule);
+        assert_eq!(
+            cause(|_, record, _| record.missed = Some(missed("v1"))).kind,
+            CauseKind::MissedWindow
+        );
+        assert_eq!(
+            cause(|_, record, _| record.missed = Some(missed("v0"))).kind,
+            CauseKind::Schedule
+        );
         let asked = cause(|dues, record, _| {
             dues.tried = true;
             record.missed = Some(missed("v1"));
