@@ -9,6 +9,7 @@ use rand::TryRngCore;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use crate::audit::{Actor, AuditError, Trail};
 use crate::aws::PlacePorts;
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{Loaded, StateLocation};
@@ -17,7 +18,7 @@ use crate::login::{DEFAULT_CONCURRENCY, DEFAULT_DEADLINE, RedisLogin};
 use crate::metrics::Metrics;
 use crate::policy::Place;
 use crate::server::admin::AdminServer;
-use crate::server::configuration::Configuration;
+use crate::server::configuration::{Configuration, reload_audited};
 use crate::server::http::HttpServer;
 use crate::server::{ServeError, Surface};
 use crate::store::sqlite::SqliteStore;
@@ -33,6 +34,9 @@ pub enum DaemonError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The audit log.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
     /// A surface.
     #[error(transparent)]
     Serve(#[from] ServeError),
@@ -56,18 +60,20 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), DaemonError> {
     let clock: SharedClock = Arc::new(SystemClock::new());
-    let (engine, metrics) = start_engine(&loaded, clock.clone()).await?;
+    let Started { engine, metrics, audit } = start_engine(&loaded, clock.clone()).await?;
     let daemon = &loaded.config.daemon;
     let stop_serving = CancellationToken::new();
-    let reloader = Reloader::new(source, &loaded, engine.clone(), metrics.clone(), clock);
+    let kept = (metrics.clone(), audit.clone());
+    let reloader = Reloader::new(source, &loaded, engine.clone(), kept, clock);
     let reloader: Arc<dyn Configuration> = Arc::new(reloader);
     let surface = Surface {
         control: engine.clone(),
         metrics,
         configuration: reloader.clone(),
+        audit: audit.clone(),
     };
     let http = HttpServer::bind(daemon.listen).await?;
-    let admin = AdminServer::bind(&daemon.admin_socket).await?;
+    let admin = AdminServer::bind_for(&daemon.admin_socket, daemon.admin_group.as_deref()).await?;
     tracing::info!(listen = %http.address(), admin_socket = %admin.path().display(), "serving");
     let mut servers = tokio::task::JoinSet::new();
     servers.spawn(http.serve(
@@ -79,7 +85,7 @@ pub async fn run(
     let ticking = engine.clone();
     let tick = Tick::start(move || ticking.tick()).await?;
     notify_manager(&[sd_notify::NotifyState::Ready]);
-    let reloading = tokio::spawn(reload_at(hangups, reloader));
+    let reloading = tokio::spawn(reload_at(hangups, reloader, audit));
 
     let mut died = false;
     let told_or_dead = async {
@@ -109,7 +115,7 @@ pub async fn run_once(
     mut hangups: Signal,
     shutdown: impl Future<Output = ()>,
 ) -> Result<Settled, DaemonError> {
-    let (engine, _) = start_engine(&loaded, Arc::new(SystemClock::new())).await?;
+    let Started { engine, .. } = start_engine(&loaded, Arc::new(SystemClock::new())).await?;
     tokio::spawn(async move {
         while hangups.recv().await.is_some() {
             tracing::warn!("SIGHUP: a single run does not read its configuration again");
@@ -137,7 +143,14 @@ pub async fn run_once(
     Ok(engine.settled())
 }
 
-async fn start_engine(loaded: &Loaded, clock: SharedClock) -> Result<(Arc<Engine>, Arc<Metrics>), DaemonError> {
+/// An engine, and what it shares with the surfaces.
+struct Started {
+    engine: Arc<Engine>,
+    metrics: Arc<Metrics>,
+    audit: Arc<Trail>,
+}
+
+async fn start_engine(loaded: &Loaded, clock: SharedClock) -> Result<Started, DaemonError> {
     let config = &loaded.config;
     let policies: Vec<String> = config.policies.keys().cloned().collect();
     let metrics = Arc::new(Metrics::new(&policies));
@@ -149,6 +162,8 @@ async fn start_engine(loaded: &Loaded, clock: SharedClock) -> Result<(Arc<Engine
     let store: Arc<dyn Store> = match &config.daemon.state {
         StateLocation::Sqlite(path) => Arc::new(SqliteStore::open(path)?),
     };
+    let audit = Trail::open(config.daemon.audit_log.as_deref(), clock.clone(), metrics.clone())?;
+    let audit = Arc::new(audit);
     // Nothing waits for it: it is there by the first login.
     drop(tokio::task::spawn_blocking(crate::login::prepare));
     let places = config.places.values().cloned().collect();
@@ -160,13 +175,15 @@ async fn start_engine(loaded: &Loaded, clock: SharedClock) -> Result<(Arc<Engine
         clock,
         randomness: Box::new(rand::rngs::OsRng.unwrap_err()),
         metrics: metrics.clone(),
+        audit: audit.clone(),
     };
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         policies = policies.len(),
         "rekeyd starts"
     );
-    Ok((Engine::new(config.clone(), adapters).await?, metrics))
+    let engine = Engine::new(config.clone(), adapters).await?;
+    Ok(Started { engine, metrics, audit })
 }
 
 /// The ports to each place, by its name. Asks AWS for nothing; files and the environment of each
@@ -199,12 +216,14 @@ pub fn hangups() -> std::io::Result<Signal> {
     signal(SignalKind::hangup())
 }
 
-async fn reload_at(mut hangups: Signal, configuration: Arc<dyn Configuration>) {
+async fn reload_at(mut hangups: Signal, configuration: Arc<dyn Configuration>, audit: Arc<Trail>) {
     while hangups.recv().await.is_some() {
         tracing::info!("SIGHUP: reading the configuration anew");
         // What came of it is logged, shown by status and counted. A panic ends that reload only.
-        let configuration = configuration.clone();
-        if tokio::spawn(async move { configuration.reload().await }).await.is_err() {
+        let (configuration, audit) = (configuration.clone(), audit.clone());
+        let by = Actor::Signal { signal: "SIGHUP" };
+        let reloading = tokio::spawn(async move { reload_audited(&*configuration, &audit, by).await });
+        if reloading.await.is_err() {
             tracing::error!("the reload failed badly: please report this; the configuration before stays in force");
         }
     }

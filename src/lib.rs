@@ -10,6 +10,7 @@
 //! | [`policy`], [`secret`], [`clock`] | plain values; the password type; the one place that reads a clock |
 //! | [`rotation`] | pure: observations and records in, decisions out |
 //! | [`schedule`] | pure: the dates of schedules, windows and blackouts |
+//! | [`audit`] | a line for every change that is made or asked for |
 //! | [`aws`] | the ports to Secrets Manager and ElastiCache, their adapters, budgets of calls and shared reads |
 //! | [`login`] | the proof of a password: AUTH over TLS on a node |
 //! | [`store`] | records and history, in SQLite |
@@ -23,6 +24,7 @@
 //! | [`daemon`], [`cli`] | everything put together, and its reload; the command line |
 //! | [`planted`] | mistakes that tests plant; switched on in no build that ships |
 
+pub mod audit;
 pub mod aws;
 pub mod cli;
 pub mod clock;

@@ -169,6 +169,7 @@ impl Metrics {
             families.calls.login_probes.add(&[outcome], 0);
         }
         families.process.store_errors.add(&[], 0);
+        families.process.audit_errors.add(&[], 0);
         families.process.lease_held.set(&[], 0.0);
         families.shown.in_flight.set(&[], 0.0);
     }
@@ -298,6 +299,11 @@ impl Metrics {
     /// Counts a failed read or write of the store.
     pub fn store_error(&self) {
         self.families.process.store_errors.add(&[], 1);
+    }
+
+    /// Counts a line that the audit log lacks.
+    pub fn audit_error(&self) {
+        self.families.process.audit_errors.add(&[], 1);
     }
 
     /// Notes the scheduler's tick.

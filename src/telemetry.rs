@@ -3,10 +3,12 @@
 use std::ffi::OsString;
 
 use tracing::{Level, Metadata, Subscriber};
-use tracing_subscriber::filter::{EnvFilter, FilterFn};
+use tracing_subscriber::filter::{EnvFilter, FilterFn, ParseError};
 use tracing_subscriber::fmt::{self, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::Registry;
+
+use crate::audit;
 
 /// The form of the log.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug, clap::ValueEnum)]
@@ -89,12 +91,14 @@ where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
     let directives = options.level.as_deref().unwrap_or(USUAL_LEVEL);
-    let level = EnvFilter::builder()
-        .parse(directives)
-        .map_err(|error| TelemetryError::Level {
-            directives: directives.to_owned(),
-            cause: error.to_string(),
-        })?;
+    let senseless = |error: ParseError| TelemetryError::Level {
+        directives: directives.to_owned(),
+        cause: error.to_string(),
+    };
+    let level = EnvFilter::builder().parse(directives).map_err(senseless)?;
+    // Whoever asks for less than all of the log does not mean the audit log.
+    let audit = format!("{}=info", audit::TARGET).parse().map_err(senseless)?;
+    let level = level.add_directive(audit);
     let base = Registry::default().with(FilterFn::new(allowed)).with(level);
     let layer = fmt::layer()
         .with_writer(writer)

@@ -225,6 +225,7 @@ fn proved(now: Timestamp) -> (Observation, Record) {
             version: pending.clone(),
             parent: CURRENT.to_owned(),
             generation: 0,
+            cause: None,
         },
         Event::PasswordCreated {
             version: pending.clone(),

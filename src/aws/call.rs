@@ -9,6 +9,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_sdk_secretsmanager::operation::RequestId;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::{DispatchFailure, SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -16,6 +17,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use super::AwsResult;
 use super::credentials::Refusals;
 use super::error::{AwsError, Failure, Transport, classify, plain};
+use super::request_id;
 use crate::clock::SharedClock;
 use crate::metrics::Metrics;
 
@@ -39,14 +41,19 @@ pub(super) struct Calls {
 
 impl Calls {
     /// Waits for a call and notes how it went.
-    pub(super) async fn run<T, E: ProvideErrorMetadata>(
+    pub(super) async fn run<T: RequestId, E: ProvideErrorMetadata>(
         &self,
         operation: Operation,
         resource: &str,
         call: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     ) -> AwsResult<T> {
         let start = self.clock.monotonic();
-        let result = call.await.map_err(|error| describe(operation.name, resource, &error));
+        let answer = call.await;
+        request_id::note(match &answer {
+            Ok(reply) => reply.request_id(),
+            Err(error) => error.request_id(),
+        });
+        let result = answer.map_err(|error| describe(operation.name, resource, &error));
         let took = self.clock.monotonic().saturating_sub(start);
         if let Err(error) = &result {
             self.refusals.note(error);

@@ -18,6 +18,7 @@ mod mangled_tests;
 pub mod provisioning;
 mod readers;
 mod reply;
+mod request_id;
 mod secret_translation;
 mod secrets_manager;
 mod user_translation;
@@ -40,6 +41,7 @@ pub use flow::governed;
 pub use http::http_client;
 pub use known::{KnownVersions, SecretReading};
 pub use readers::{PlaceReaders, connect_to_read};
+pub use request_id::with_request_id;
 
 /// What the SDK's answers mean in our words, for whoever gets them without HTTP: a simulation.
 pub mod translation {

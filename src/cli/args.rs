@@ -62,27 +62,10 @@ pub enum Command {
     },
     /// Look at AWS, changing nothing: what is due, what would be done, what would refuse and why.
     Plan(PlanArgs),
-    /// Show where secrets stand.
-    #[command(after_help = help::STATUS)]
-    Status {
-        /// A name or ARN: everything about one secret.
-        secret: Option<String>,
-        /// As JSON.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Show what happened, newest first.
-    #[command(after_help = help::HISTORY)]
-    History {
-        /// A name or ARN.
-        secret: Option<String>,
-        /// How many entries.
-        #[arg(long, value_name = "N", default_value_t = 50)]
-        limit: usize,
-        /// As JSON.
-        #[arg(long)]
-        json: bool,
-    },
+    /// Show where secrets stand, and what each waits for; those that need a person first.
+    Status(StatusArgs),
+    /// Show what happened, newest first: each rotation with what woke it, its steps and its proof.
+    History(HistoryArgs),
     /// Rotate now.
     Rotate(RotateArgs),
     /// Create a user and its secret, or take those that exist, and rotate the password for the first time.
@@ -150,6 +133,40 @@ pub enum Command {
         #[arg(long, value_name = "FOLDER")]
         out: Option<PathBuf>,
     },
+}
+
+/// `rekeyd status`.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = help::STATUS)]
+pub struct StatusArgs {
+    /// A name or ARN: everything about one secret.
+    pub secret: Option<String>,
+    /// Only the secrets of this policy.
+    #[arg(long, value_name = "POLICY", conflicts_with = "secret")]
+    pub policy: Option<String>,
+    /// Only those that a person should look at.
+    #[arg(long, conflicts_with = "secret")]
+    pub attention: bool,
+    /// As JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `rekeyd history`.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = help::HISTORY)]
+pub struct HistoryArgs {
+    /// A name or ARN.
+    pub secret: Option<String>,
+    /// How many entries.
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub limit: usize,
+    /// Each event in a line, instead of rotations.
+    #[arg(long, conflicts_with = "json")]
+    pub events: bool,
+    /// As JSON: rotations, and the events that they were made from.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `rekeyd rollback`.

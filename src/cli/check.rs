@@ -87,6 +87,20 @@ fn explain_daemon(text: &mut String, daemon: &Daemon) {
     };
     line(text, 2, "listens on", &format!("{} ({status})", daemon.listen));
     line(text, 2, "admin socket", &daemon.admin_socket.display().to_string());
+    let group = daemon.admin_group.as_deref().unwrap_or("rekeyd's own group");
+    line(
+        text,
+        2,
+        "for",
+        &format!("root, rekeyd's own user, and members of {group}"),
+    );
+    let log = daemon.audit_log.as_ref().map(|path| path.display().to_string());
+    line(
+        text,
+        2,
+        "audit log",
+        log.as_deref().unwrap_or("in the log, as rekeyd::audit"),
+    );
     line(text, 2, "state", &state(&daemon.state));
     line(
         text,

@@ -1,5 +1,7 @@
 //! The client of the daemon's sockets.
 
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -7,17 +9,18 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
 use hyper::{Method, Request, StatusCode, header};
 use hyper_util::rt::TokioIo;
+use nix::unistd::{Gid, Group, Uid, User};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixStream;
 
 use crate::cli::exit::Exit;
-use crate::engine::control::{Accepted, RotateOptions, Selector};
+use crate::engine::control::{Accepted, PolicyStatus, RotateOptions, Selector};
 use crate::rotation::status::SecretStatus;
 use crate::server::configuration::{RefusedReload, ReloadReply};
 use crate::server::wire::{
-    AcceptedReply, ErrorReply, PauseRequest, RollbackBody, RotateRequest, RotationsReply, SecretsReply,
+    AcceptedReply, ErrorReply, PauseRequest, PoliciesReply, RollbackBody, RotateRequest, RotationsReply, SecretsReply,
 };
 use crate::store::HistoryEntry;
 
@@ -41,7 +44,7 @@ pub enum ClientError {
         /// What happened.
         cause: String,
         /// What to do.
-        advice: &'static str,
+        advice: String,
     },
     /// It answered that it did not do it.
     #[error("{message}")]
@@ -50,6 +53,16 @@ pub enum ClientError {
         status: StatusCode,
         /// Its words.
         message: String,
+    },
+    /// The socket is not this user's to use.
+    #[error("the daemon's socket {} refuses you (uid {uid}): {cause}", path.display())]
+    Denied {
+        /// The socket.
+        path: PathBuf,
+        /// Who asks.
+        uid: u32,
+        /// Who may use it, and what to do.
+        cause: String,
     },
     /// Its answer makes no sense to this release.
     #[error("the daemon's answer over {target} makes no sense: {cause}; is it of another release than this command?")]
@@ -66,6 +79,7 @@ impl ClientError {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Unreachable { .. } => Exit::Unreachable,
+            Self::Denied { .. } => Exit::Refused,
             Self::Answered { status, .. } if status.is_client_error() => Exit::Refused,
             Self::Answered { .. } | Self::Senseless { .. } => Exit::Failed,
         }
@@ -122,6 +136,15 @@ impl Client {
         let query = secret.map_or_else(String::new, |secret| format!("&secret={}", encode(secret)));
         let reply: RotationsReply = self.get(&format!("/api/v1/rotations?limit={limit}{query}")).await?;
         Ok(reply.rotations)
+    }
+
+    /// Every policy.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub async fn policies(&self) -> Result<Vec<PolicyStatus>, ClientError> {
+        let reply: PoliciesReply = self.get("/api/v1/policies").await?;
+        Ok(reply.policies)
     }
 
     /// Asks for rotations.
@@ -187,7 +210,7 @@ impl Client {
     async fn exchange(&self, method: Method, path: &str, body: Bytes) -> Result<(StatusCode, Bytes), ClientError> {
         let stream = UnixStream::connect(&self.socket)
             .await
-            .map_err(|error| self.unreachable(&error, advice(&error)))?;
+            .map_err(|error| self.not_connected(&error))?;
         exchange(stream, method, path, body)
             .await
             .map_err(|cause| self.unreachable(&cause, "look into its log; a command may have been taken all the same"))
@@ -204,11 +227,21 @@ impl Client {
         Err(ClientError::Answered { status, message })
     }
 
-    fn unreachable(&self, cause: &dyn std::fmt::Display, advice: &'static str) -> ClientError {
+    fn not_connected(&self, error: &std::io::Error) -> ClientError {
+        match error.kind() {
+            std::io::ErrorKind::PermissionDenied => denied(&self.socket),
+            _ => self.unreachable(
+                error,
+                "start it with `rekeyd run` or systemctl, or name its socket with --socket",
+            ),
+        }
+    }
+
+    fn unreachable(&self, cause: &dyn std::fmt::Display, advice: &str) -> ClientError {
         ClientError::Unreachable {
             target: shown(&self.socket),
             cause: cause.to_string(),
-            advice,
+            advice: advice.to_owned(),
         }
     }
 
@@ -224,13 +257,51 @@ fn shown(socket: &Path) -> String {
     format!("the socket {}", socket.display())
 }
 
-fn advice(error: &std::io::Error) -> &'static str {
-    match error.kind() {
-        std::io::ErrorKind::PermissionDenied => {
-            "run this as the daemon's user, as root, or as a member of the socket's group"
+/// Who may use a socket: the members of its group, if its folder lets them in.
+fn denied(socket: &Path) -> ClientError {
+    let uid = rustix::process::geteuid().as_raw();
+    let cause = match std::fs::symlink_metadata(socket) {
+        Ok(metadata) => {
+            let (user, group) = owners(&metadata);
+            format!(
+                "it is for root, user {user} and members of group {group} (mode {:o}); become one with `usermod -aG`, and \
+                 log in again; `daemon.admin_group` names the group",
+                metadata.mode() & 0o777
+            )
         }
-        _ => "start it with `rekeyd run` or systemctl, or name its socket with --socket",
+        Err(_) => match closed_folder(socket) {
+            Some((folder, metadata)) => {
+                let (user, group) = owners(&metadata);
+                format!(
+                    "its folder {} is closed to you: it belongs to user {user} and group {group} (mode {:o})",
+                    folder.display(),
+                    metadata.mode() & 0o777
+                )
+            }
+            None => "its folder is closed to you".to_owned(),
+        },
+    };
+    ClientError::Denied {
+        path: socket.to_owned(),
+        uid,
+        cause,
     }
+}
+
+/// The folder on the way that can be looked at last.
+fn closed_folder(socket: &Path) -> Option<(&Path, Metadata)> {
+    let mut folders = socket.ancestors().skip(1);
+    folders.find_map(|folder| Some((folder, std::fs::metadata(folder).ok()?)))
+}
+
+/// The user and the group that a file belongs to, by name where the machine knows one.
+fn owners(metadata: &Metadata) -> (String, String) {
+    let user = User::from_uid(Uid::from_raw(metadata.uid())).ok().flatten();
+    let group = Group::from_gid(Gid::from_raw(metadata.gid())).ok().flatten();
+    (
+        user.map_or_else(|| metadata.uid().to_string(), |user| user.name),
+        group.map_or_else(|| metadata.gid().to_string(), |group| group.name),
+    )
 }
 
 /// One request and its answer, in time.

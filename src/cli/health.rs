@@ -20,7 +20,7 @@ pub(super) async fn check(listen: SocketAddr, ready: bool) -> Result<Reply, Clie
     let unreachable = |cause: String| ClientError::Unreachable {
         target: format!("http://{address}"),
         cause,
-        advice: "look into its log, and compare `daemon.listen`",
+        advice: "look into its log, and compare `daemon.listen`".to_owned(),
     };
     let paths: &[&str] = if ready { &["/livez", "/readyz"] } else { &["/livez"] };
     for path in paths {

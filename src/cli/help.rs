@@ -125,27 +125,35 @@ Exit codes:
   78  the configuration or the environment is wrong";
 
 pub(super) const STATUS: &str = "\
+Without a daemon it shows what the store remembers, and says so.
+
 Examples:
-  rekeyd status
-  rekeyd status production/ec/user1
-  rekeyd status --json
+  rekeyd status                       is all well?
+  rekeyd status --attention           what needs a person
+  rekeyd status production/ec/user1   everything about one secret
+  rekeyd status --json | jq '.secrets[] | select(.phase == \"halted\") | .secret'
 
 Exit codes:
    0  shown
    1  there is no such secret
-  12  the daemon cannot be reached
+  12  the daemon cannot be reached, whether its store could be shown or not
+  13  refused
   78  the configuration is wrong";
 
 pub(super) const HISTORY: &str = "\
+Without a daemon it shows what the store remembers, and says so.
+
 Examples:
-  rekeyd history --limit 10
   rekeyd history production/ec/user1
-  rekeyd history production/ec/user1 --json
+  rekeyd history --limit 5
+  rekeyd history --events   each event that was stored, in a line
+  rekeyd history --json | jq '.rotations[] | select(.result == \"promoted\") | .seconds'
 
 Exit codes:
    0  shown
    1  there is no such secret
-  12  the daemon cannot be reached
+  12  the daemon cannot be reached, whether its store could be shown or not
+  13  refused
   78  the configuration is wrong";
 
 pub(super) const ROTATE: &str = "\

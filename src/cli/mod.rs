@@ -7,9 +7,11 @@ mod completions;
 pub mod exit;
 mod health;
 mod help;
+mod history;
 mod man;
 mod onboard;
 pub mod plan;
+mod progress;
 mod reload;
 mod revoke;
 mod rollback;
@@ -18,11 +20,15 @@ mod rotator;
 mod run;
 mod schema;
 mod show;
+mod source;
+mod status;
 mod takeover;
+mod terminal;
 #[cfg(test)]
 mod tests;
 mod text;
 mod wait;
+mod waits;
 
 use std::ffi::OsString;
 use std::io::{ErrorKind, IsTerminal, Write};
@@ -35,6 +41,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use crate::cli::args::{Cli, Command};
 use crate::cli::client::{Client, ClientError};
 use crate::cli::exit::Exit;
+use crate::cli::source::Source;
 use crate::clock::SharedClock;
 use crate::telemetry::{self, LogFormat, LogOptions};
 
@@ -43,13 +50,24 @@ use crate::telemetry::{self, LogFormat, LogOptions};
 pub struct Reply {
     /// For standard output.
     pub stdout: String,
+    /// For standard error: what somebody should know beside.
+    pub caution: Option<String>,
     /// How the process ends.
     pub exit: Exit,
 }
 
 impl Reply {
     fn new(exit: Exit, stdout: String) -> Self {
-        Self { stdout, exit }
+        Self {
+            stdout,
+            caution: None,
+            exit,
+        }
+    }
+
+    /// The same, with what somebody should know beside.
+    fn with_caution(self, caution: Option<String>) -> Self {
+        Self { caution, ..self }
     }
 }
 
@@ -74,6 +92,9 @@ pub enum CliError {
     /// The daemon could not run.
     #[error("{0}")]
     Run(String),
+    /// Neither the daemon nor its store says anything.
+    #[error("{0}")]
+    NotStored(String),
     /// What was to be printed cannot be.
     #[error("the output could not be written as JSON: {0}")]
     Json(#[from] serde_json::Error),
@@ -87,6 +108,7 @@ impl CliError {
             Self::Configuration(_) => Exit::Configuration,
             Self::Usage(_) => Exit::Usage,
             Self::Refused(_) => Exit::Refused,
+            Self::NotStored(_) => Exit::Unreachable,
             Self::Held(_) => Exit::Held,
             Self::Run(_) | Self::Json(_) => Exit::Failed,
         }
@@ -104,6 +126,10 @@ pub struct Session {
     pub terminal: bool,
     /// Whether standard output may be coloured.
     pub colour: bool,
+    /// In how many columns text for a terminal is to fit; nothing where it is not for one.
+    pub width: Option<usize>,
+    /// Whether standard error is a terminal that can redraw a line.
+    pub redraws: bool,
     /// Told what goes on meanwhile, if anybody watches.
     pub progress: Option<Watcher>,
 }
@@ -116,6 +142,8 @@ impl Session {
             clock,
             terminal,
             colour: terminal && colour_allowed(),
+            width: terminal.then(terminal::columns),
+            redraws: std::io::stderr().is_terminal() && terminal::redraws(),
             progress: std::io::stderr()
                 .is_terminal()
                 .then(|| -> Watcher { Box::new(complain) }),
@@ -144,7 +172,7 @@ impl Session {
 
 /// Whether anybody asked for no colour; see no-color.org.
 fn colour_allowed() -> bool {
-    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && terminal::redraws()
 }
 
 /// Prepares the process for a command: its environment and its log.
@@ -195,7 +223,12 @@ fn log_options(cli: &Cli, variables: &[(OsString, OsString)]) -> Result<LogOptio
 pub async fn main(cli: Cli, session: &Session) -> ExitCode {
     let exit = match execute(cli, session).await {
         Ok(reply) => match print(&reply.stdout) {
-            Ok(()) => reply.exit,
+            Ok(()) => {
+                if let Some(caution) = &reply.caution {
+                    complain(&format!("rekeyd: {caution}"));
+                }
+                reply.exit
+            }
             Err(error) => {
                 complain(&format!("rekeyd: standard output cannot be written: {error}"));
                 Exit::Failed
@@ -219,10 +252,8 @@ pub async fn execute(cli: Cli, session: &Session) -> Result<Reply, CliError> {
         Command::Run { once } => run::daemon(&cli.config, once, session).await,
         Command::Plan(args) => plan::plan(&cli.config, args, session).await,
         Command::Check { effective, json } => check::check(&cli.config, effective, json, session),
-        Command::Status { secret, json } => show::status(&client()?, secret.as_deref(), json, session).await,
-        Command::History { secret, limit, json } => {
-            show::history(&client()?, secret.as_deref(), limit, json, session).await
-        }
+        Command::Status(args) => status::status(&Source::of(&cli)?, &args, session).await,
+        Command::History(args) => history::history(&Source::of(&cli)?, &args, session).await,
         Command::Rotate(args) => rotate::rotate(&client()?, args, session).await,
         Command::Onboard(args) => onboard::onboard(&cli, *args, session).await,
         Command::Takeover(args) => takeover::takeover(&cli, args, session).await,

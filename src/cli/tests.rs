@@ -22,6 +22,8 @@ fn session(terminal: bool) -> (Session, Arc<Mutex<Vec<String>>>) {
         clock: Arc::new(SystemClock::new()),
         terminal,
         colour: false,
+        width: terminal.then_some(80),
+        redraws: false,
         progress: Some(Box::new(move |line| listener.lock().unwrap().push(line.to_owned()))),
     };
     (session, told)
@@ -60,12 +62,16 @@ async fn status_is_a_table_and_a_single_secret_is_told_in_lines() {
 
     let table = reply(&socket, "rekeyd status").await.stdout;
     let lines: Vec<_> = table.lines().collect();
-    assert!(lines[0].starts_with("SECRET        POLICY  PHASE   PROOF"), "{table}");
-    assert!(lines[1].starts_with("production/a  orders  idle    proven"), "{table}");
+    assert_eq!(
+        lines[0],
+        "1 of 2 secrets needs a person: 1 halted, 1 proven, 1 unproven"
+    );
+    assert!(lines[1].starts_with("SECRET        POLICY  PHASE   PROOF"), "{table}");
     assert!(
         lines[2].contains("unproven (user_off)") && lines[2].contains("foreign_pending: version"),
-        "{table}"
+        "what needs a person comes first: {table}"
     );
+    assert!(lines[3].starts_with("production/a  orders  idle    proven"), "{table}");
     assert!(!table.contains('\u{1b}'), "nobody steers the terminal");
 
     let view = reply(&socket, "rekeyd status production/a").await.stdout;
@@ -97,7 +103,7 @@ async fn status_in_json_is_what_the_daemon_said() {
 async fn history_is_newest_first() {
     let control = FakeControl::new(vec![status("a")]);
     let (_folder, socket, _running) = admin(&control).await;
-    let table = reply(&socket, "rekeyd history a --limit 2").await.stdout;
+    let table = reply(&socket, "rekeyd history a --limit 2 --events").await.stdout;
     assert_eq!(table.lines().count(), 3, "{table}");
     assert!(
         table
@@ -108,7 +114,7 @@ async fn history_is_newest_first() {
         "{table}"
     );
     let json: Value = serde_json::from_str(&reply(&socket, "rekeyd history --json").await.stdout).unwrap();
-    assert_eq!(json["rotations"].as_array().unwrap().len(), 50);
+    assert_eq!(json["events"].as_array().unwrap().len(), 50);
 }
 
 #[tokio::test]

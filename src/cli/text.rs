@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
 use crate::clock::{Timestamp, between};
 use crate::rotation::observation::Proof;
 use crate::rotation::status::Phase;
 
 /// A cell of a table.
+#[derive(Clone)]
 pub(super) struct Cell {
     text: String,
     tone: Tone,
@@ -47,20 +50,34 @@ impl Cell {
         Self::toned(self::proof(proof), tone)
     }
 
-    fn paint(&self, width: usize, colour: bool) -> String {
-        let padded = format!("{:width$}", self.text);
-        let code = match self.tone {
-            Tone::Good => "32",
-            Tone::Busy => "33",
-            Tone::Bad => "31",
-            Tone::Plain => return padded,
-        };
-        if colour {
-            format!("\u{1b}[{code}m{padded}\u{1b}[0m")
-        } else {
-            padded
+    /// The same in so many columns at most.
+    pub(super) fn within(&self, columns: usize) -> Self {
+        Self {
+            text: shortened(&self.text, columns),
+            tone: self.tone,
         }
     }
+
+    pub(super) fn width(&self) -> usize {
+        self.text.width()
+    }
+
+    fn paint(&self, width: usize, colour: bool) -> String {
+        let padding = width.saturating_sub(self.width());
+        let padded = format!("{}{}", self.text, " ".repeat(padding));
+        if colour { painted(&padded, self.tone) } else { padded }
+    }
+}
+
+/// Text in the colour of a tone.
+pub(super) fn painted(text: &str, tone: Tone) -> String {
+    let code = match tone {
+        Tone::Good => "32",
+        Tone::Busy => "33",
+        Tone::Bad => "31",
+        Tone::Plain => return text.to_owned(),
+    };
+    format!("\u{1b}[{code}m{text}\u{1b}[0m")
 }
 
 impl<T: AsRef<str>> From<T> for Cell {
@@ -69,30 +86,26 @@ impl<T: AsRef<str>> From<T> for Cell {
     }
 }
 
+/// How wide each column of a table is, the last as wide as it likes.
+pub(super) fn widths<const N: usize>(rows: &[[Cell; N]]) -> [usize; N] {
+    std::array::from_fn(|column| rows.iter().map(|row| row[column].width()).max().unwrap_or_default())
+}
+
 /// A table; the last column is as wide as it likes.
 pub(super) fn table<const N: usize>(header: [&str; N], rows: &[[Cell; N]], colour: bool) -> String {
     let header = header.map(Cell::from);
-    let all = || std::iter::once(&header).chain(rows);
-    let mut widths: [usize; N] = std::array::from_fn(|column| {
-        all()
-            .map(|row| row[column].text.chars().count())
-            .max()
-            .unwrap_or_default()
-    });
-    if let Some(last) = widths.last_mut() {
-        *last = 0;
-    }
-    let mut text = String::new();
-    for row in all() {
-        let cells: Vec<_> = row
-            .iter()
-            .zip(widths)
-            .map(|(cell, width)| cell.paint(width, colour))
-            .collect();
-        text.push_str(cells.join("  ").trim_end());
-        text.push('\n');
-    }
-    text
+    let all: Vec<[Cell; N]> = std::iter::once(header).chain(rows.iter().cloned()).collect();
+    let widths = widths(&all);
+    let lines = all.iter().map(|row| line(row, &widths, colour) + "\n");
+    lines.collect()
+}
+
+/// A line of a table.
+pub(super) fn line(row: &[Cell], widths: &[usize], colour: bool) -> String {
+    let last = row.len().saturating_sub(1);
+    let cells = row.iter().zip(widths).enumerate();
+    let cells = cells.map(|(column, (cell, width))| cell.paint(if column == last { 0 } else { *width }, colour));
+    cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
 }
 
 /// What was proved, and if nothing was, why.
@@ -109,16 +122,22 @@ pub(super) fn time(at: Option<Timestamp>) -> String {
     at.map_or_else(|| "-".to_owned(), |at| at.format("%Y-%m-%d %H:%MZ").to_string())
 }
 
+/// A time to the second.
+pub(super) fn moment(at: Timestamp) -> String {
+    at.format("%Y-%m-%d %H:%M:%SZ").to_string()
+}
+
 /// A time, and how far away it is.
 pub(super) fn time_and_distance(at: Timestamp, now: Timestamp) -> String {
     let distance = match at <= now {
         true => format!("{} ago", span(between(at, now))),
         false => format!("in {}", span(between(now, at))),
     };
-    format!("{} ({distance})", at.format("%Y-%m-%d %H:%M:%SZ"))
+    format!("{} ({distance})", moment(at))
 }
 
-fn span(span: Duration) -> String {
+/// A span, roughly.
+pub(super) fn span(span: Duration) -> String {
     match span.as_secs() {
         seconds @ 0..120 => format!("{seconds} s"),
         seconds @ 120..7_200 => format!("{} min", seconds / 60),
@@ -127,9 +146,103 @@ fn span(span: Duration) -> String {
     }
 }
 
+/// A span, to the tenth of a second where that tells something.
+pub(super) fn exact_span(seconds: f64) -> String {
+    match seconds {
+        short if short < 120.0 => format!("{short:.1} s"),
+        long => span(Duration::from_secs_f64(long)),
+    }
+}
+
 /// Text without control characters: what AWS or an operator worded must not steer the terminal.
 pub(super) fn clean(text: &str) -> String {
     text.chars()
         .map(|character| if character.is_control() { ' ' } else { character })
         .collect()
+}
+
+/// Text in so many columns at most. Its middle goes: names differ at their ends, and begin with what they belong to.
+pub(super) fn shortened(text: &str, columns: usize) -> String {
+    if text.width() <= columns {
+        return text.to_owned();
+    }
+    let kept = columns.saturating_sub(1);
+    let back = fitting(text.chars().rev(), kept / 2);
+    let front = fitting(
+        text.chars(),
+        kept - back.iter().filter_map(|c| c.width()).sum::<usize>(),
+    );
+    let front: String = front.into_iter().collect();
+    let back: String = back.into_iter().rev().collect();
+    if columns == 0 {
+        String::new()
+    } else {
+        format!("{front}…{back}")
+    }
+}
+
+/// As many of these characters as so many columns hold.
+fn fitting(characters: impl Iterator<Item = char>, columns: usize) -> Vec<char> {
+    let mut left = columns;
+    characters
+        .take_while(|character| {
+            let width = character.width().unwrap_or_default();
+            let fits = width <= left;
+            left = left.saturating_sub(width);
+            fits
+        })
+        .collect()
+}
+
+/// Text over as many lines as it takes, each behind `indent` and in so many columns if possible: words stay whole.
+pub(super) fn wrapped(text: &str, indent: usize, columns: Option<usize>) -> String {
+    let margin = " ".repeat(indent);
+    let room = columns.map_or(usize::MAX, |columns| columns.saturating_sub(indent).max(20));
+    let mut lines = String::new();
+    let mut filled: usize = 0;
+    for word in clean(text).split_whitespace() {
+        let wide = word.width();
+        if filled > 0 && filled.saturating_add(wide + 1) > room {
+            lines.push('\n');
+            filled = 0;
+        }
+        match filled {
+            0 => lines.push_str(&margin),
+            _ => lines.push(' '),
+        }
+        lines.push_str(word);
+        filled += wide + usize::from(filled > 0);
+    }
+    lines.push('\n');
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_shortened_by_what_it_takes_on_the_screen_and_keeps_both_its_ends() {
+        for (text, columns, shown) in [
+            ("production/ec/user1", 19, "production/ec/user1"),
+            ("production/ec/user1", 12, "produc…user1"),
+            ("数据库/用户一号", 9, "数据…一号"),
+            ("数据库/用户一号", 8, "数据…号"),
+            ("abc", 1, "…"),
+            ("abc", 0, ""),
+        ] {
+            assert_eq!(shortened(text, columns), shown);
+            assert!(shown.width() <= columns);
+        }
+    }
+
+    #[test]
+    fn words_stay_whole_however_narrow_the_screen_is() {
+        let text = "waits for the fence, lest\nan earlier-write-which-is-very-long arrives";
+        assert_eq!(
+            wrapped(text, 2, Some(22)),
+            "  waits for the fence,\n  lest an\n  earlier-write-which-is-very-long\n  arrives\n"
+        );
+        assert_eq!(wrapped(text, 2, None).lines().count(), 1);
+    }
 }

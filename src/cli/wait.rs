@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::cli::Session;
 use crate::cli::client::{Client, ClientError};
+use crate::cli::progress::Progress;
 use crate::cli::revoke::death;
 use crate::cli::show::told;
 use crate::cli::text::clean;
@@ -205,18 +206,25 @@ pub(super) async fn wait(
     session: &Session,
 ) -> Result<Vec<Watched>, ClientError> {
     let mut watched: Vec<_> = accepted.into_iter().map(Watched::new).collect();
+    let progress = Progress::of(watched.len(), session);
     let begun = session.clock.monotonic();
     let mut answered = begun;
     loop {
-        let looked = look(client, &mut watched, revoke_previous, session).await;
+        let looked = look(client, &mut watched, revoke_previous, &progress).await;
         let now = session.clock.monotonic();
         match looked {
             Ok(()) => answered = now,
             Err(ClientError::Unreachable { .. }) if now.saturating_sub(answered) < OUTAGE => {
-                session.tell("the daemon does not answer; asking again");
+                progress.tell("the daemon does not answer; asking again");
             }
             Err(error) => return Err(error),
         }
+        let failed = |watched: &&Watched| matches!(watched.standing, Standing::Failed(_));
+        let over = |watched: &&Watched| watched.standing != Standing::Waiting;
+        progress.over(
+            watched.iter().filter(over).count(),
+            watched.iter().filter(failed).count(),
+        );
         let waiting = watched.iter().any(|watched| watched.standing == Standing::Waiting);
         let left = timeout.saturating_sub(now.saturating_sub(begun));
         if !waiting || left.is_zero() {
@@ -231,7 +239,7 @@ async fn look(
     client: &Client,
     watched: &mut [Watched],
     revoke_previous: bool,
-    session: &Session,
+    progress: &Progress<'_>,
 ) -> Result<(), ClientError> {
     let waiting = || watched.iter().filter(|watched| watched.standing == Standing::Waiting);
     let mut seen = Vec::new();
@@ -258,7 +266,7 @@ async fn look(
         if let Some(revocation) = watched.revocation() {
             for dead in revocation.dead.iter().skip(dead) {
                 let line = format!("{}: {}", watched.accepted.secret, death(revocation, dead));
-                session.tell(&clean(&line));
+                progress.tell(&clean(&line));
             }
         }
         if changed || watched.standing != Standing::Waiting {
@@ -268,7 +276,7 @@ async fn look(
                 watched.standing.label(),
                 watched.told()
             );
-            session.tell(&clean(&line));
+            progress.tell(&clean(&line));
         }
     }
     Ok(())

@@ -106,6 +106,11 @@ pub struct Daemon {
     pub expose_status: bool,
     /// The Unix socket over which things are changed.
     pub admin_socket: PathBuf,
+    /// The group, by name or number, whose members may use that socket beside the daemon's own user; the daemon's own
+    /// group if none is named.
+    pub admin_group: Option<String>,
+    /// The file that the audit log is appended to; the log if there is none.
+    pub audit_log: Option<PathBuf>,
     /// Where records are kept.
     pub state: StateLocation,
     /// How many rotations and retirements may be under way at once.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 
+use crate::audit::Trail;
 use crate::clock::SharedClock;
 use crate::config::{ConfigErrors, Daemon, Loaded, Location, Problem, StateLocation};
 use crate::engine::{Engine, Reloaded, Stopping};
@@ -30,6 +31,7 @@ pub(super) struct Reloader {
     source: Source,
     engine: Arc<Engine>,
     metrics: Arc<Metrics>,
+    audit: Arc<Trail>,
     clock: SharedClock,
     /// What the daemon was started with.
     at_start: Daemon,
@@ -44,7 +46,7 @@ impl Reloader {
         source: Source,
         loaded: &Loaded,
         engine: Arc<Engine>,
-        metrics: Arc<Metrics>,
+        (metrics, audit): (Arc<Metrics>, Arc<Trail>),
         clock: SharedClock,
     ) -> Self {
         let status = ConfigurationStatus {
@@ -59,6 +61,7 @@ impl Reloader {
             source,
             engine,
             metrics,
+            audit,
             clock,
             at_start: loaded.config.daemon.clone(),
             status: Mutex::new(status),
@@ -66,14 +69,25 @@ impl Reloader {
         }
     }
 
+    /// Reads the configuration, and opens the audit log that it names: whoever rotates logs has moved the old one away.
     async fn read(&self) -> Result<Loaded, RefusedReload> {
         let read = self.source.read.clone();
         match tokio::task::spawn_blocking(move || read()).await {
-            Ok(Ok(loaded)) => Ok(loaded),
-            Ok(Err(errors)) => Err(RefusedReload {
-                error: errors.to_string(),
-                problems: errors.problems().to_vec(),
-            }),
+            Ok(Ok(loaded)) => {
+                let reopened = self.audit.reopen(loaded.config.daemon.audit_log.clone()).await;
+                reopened.map_err(|error| refused(Location::default(), format!("daemon.audit_log: {error}")))?;
+                Ok(loaded)
+            }
+            Ok(Err(errors)) => {
+                // The audit log that is in force is opened anew all the same. Where it cannot be, it goes on as it was.
+                if let Err(error) = self.audit.reopen_in_place().await {
+                    tracing::error!(%error, "the audit log was not opened anew");
+                }
+                Err(RefusedReload {
+                    error: errors.to_string(),
+                    problems: errors.problems().to_vec(),
+                })
+            }
             Err(_) => Err(unreadable(&self.source.file)),
         }
     }
@@ -210,6 +224,12 @@ fn needs_restart(running: &Daemon, configured: &Daemon) -> Vec<NeedsRestart> {
             &configured.admin_socket,
             path,
         ),
+        differs(
+            "daemon.admin_group",
+            &running.admin_group,
+            &configured.admin_group,
+            |group: &Option<String>| group.clone().unwrap_or_else(|| "none".to_owned()),
+        ),
         differs("daemon.state", &running.state, &configured.state, state),
     ]
     .into_iter()
@@ -223,12 +243,16 @@ fn shown(value: &impl Display) -> String {
 
 /// What is told of a defect in reading.
 fn unreadable(file: &Path) -> RefusedReload {
+    let message = "reading it failed on a defect of rekeyd; the log says where";
     let location = Location {
         file: Some(file.display().to_string()),
         ..Location::default()
     };
-    let message = "reading it failed on a defect of rekeyd; the log says where";
-    let problem = Problem::at(location, message.to_owned());
+    refused(location, message.to_owned())
+}
+
+fn refused(location: Location, message: String) -> RefusedReload {
+    let problem = Problem::at(location, message);
     RefusedReload {
         error: problem.to_string(),
         problems: vec![problem],

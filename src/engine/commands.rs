@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use crate::audit::requester::requester;
 use crate::clock::after;
 use crate::inventory::together;
 use crate::rotation::event::{Event, Pause, Request};
@@ -227,6 +228,7 @@ impl Control for Engine {
                 over: accepted.current_version.clone(),
                 now: options.now,
                 revoke_previous: options.revoke_previous,
+                by: requester(),
             })
         })
         .await
@@ -240,7 +242,11 @@ impl Control for Engine {
     ) -> Result<Vec<Accepted>, ControlError> {
         let chosen = self.select(selector)?;
         let until = span.map(|span| after(self.clock.now(), span));
-        let pause = Pause { until, reason };
+        let pause = Pause {
+            until,
+            reason,
+            by: requester(),
+        };
         self.tell_each(chosen, |_| Event::Paused(pause.clone())).await
     }
 

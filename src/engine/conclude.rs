@@ -31,6 +31,7 @@ impl Engine {
         match ending {
             Ending::Stopping | Ending::Superseded => Ok(Wake::Past(self.clock.monotonic())),
             Ending::Store(error) => Err(error),
+            Ending::Unaudited(error) => Ok(self.fault(key, policy, AttentionReason::AuditFailed, error.to_string())),
             Ending::TakesTime => {
                 self.settle_sight(key, Some(Phase::Rotating), None, None);
                 Ok(self.pause(self.poll_pause(key, policy, 0)))
@@ -302,9 +303,14 @@ impl Engine {
     }
 
     pub(super) fn store_failed(&self, key: &str, policy: &Policy, error: &StoreError) -> Wake {
+        self.fault(key, policy, AttentionReason::StoreFailed, error.to_string())
+    }
+
+    /// Trouble of rekeyd's own, which keeps it from changing anything, and from storing that.
+    fn fault(&self, key: &str, policy: &Policy, reason: AttentionReason, what: String) -> Wake {
         let mut state = self.state();
         if let Some(entry) = state.entries.get_mut(key) {
-            entry.sight.fault = Some((AttentionReason::StoreFailed, error.to_string()));
+            entry.sight.fault = Some((reason, what));
             entry.looks = entry.looks.saturating_add(1);
         }
         let looks = state.entries.get(key).map_or(1, |entry| entry.looks);

@@ -1,5 +1,6 @@
 //! How a drive of a secret ends, and what that tells of the secret.
 
+use crate::audit::AuditError;
 use crate::aws::{AwsError, ErrorClass};
 use crate::rotation::plan::Decision;
 use crate::rotation::reason::HaltReason;
@@ -20,6 +21,8 @@ pub(super) enum Ending {
     Failed(Step, AwsError),
     /// The store failed.
     Store(StoreError),
+    /// The audit log cannot be written.
+    Unaudited(AuditError),
     /// The process is stopping.
     Stopping,
     /// The policy is not in force any more for this secret.
@@ -32,7 +35,7 @@ impl Ending {
         match self {
             Self::Failed(_, error) => error.passes_by_itself(),
             Self::NoTurn | Self::Superseded | Self::Stopping => true,
-            Self::Decision(_) | Self::TakesTime | Self::NoRoom | Self::Store(_) => false,
+            Self::Decision(_) | Self::TakesTime | Self::NoRoom | Self::Store(_) | Self::Unaudited(_) => false,
         }
     }
 

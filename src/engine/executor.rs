@@ -341,6 +341,7 @@ impl Engine {
             Ok(Stepped::TakesTime) => Turn::End(Ending::TakesTime),
             Err(StepError::NoTurn) => Turn::End(Ending::NoTurn),
             Err(StepError::Store(error)) => Turn::End(Ending::Store(error)),
+            Err(StepError::Audit(error)) => Turn::End(Ending::Unaudited(error)),
             // What the step took for granted is no longer so.
             Err(StepError::Aws(error)) if error.class == ErrorClass::Conflict => Turn::LookAgain(Some((step, error))),
             Err(StepError::Aws(error)) if error.class == ErrorClass::Busy => {

@@ -85,6 +85,7 @@ fn inform_of_new_password(secret: &str, policy: &str, event: &Event) -> bool {
             version,
             parent,
             generation,
+            ..
         }
         | Event::RotationFound {
             version,

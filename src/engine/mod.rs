@@ -6,8 +6,10 @@
 //! into the queue: a parked rotation is a row there, not a task. Tick, start-up, discovery and
 //! operators all *wake* a secret, which means no more than setting its date to now.
 
+mod audited;
 mod blast_radius;
 mod carried_over;
+mod cause;
 mod claimants;
 mod commands;
 mod conclude;
@@ -44,6 +46,7 @@ mod steps;
 mod succession;
 mod survey;
 mod turns;
+mod user_changes;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -54,6 +57,7 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::audit::Trail;
 use crate::aws::{AwsError, PlacePorts};
 use crate::clock::SharedClock;
 use crate::config::Config;
@@ -97,6 +101,8 @@ pub struct Adapters {
     pub randomness: Box<dyn RngCore + Send>,
     /// The metrics.
     pub metrics: Arc<Metrics>,
+    /// The audit log.
+    pub audit: Arc<Trail>,
 }
 
 /// The engine.
@@ -107,6 +113,7 @@ pub struct Engine {
     clock: SharedClock,
     randomness: Mutex<Box<dyn RngCore + Send>>,
     metrics: Arc<Metrics>,
+    audit: Arc<Trail>,
     state: Mutex<State>,
     wake: Notify,
     /// Rings when secrets of some policies are to be looked for at once.
@@ -200,6 +207,7 @@ impl Engine {
             clock: adapters.clock,
             randomness: Mutex::new(adapters.randomness),
             metrics: adapters.metrics,
+            audit: adapters.audit,
             state: Mutex::new(State {
                 records: by_arn,
                 to_discover,

@@ -1,8 +1,11 @@
 //! The repair of drift: the user is given the current password again.
 
+use crate::audit::Change;
 use crate::rotation::event::Event;
+use crate::rotation::step::Step;
 
 use super::Engine;
+use super::audited::Call;
 use super::steps::{Stage, StepError, Stepped, password};
 
 impl Engine {
@@ -23,11 +26,16 @@ impl Engine {
         }
         let intent = Event::RepairStarted {
             version: version.clone(),
-            previous,
+            previous: previous.clone(),
         };
         self.still_fresh(stage)?;
         self.record(stage.key, intent).await?;
-        self.set_passwords(stage, user_id, &passwords).await?;
+        let call = Call {
+            version: &version,
+            previous: previous.as_deref(),
+            ..Call::new(Change::ModifyUser, Step::Repair)
+        };
+        self.set_passwords(stage, call, user_id, &passwords).await?;
         self.record(stage.key, Event::PasswordsRestored { version }).await?;
         Ok(Stepped::TakesTime)
     }

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use crate::audit::requester::requester;
 use crate::clock::after;
 use crate::rotation::event::Event;
 use crate::rotation::observation::Proof;
 use crate::rotation::rollback::RollbackRequest;
+use crate::rotation::step::Step;
 
 use super::Engine;
 use super::control::{Accepted, ControlError, RollbackOptions, Selector};
@@ -37,6 +39,7 @@ impl Engine {
             until: after(at, span.map_or(longest, |span| span.min(longest))),
             version,
             now: options.now,
+            by: requester(),
         };
         self.record(&key, Event::RollbackRequested(request)).await?;
         self.wake_secret(&key);
@@ -70,7 +73,7 @@ impl Engine {
         };
         self.record(stage.key, intent).await?;
         self.still_fresh(stage)?;
-        self.move_current(stage, &version, &previous).await?;
+        self.move_current(stage, Step::Rollback, &version, &previous).await?;
         self.record(stage.key, Event::RolledBack { version, previous }).await?;
         Ok(Stepped::LookAgain)
     }

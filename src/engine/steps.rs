@@ -5,17 +5,20 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret;
 
+use crate::audit::{AuditError, Change};
 use crate::aws::{AwsError, AwsResult, ErrorClass, PlacePorts};
 use crate::clock::between;
 use crate::planted::{PlantedBug, planted};
 use crate::policy::{Overlap, Policy};
 use crate::rotation::event::Event;
-use crate::rotation::observation::{AWSCURRENT, Observation, Proof};
+use crate::rotation::observation::{AWSCURRENT, AWSPENDING, Observation, Proof};
 use crate::rotation::plan::Action;
+use crate::rotation::step::Step;
 use crate::secret::{Password, SecretDocument};
 use crate::store::StoreError;
 
 use super::Engine;
+use super::audited::Call;
 
 /// What a step came to.
 pub(super) enum Stepped {
@@ -33,6 +36,8 @@ pub(super) enum StepError {
     Aws(AwsError),
     /// The intent or the outcome could not be stored.
     Store(StoreError),
+    /// The change could not be announced in the audit log.
+    Audit(AuditError),
     /// The observation was too old to write on.
     Stale,
     /// More change users than AWS takes changes: others go first.
@@ -42,6 +47,12 @@ pub(super) enum StepError {
 impl From<StoreError> for StepError {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
+    }
+}
+
+impl From<AuditError> for StepError {
+    fn from(error: AuditError) -> Self {
+        Self::Audit(error)
     }
 }
 
@@ -104,11 +115,14 @@ impl Engine {
             Action::Abandon { version } => {
                 self.in_time(&stage, stage.ports.secrets_writer.ready()).await?;
                 let (secret, signed_at) = (&stage.observation.secret, stage.observation.taken.wall);
-                stage
-                    .ports
-                    .secrets_writer
-                    .remove_pending(&secret.arn, &version, signed_at)
-                    .await?;
+                let call = Call {
+                    version: &version,
+                    label: Some(AWSPENDING),
+                    ..Call::new(Change::UpdateSecretVersionStage, Step::Abandon)
+                };
+                let writer = &stage.ports.secrets_writer;
+                self.audited(&stage, call, writer.remove_pending(&secret.arn, &version, signed_at))
+                    .await??;
                 self.record(stage.key, Event::Abandoned { version }).await?;
                 Ok(Stepped::LookAgain)
             }
@@ -131,7 +145,7 @@ impl Engine {
     }
 
     /// Waits until a change may be made, no longer than what it rests on is fresh.
-    async fn in_time(&self, stage: &Stage<'_>, ready: impl Future<Output = ()>) -> Result<(), StepError> {
+    pub(super) async fn in_time(&self, stage: &Stage<'_>, ready: impl Future<Output = ()>) -> Result<(), StepError> {
         let age = self.clock.monotonic().saturating_sub(stage.observation.taken.monotonic);
         let left = stage.policy.write_deadline.saturating_sub(age);
         let is_ready = tokio::time::timeout(left, ready).await.is_ok();
@@ -149,11 +163,12 @@ impl Engine {
     async fn write_in_turn<F: Future<Output = AwsResult<()>>>(
         &self,
         stage: &Stage<'_>,
+        call: Call<'_>,
         write: impl Fn() -> F,
     ) -> Result<AwsResult<()>, StepError> {
         loop {
             self.in_time(stage, stage.ports.secrets_writer.ready()).await?;
-            let written = answered(write().await);
+            let written = answered(self.audited(stage, call, write()).await?);
             if !matches!(&written, Err(error) if error.class == ErrorClass::Throttled) {
                 return Ok(written);
             }
@@ -190,7 +205,7 @@ impl Engine {
             true => carrier_of_current(&stage, &parent).await?,
             false => parent.clone(),
         };
-        self.move_current(&stage, &from, &version).await?;
+        self.move_current(&stage, Step::FinishSecret, &from, &version).await?;
         if stage.policy.overlap == Overlap::For(Duration::ZERO) {
             // Its retirement follows, and takes its place among those that may be under way.
             self.state().beginning.insert(stage.key.to_owned());
@@ -213,18 +228,31 @@ impl Engine {
     }
 
     /// Moves AWSCURRENT, if `from` carries it still.
-    pub(super) async fn move_current(&self, stage: &Stage<'_>, from: &str, to: &str) -> Result<(), StepError> {
+    pub(super) async fn move_current(
+        &self,
+        stage: &Stage<'_>,
+        step: Step,
+        from: &str,
+        to: &str,
+    ) -> Result<(), StepError> {
         let (secret, signed_at) = (&stage.observation.secret, stage.observation.taken.wall);
         let writer = &stage.ports.secrets_writer;
+        let call = Call {
+            version: to,
+            previous: Some(from),
+            label: Some(AWSCURRENT),
+            ..Call::new(Change::UpdateSecretVersionStage, step)
+        };
         let moved = self
-            .write_in_turn(stage, || writer.move_current(&secret.arn, from, to, signed_at))
-            .await?;
+            .write_in_turn(stage, call, || writer.move_current(&secret.arn, from, to, signed_at))
+            .await;
+        let moved = self.unless_unaudited(stage.key, moved).await?;
         self.note_refusal(stage.key, &moved).await?;
         Ok(moved?)
     }
 
     /// Remembers that a write was refused: it will not arrive late.
-    async fn note_refusal(&self, key: &str, written: &Result<(), AwsError>) -> Result<(), StepError> {
+    pub(super) async fn note_refusal(&self, key: &str, written: &Result<(), AwsError>) -> Result<(), StepError> {
         if written
             .as_ref()
             .is_err_and(|error| error.class != ErrorClass::Unavailable)
@@ -247,23 +275,32 @@ impl Engine {
         let pending = SecretDocument::parse(text.expose_secret()).map_err(|error| {
             AwsError::internal("PutSecretValue", &format!("the new document cannot be read: {error}"))
         })?;
-        let tried = self.record_of(stage.key).is_some_and(|record| {
-            record
-                .rotation
-                .as_ref()
-                .is_some_and(|rotation| rotation.version == version)
-        });
+        let record = self.record_of(stage.key);
+        let rotation = record.as_ref().and_then(|record| record.rotation.as_ref());
+        let tried = rotation.is_some_and(|rotation| rotation.version == version);
+        let cause = record
+            .as_ref()
+            .and_then(|record| self.cause_of(stage.policy, &stage.observation, record, &parent));
         let intent = Event::RotationStarted {
             version: version.clone(),
             parent: parent.clone(),
             generation,
+            cause,
         };
         self.record(stage.key, intent).await?;
         self.still_fresh(&stage)?;
         let (secret, signed_at) = (&stage.observation.secret, stage.observation.taken.wall);
         let writer = &stage.ports.secrets_writer;
+        let call = Call {
+            version: &version,
+            previous: Some(&parent),
+            label: Some(AWSPENDING),
+            ..Call::new(Change::PutSecretValue, Step::CreateSecret)
+        };
         let put = self
-            .write_in_turn(&stage, || writer.put_pending(&secret.arn, &version, &text, signed_at))
+            .write_in_turn(&stage, call, || {
+                writer.put_pending(&secret.arn, &version, &text, signed_at)
+            })
             .await?;
         if put.as_ref().is_err_and(|error| error.class == ErrorClass::Conflict) && !tried {
             // Another replica made it, nobody here knows when: perhaps before it was asked for.
@@ -286,87 +323,10 @@ impl Engine {
             stage.observation.with_pending(&version, pending),
         )))
     }
-
-    async fn set_secret(
-        &self,
-        stage: &Stage<'_>,
-        user_id: &str,
-        version: String,
-        current: Option<&str>,
-    ) -> Result<Stepped, StepError> {
-        let mut passwords = vec![password(&stage.observation, &version)?];
-        if let Some(current) = current.filter(|_| !planted(PlantedBug::DropCurrentPassword)) {
-            passwords.push(password(&stage.observation, current)?);
-        }
-        match self.set_passwords(stage, user_id, &passwords).await {
-            Ok(()) => {
-                self.record(stage.key, Event::PasswordSet { version }).await?;
-                Ok(Stepped::TakesTime)
-            }
-            Err(StepError::Aws(error)) if error.code.starts_with("InvalidParameterValue") => {
-                // AWS will never take this password: another one is needed.
-                let cause = error.to_string();
-                self.record(stage.key, Event::AbandonStarted { version, cause }).await?;
-                Err(StepError::Aws(error))
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    async fn retire(
-        &self,
-        stage: &Stage<'_>,
-        user_id: &str,
-        version: String,
-        previous: String,
-    ) -> Result<Stepped, StepError> {
-        let keep = [password(&stage.observation, &version)?];
-        let begun = self.record_of(stage.key).is_some_and(|record| {
-            let begun = record.retirement.as_ref();
-            begun.is_some_and(|retirement| retirement.version == version && retirement.previous == previous)
-        });
-        if !begun {
-            let intent = Event::RetirementStarted {
-                version,
-                previous: previous.clone(),
-            };
-            self.record(stage.key, intent).await?;
-        }
-        self.set_passwords(stage, user_id, &keep).await?;
-        self.record(stage.key, Event::PreviousRemoved { previous }).await?;
-        Ok(Stepped::TakesTime)
-    }
-
-    /// Sends a user's passwords. A request that AWS throttles was not carried out; it is sent again in
-    /// its turn, as long as what it rests on is fresh.
-    pub(super) async fn set_passwords(
-        &self,
-        stage: &Stage<'_>,
-        user_id: &str,
-        passwords: &[Password],
-    ) -> Result<(), StepError> {
-        let writer = &stage.ports.users_writer;
-        let signed_at = stage.observation.taken.wall;
-        loop {
-            self.in_time(stage, writer.ready()).await?;
-            self.record(stage.key, Event::WriteStarted).await?;
-            self.still_fresh(stage)?;
-            let written = answered(writer.set_passwords(user_id, passwords, signed_at).await);
-            self.note_refusal(stage.key, &written).await?;
-            match written {
-                Ok(()) => {
-                    self.change_made(stage.key, stage.policy, user_id, writer.rate());
-                    return Ok(());
-                }
-                Err(error) if error.class == ErrorClass::Throttled => {}
-                Err(error) => return Err(StepError::Aws(withhold(error, passwords))),
-            }
-        }
-    }
 }
 
 /// What a write came to. One without an answer failed: nobody knows whether it was made.
-fn answered(written: AwsResult<()>) -> AwsResult<()> {
+pub(super) fn answered(written: AwsResult<()>) -> AwsResult<()> {
     match written {
         Err(error) if error.class == ErrorClass::Unavailable && planted(PlantedBug::IgnoreLostReply) => Ok(()),
         written => written,
@@ -391,7 +351,7 @@ pub(super) fn password(observation: &Observation, version: &str) -> Result<Passw
 
 /// An error whose text quotes none of these passwords. AWS is not known to quote them, and must
 /// not begin to in our log.
-fn withhold(mut error: AwsError, passwords: &[Password]) -> AwsError {
+pub(super) fn withhold(mut error: AwsError, passwords: &[Password]) -> AwsError {
     for password in passwords {
         error.message = error.message.replace(password.expose(), "(password withheld)");
     }

@@ -48,6 +48,7 @@ pub(super) struct Process {
     pub(super) reload_timestamp: Gauge,
     pub(super) last_tick: Gauge,
     pub(super) store_errors: Counter,
+    pub(super) audit_errors: Counter,
     pub(super) lease_held: Gauge,
 }
 
@@ -56,6 +57,7 @@ impl Process {
         let gauge = |name, labels: &[&str], help| Gauge::new(catalogue, name, labels, help);
         let labels = ["version", "commit", "arch"];
         let store_errors = "Reads and writes of the store that failed; nothing is changed while it fails.";
+        let audit_errors = "Lines that the audit log lacks; nothing is changed while it cannot be written.";
         Self {
             build_info: gauge("build_info", &labels, "Always 1; the labels say what is running."),
             start_time: gauge(
@@ -79,6 +81,7 @@ impl Process {
                 "When the scheduler last ticked; an old one means that nothing new is started.",
             ),
             store_errors: Counter::new(catalogue, "store_errors_total", &[], store_errors),
+            audit_errors: Counter::new(catalogue, "audit_errors_total", &[], audit_errors),
             lease_held: gauge(
                 "lease_held",
                 &[],

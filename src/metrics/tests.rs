@@ -41,6 +41,7 @@ fn started(version: &str) -> Record {
         version: version.into(),
         parent: "v1".into(),
         generation: 1,
+        cause: None,
     };
     Record::new("arn".into(), at(0))
         .apply(at(0), &event)

@@ -175,6 +175,7 @@ fn a_repair_that_is_never_answered_is_not_taken_for_a_move_of_a_rollback_that_wa
             until: after(at, HOUR),
             version: "a".to_owned(),
             now: false,
+            by: None,
         })
     };
     let moved = Event::RollbackStarted {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::policy::Endpoint;
+use crate::rotation::cause::Cause;
 use crate::rotation::observation::Proof;
 use crate::rotation::reason::{AttentionReason, DriftCause, HaltReason, RollbackRefusal, WaitReason};
 use crate::rotation::revocation::DeadPassword;
@@ -27,6 +28,9 @@ pub enum Event {
         parent: String,
         /// Which try this is.
         generation: u32,
+        /// What woke it; earlier releases did not tell.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cause: Option<Cause>,
     },
     /// A rotation was found under way that this record knows nothing of: another replica began it, or
     /// an earlier process whose store was lost.
@@ -290,6 +294,9 @@ pub struct Request {
     pub now: bool,
     /// Whether every password that is valid now is to die, without waiting for any overlap.
     pub revoke_previous: bool,
+    /// Who asked, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
 }
 
 /// A pause of one secret.
@@ -299,6 +306,9 @@ pub struct Pause {
     pub until: Option<Timestamp>,
     /// The operator's words.
     pub reason: Option<String>,
+    /// Who asked, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
 }
 
 impl Event {

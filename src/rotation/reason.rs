@@ -98,6 +98,7 @@ reasons! {
         Throttled = "throttled": "AWS keeps throttling.",
         AwsUnavailable = "aws_unavailable": "AWS does not answer, or answers with server errors.",
         StoreFailed = "store_failed": "rekeyd's own store cannot be written, so nothing is changed.",
+        AuditFailed = "audit_failed": "The audit log cannot be written, so nothing is changed.",
         InternalError = "internal_error": "rekeyd failed in a way that it should not; please report what the log says.",
     }
 }

@@ -19,6 +19,9 @@ pub struct RollbackRequest {
     pub version: String,
     /// Whether writes that may still be on their way are not waited for.
     pub now: bool,
+    /// Who asked, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
 }
 
 /// A rollback, and what came of it.

@@ -26,6 +26,7 @@ fn asked(second: i64, revoke_previous: bool) -> (i64, Event) {
         over: Some("a".to_owned()),
         now: false,
         revoke_previous,
+        by: None,
     };
     (second, Event::Requested(request))
 }
@@ -35,6 +36,7 @@ fn started(second: i64, version: &str, parent: &str) -> (i64, Event) {
         version: version.to_owned(),
         parent: parent.to_owned(),
         generation: 0,
+        cause: None,
     };
     (second, event)
 }
@@ -148,6 +150,7 @@ fn a_record_from_the_future_is_forgotten_but_not_what_it_revokes() {
                 until: at(9_000),
                 version: "b".to_owned(),
                 now: false,
+                by: None,
             };
             *record = record
                 .clone()

@@ -11,30 +11,33 @@
 //! Each other takes a JSON object that selects secrets in one way, and answers with [`AcceptedReply`], stored before it is sent.
 //! What came of a rotation, a revocation or a rollback is in the secret's status.
 
-use std::io::ErrorKind;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, State};
 use axum::http::{StatusCode, Uri};
 use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
 use serde::Deserialize;
-use tokio::net::{UnixListener, UnixStream};
+use serde_json::{Value, json};
+use tokio::net::UnixListener;
 
-use crate::engine::control::{Accepted, ControlError, RollbackOptions, Selector};
-use crate::server::configuration::ReloadError;
+use crate::audit::{Change, Subject};
+use crate::engine::control::{RollbackOptions, Selector};
 #[cfg(doc)]
 use crate::server::configuration::{RefusedReload, ReloadReply};
+use crate::server::configuration::{ReloadError, reload_audited};
 use crate::server::limit::Limited;
 use crate::server::object::Object;
+use crate::server::orders::{Order, actor, defect};
+use crate::server::peer::Caller;
 use crate::server::reply::Failure;
 use crate::server::selection::given_in_one_way;
+use crate::server::socket::{self, SocketFile};
 use crate::server::wire::{AcceptedReply, PauseRequest, RollbackBody, RotateRequest};
 use crate::server::{ServeError, Surface, deadline, reads, serve};
 
@@ -44,9 +47,6 @@ const LARGEST_BODY: usize = 64 * 1024;
 /// A pause's reason is one sentence, not a page: it is stored, logged and shown.
 const LONGEST_REASON: usize = 500;
 
-/// Owner and group may talk to it, nobody else.
-const SOCKET_MODE: u32 = 0o660;
-
 /// A Unix socket that is listened on and not served yet. Its file goes with it.
 pub struct AdminServer {
     listener: UnixListener,
@@ -54,33 +54,22 @@ pub struct AdminServer {
 }
 
 impl AdminServer {
-    /// Listens; a socket that nobody answers on is replaced.
+    /// Listens for the process's own user and group.
     ///
     /// # Errors
-    /// [`ServeError`] when the folder is missing, another process answers there, or what lies there
-    /// is no socket.
+    /// Those of [`AdminServer::bind_for`].
     pub async fn bind(path: &Path) -> Result<Self, ServeError> {
-        let failed = |action| {
-            move |source| ServeError::Socket {
-                path: path.to_owned(),
-                action,
-                source,
-            }
-        };
-        if path
-            .parent()
-            .is_some_and(|folder| !folder.as_os_str().is_empty() && !folder.is_dir())
-        {
-            return Err(ServeError::NoFolder { path: path.to_owned() });
-        }
-        remove_stale(path).await?;
-        let listener = UnixListener::bind(path).map_err(failed("listening"))?;
-        std::fs::set_permissions(path, PermissionsExt::from_mode(SOCKET_MODE)).map_err(failed("setting its mode"))?;
-        let metadata = std::fs::symlink_metadata(path).map_err(failed("looking at it"))?;
-        let file = SocketFile {
-            path: path.to_owned(),
-            identity: (metadata.dev(), metadata.ino()),
-        };
+        Self::bind_for(path, None).await
+    }
+
+    /// Listens for the process's own user and the members of this group, given by name or number; a socket that
+    /// nobody answers on is replaced.
+    ///
+    /// # Errors
+    /// [`ServeError`] when the folder is missing or everybody's, another process answers there, what lies there is no
+    /// socket, or the group is not the process's to give.
+    pub async fn bind_for(path: &Path, group: Option<&str>) -> Result<Self, ServeError> {
+        let (listener, file) = socket::listen(path, group).await?;
         Ok(Self { listener, file })
     }
 
@@ -99,50 +88,10 @@ impl AdminServer {
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), ServeError> {
         let Self { listener, file } = self;
-        let served = serve(Limited::new(listener), router(surface), shutdown).await;
+        let service = router(surface).into_make_service_with_connect_info::<Caller>();
+        let served = serve(Limited::new(listener), service, shutdown).await;
         drop(file);
         served
-    }
-}
-
-/// Removes a socket that a process left behind; nothing else.
-async fn remove_stale(path: &Path) -> Result<(), ServeError> {
-    let failed = |action, source| ServeError::Socket {
-        path: path.to_owned(),
-        action,
-        source,
-    };
-    match std::fs::symlink_metadata(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(failed("looking at what lies there", error)),
-        Ok(metadata) if !metadata.file_type().is_socket() => {
-            return Err(ServeError::NotASocket { path: path.to_owned() });
-        }
-        Ok(_) => {}
-    }
-    match UnixStream::connect(path).await {
-        Ok(_) => Err(ServeError::SocketTaken { path: path.to_owned() }),
-        Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
-            std::fs::remove_file(path).map_err(|error| failed("removing a stale one", error))
-        }
-        Err(error) => Err(failed("asking whether anybody answers there", error)),
-    }
-}
-
-/// The socket's file, removed when dropped unless another process has put its own there.
-struct SocketFile {
-    path: PathBuf,
-    identity: (u64, u64),
-}
-
-impl Drop for SocketFile {
-    fn drop(&mut self) {
-        let ours = std::fs::symlink_metadata(&self.path)
-            .is_ok_and(|metadata| (metadata.dev(), metadata.ino()) == self.identity);
-        if ours && let Err(error) = std::fs::remove_file(&self.path) {
-            // Harmless: the next process sees that nobody answers, and replaces it.
-            tracing::debug!(path = %self.path.display(), %error, "the admin socket was left behind");
-        }
     }
 }
 
@@ -166,16 +115,24 @@ fn router(surface: Surface) -> Router {
 /// The body of a request, or why it is none.
 type Document<T> = Result<Json<Object<T>>, JsonRejection>;
 
+/// Whose request it is.
+type From = ConnectInfo<Caller>;
+
 type Reply = Result<Json<AcceptedReply>, Failure>;
 
-async fn rotate(State(surface): State<Surface>, request: Document<RotateRequest>) -> Reply {
+async fn rotate(State(surface): State<Surface>, caller: From, request: Document<RotateRequest>) -> Reply {
     let Json(Object(request)) = request?;
+    let given = json!(request);
     let (selector, options) = request.into_parts();
     let selector = given_in_one_way(selector)?;
-    carry_out(async move { surface.control.rotate(&selector, options).await }).await
+    let control = surface.control.clone();
+    let order = order(surface, caller, Change::Rotate, about(&selector, given));
+    order
+        .carry_out(async move { control.rotate(&selector, options).await })
+        .await
 }
 
-async fn pause(State(surface): State<Surface>, request: Document<PauseRequest>) -> Reply {
+async fn pause(State(surface): State<Surface>, caller: From, request: Document<PauseRequest>) -> Reply {
     let Json(Object(request)) = request?;
     if request.for_seconds == Some(0) {
         return Err(Failure::bad_request(
@@ -189,33 +146,71 @@ async fn pause(State(surface): State<Surface>, request: Document<PauseRequest>) 
     {
         return Err(Failure::bad_request(format!("reason: at most {LONGEST_REASON} bytes")));
     }
+    let given = json!(request);
     let selector = given_in_one_way(Selector {
         secrets: request.secrets,
         policy: request.policy,
         all: request.all,
     })?;
     let span = request.for_seconds.map(Duration::from_secs);
-    carry_out(async move { surface.control.pause(&selector, span, request.reason).await }).await
+    let control = surface.control.clone();
+    let order = order(surface, caller, Change::Pause, about(&selector, given));
+    order
+        .carry_out(async move { control.pause(&selector, span, request.reason).await })
+        .await
 }
 
-async fn resume(State(surface): State<Surface>, request: Document<Selector>) -> Reply {
+async fn resume(State(surface): State<Surface>, caller: From, request: Document<Selector>) -> Reply {
     let Json(Object(selector)) = request?;
     let selector = given_in_one_way(selector)?;
-    carry_out(async move { surface.control.resume(&selector).await }).await
+    let control = surface.control.clone();
+    let order = order(surface, caller, Change::Resume, about(&selector, json!(selector)));
+    order.carry_out(async move { control.resume(&selector).await }).await
 }
 
-async fn rollback(State(surface): State<Surface>, request: Document<RollbackBody>) -> Reply {
+async fn rollback(State(surface): State<Surface>, caller: From, request: Document<RollbackBody>) -> Reply {
     let Json(Object(request)) = request?;
     if request.timeout_seconds == Some(0) {
         return Err(Failure::bad_request(
             "timeout_seconds: a rollback needs a second at least; leave it out for propagation_timeout",
         ));
     }
+    let about = Subject {
+        secret: Some(request.secret.clone()),
+        request: Some(json!(request)),
+        ..Subject::default()
+    };
     let options = RollbackOptions {
         now: request.now,
         timeout_seconds: request.timeout_seconds,
     };
-    carry_out(async move { Ok(vec![surface.control.rollback(&request.secret, options).await?]) }).await
+    let control = surface.control.clone();
+    order(surface, caller, Change::Rollback, about)
+        .carry_out(async move { Ok(vec![control.rollback(&request.secret, options).await?]) })
+        .await
+}
+
+fn order(surface: Surface, ConnectInfo(caller): From, change: Change, about: Subject) -> Order {
+    Order {
+        surface,
+        caller,
+        change,
+        about,
+    }
+}
+
+/// What a command selects, as far as it names one thing; the rest is in the request as it was given.
+fn about(selector: &Selector, given: Value) -> Subject {
+    let only = match selector.secrets.as_slice() {
+        [only] => Some(only.clone()),
+        _ => None,
+    };
+    Subject {
+        policy: selector.policy.clone(),
+        secret: only,
+        request: Some(given),
+        ..Subject::default()
+    }
 }
 
 /// What a reload may be told: nothing yet.
@@ -224,31 +219,18 @@ async fn rollback(State(surface): State<Surface>, request: Document<RollbackBody
 struct ReloadRequest {}
 
 /// Carried out to its end, even if the client has gone.
-async fn reload(State(surface): State<Surface>, body: Bytes) -> Result<Response, Failure> {
+async fn reload(State(surface): State<Surface>, ConnectInfo(caller): From, body: Bytes) -> Result<Response, Failure> {
     if !body.is_empty() {
         let request = serde_json::from_slice::<Object<ReloadRequest>>(&body);
         request.map_err(|error| Failure::bad_request(format!("a reload takes no body, or {{}}: {error}")))?;
     }
-    let reloading = async move { surface.configuration.reload().await };
+    let reloading = async move {
+        let by = actor(caller.named().await);
+        reload_audited(&*surface.configuration, &surface.audit, by).await
+    };
     match tokio::spawn(reloading).await.map_err(|_| defect())? {
         Ok(reply) => Ok(Json(reply).into_response()),
         Err(ReloadError::Refused(refused)) => Ok((StatusCode::UNPROCESSABLE_ENTITY, Json(refused)).into_response()),
         Err(ReloadError::Stopping(why)) => Err(Failure::unavailable(why)),
     }
-}
-
-/// Carries a command out to its end, even if the client has gone: half of a selection changed would
-/// be neither what it asked for nor nothing.
-async fn carry_out(command: impl Future<Output = Result<Vec<Accepted>, ControlError>> + Send + 'static) -> Reply {
-    match tokio::spawn(command).await {
-        Ok(accepted) => Ok(Json(AcceptedReply { accepted: accepted? })),
-        Err(_) => Err(defect()),
-    }
-}
-
-fn defect() -> Failure {
-    Failure::new(
-        StatusCode::INTERNAL_SERVER_ERROR,
-        "the command failed on a defect of rekeyd; the log says where",
-    )
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+use crate::audit::{Actor, Change, Outcome, Subject, Trail};
 use crate::clock::Timestamp;
 use crate::config::Problem;
 use crate::engine::Reloaded;
@@ -111,4 +112,32 @@ pub trait Configuration: Send + Sync {
     /// # Errors
     /// [`ReloadError`]: nothing has changed then.
     async fn reload(&self) -> Result<ReloadReply, ReloadError>;
+}
+
+/// Reloads, and tells the audit log of it. It is done even where that cannot be written: it may be what mends it.
+pub async fn reload_audited(
+    configuration: &dyn Configuration,
+    audit: &Trail,
+    by: Actor,
+) -> Result<ReloadReply, ReloadError> {
+    // What keeps the line from being written is logged and counted there.
+    let begun = audit.begin(by, Change::Reload, Subject::default()).await.ok();
+    let reloaded = configuration.reload().await;
+    let (outcome, error) = match &reloaded {
+        Ok(_) => (Outcome::Done, None),
+        Err(ReloadError::Refused(refused)) => (Outcome::Refused, Some(without_lines(&refused.problems))),
+        Err(ReloadError::Stopping(why)) => (Outcome::Refused, Some(why.clone())),
+    };
+    if let Some(begun) = begun {
+        audit.end(&begun, outcome, None, error).await;
+    }
+    reloaded
+}
+
+/// What is wrong and where, without what the configuration says there.
+fn without_lines(problems: &[Problem]) -> String {
+    let problems = problems
+        .iter()
+        .map(|problem| format!("{}: {}", problem.place, problem.message));
+    problems.collect::<Vec<_>>().join("; ")
 }

@@ -11,6 +11,7 @@ use axum::routing::get;
 use tokio::net::TcpListener;
 
 use crate::server::limit::Limited;
+use crate::server::peer::Onlooker;
 use crate::server::reply::Failure;
 use crate::server::{ServeError, Surface, deadline, page, reads, serve};
 
@@ -49,7 +50,8 @@ impl HttpServer {
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), ServeError> {
         let exposed = expose_status || self.address.ip().to_canonical().is_loopback();
-        serve(Limited::new(self.listener), router(surface, exposed), shutdown).await
+        let service = router(surface, exposed).into_make_service_with_connect_info::<Onlooker>();
+        serve(Limited::new(self.listener), service, shutdown).await
     }
 }
 

@@ -150,6 +150,11 @@ impl<Io> Impatient<Io> {
         }
     }
 
+    /// What is under it.
+    pub(super) fn get_ref(&self) -> &Io {
+        &self.io
+    }
+
     /// Notes that a request or its answer begins. Only what changes that renews the patience: a
     /// request that drips in, or an answer that drips out, must end all the same.
     fn turn(&mut self, asked: bool) {

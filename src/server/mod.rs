@@ -7,10 +7,13 @@ pub mod http;
 mod limit;
 mod listing;
 mod object;
+mod orders;
 mod page;
+mod peer;
 mod reads;
 mod reply;
 mod selection;
+mod socket;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -24,11 +27,13 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
+use axum::extract::connect_info::{Connected, IntoMakeServiceWithConnectInfo};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use axum::serve::Listener;
+use axum::serve::{IncomingStream, Listener};
 use tokio::sync::oneshot;
 
+use crate::audit::Trail;
 use crate::engine::control::Control;
 use crate::metrics::Metrics;
 use crate::server::configuration::Configuration;
@@ -50,6 +55,8 @@ pub struct Surface {
     pub metrics: Arc<Metrics>,
     /// The configuration in force.
     pub configuration: Arc<dyn Configuration>,
+    /// The audit log.
+    pub audit: Arc<Trail>,
 }
 
 /// A surface that cannot be served.
@@ -88,6 +95,26 @@ pub enum ServeError {
         /// What lies there.
         path: PathBuf,
     },
+    /// Anybody could put another socket in the admin socket's place.
+    #[error(
+        "the folder of the admin socket {} is writable for every user, who could put a socket of their own there; \
+         `chmod o-w` it, or change `daemon.admin_socket`",
+        path.display()
+    )]
+    OpenFolder {
+        /// The socket.
+        path: PathBuf,
+    },
+    /// The admin socket cannot be given to its group.
+    #[error("the admin socket {} cannot be given to the group {group} of `daemon.admin_group`: {cause}", path.display())]
+    Group {
+        /// The socket.
+        path: PathBuf,
+        /// The group, as configured.
+        group: String,
+        /// Why, and what to do.
+        cause: String,
+    },
     /// The admin socket cannot be created.
     #[error("admin socket {}: {action} failed: {source}", path.display())]
     Socket {
@@ -104,17 +131,18 @@ pub enum ServeError {
 }
 
 /// Serves until `shutdown`, then lets requests under way end, for a while.
-async fn serve<L>(
+async fn serve<L, C>(
     listener: L,
-    router: Router,
+    service: IntoMakeServiceWithConnectInfo<Router, C>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), ServeError>
 where
     L: Listener,
     L::Addr: std::fmt::Debug,
+    C: for<'a> Connected<IncomingStream<'a, L>>,
 {
     let (stop, stopped) = oneshot::channel::<()>();
-    let graceful = axum::serve(listener, router).with_graceful_shutdown(async {
+    let graceful = axum::serve(listener, service).with_graceful_shutdown(async {
         // A sender that is gone means the same as one that has sent: stop.
         stopped.await.unwrap_or_default();
     });

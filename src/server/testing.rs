@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use super::admin::AdminServer;
 use super::configuration::{ConfigurationStatus, ReloadError, ReloadReply};
 use super::*;
-use crate::clock::Timestamp;
+use crate::clock::{SystemClock, Timestamp};
 use crate::engine::Reloaded;
 use crate::engine::control::{
     Accepted, ControlError, PolicyStatus, Readiness, RollbackOptions, RotateOptions, Selector,
@@ -231,10 +231,12 @@ impl Configuration for FakeControl {
 
 /// What the surfaces show of a fake engine.
 pub(crate) fn surface(control: &Arc<FakeControl>) -> Surface {
+    let metrics = Arc::new(Metrics::new(&["orders".to_owned()]));
     Surface {
         control: Arc::clone(control) as Arc<dyn Control>,
-        metrics: Arc::new(Metrics::new(&["orders".to_owned()])),
         configuration: Arc::clone(control) as Arc<dyn Configuration>,
+        audit: Arc::new(Trail::to_log(Arc::new(SystemClock::new()), metrics.clone())),
+        metrics,
     }
 }
 

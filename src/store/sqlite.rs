@@ -7,6 +7,7 @@ mod rows;
 mod schema;
 #[cfg(test)]
 mod tests;
+mod view;
 
 use std::fs::File;
 use std::path::Path;
@@ -23,6 +24,7 @@ use crate::rotation::state::Record;
 use crate::store::{HistoryEntry, Store, StoreError};
 
 pub use reading::read_records;
+pub use view::{StoredView, read_view};
 
 /// How long a write waits for somebody who reads the file with another tool, a checkpoint at most.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);

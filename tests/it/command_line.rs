@@ -75,14 +75,15 @@ async fn an_operator_sees_pauses_and_rotates_secrets_from_the_command_line() {
     // Status, as a table, of one, and as JSON.
     let table = setup.cli(&["status"]).await.with(0);
     let lines: Vec<&str> = table.stdout.lines().collect();
-    assert_eq!(lines.len(), 3, "{}", table.stdout);
+    assert_eq!(lines.len(), 4, "{}", table.stdout);
+    assert!(lines[0].starts_with("1 of 2 secrets needs a person"), "{}", lines[0]);
     assert!(
-        lines[0].starts_with("SECRET") && lines[0].contains("PHASE"),
+        lines[1].starts_with("SECRET") && lines[1].contains("PHASE"),
         "{}",
-        lines[0]
+        lines[1]
     );
-    assert!(lines[1].starts_with(&good) && lines[1].contains("idle") && lines[1].contains("proven"));
     assert!(lines[2].contains("halted") && lines[2].contains("user_not_allowed"));
+    assert!(lines[3].starts_with(&good) && lines[3].contains("idle") && lines[3].contains("proven"));
     assert!(
         table.stderr.is_empty() && !table.stdout.contains('\u{1b}'),
         "{}",
@@ -170,7 +171,7 @@ async fn an_operator_sees_pauses_and_rotates_secrets_from_the_command_line() {
     .await;
 
     // All of it is in the history, newest first.
-    let history = setup.cli(&["history", &good]).await.with(0);
+    let history = setup.cli(&["history", &good, "--events"]).await.with(0);
     for event in ["rotation_started", "promoted", "retired", "paused", "resumed"] {
         assert!(history.stdout.contains(event), "{event}: {}", history.stdout);
     }
@@ -180,8 +181,8 @@ async fn an_operator_sees_pauses_and_rotates_secrets_from_the_command_line() {
         .await
         .with(0)
         .json();
-    assert_eq!(newest["rotations"].as_array().unwrap().len(), 1);
-    assert_eq!(newest["rotations"][0]["event"], "resumed");
+    assert_eq!(newest["events"].as_array().unwrap().len(), 1);
+    assert_eq!(newest["events"][0]["event"], "resumed");
 
     // Without --wait it is quiet, and the request is kept.
     let quiet = setup.cli(&["rotate", &good]).await.with(0);

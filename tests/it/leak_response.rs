@@ -290,7 +290,10 @@ async fn the_command_line_tells_when_each_password_died_and_that_open_connection
         assert_eq!(password["seconds"], secret["seconds"], "{json:#}");
         assert!(secret["seconds"].as_f64().unwrap() > 0.0, "{json:#}");
     }
-    let history = setup.cli(&["history", &one, "--limit", "500"]).await.with(0);
+    let history = setup
+        .cli(&["history", &one, "--limit", "500", "--events"])
+        .await
+        .with(0);
     assert_eq!(
         history.stdout.matches("revocation_ended").count(),
         3,

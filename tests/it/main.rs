@@ -12,6 +12,7 @@
 mod support;
 
 mod admin_socket;
+mod audit_log;
 mod auditor;
 mod aws_guide;
 mod broken_configurations;
@@ -41,6 +42,7 @@ mod fleet_simulated;
 mod half_discovery;
 mod halts;
 mod help;
+mod history_command;
 mod hostile_configuration;
 mod hostile_requests;
 mod http_port;
@@ -78,7 +80,9 @@ mod secrecy;
 mod shutdown;
 mod simulated;
 mod simulated_faults;
+mod socket_access;
 mod stall;
+mod status_command;
 mod storage;
 mod stored_json;
 mod strange_passwords;

@@ -246,7 +246,8 @@ async fn what_cannot_change_while_running_is_kept_and_told() {
     assert_eq!(config["needs_restart"][0]["key"], "daemon.expose_status");
     let table = other.cli(&["status"]).await.with(0).stdout;
     assert!(
-        table.starts_with("configuration: daemon.expose_status takes a restart"),
+        table.starts_with("The configuration needs a person; ")
+            && table.contains("\nconfiguration: daemon.expose_status takes a restart"),
         "{table}"
     );
     assert!(daemon.log_text().contains("this key takes a restart"));

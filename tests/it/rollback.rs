@@ -349,7 +349,7 @@ async fn the_command_line_rolls_back_once_and_says_why_it_does_not_twice() {
     assert_eq!(scene.current().await, scene.first);
     let unknown = setup.cli(&["rollback", "none"]).await.with(13);
     assert!(unknown.stderr.contains("\"none\""), "{}", unknown.stderr);
-    let history = setup.cli(&["history", secret]).await.with(0).stdout;
+    let history = setup.cli(&["history", secret, "--events"]).await.with(0).stdout;
     for event in [
         "rollback_requested",
         "rollback_started",

@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
+use rekeyd::rotation::cause::CauseKind;
 use rekeyd::rotation::event::Event;
 use rekeyd::rotation::observation::Proof;
 use rekeyd::rotation::reason::{AttentionReason, DriftCause, HaltReason, RollbackRefusal, UnprovenReason, WaitReason};
@@ -282,7 +283,8 @@ fn reasons() -> Value {
         RollbackRefusal,
         WaitReason,
         DriftCause,
-        Step
+        Step,
+        CauseKind
     );
     sets["Proof"] = json!(populated::proofs());
     sets["RollbackOutcome"] = json!(populated::outcomes());
@@ -308,7 +310,8 @@ fn no_reason_or_step_that_a_release_has_stored_is_forgotten() {
         DriftCause,
         Step,
         Proof,
-        RollbackOutcome
+        RollbackOutcome,
+        CauseKind
     );
     let frozen: BTreeSet<&str> = REASONS.as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(read, frozen);

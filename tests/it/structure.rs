@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: [&[&str]; 7] = [
     &["policy", "secret", "clock", "planted"],
     &["rotation", "schedule"],
-    &["aws", "login", "store", "metrics", "config"],
+    &["audit", "aws", "login", "store", "metrics", "config"],
     &["inventory"],
     &["engine", "onboard", "takeover"],
     &["tick", "telemetry", "process", "server", "preflight"],
@@ -19,6 +19,7 @@ const LAYERS: [&[&str]; 7] = [
 const BESIDE: [(&str, &str); 9] = [
     ("policy", "secret"),
     ("rotation", "schedule"),
+    ("audit", "metrics"),
     ("aws", "metrics"),
     ("login", "metrics"),
     ("aws", "config"),

@@ -19,6 +19,7 @@ pub mod nodes;
 pub mod python;
 pub mod report;
 pub mod scene;
+pub mod shape;
 pub mod simulated;
 pub mod status;
 pub mod versions;

@@ -49,6 +49,8 @@ fn daemon_json(daemon: &Daemon) -> Value {
         "listen": daemon.listen.to_string(),
         "expose_status": daemon.expose_status,
         "admin_socket": daemon.admin_socket.display().to_string(),
+        "admin_group": daemon.admin_group,
+        "audit_log": daemon.audit_log,
         "state": state(&daemon.state),
         "max_in_flight": daemon.max_in_flight,
         "drain_timeout": duration::format(daemon.drain_timeout),

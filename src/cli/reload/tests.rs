@@ -18,6 +18,8 @@ async fn run(socket: &Path, line: &str, terminal: bool) -> Result<Reply, CliErro
         clock: Arc::new(SystemClock::new()),
         terminal,
         colour: false,
+        width: None,
+        redraws: false,
         progress: None,
     };
     let line = format!("{line} --socket {}", socket.display());

@@ -25,6 +25,13 @@ pub(super) fn check(raw: &RawDaemon, findings: &mut Findings) -> Daemon {
             values::socket_path,
             findings,
         ),
+        admin_group: super::read(
+            text("admin_group", &raw.admin_group),
+            None,
+            values::named_group,
+            findings,
+        ),
+        audit_log: super::read(text("audit_log", &raw.audit_log), None, values::log_file, findings),
         state: super::read(text("state", &raw.state), default_state(), values::state, findings),
         max_in_flight: super::read(
             raw.max_in_flight.map(|number| (number, path.join("max_in_flight"))),
@@ -60,6 +67,12 @@ fn check_together(daemon: &Daemon, path: &KeyPath, findings: &mut Findings) {
     let StateLocation::Sqlite(state) = &daemon.state;
     if *state == daemon.admin_socket {
         findings.error(&path.join("state"), "the store and the admin socket cannot be one file");
+    }
+    if let Some(log) = daemon.audit_log.as_ref()
+        && (log == state || *log == daemon.admin_socket)
+    {
+        let message = "the audit log needs a file of its own";
+        findings.error(&path.join("audit_log"), message);
     }
     if daemon.expose_status && !daemon.listen.ip().is_loopback() {
         let message = "status, with the names of secrets and users, is readable for all who reach `listen`";

@@ -90,6 +90,23 @@ pub(super) fn socket_path(text: String) -> Result<PathBuf, String> {
     }
 }
 
+/// A group by name or number. Whether the machine has it is asked when the socket is made.
+pub(super) fn named_group(text: String) -> Result<Option<String>, String> {
+    let wrong = text.is_empty() || text.chars().any(|character| character.is_control() || character == ':');
+    match wrong {
+        true => Err("write the name of a group, or its number".to_owned()),
+        false => Ok(Some(text)),
+    }
+}
+
+/// The path of a file that is appended to.
+pub(super) fn log_file(text: String) -> Result<Option<PathBuf>, String> {
+    match text.starts_with('/') {
+        true => Ok(Some(PathBuf::from(text))),
+        false => Err("write the full path of a file".to_owned()),
+    }
+}
+
 pub(super) fn state(text: String) -> Result<StateLocation, String> {
     let Some((kind, path)) = text.split_once(':') else {
         return Err(format!("no kind of store before the path: write \"sqlite:{text}\""));

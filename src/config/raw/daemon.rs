@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::forms::{DURATION, DURATION_OR_NONE, LISTEN, STATE};
+use super::forms::{DURATION, DURATION_OR_NONE, FULL_PATH, GROUP, LISTEN, STATE};
 
 #[derive(Clone, Default, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -18,6 +18,14 @@ pub(in crate::config) struct RawDaemon {
     /// The Unix socket for everything that changes something. Its file permissions are its guard.
     #[schemars(length(min = 1, max = 107), extend("default" = "/run/rekeyd/admin.sock"))]
     pub(in crate::config) admin_socket: Option<String>,
+    /// A group, by name or number, whose members may use the admin socket beside root and the daemon's own user; the
+    /// daemon's own group if it is left out.
+    #[schemars(regex(pattern = GROUP))]
+    pub(in crate::config) admin_group: Option<String>,
+    /// The full path of the file that the audit log is appended to, a line of JSON for every change; the log, as
+    /// `rekeyd::audit`, if it is left out.
+    #[schemars(regex(pattern = FULL_PATH))]
+    pub(in crate::config) audit_log: Option<String>,
     /// Where history, pauses and timings are kept: `sqlite:` and the path of a file that is on no network file system.
     #[schemars(regex(pattern = STATE), extend("default" = "sqlite:/var/lib/rekeyd/state.db"))]
     pub(in crate::config) state: Option<String>,

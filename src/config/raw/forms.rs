@@ -16,6 +16,11 @@ pub(super) const LISTEN: &str = "^[^ ]+:[0-9]{1,5}$";
 
 pub(super) const STATE: &str = "^sqlite:.+$";
 
+/// The name or the number of a group.
+pub(super) const GROUP: &str = "^[^:]+$";
+
+pub(super) const FULL_PATH: &str = "^/.+$";
+
 pub(super) const REGION: &str = "^[a-z0-9]+(-[a-z0-9]+)+-[0-9]+$";
 
 pub(super) const ROLE_ARN: &str = "^arn:aws[^:]*:iam::[0-9]{12}:role/.+$";

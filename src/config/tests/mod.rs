@@ -1,3 +1,4 @@
+mod access;
 mod damaged;
 mod places;
 mod properties;
@@ -123,6 +124,10 @@ fn every_value_that_the_sample_comments_out_is_accepted() {
     policy.blackout = examples.blackout.clone();
     policy.together = examples.together.clone();
     assert!(policy.window.is_some() && policy.together.is_some() && !policy.blackout.spans.is_empty());
+    let daemon = &loaded.config.daemon;
+    assert!(daemon.admin_group.is_some() && daemon.audit_log.is_some());
+    expected.daemon.admin_group.clone_from(&daemon.admin_group);
+    expected.daemon.audit_log.clone_from(&daemon.audit_log);
     // All the others claim to be the built-in defaults.
     assert_eq!(loaded.config, expected);
 }

@@ -121,6 +121,7 @@ fn a_password_that_was_given_up_leaves_the_user_only_after_the_fence() {
         over: Some("a".to_owned()),
         now: true,
         revoke_previous: false,
+        by: None,
     };
     let record = record(&[
         Event::Abandoned {
@@ -206,6 +207,7 @@ fn a_change_that_aws_refused_does_not_pass_a_strangers_password_off_as_ours() {
             version: version.clone(),
             parent: "a".to_owned(),
             generation: 0,
+            cause: None,
         },
         Event::PasswordCreated { version },
         Event::WriteStarted,

@@ -12,6 +12,7 @@ impl Record {
                 version,
                 parent,
                 generation,
+                ..
             } => self.begin(at, version, parent, *generation, false),
             Event::RotationFound {
                 version,

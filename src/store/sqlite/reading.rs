@@ -31,7 +31,7 @@ pub fn read_records(path: &Path) -> Result<Option<Vec<Record>>, StoreError> {
 /// A connection that cannot write. Beside a log that a daemon writes, or has left, it reads that too. Without one
 /// nobody has the file open, and it is taken not to change: otherwise SQLite would make files beside it, which
 /// belong to whoever runs this and not to the daemon's user.
-fn open(path: &Path) -> rusqlite::Result<Connection> {
+pub(super) fn open(path: &Path) -> rusqlite::Result<Connection> {
     let read_only = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = match files::beside(path, "-wal").exists() {
         true => Connection::open_with_flags(path, read_only)?,

@@ -114,6 +114,12 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<Option<HistoryEntry>> {
     }
 }
 
+/// When anything was last written.
+pub(super) fn written_at(connection: &Connection) -> rusqlite::Result<Option<Timestamp>> {
+    let newest: Option<String> = connection.query_row("SELECT max(updated_at) FROM records", (), |row| row.get(0))?;
+    Ok(newest.and_then(|at| at.parse().ok()))
+}
+
 /// A write that changes something, so that SQLite does sync it.
 pub(super) fn beat(connection: &Connection) -> rusqlite::Result<()> {
     connection

@@ -31,6 +31,7 @@ fn events() -> Vec<(Timestamp, Event)> {
         over: None,
         now: true,
         revoke_previous: false,
+        by: None,
     };
     let promoted = Event::Promoted {
         version: "v2".into(),
@@ -187,6 +188,7 @@ async fn a_save_that_fails_in_the_middle_leaves_nothing_behind() {
     changed.pause = Some(Box::new(Pause {
         until: None,
         reason: None,
+        by: None,
     }));
     let error = store.save(&changed, &events()).await.unwrap_err();
     assert!(error.to_string().contains("writing a record failed"), "{error}");

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use rekeyd::policy::Endpoint;
+use rekeyd::rotation::cause::{Cause, CauseKind};
 use rekeyd::rotation::drift::{Drift, Repair};
 use rekeyd::rotation::event::{Event, Pause, Request};
 use rekeyd::rotation::observation::Proof;
@@ -46,6 +47,7 @@ fn request() -> Request {
         over: Some(current()),
         now: true,
         revoke_previous: true,
+        by: Some("alice".to_owned()),
     }
 }
 
@@ -53,6 +55,7 @@ fn pause() -> Pause {
     Pause {
         until: Some(at(30)),
         reason: Some("maintenance".to_owned()),
+        by: Some("alice".to_owned()),
     }
 }
 
@@ -276,6 +279,12 @@ fn of_a_rotation(version: &str, parent: &str) -> Vec<Event> {
             version: version.clone(),
             parent: parent.clone(),
             generation: 1,
+            cause: Some(Cause {
+                kind: CauseKind::Request,
+                since: Some(at(14)),
+                by: Some("alice".to_owned()),
+                retry: true,
+            }),
         },
         Event::RotationFound {
             version: version.clone(),
@@ -362,6 +371,7 @@ fn of_drift_and_rollback(version: &str, previous: &str) -> Vec<Event> {
             until: at(25),
             version: version.clone(),
             now: true,
+            by: Some("alice".to_owned()),
         }),
         Event::RollbackStarted {
             version: version.clone(),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use rekeyd::audit::Trail;
 use rekeyd::aws::PlacePorts;
 use rekeyd::config::Config;
 use rekeyd::engine::control::{Control, ControlError, RotateOptions, Selector};
@@ -189,6 +190,7 @@ impl Machine {
             store: store.clone(),
             clock: self.clock.clone(),
             randomness: randomness(world.seed, &life),
+            audit: Arc::new(Trail::to_log(self.clock.clone(), metrics.clone())),
             metrics: metrics.clone(),
         };
         let engine = Engine::new(config, adapters)

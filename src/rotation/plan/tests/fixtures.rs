@@ -191,6 +191,7 @@ pub(in crate::rotation::plan) fn set(pending: &str) -> Record {
             version: version.clone(),
             parent: "a".to_owned(),
             generation: 0,
+            cause: None,
         },
         Event::PasswordCreated {
             version: version.clone(),

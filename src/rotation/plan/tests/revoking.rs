@@ -22,6 +22,7 @@ fn revoke(over: &str, hurried: bool) -> Event {
         over: Some(over.to_owned()),
         now: hurried,
         revoke_previous: true,
+        by: None,
     })
 }
 
@@ -31,6 +32,7 @@ fn rollback_of(version: &str) -> Event {
         until: after(now(), 30 * MINUTE),
         version: version.to_owned(),
         now: true,
+        by: None,
     })
 }
 
@@ -115,6 +117,7 @@ fn what_was_retired_is_looked_at_again_once_an_unanswered_write_has_arrived_or_n
             version: version.clone(),
             parent: previous.clone(),
             generation: 0,
+            cause: None,
         },
         Event::WriteStarted,
         Event::WriteStarted,

@@ -25,6 +25,7 @@ fn overlapping() -> Overlapping {
             version: current.clone(),
             parent: "a".to_owned(),
             generation: 0,
+            cause: None,
         },
         Event::FinishStarted {
             version: current.clone(),
@@ -57,6 +58,7 @@ impl Overlapping {
             until: after(self.now, 30 * MINUTE),
             version: self.current.clone(),
             now: skip,
+            by: None,
         })
     }
 
@@ -262,6 +264,7 @@ fn what_else_is_no_rollback_is_refused_by_name() {
         over: Some(child),
         now: false,
         revoke_previous: true,
+        by: None,
     });
     overlapping().is_refused(&[leak], RollbackRefusal::RevocationOpen);
     let mut foreign = overlapping();

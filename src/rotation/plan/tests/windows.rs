@@ -51,6 +51,7 @@ fn request(now_at_once: bool, revoke_previous: bool) -> Event {
         over: Some("a".to_owned()),
         now: now_at_once,
         revoke_previous,
+        by: None,
     })
 }
 
@@ -126,6 +127,7 @@ fn what_began_within_a_window_goes_on_after_its_close_and_a_new_try_waits_for_th
             version: pending.clone(),
             parent: "a".to_owned(),
             generation: 0,
+            cause: None,
         },
         Event::PasswordCreated {
             version: pending.clone(),
@@ -222,6 +224,7 @@ fn what_was_only_written_down_is_dropped_when_its_window_closes_or_a_blackout_be
         version: version_id(ARN, "a", 0),
         parent: "a".to_owned(),
         generation: 0,
+        cause: None,
     };
     let during = after(now(), 30 * DAY + HOUR / 2);
     let record = || checked(std::slice::from_ref(&started));

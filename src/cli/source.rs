@@ -1,0 +1,157 @@
+//! Where status and history come from: the daemon, or the store of one that cannot be reached.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::cli::args::Cli;
+use crate::cli::client::{Client, ClientError};
+use crate::cli::exit::Exit;
+use crate::cli::{CliError, run, socket};
+use crate::clock::Timestamp;
+use crate::config::StateLocation;
+use crate::rotation::remembered::remembered;
+use crate::rotation::status::SecretStatus;
+use crate::secret::secret_arn_name;
+use crate::server::configuration::ConfigurationStatus;
+use crate::server::wire::SecretsReply;
+use crate::store::sqlite::{StoredView, read_view};
+use crate::store::{HistoryEntry, StoreError};
+
+/// What is shown, and who says so.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+#[serde(tag = "from", rename_all = "snake_case")]
+pub(super) enum View {
+    /// The daemon, just now.
+    Daemon,
+    /// The store of a daemon that cannot be reached: nothing of what happened since is known.
+    Store {
+        /// The file.
+        store: PathBuf,
+        /// When it was last written.
+        written_at: Option<Timestamp>,
+        /// Why the daemon was not asked.
+        why: String,
+    },
+}
+
+impl View {
+    /// A command whose daemon did not answer has done what it could, and says that it was not all.
+    pub(super) fn exit(&self) -> Exit {
+        match self {
+            Self::Daemon => Exit::Done,
+            Self::Store { .. } => Exit::Unreachable,
+        }
+    }
+
+    /// What somebody should know of it.
+    pub(super) fn caution(&self) -> Option<String> {
+        let Self::Store { store, written_at, why } = self else {
+            return None;
+        };
+        let written_at = written_at.map_or_else(
+            || "with nothing in it".to_owned(),
+            |at| format!("last written at {}", at.format("%Y-%m-%d %H:%M:%SZ")),
+        );
+        Some(format!(
+            "This is what the store {} remembers, {written_at}; what is true now is not known. {why}",
+            store.display()
+        ))
+    }
+}
+
+/// The daemon's socket, and its store beside.
+pub(super) struct Source {
+    client: Client,
+    config: PathBuf,
+    /// Whether the store of the configuration belongs to the daemon that is asked.
+    has_store: bool,
+}
+
+impl Source {
+    pub(super) fn of(cli: &Cli) -> Result<Self, CliError> {
+        Ok(Self {
+            client: Client::new(socket(cli)?),
+            config: cli.config.clone(),
+            has_store: cli.socket.is_none(),
+        })
+    }
+
+    /// The daemon's socket.
+    pub(super) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Every secret, or those of one name or ARN.
+    pub(super) async fn secrets(&self, secret: Option<&str>) -> Result<(View, Secrets), CliError> {
+        match self.client.status(secret).await {
+            Ok(SecretsReply { secrets, configuration }) => Ok((View::Daemon, Secrets { secrets, configuration })),
+            Err(error) => {
+                let (view, stored) = self.stored(error, secret, 0)?;
+                let secrets = stored.records.iter().map(remembered).collect();
+                Ok((
+                    view,
+                    Secrets {
+                        secrets,
+                        configuration: None,
+                    },
+                ))
+            }
+        }
+    }
+
+    /// The newest events, newest first.
+    pub(super) async fn history(
+        &self,
+        secret: Option<&str>,
+        limit: usize,
+    ) -> Result<(View, Vec<HistoryEntry>), CliError> {
+        match self.client.history(secret, limit).await {
+            Ok(events) => Ok((View::Daemon, events)),
+            Err(error) => {
+                let (view, stored) = self.stored(error, secret, limit)?;
+                Ok((view, stored.history))
+            }
+        }
+    }
+
+    /// What the store says where the daemon does not answer.
+    fn stored(&self, error: ClientError, secret: Option<&str>, limit: usize) -> Result<(View, StoredView), CliError> {
+        if !self.has_store || !matches!(error, ClientError::Unreachable { .. }) {
+            return Err(error.into());
+        }
+        // A configuration that cannot be read names no store.
+        let Ok(settings) = run::settings(&self.config) else {
+            return Err(error.into());
+        };
+        let StateLocation::Sqlite(path) = settings.state;
+        let wanted = |arn: &str| secret.is_none_or(|wanted| arn == wanted || secret_arn_name(arn) == Some(wanted));
+        let stored = match read_view(&path, wanted, limit) {
+            Ok(Some(stored)) => stored,
+            Ok(None) => return Err(error.into()),
+            Err(unreadable) => return Err(both(&error, &unreadable)),
+        };
+        if let Some(secret) = secret.filter(|_| stored.records.is_empty()) {
+            return Err(CliError::NotStored(format!(
+                "{error}; and its store {} knows nothing of {secret:?}",
+                path.display()
+            )));
+        }
+        let view = View::Store {
+            store: path,
+            written_at: stored.written_at,
+            why: error.to_string(),
+        };
+        Ok((view, stored))
+    }
+}
+
+fn both(error: &ClientError, unreadable: &StoreError) -> CliError {
+    CliError::NotStored(format!("{error}; and its store cannot be read instead: {unreadable}"))
+}
+
+/// Secrets, and the configuration in force if all were asked for.
+pub(super) struct Secrets {
+    pub(super) secrets: Vec<SecretStatus>,
+    pub(super) configuration: Option<ConfigurationStatus>,
+}
