@@ -16,6 +16,7 @@
 //! | [`metrics`] | the Prometheus families |
 //! | [`config`] | files and variables to checked values |
 //! | [`inventory`] | which secrets a policy has, and which nodes a user has |
+//! | [`iam`] | the least IAM policies that a configuration needs |
 //! | [`engine`] | effects: the due-queue, looks and steps, discovery, reloads, commands |
 //! | [`tick`], [`telemetry`], [`process`], [`server`] | the scheduler's tick; the log; core files; TCP and the admin socket |
 //! | [`daemon`], [`cli`] | everything put together, and its reload; the command line |
@@ -27,6 +28,7 @@ pub mod clock;
 pub mod config;
 pub mod daemon;
 pub mod engine;
+pub mod iam;
 pub mod inventory;
 pub mod login;
 pub mod metrics;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use crate::engine::control::Selector;
+use crate::iam::{KmsKey, Principal};
 use crate::telemetry::LogFormat;
 
 /// Rotates the passwords of Amazon ElastiCache users whose credentials live in AWS Secrets Manager.
@@ -47,6 +48,8 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Print the least IAM policy that the configuration needs; asks AWS nothing.
+    IamPolicy(IamPolicyArgs),
     /// Show where secrets stand.
     Status {
         /// A name or ARN: everything about one secret.
@@ -112,6 +115,53 @@ Exit codes: 0 in force; 3 in force but for keys that take a restart; 12 the daem
         #[arg(long, value_name = "ADDRESS")]
         listen: Option<SocketAddr>,
     },
+}
+
+/// `rekeyd iam-policy`.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+One document is printed as it is, ready for IAM. There are more where the configuration has several places or
+roles (each its permissions, its trust policy, and what lets rekeyd assume it), or where IAM's 6,144
+characters do not hold one: then standard error says which is which, and --document takes one out.
+
+An account that neither the configuration nor --account tells is * in JSON, and the account that Terraform or
+the stack works in with the other two. The key aws/secretsmanager needs no rights; customer keys do: --kms-key.
+
+Exit codes: 0 printed, 2 an option does not go with the configuration, 78 the configuration is wrong.
+
+Examples:
+  rekeyd iam-policy --account 123456789012 > rekeyd.json
+  aws iam create-policy --policy-name rekeyd --policy-document file://rekeyd.json
+  rekeyd iam-policy --kms-key arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab
+  rekeyd iam-policy --place orders_eu --principal arn:aws:iam::123456789012:role/rekeyd-host --json
+  rekeyd iam-policy --document rekeyd-orders_eu-trust --principal arn:aws:iam::123456789012:role/rekeyd-host
+  rekeyd iam-policy --terraform > rekeyd.tf
+  rekeyd iam-policy --cloudformation > rekeyd.yaml")]
+pub struct IamPolicyArgs {
+    /// Only what this place needs.
+    #[arg(long, value_name = "NAME")]
+    pub place: Option<String>,
+    /// The account of rekeyd's own credentials, and so of places without a role.
+    #[arg(long, value_name = "ID", value_parser = account)]
+    pub account: Option<String>,
+    /// The ARN of the role or user that rekeyd runs as; trust policies name it.
+    #[arg(long, value_name = "ARN")]
+    pub principal: Option<Principal>,
+    /// The ARN of a customer key that secrets are encrypted with; may be given again.
+    #[arg(long = "kms-key", value_name = "ARN")]
+    pub kms_keys: Vec<KmsKey>,
+    /// Only the policy of this name.
+    #[arg(long, value_name = "NAME")]
+    pub document: Option<String>,
+    /// As Terraform's data sources and managed policies.
+    #[arg(long, group = "form")]
+    pub terraform: bool,
+    /// As a CloudFormation template for each account.
+    #[arg(long, group = "form")]
+    pub cloudformation: bool,
+    /// As one JSON object: each policy with its name, kind, holder, account and length.
+    #[arg(long, group = "form")]
+    pub json: bool,
 }
 
 /// `rekeyd rollback`.
@@ -201,6 +251,14 @@ impl From<Selection> for Selector {
             policy: selection.policy,
             all: selection.all,
         }
+    }
+}
+
+/// An account: twelve digits.
+fn account(text: &str) -> Result<String, String> {
+    match text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        true => Ok(text.to_owned()),
+        false => Err("write the twelve digits of an account".to_owned()),
     }
 }
 

@@ -5,6 +5,7 @@ pub mod check;
 pub mod client;
 pub mod exit;
 mod health;
+mod iam_policy;
 mod reload;
 mod revoke;
 mod rollback;
@@ -59,6 +60,9 @@ pub enum CliError {
     /// The daemon could not run.
     #[error("{0}")]
     Run(String),
+    /// What was typed does not go with the configuration.
+    #[error("{0}")]
+    Usage(String),
     /// What was to be printed cannot be.
     #[error("the output could not be written as JSON: {0}")]
     Json(#[from] serde_json::Error),
@@ -71,6 +75,7 @@ impl CliError {
             Self::Client(error) => error.exit(),
             Self::Configuration(_) => Exit::Configuration,
             Self::Held(_) => Exit::Held,
+            Self::Usage(_) => Exit::Usage,
             Self::Run(_) | Self::Json(_) => Exit::Failed,
         }
     }
@@ -182,6 +187,7 @@ pub async fn execute(cli: Cli, session: &Session) -> Result<Reply, CliError> {
     match cli.command.clone() {
         Command::Run { once } => run::daemon(&cli.config, once, session).await,
         Command::Check { json } => run::check(&cli.config, json, session),
+        Command::IamPolicy(args) => iam_policy::iam_policy(&cli.config, args),
         Command::Status { secret, json } => show::status(&client()?, secret.as_deref(), json, session).await,
         Command::History { secret, limit, json } => {
             show::history(&client()?, secret.as_deref(), limit, json, session).await

@@ -69,7 +69,8 @@ fn variables() -> impl Iterator<Item = (String, String)> {
     })
 }
 
-fn read(config: &Path) -> Result<Loaded, CliError> {
+/// The configuration, or everything that is wrong with it.
+pub(super) fn read(config: &Path) -> Result<Loaded, CliError> {
     load(config, variables()).map_err(|errors| CliError::Configuration(errors.to_string()))
 }
 

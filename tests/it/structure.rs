@@ -9,7 +9,7 @@ const LAYERS: [&[&str]; 7] = [
     &["policy", "secret", "clock", "planted"],
     &["rotation", "schedule"],
     &["aws", "login", "store", "metrics", "config"],
-    &["inventory"],
+    &["inventory", "iam"],
     &["engine"],
     &["tick", "telemetry", "process", "server"],
     &["daemon", "cli"],
@@ -28,7 +28,7 @@ const BESIDE: [(&str, &str); 8] = [
 ];
 
 /// Modules that must do no I/O, and what that forbids them to name.
-const PURE: [&str; 4] = ["policy", "secret", "rotation", "schedule"];
+const PURE: [&str; 5] = ["policy", "secret", "rotation", "schedule", "iam"];
 const IMPURE: [&str; 7] = [
     "tokio",
     "aws_sdk",
