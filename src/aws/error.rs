@@ -181,6 +181,10 @@ const KMS: &[&str] = &[
     "EncryptionFailureException",
 ];
 
+/// How Secrets Manager begins its refusal, under a code that else speaks of its own actions, where the caller may not
+/// use the secret's key (external-secrets#390, aws-cdk#7677).
+const KMS_REFUSAL: &str = "Access to KMS";
+
 /// Used up, until something is deleted or AWS raises it.
 const QUOTA: &[&str] = &[
     "LimitExceededException",
@@ -219,6 +223,7 @@ fn refusal(operation: &str, code: &str, message: &str) -> ErrorClass {
         _ if BUSY.contains(&code) => ErrorClass::Busy,
         _ if EXPIRED.contains(&code) => ErrorClass::Expired,
         _ if SIGNATURE.contains(&code) => signature(message),
+        _ if DENIED.contains(&code) && message.starts_with(KMS_REFUSAL) => ErrorClass::Kms,
         _ if DENIED.contains(&code) => ErrorClass::Denied,
         _ if KMS.contains(&code) => ErrorClass::Kms,
         _ if QUOTA.contains(&code) => ErrorClass::Quota,

@@ -144,3 +144,21 @@ fn messages_are_cut_and_stripped_of_control_characters() {
     assert_eq!(plain(&"ü".repeat(300)), "ü".repeat(300));
     assert_eq!(plain(&"ü".repeat(301)), format!("{}…", "ü".repeat(300)));
 }
+
+#[test]
+fn a_refusal_of_the_key_is_told_from_one_of_the_action() {
+    let refused = |message: &'static str| {
+        classify(&Failure {
+            operation: "GetSecretValue",
+            code: Some("AccessDeniedException"),
+            message: Some(message),
+            status: Some(400),
+            ..Failure::default()
+        })
+    };
+    assert_eq!(refused("Access to KMS is not allowed"), Kms);
+    assert_eq!(
+        refused("User: u is not authorized to perform: secretsmanager:GetSecretValue"),
+        Denied
+    );
+}

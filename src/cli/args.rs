@@ -120,12 +120,14 @@ Exit codes: 0 in force; 3 in force but for keys that take a restart; 12 the daem
 /// `rekeyd iam-policy`.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
-One document is printed as it is, ready for IAM. There are more where the configuration has several places or
-roles (each its permissions, its trust policy, and what lets rekeyd assume it), or where IAM's 6,144
-characters do not hold one: then standard error says which is which, and --document takes one out.
+One document is printed as it is, ready for IAM. There are more where the configuration has several
+places or roles (of a role its permissions, its trust policy, and what lets rekeyd assume it), or where
+IAM's 6,144 characters do not hold one: then standard error says which is which, and --document takes
+one out.
 
-An account that neither the configuration nor --account tells is * in JSON, and the account that Terraform or
-the stack works in with the other two. The key aws/secretsmanager needs no rights; customer keys do: --kms-key.
+An account that neither the configuration nor --account tells is * in JSON, and the account that
+Terraform or the stack works in with the other two. The key aws/secretsmanager needs no rights;
+customer keys do: --kms-key.
 
 Exit codes: 0 printed, 2 an option does not go with the configuration, 78 the configuration is wrong.
 

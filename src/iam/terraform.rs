@@ -69,7 +69,7 @@ fn managed(text: &mut String, policy: &IamPolicy) {
 }
 
 fn block(text: &mut String, statement: &Statement) {
-    let _ = writeln!(text, "  statement {{\n    sid     = {}", quoted(&statement.sid));
+    let _ = writeln!(text, "  statement {{\n    sid = {}", quoted(&statement.sid));
     let actions: Vec<String> = statement.actions.iter().map(|action| quoted(action)).collect();
     list(text, 4, "actions", &actions);
     if let Some(principal) = &statement.principal {

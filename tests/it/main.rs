@@ -40,6 +40,7 @@ mod halts;
 mod hostile_configuration;
 mod hostile_requests;
 mod http_port;
+mod iam_policy;
 mod killed;
 mod kinds_of_caches;
 mod leak_response;

@@ -10,6 +10,7 @@ pub mod environment;
 pub mod faults;
 pub mod gate;
 pub mod http;
+pub mod iam;
 pub mod killing;
 pub mod mangles;
 pub mod mangling_proxy;
