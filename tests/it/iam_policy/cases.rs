@@ -19,7 +19,7 @@ pub struct Case {
     /// The policy's keys; `ENDPOINTS` stands for the addresses of all nodes.
     pub keys: &'static str,
     /// Whether the secret is encrypted with a customer key.
-    encrypted: bool,
+    pub encrypted: bool,
     /// Whether its passwords are proved by logins.
     pub logs_in: bool,
     /// Whether the user is on a serverless cache, too.
