@@ -143,8 +143,8 @@ impl Statement {
         };
         Ok(Self {
             effect,
-            actions: Scope::read(at, table, ("Action", "NotAction"), |text| action(text))?,
-            resources: Scope::read(at, table, ("Resource", "NotResource"), |text| resource(text))?,
+            actions: Scope::read(at, table, ("Action", "NotAction"), action)?,
+            resources: Scope::read(at, table, ("Resource", "NotResource"), resource)?,
             conditions: Condition::read_all(&format!("{at}.Condition"), table.get("Condition"))?,
         })
     }
