@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use crate::engine::control::Selector;
-use crate::iam::{KmsKey, Principal};
+use crate::iam::{KmsKey, Principal, is_account};
 use crate::telemetry::LogFormat;
 
 /// Rotates the passwords of Amazon ElastiCache users whose credentials live in AWS Secrets Manager.
@@ -258,7 +258,7 @@ impl From<Selection> for Selector {
 
 /// An account: twelve digits.
 fn account(text: &str) -> Result<String, String> {
-    match text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) {
+    match is_account(text) {
         true => Ok(text.to_owned()),
         false => Err("write the twelve digits of an account".to_owned()),
     }

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::accounts::{account, account_of, host_account, policies_of};
 use super::document::{Account, Arn, Condition, Document, Resource, Statement};
 use super::given::{Given, GivenError, KmsKey};
 use super::needs::Site;
 use super::split::{LONGEST_DOCUMENT, split};
 use crate::config::Config;
 use crate::policy::{Place, Policy, Role};
-use crate::secret::secret_arn_place;
 
 /// How many managed policies a role has unless its quota was raised (IAM user guide, "IAM and AWS STS quotas").
 const POLICIES_OF_A_ROLE: usize = 10;
@@ -106,65 +106,6 @@ fn sites<'a>(config: &'a Config, given: &Given) -> Result<Vec<Site<'a>>, GivenEr
         });
     }
     Ok(sites)
-}
-
-fn policies_of<'a>(config: &'a Config, place: &'a Place) -> impl Iterator<Item = &'a Policy> {
-    config.policies.values().filter(|policy| policy.place == place.name)
-}
-
-/// The account of a place: its role's, or the one that its secrets' ARNs name, or what the operator says of rekeyd's own
-/// credentials. A profile's account may be another.
-fn account(place: &Place, policies: &[&Policy], given: &Given) -> Result<Account, GivenError> {
-    if let Some(role) = &place.role {
-        return Ok(account_of(&role.arn));
-    }
-    let said = given_account(given).filter(|_| place.profile.is_none() || given.place.is_some());
-    match (only(&named_accounts(policies)), said) {
-        (Some(named), Some(said)) if named != said => Err(GivenError::OtherAccount {
-            place: place.name.clone(),
-            named: named.to_owned(),
-            given: said.to_owned(),
-        }),
-        (Some(account), _) | (None, Some(account)) => Ok(Account::Known(account.to_owned())),
-        (None, None) => Ok(Account::Own),
-    }
-}
-
-/// The accounts that secrets' ARNs name.
-fn named_accounts<'a>(policies: &[&'a Policy]) -> BTreeSet<&'a str> {
-    let secrets = policies.iter().flat_map(|policy| &policy.selection.secrets);
-    secrets.filter_map(|secret| Some(secret_arn_place(secret)?.1)).collect()
-}
-
-fn only<'a>(accounts: &BTreeSet<&'a str>) -> Option<&'a str> {
-    accounts.first().copied().filter(|_| accounts.len() == 1)
-}
-
-fn given_account(given: &Given) -> Option<&str> {
-    let principal = given.principal.as_ref().map(|principal| principal.account.as_str());
-    principal.or(given.account.as_deref())
-}
-
-fn account_of(role_arn: &str) -> Account {
-    role_arn
-        .split(':')
-        .nth(4)
-        .map_or(Account::Own, |account| Account::Known(account.to_owned()))
-}
-
-/// The account that rekeyd's own credentials are in.
-fn host_account(config: &Config, given: &Given) -> Account {
-    if let Some(account) = given_account(given) {
-        return Account::Known(account.to_owned());
-    }
-    let own = config
-        .places
-        .values()
-        .filter(|place| place.role.is_none() && place.profile.is_none());
-    let named: BTreeSet<&str> = own
-        .flat_map(|place| named_accounts(&policies_of(config, place).collect::<Vec<_>>()))
-        .collect();
-    only(&named).map_or(Account::Own, |account| Account::Known(account.to_owned()))
 }
 
 /// Gives each key to the places of its region.

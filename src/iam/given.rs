@@ -106,7 +106,7 @@ impl FromStr for KmsKey {
     }
 }
 
-/// Twelve digits.
-pub(super) fn is_account(text: &str) -> bool {
+/// Whether this is an account: twelve digits.
+pub fn is_account(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }

@@ -10,6 +10,7 @@
 //! Sources: Service Authorization Reference for Secrets Manager, ElastiCache, KMS and STS (which action is checked on
 //! which resource); Secrets Manager user guide, "Permissions policy examples" (six random characters end a secret's ARN).
 
+mod accounts;
 mod advice;
 mod cloudformation;
 mod document;
@@ -23,6 +24,6 @@ mod tests;
 pub use advice::{Advice, IamPolicy, PolicyKind, advise};
 pub use cloudformation::cloudformation;
 pub use document::{Account, Arn, Condition, Document, Resource, Statement};
-pub use given::{Given, GivenError, KmsKey, Principal};
+pub use given::{Given, GivenError, KmsKey, Principal, is_account};
 pub use split::LONGEST_DOCUMENT;
 pub use terraform::terraform;
