@@ -17,6 +17,7 @@
 //! | [`metrics`] | the Prometheus families |
 //! | [`config`] | files and variables to checked values |
 //! | [`inventory`] | which secrets a policy has, and which nodes a user has |
+//! | [`iam`] | the least IAM policies that a configuration needs |
 //! | [`engine`] | effects: the due-queue, looks and steps, discovery, reloads, commands |
 //! | [`preflight`] | what the engine would do and be refused for, by looking only |
 //! | [`onboard`], [`takeover`] | what an operator has made or taken over: users, secrets, their first rotation |
@@ -31,6 +32,7 @@ pub mod clock;
 pub mod config;
 pub mod daemon;
 pub mod engine;
+pub mod iam;
 pub mod inventory;
 pub mod login;
 pub mod metrics;

@@ -29,6 +29,7 @@ mod typed;
 
 pub use crate::clock::{Clock, ManualClock, SystemClock};
 pub use crate::core::account::NodeKey;
+pub use crate::core::authorization::{KmsKeyState, Policies, PolicyDefect, PolicyDocument};
 pub use crate::core::faults::{ArmedFault, Fault, FaultKind};
 pub use crate::core::log::LogEntry;
 pub use crate::core::nodes::{LoginAnswer, NodeChange, NodeUserView, NodeView};

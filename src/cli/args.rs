@@ -12,6 +12,7 @@ pub use crate::cli::onboard::args::OnboardArgs;
 use crate::cli::plan::PlanArgs;
 pub use crate::cli::takeover::args::TakeoverArgs;
 use crate::engine::control::Selector;
+use crate::iam::{KmsKey, Principal, is_account};
 use crate::telemetry::LogFormat;
 
 /// What the options of every command stand under, so that a command's own come first.
@@ -60,6 +61,8 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Print the least IAM policy that the configuration needs; asks AWS nothing.
+    IamPolicy(IamPolicyArgs),
     /// Look at AWS, changing nothing: what is due, what would be done, what would refuse and why.
     Plan(PlanArgs),
     /// Show where secrets stand, and what each waits for; those that need a person first.
@@ -169,6 +172,36 @@ pub struct HistoryArgs {
     pub json: bool,
 }
 
+/// `rekeyd iam-policy`.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = help::IAM_POLICY)]
+pub struct IamPolicyArgs {
+    /// Only what this place needs.
+    #[arg(long, value_name = "NAME")]
+    pub place: Option<String>,
+    /// The account of rekeyd's own credentials, and so of places without a role.
+    #[arg(long, value_name = "ID", value_parser = account)]
+    pub account: Option<String>,
+    /// The ARN of the role or user that rekeyd runs as; trust policies name it.
+    #[arg(long, value_name = "ARN")]
+    pub principal: Option<Principal>,
+    /// The ARN of a customer key that secrets are encrypted with; may be given again.
+    #[arg(long = "kms-key", value_name = "ARN")]
+    pub kms_keys: Vec<KmsKey>,
+    /// Only the policy of this name.
+    #[arg(long, value_name = "NAME")]
+    pub document: Option<String>,
+    /// As Terraform's data sources and managed policies.
+    #[arg(long, group = "form")]
+    pub terraform: bool,
+    /// As a CloudFormation template for each account.
+    #[arg(long, group = "form")]
+    pub cloudformation: bool,
+    /// As one JSON object: each policy with its name, kind, holder, account and length.
+    #[arg(long, group = "form")]
+    pub json: bool,
+}
+
 /// `rekeyd rollback`.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = help::ROLLBACK)]
@@ -240,6 +273,14 @@ impl From<Selection> for Selector {
             policy: selection.policy,
             all: selection.all,
         }
+    }
+}
+
+/// An account: twelve digits.
+fn account(text: &str) -> Result<String, String> {
+    match is_account(text) {
+        true => Ok(text.to_owned()),
+        false => Err("write the twelve digits of an account".to_owned()),
     }
 }
 

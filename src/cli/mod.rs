@@ -8,6 +8,7 @@ pub mod exit;
 mod health;
 mod help;
 mod history;
+mod iam_policy;
 mod man;
 mod onboard;
 pub mod plan;
@@ -80,7 +81,7 @@ pub enum CliError {
     /// The configuration is wrong.
     #[error("{0}")]
     Configuration(String),
-    /// What was typed makes no sense.
+    /// What was typed makes no sense, or does not go with the configuration.
     #[error("{0}")]
     Usage(String),
     /// It was refused, and nothing was changed.
@@ -254,6 +255,7 @@ pub async fn execute(cli: Cli, session: &Session) -> Result<Reply, CliError> {
         Command::Check { effective, json } => check::check(&cli.config, effective, json, session),
         Command::Status(args) => status::status(&Source::of(&cli)?, &args, session).await,
         Command::History(args) => history::history(&Source::of(&cli)?, &args, session).await,
+        Command::IamPolicy(args) => iam_policy::iam_policy(&cli.config, args),
         Command::Rotate(args) => rotate::rotate(&client()?, args, session).await,
         Command::Onboard(args) => onboard::onboard(&cli, *args, session).await,
         Command::Takeover(args) => takeover::takeover(&cli, args, session).await,

@@ -55,6 +55,7 @@ pub(super) fn variables() -> impl Iterator<Item = (String, String)> {
     })
 }
 
+/// The configuration, or everything that is wrong with it.
 pub(super) fn read(config: &Path) -> Result<Loaded, CliError> {
     load(config, variables()).map_err(|errors| CliError::Configuration(errors.to_string()))
 }

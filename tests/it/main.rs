@@ -46,6 +46,7 @@ mod history_command;
 mod hostile_configuration;
 mod hostile_requests;
 mod http_port;
+mod iam_policy;
 mod killed;
 mod kinds_of_caches;
 mod leak_response;

@@ -9,7 +9,7 @@ const LAYERS: [&[&str]; 7] = [
     &["policy", "secret", "clock", "planted"],
     &["rotation", "schedule"],
     &["audit", "aws", "login", "store", "metrics", "config"],
-    &["inventory"],
+    &["inventory", "iam"],
     &["engine", "onboard", "takeover"],
     &["tick", "telemetry", "process", "server", "preflight"],
     &["daemon", "cli"],
@@ -30,7 +30,7 @@ const BESIDE: [(&str, &str); 9] = [
 ];
 
 /// Modules that must do no I/O, and what that forbids them to name.
-const PURE: [&str; 4] = ["policy", "secret", "rotation", "schedule"];
+const PURE: [&str; 5] = ["policy", "secret", "rotation", "schedule", "iam"];
 const IMPURE: [&str; 7] = [
     "tokio",
     "aws_sdk",

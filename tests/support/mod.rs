@@ -11,6 +11,7 @@ pub mod faults;
 pub mod gate;
 pub mod golden;
 pub mod http;
+pub mod iam;
 pub mod killing;
 pub mod mangles;
 pub mod mangling_proxy;

@@ -70,6 +70,17 @@ pub(crate) enum NodeUpdate {
     },
 }
 
+/// The partition that a region lies in.
+pub(crate) fn partition_of(region: &str) -> &'static str {
+    if region.starts_with("cn-") {
+        "aws-cn"
+    } else if region.starts_with("us-gov-") {
+        "aws-us-gov"
+    } else {
+        "aws"
+    }
+}
+
 /// How the process behind a node is to be started.
 #[derive(Debug, Clone)]
 pub(crate) struct Launch {
@@ -166,16 +177,6 @@ impl Account {
         }
     }
 
-    fn partition(&self) -> &'static str {
-        if self.region.starts_with("cn-") {
-            "aws-cn"
-        } else if self.region.starts_with("us-gov-") {
-            "aws-us-gov"
-        } else {
-            "aws"
-        }
-    }
-
     pub(crate) fn cache_arn(&self, kind: &str, id: &str) -> String {
         self.arn("elasticache", kind, id)
     }
@@ -183,7 +184,7 @@ impl Account {
     pub(crate) fn arn(&self, service: &str, kind: &str, id: &str) -> String {
         format!(
             "arn:{}:{service}:{}:{}:{kind}:{id}",
-            self.partition(),
+            partition_of(&self.region),
             self.region,
             self.id
         )

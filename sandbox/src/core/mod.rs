@@ -5,6 +5,7 @@
 
 pub(crate) mod account;
 pub(crate) mod arrange;
+pub(crate) mod authorization;
 pub(crate) mod cache;
 pub(crate) mod faults;
 pub(crate) mod log;
@@ -232,7 +233,8 @@ impl State {
             let gone = ApiError::with_status(500, "InternalFailure", "The sandbox was reset.");
             return (Err(gone), After::Lose);
         }
-        let (result, mutated) = match self.check_date_again::<O>(now, ctx, arrival) {
+        let admitted = self.check_date_again::<O>(now, ctx, arrival);
+        let (result, mutated) = match admitted.and_then(|()| self.authorize(now, ctx, &input)) {
             Err(error) => (Err(error), false),
             Ok(()) => self.apply_with_stranger(now, ctx, arrival, input),
         };

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Delay, Range, Settings};
+use super::{Delay, POLICIES, Range, Settings};
 
 /// Why settings were refused. Nothing has changed then.
 #[derive(Debug, thiserror::Error)]
@@ -59,9 +59,11 @@ fn check_span(key: &str, Range { min, max }: Range) -> Result<(), SettingsError>
     Err(SettingsError::Span { key, min, max })
 }
 
-/// Refuses arrays, from which serde would read a table's keys by position. `path` is the key of `value`.
+/// Refuses arrays, from which serde would read a table's keys by position. `path` is the key of `value`. Policies are
+/// IAM's, have arrays of their own and are read by hand.
 pub(super) fn check_tables(path: &str, value: &Value) -> Result<(), SettingsError> {
     match value {
+        Value::Object(_) if path == POLICIES => Ok(()),
         Value::Array(_) => Err(SettingsError::Array(path.to_owned())),
         Value::Object(table) => table.iter().try_for_each(|(key, value)| {
             let path = if path.is_empty() {

@@ -16,6 +16,7 @@ pub use self::delays::{Delay, Never, Range};
 pub use self::doubts::{Doubts, EqualPasswords, GroupCollisions, NoPasswordSpelling, WrongRemoveFromCode};
 pub use self::quotas::Quotas;
 pub use self::switches::{Switch, switches};
+use crate::core::authorization::{KmsKeyState, Policies};
 
 /// All settings of a sandbox. `PUT /_sandbox/settings` changes the ones it names and leaves the others.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -59,6 +60,10 @@ pub struct Settings {
     pub doubts: Doubts,
     /// How many calls a second are taken.
     pub quotas: Quotas,
+    /// IAM policies by access key id, or `default` for everybody else. A caller without any may do everything.
+    pub policies: BTreeMap<String, Policies>,
+    /// Customer keys with which something is wrong, by ARN or as secrets name them.
+    pub kms_keys: BTreeMap<String, KmsKeyState>,
 }
 
 impl Default for Settings {
@@ -83,6 +88,8 @@ impl Default for Settings {
             log_limit: 100_000,
             doubts: Doubts::default(),
             quotas: Quotas::default(),
+            policies: BTreeMap::new(),
+            kms_keys: BTreeMap::new(),
         }
     }
 }
@@ -108,7 +115,7 @@ impl Settings {
         }
         check::check_tables("", patch)?;
         let mut whole = serde_json::to_value(self)?;
-        merge(&mut whole, patch);
+        merge_settings(&mut whole, patch);
         let settings = serde_json::from_value(whole)?;
         check::check(&settings)?;
         Ok(settings)
@@ -123,6 +130,31 @@ impl Settings {
         let settings = toml::from_str(text)?;
         check::check(&settings)?;
         Ok(settings)
+    }
+}
+
+/// The setting whose values are documents of IAM.
+pub(super) const POLICIES: &str = "policies";
+
+/// Merges settings. A caller's policies are taken over whole: parts of two documents do not make a third.
+fn merge_settings(into: &mut serde_json::Value, patch: &serde_json::Value) {
+    let mut patch = patch.clone();
+    let policies = patch.as_object_mut().and_then(|patch| match patch.get(POLICIES) {
+        Some(serde_json::Value::Object(_)) => patch.remove(POLICIES),
+        _ => None,
+    });
+    merge(into, &patch);
+    let Some(serde_json::Value::Object(policies)) = policies else {
+        return;
+    };
+    for (caller, documents) in policies {
+        if documents.is_null() {
+            if let Some(callers) = into[POLICIES].as_object_mut() {
+                callers.remove(&caller);
+            }
+        } else {
+            into[POLICIES][&caller] = documents;
+        }
     }
 }
 

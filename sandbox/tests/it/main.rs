@@ -7,6 +7,7 @@
     unreachable_pub
 )]
 
+mod authorization;
 mod caches;
 mod changing_nodes;
 mod clients;

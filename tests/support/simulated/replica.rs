@@ -120,7 +120,8 @@ impl Machine {
         &self.clock
     }
 
-    fn config(&self) -> Config {
+    /// What it is configured to do.
+    pub fn config(&self) -> Config {
         let mut text = format!(
             "[daemon]\nadmin_socket = \"/nowhere/admin.sock\"\nstate = \"sqlite:/nowhere/state.db\"\n\
              {}[aws.main]\nregion = {REGION:?}\n",
