@@ -181,10 +181,6 @@ const KMS: &[&str] = &[
     "EncryptionFailureException",
 ];
 
-/// How Secrets Manager begins its refusal, under a code that else speaks of its own actions, where the caller may not
-/// use the secret's key (external-secrets#390, aws-cdk#7677).
-const KMS_REFUSAL: &str = "Access to KMS";
-
 /// Used up, until something is deleted or AWS raises it.
 const QUOTA: &[&str] = &[
     "LimitExceededException",

@@ -158,6 +158,9 @@ impl Session {
             clock: self.clock.clone(),
             terminal: self.terminal,
             colour: self.colour,
+            width: self.width,
+            // A line for each thing that goes on: others write to the same terminal.
+            redraws: false,
             // Nobody listens any more once the command is over.
             progress: Some(Box::new(move |line| drop(told.send(line.to_owned())))),
         };

@@ -8,6 +8,7 @@ use rand::TryRngCore;
 use tracing::instrument::WithSubscriber;
 use tracing::subscriber::NoSubscriber;
 
+use crate::audit::Trail;
 use crate::aws::{AwsError, AwsResult, ListedSecret, PlaceReaders};
 use crate::clock::SharedClock;
 use crate::config::Config;
@@ -64,6 +65,7 @@ impl Foresight {
             places: BTreeMap::new(),
             login,
             store: Arc::new(store),
+            audit: Arc::new(Trail::to_log(clock.clone(), metrics.clone())),
             clock,
             randomness: Box::new(rand::rngs::OsRng.unwrap_err()),
             metrics,

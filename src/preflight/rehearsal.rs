@@ -54,6 +54,7 @@ impl Rehearsal {
             over: observation.secret.holder(AWSCURRENT).map(str::to_owned),
             now: true,
             revoke_previous: false,
+            by: None,
         }));
         // During an overlap nothing begins, but a check that is due is made.
         if let Some(check) = &mut record.check {

@@ -135,23 +135,23 @@ mod tests {
             count: 1,
         };
         assert_eq!(
-            cause(|_, record, _| record.missed = Some(missed("v1"))).kind,
+            cause(|_, record, _| record.missed = Some(Box::new(missed("v1")))).kind,
             CauseKind::MissedWindow
         );
         assert_eq!(
-            cause(|_, record, _| record.missed = Some(missed("v0"))).kind,
+            cause(|_, record, _| record.missed = Some(Box::new(missed("v0")))).kind,
             CauseKind::Schedule
         );
         let asked = cause(|dues, record, _| {
             dues.tried = true;
-            record.missed = Some(missed("v1"));
-            record.request = Some(Request {
+            record.missed = Some(Box::new(missed("v1")));
+            record.request = Some(Box::new(Request {
                 at: at(90),
                 over: Some("v1".to_owned()),
                 now: false,
                 revoke_previous: false,
                 by: Some("alice".to_owned()),
-            });
+            }));
         });
         let by_alice = Cause {
             kind: CauseKind::Request,

@@ -39,8 +39,8 @@ pub fn remembered(record: &Record) -> SecretStatus {
         retired_version: retired.map(|retired| retired.previous.clone()),
         retired_proof: retired.map(|retired| retired.proof),
         requested: current.is_some_and(|current| record.standing_request(current, promotion.map(|p| p.at)).is_some()),
-        revocation: record.revocation.clone(),
-        rollback: record.rollback.clone(),
+        revocation: record.revocation.as_deref().cloned(),
+        rollback: record.rollback.as_deref().cloned(),
         attempts: record.failure.as_ref().map_or(0, |failure| failure.attempts),
         next_attempt_at: record.failure.as_ref().map(|failure| failure.next_attempt_at),
         ..SecretStatus::unknown(name, record.policy.as_deref().unwrap_or_default(), "")

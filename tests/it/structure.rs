@@ -16,7 +16,7 @@ const LAYERS: [&[&str]; 7] = [
 ];
 
 /// Uses within a row: (who, whom).
-const BESIDE: [(&str, &str); 9] = [
+const BESIDE: [(&str, &str); 10] = [
     ("policy", "secret"),
     ("rotation", "schedule"),
     ("audit", "metrics"),
