@@ -13,9 +13,7 @@ use crate::policy::Policy;
 use crate::rotation::state::Record;
 use crate::secret::{secret_arn_name, secret_arn_place};
 
-use super::claimants::Claimants;
 use super::entry::Entry;
-use super::membership::Claim;
 use super::succession::may_select;
 use super::{Engine, State};
 
@@ -72,9 +70,7 @@ impl Engine {
 }
 
 fn carried_over(policy: &Policy, secret: ListedSecret, record: Arc<Record>) -> Entry {
-    let mut entry = Entry::new(secret, (policy.name.clone(), policy.place.clone()), record);
-    entry.claims = Claimants::only(&policy.name, Claim::Remembered);
-    entry.awaited = false;
+    let mut entry = Entry::only_remembered(secret, (policy.name.clone(), policy.place.clone()), record);
     entry.sight.detail = Some("waits until its policy's secrets were looked for once since the start".to_owned());
     entry
 }

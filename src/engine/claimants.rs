@@ -17,10 +17,6 @@ impl Claimants {
         self.0.get(at).map(|(_, claim)| claim)
     }
 
-    pub(super) fn contains_key(&self, policy: &str) -> bool {
-        self.find(policy).is_ok()
-    }
-
     /// Gives the claim that it replaces.
     pub(super) fn insert(&mut self, policy: String, claim: Claim) -> Option<Claim> {
         match self.find(&policy) {
@@ -34,11 +30,7 @@ impl Claimants {
     }
 
     pub(super) fn remove(&mut self, policy: &str) {
-        self.retain(|name, _| name != policy);
-    }
-
-    pub(super) fn retain(&mut self, keep: impl Fn(&String, &Claim) -> bool) {
-        self.0.retain(|(name, claim)| keep(name, claim));
+        self.0.retain(|(name, _)| name != policy);
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&String, &Claim)> {

@@ -216,8 +216,8 @@ impl Engine {
         let state = self.state();
         let mut known: BTreeMap<&str, &str> = BTreeMap::new();
         let names_some = !policy.selection.secrets.is_empty();
-        for (key, entry) in state.entries.iter().filter(|_| names_some) {
-            if entry.claims.get(&policy.name) == Some(&Claim::Seen) && !entry.lost {
+        for (key, entry) in state.entries.of_policy(&policy.name).filter(|_| names_some) {
+            if entry.claims().get(&policy.name) == Some(&Claim::Seen) && !entry.lost {
                 known.insert(&entry.secret.name, key);
                 known.insert(key, key);
             }
@@ -281,11 +281,10 @@ impl Engine {
         };
         let absent: Vec<(String, bool, bool)> = {
             let state = self.state();
-            let absent = state.entries.iter().filter(|(key, entry)| {
-                let has_it = entry.claims.contains_key(&policy.name);
-                let accounted_for = seen.contains(&***key) || asked.taken_for_granted.contains(&***key);
-                has_it && !accounted_for
-            });
+            let absent = state
+                .entries
+                .of_policy(&policy.name)
+                .filter(|(key, _)| !seen.contains(&***key) && !asked.taken_for_granted.contains(&***key));
             let absent = absent.filter_map(|(key, entry)| match failure(&entry.secret) {
                 None => Some((key.to_string(), entry.driven, false)),
                 Some(ErrorClass::NotFound) => Some((key.to_string(), entry.driven, true)),

@@ -25,8 +25,9 @@ pub(super) struct Entry {
     /// The name of that policy's place.
     pub(super) place: String,
     /// The policies that have it, its own among them. If they are several, nothing new begins; if there
-    /// is none, only the drive under way keeps it here.
-    pub(super) claims: Claimants,
+    /// is none, only the drive under way keeps it here. Private, because whoever keeps the entries keeps count of
+    /// which policy has which.
+    claims: Claimants,
     /// What the store holds of it. Shared, so that whoever decides by it copies nothing.
     pub(super) record: Arc<Record>,
     /// Held while the record is changed, so that a step and an operator do not lose each other's
@@ -130,6 +131,31 @@ impl Entry {
             arn: self.secret.arn.to_string(),
             name: self.secret.name.clone(),
         }
+    }
+
+    /// The same of a secret that its policy had before the start, and that no look has found since.
+    pub(super) fn only_remembered(secret: ListedSecret, of: (String, String), record: Arc<Record>) -> Self {
+        let claims = Claimants::only(&of.0, Claim::Remembered);
+        Self {
+            claims,
+            awaited: false,
+            ..Self::new(secret, of, record)
+        }
+    }
+
+    /// The policies that have it, and how.
+    pub(super) fn claims(&self) -> &Claimants {
+        &self.claims
+    }
+
+    /// Lets a policy have it. Gives the claim that this replaces.
+    pub(super) fn add_claim(&mut self, policy: &str, claim: Claim) -> Option<Claim> {
+        self.claims.insert(policy.to_owned(), claim)
+    }
+
+    /// Ends a policy's claim.
+    pub(super) fn end_claim(&mut self, policy: &str) {
+        self.claims.remove(policy);
     }
 
     /// Whether no policy has it any more.

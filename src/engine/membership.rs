@@ -49,19 +49,18 @@ impl Engine {
     /// A policy has a secret that is known already. Says so to whoever looks at it next, if that is new.
     pub(super) fn claim(&self, state: &mut State, secret: &ListedSecret, policy: &Policy) {
         let key = secret.arn.as_str();
-        let Some(entry) = state.entries.get_mut(key) else {
-            return;
-        };
+        let Some(entry) = state.entries.get(key) else { return };
         if entry.is_only_remembered() {
             return self.claim_remembered(state, secret, policy);
         }
         let was_leaving = entry.is_leaving();
-        let before = entry.claims.insert(policy.name.clone(), Claim::Seen);
+        let before = state.entries.claim(key, &policy.name, Claim::Seen);
         if was_leaving {
             self.move_to(state, key, policy);
             state.wake(key);
             return;
         }
+        let Some(entry) = state.entries.get(key) else { return };
         if entry.policy == policy.name || before.is_some_and(|claim| claim != Claim::Remembered) {
             return;
         }
@@ -86,9 +85,10 @@ impl Engine {
             return;
         };
         entry.secret.name.clone_from(&secret.name);
-        entry.claims.insert(policy.name.clone(), Claim::Seen);
-        if owner == policy.name && entry.policy != owner {
-            entry.claims.retain(|name, _| *name == owner);
+        let moves = owner == policy.name && entry.policy != owner;
+        state.entries.claim(key, &policy.name, Claim::Seen);
+        if moves {
+            state.entries.retain_claims(key, |name| name == owner);
             self.move_to(state, key, policy);
         }
     }
@@ -102,17 +102,17 @@ impl Engine {
         }
         let now = self.clock.monotonic();
         // A drive that has begun goes on by what it began with.
-        let resting = state.entries.get_mut(key).filter(|entry| !entry.driven);
-        let Some(entry) = resting else { return };
-        let Some(claim) = entry.claims.get(&policy.name).copied() else {
+        let resting = state.entries.get(key).filter(|entry| !entry.driven);
+        let Some(claim) = resting.and_then(|entry| entry.claims().get(&policy.name).copied()) else {
             return;
         };
         if let Some(claim) = claim.missed(now).filter(|_| lagging) {
-            entry.claims.insert(policy.name.clone(), claim);
+            state.entries.claim(key, &policy.name, claim);
             return;
         }
-        entry.claims.remove(&policy.name);
-        let Some(next) = entry.claims.keys().next().cloned() else {
+        state.entries.retain_claims(key, |name| name != policy.name);
+        let Some(entry) = state.entries.get(key) else { return };
+        let Some(next) = entry.claims().keys().next().cloned() else {
             self.forget(state, key);
             return;
         };
@@ -125,10 +125,10 @@ impl Engine {
 
     /// Puts a secret under a policy, with its record and its place in the queue.
     pub(super) fn move_to(&self, state: &mut State, key: &str, policy: &Policy) {
+        state.entries.claim(key, &policy.name, Claim::Seen);
         let Some(entry) = state.entries.get_mut(key) else {
             return;
         };
-        entry.claims.insert(policy.name.clone(), Claim::Seen);
         let place_before = std::mem::replace(&mut entry.place, policy.place.clone());
         let from = std::mem::replace(&mut entry.policy, policy.name.clone());
         Arc::make_mut(&mut entry.record).policy = Some(policy.name.clone());
@@ -255,8 +255,9 @@ impl Engine {
         let mut entry = Entry::new(secret.clone(), (owner, policy.place.clone()), record);
         entry.awaited = wait.is_zero();
         if entry.policy != policy.name {
-            entry.claims.insert(entry.policy.clone(), Claim::Remembered);
-            entry.claims.insert(policy.name.clone(), Claim::Seen);
+            let owner = entry.policy.clone();
+            entry.add_claim(&owner, Claim::Remembered);
+            entry.add_claim(&policy.name, Claim::Seen);
         }
         self.enter(state, entry, wait);
     }

@@ -260,20 +260,24 @@ impl State {
     /// Ends the claims of policies that do not have a secret any more. What becomes of each secret, and
     /// whether another policy had it beside its own and has it no more.
     fn fates(&mut self, succession: &Succession, old: &Running, new: &Running) -> Vec<(String, Fate, bool)> {
-        let staying = self.entries.iter_mut().filter(|(_, entry)| !entry.is_leaving());
-        let fates = staying.map(|(key, entry)| {
-            let before = entry.claims.len();
+        let staying = self.entries.iter().filter(|(_, entry)| !entry.is_leaving());
+        let staying: Vec<_> = staying.map(|(key, _)| key.clone()).collect();
+        let fates = staying.iter().filter_map(|key| {
+            let entry = self.entries.get(key)?;
+            let before = entry.claims().len();
             let only_remembered = entry.is_only_remembered();
             let secret = &entry.listed();
-            entry.claims.retain(|name, _| succession.keeps(old, new, name, secret));
-            let settled = entry.claims.len() < before;
-            let fate = succession.fate(old, new, &entry.policy, &entry.claims.keys().collect(), secret);
+            self.entries
+                .retain_claims(key, |name| succession.keeps(old, new, name, secret));
+            let entry = self.entries.get(key)?;
+            let settled = entry.claims().len() < before;
+            let fate = succession.fate(old, new, &entry.policy, &entry.claims().keys().collect(), secret);
             let fate = match fate {
                 // The look for the other policy's secrets tells whether it has this one.
                 Fate::Moves(_) if only_remembered => Fate::Leaves,
                 fate => fate,
             };
-            (key.to_string(), fate, settled)
+            Some((key.to_string(), fate, settled))
         });
         fates.collect()
     }

@@ -2,6 +2,7 @@
 //! either is rotated. A secret that is kept apart from those of another place waits for that place, too.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::aws::AwsError;
 use crate::policy::Policy;
@@ -67,11 +68,10 @@ impl Engine {
     /// Lets secrets look again that waited until every one of this place was read.
     pub(super) fn release_surveyed(&self, state: &mut State, place: &str) {
         let running = self.running();
-        let near = |entry: &Entry| running.neighbours(&entry.place).any(|other| other == place);
-        let held = state
-            .entries
-            .iter()
-            .filter(|(_, entry)| entry.sight.held == Some(HeldBy::Survey) && near(entry));
+        let near = |policy: &&Arc<Policy>| running.neighbours(&policy.place).any(|other| other == place);
+        let near = running.policies.values().filter(near);
+        let known = near.flat_map(|policy| state.entries.of_policy(&policy.name));
+        let held = known.filter(|(_, entry)| entry.sight.held == Some(HeldBy::Survey));
         let held: Vec<String> = held.map(|(key, _)| key.to_string()).collect();
         held.iter().for_each(|key| state.wake(key));
     }
@@ -87,7 +87,7 @@ impl Engine {
     /// must not hold up the whole place. `unsure` says that secrets were found and are not known yet.
     pub(super) fn survey(&self, state: &mut State, place: &str, unsure: bool) {
         if state.looked_for.insert(place.to_owned()) {
-            state.wake_contested(place);
+            self.wake_contested(state, place);
         }
         if !unsure && self.not_looked_up(state, place).is_none() {
             state.surveyed.insert(place.to_owned());
@@ -103,6 +103,17 @@ impl Engine {
         }
     }
 
+    /// Lets secrets of a place look again that several policies have: until the place was looked
+    /// through, that was not certain.
+    fn wake_contested(&self, state: &mut State, place: &str) {
+        let running = self.running();
+        let here = running.policies.values().filter(|policy| policy.place == place);
+        let known = here.flat_map(|policy| state.entries.of_policy(&policy.name));
+        let contested = known.filter(|(_, entry)| !entry.other_policies().is_empty());
+        let keys: Vec<String> = contested.map(|(key, _)| key.to_string()).collect();
+        keys.iter().for_each(|key| state.wake(key));
+    }
+
     /// A secret or selection of the place that is not known and whose look-up may yet succeed.
     fn not_looked_up<'a>(&self, state: &'a State, place: &str) -> Option<(&'a str, &'a AwsError)> {
         let running = self.running();
@@ -115,15 +126,6 @@ impl Engine {
 }
 
 impl State {
-    /// Lets secrets of a place look again that several policies have: until the place was looked
-    /// through, that was not certain.
-    fn wake_contested(&mut self, place: &str) {
-        let contested = |entry: &Entry| entry.place == place && !entry.other_policies().is_empty();
-        let keys = self.entries.iter().filter(|(_, entry)| contested(entry));
-        let keys: Vec<String> = keys.map(|(key, _)| key.to_string()).collect();
-        keys.iter().for_each(|key| self.wake(key));
-    }
-
     /// One secret of a place less is waited for; how many are left.
     pub(super) fn count_read(&mut self, place: &str) -> usize {
         let unread = self.unread.entry(place.to_owned()).or_default();
@@ -134,6 +136,6 @@ impl State {
     /// Whether a policy's secret of that name or ARN was found before.
     pub(super) fn knows(&self, policy: &str, name: &str) -> bool {
         let same = |entry: &Entry| entry.policy == policy && (entry.secret.name == name || &*entry.secret.arn == name);
-        self.entries.values().any(same)
+        self.entries.of_policy(policy).any(|(_, entry)| same(entry))
     }
 }

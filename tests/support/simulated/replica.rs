@@ -97,6 +97,11 @@ impl Machine {
         self
     }
 
+    /// Ends the trouble with its disk.
+    pub fn mend_disk(&self) {
+        self.disk.mend();
+    }
+
     /// Where the next process dies by itself.
     pub fn dies(mut self, at: CrashPoint) -> Self {
         self.fate.crash = Some(at);

@@ -1,11 +1,11 @@
 //! What a replica remembers over a crash: the daemon's own stores, cut off from a dead process.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use rekeyd::clock::Timestamp;
+use rekeyd::clock::{Clock, SystemClock, Timestamp};
 use rekeyd::rotation::event::Event;
 use rekeyd::rotation::state::Record;
 use rekeyd::store::memory::MemoryStore;
@@ -20,6 +20,9 @@ use super::world::{JournalEntry, World};
 
 /// How long a write takes.
 const WRITE: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(8));
+
+/// How long the lock of a file that was let go may be seen, in real time.
+const UNLOCKED_WITHIN: Duration = Duration::from_secs(10);
 
 /// Where a replica's store is. Clones are the same disk.
 #[derive(Clone)]
@@ -88,7 +91,7 @@ impl Disk {
     fn open(&self) -> Result<Arc<dyn Store>, StoreError> {
         Ok(match &self.content().medium {
             Medium::Memory(store) => store.clone(),
-            Medium::File(path) => Arc::new(StillStore(SqliteStore::open(path)?)),
+            Medium::File(path) => Arc::new(StillStore(open_file(path)?)),
         })
     }
 
@@ -104,6 +107,20 @@ impl Disk {
 
     fn content(&self) -> MutexGuard<'_, Content> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Opens a file that the simulated process before has let go. Its lock may outlast that by a moment: a real
+/// process that another test starts meanwhile has a copy of every open file until it becomes its own program.
+fn open_file(path: &Path) -> Result<SqliteStore, StoreError> {
+    let clock = SystemClock::new();
+    loop {
+        match SqliteStore::open(path) {
+            Err(StoreError::Held { .. }) if clock.monotonic() < UNLOCKED_WITHIN => {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            opened => return opened,
+        }
     }
 }
 

@@ -130,11 +130,14 @@ impl Stage<'_> {
             }
         }
         for actor in &self.cast {
-            if let State::Up(replica) = &actor.state {
-                replica.disk().mend();
-                let clock = replica.clock();
-                clock.step(-clock.off_by() + TimeDelta::seconds(1));
-            }
+            let machine = match &actor.state {
+                State::Up(replica) => replica.machine(),
+                State::Down(machine) => machine.clone(),
+                State::Between => continue,
+            };
+            machine.mend_disk();
+            let clock = machine.clock();
+            clock.step(-clock.off_by() + TimeDelta::seconds(1));
         }
     }
 
