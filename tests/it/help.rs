@@ -60,7 +60,10 @@ fn example(line: &str) -> Vec<String> {
         }
     }
     let ends = ["|", "<", ">", "&&"];
-    words.into_iter().take_while(|word| !ends.contains(&word.as_str())).collect()
+    words
+        .into_iter()
+        .take_while(|word| !ends.contains(&word.as_str()))
+        .collect()
 }
 
 #[test]
