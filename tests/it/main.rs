@@ -13,6 +13,7 @@ mod support;
 
 mod admin_socket;
 mod audit_log;
+mod audit_of_commands;
 mod auditor;
 mod aws_guide;
 mod broken_configurations;
@@ -72,6 +73,7 @@ mod refusals;
 mod reload;
 mod reload_membership;
 mod reload_simulated;
+mod revoking_after_a_rollback;
 mod rollback;
 mod rules;
 mod run_once;
