@@ -48,6 +48,7 @@ mod hostile_configuration;
 mod hostile_requests;
 mod http_port;
 mod iam_policy;
+mod json_shapes;
 mod killed;
 mod kinds_of_caches;
 mod leak_response;
