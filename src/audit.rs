@@ -21,7 +21,8 @@ use std::path::PathBuf;
 pub use line::{Actor, Change, Line, Operator, Outcome, Peer, Subject};
 pub use trail::{Begun, Trail};
 
-/// The target of audit lines in the log. It is never filtered out, whatever level is asked for.
+/// The target of audit lines in the log. It is never filtered out, whatever level is asked for; but for the commands that
+/// make changes themselves, on a terminal, where they tell each change in words.
 pub const TARGET: &str = "rekeyd::audit";
 
 /// The audit log cannot be written.

@@ -214,12 +214,14 @@ fn log_options(cli: &Cli, variables: &[(OsString, OsString)]) -> Result<LogOptio
     };
     let terminal = std::io::stderr().is_terminal();
     // Those that work in the daemon's place tell what goes on themselves.
-    let quiet = matches!(cli.command, Command::Onboard(_) | Command::Takeover(_)).then(|| QUIET.to_owned());
+    let in_its_place = matches!(cli.command, Command::Onboard(_) | Command::Takeover(_));
+    let quiet = in_its_place.then(|| QUIET.to_owned());
     Ok(LogOptions {
         format,
         level: cli.log_level.clone().or_else(|| variable("RUST_LOG")).or(quiet),
         terminal,
         colour: terminal && colour_allowed(),
+        without_audit: in_its_place && terminal,
     })
 }
 
