@@ -46,6 +46,7 @@ mod help;
 mod history_command;
 mod hostile_configuration;
 mod hostile_requests;
+mod hostile_words;
 mod http_port;
 mod iam_policy;
 mod json_shapes;
