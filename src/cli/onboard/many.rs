@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::audit::command::CommandTrail;
-use crate::audit::{Change, Subject};
+use crate::audit::{self, Change, Subject};
 use crate::cli::Session;
 use crate::cli::rotator::ByDaemon;
 use crate::onboard::execute::{Failure, FirstRotation, Onboarder, Rotator};
@@ -72,7 +72,9 @@ impl Common {
             Err(error) => return Item::planned(task).failed(error.to_string()),
         };
         let item = self.one(task).await;
-        self.audit.end(&begun, item.result.audited(), item.detail.clone()).await;
+        let outcome = item.result.audited();
+        let error = item.detail.clone().filter(|_| outcome != audit::Outcome::Done);
+        self.audit.end(&begun, outcome, error).await;
         item
     }
 
