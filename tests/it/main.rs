@@ -75,6 +75,7 @@ mod reload_simulated;
 mod rollback;
 mod rules;
 mod run_once;
+mod runbooks;
 mod schedules;
 mod schema;
 mod secrecy;
