@@ -38,6 +38,7 @@ mod drift_mid_rotation;
 mod drift_on_redis;
 mod effective_configuration;
 mod exploration;
+mod first_rotation_transcript;
 mod fleet_simulated;
 mod half_discovery;
 mod halts;
