@@ -52,6 +52,7 @@ mod killed;
 mod kinds_of_caches;
 mod leak_response;
 mod lifecycle;
+mod live_check;
 mod lost_replies;
 mod lying_records;
 mod makespan;
