@@ -60,9 +60,9 @@ has several places or roles (of a role its permissions, its trust policy, and wh
 rekeyd assume it), or where IAM's 6,144 characters do not hold one: then standard error
 says which is which, and --document takes one out.
 
-An account that neither the configuration nor --account tells is * in JSON, and the account
-that Terraform or the stack works in with the other two. The key aws/secretsmanager needs no
-rights; customer keys do: --kms-key.
+An account that neither the configuration nor --account tells is * in JSON, and the
+account that Terraform or the stack works in with the other two. The key
+aws/secretsmanager needs no rights; customer keys do: --kms-key.
 
 Examples:
   rekeyd iam-policy --account 123456789012 > rekeyd.json
