@@ -64,6 +64,10 @@ An account that neither the configuration nor --account tells is * in JSON, and 
 that Terraform or the stack works in with the other two. The key aws/secretsmanager needs no
 rights; customer keys do: --kms-key.
 
+--for plan, onboard or takeover prints what an operator needs for that command. Where no daemon
+runs, onboard and takeover --rotate make the first rotation themselves: then whoever runs them
+needs the daemon's policy as well.
+
 Examples:
   # to create it: aws iam create-policy --policy-name rekeyd --policy-document file://rekeyd.json
   rekeyd iam-policy --account 123456789012 > rekeyd.json
@@ -73,6 +77,7 @@ Examples:
     --principal arn:aws:iam::123456789012:role/rekeyd-host
   rekeyd iam-policy --document rekeyd-orders_eu-trust \\
     --principal arn:aws:iam::123456789012:role/rekeyd-host
+  rekeyd iam-policy --for onboard --account 123456789012 > operator.json
   rekeyd iam-policy --terraform > rekeyd.tf
   rekeyd iam-policy --cloudformation > rekeyd.yaml
 

@@ -7,8 +7,9 @@ use async_trait::async_trait;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::cli::Session;
 use crate::cli::rotator::ByDaemon;
+use crate::cli::{Session, denied};
+use crate::iam::Purpose;
 use crate::onboard::execute::{Failure, FirstRotation, Onboarder, Rotator};
 use crate::onboard::{Shown, words};
 
@@ -90,6 +91,7 @@ async fn one(around: &Around, task: &Task, rotator: Option<&ByDaemon>, told: &Se
                 _ => None,
             };
         }
+        Err(Failure::Aws(error)) => item.detail = Some(denied::told(&error, Purpose::Onboard)),
         Err(failure) => item.detail = Some(failure.to_string()),
     }
     item
