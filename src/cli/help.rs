@@ -55,22 +55,23 @@ Exit codes:
   78  something is wrong with the configuration or the environment";
 
 pub(super) const IAM_POLICY: &str = "\
-One document is printed as it is, ready for IAM. There are more where the configuration has
-several places or roles (of a role its permissions, its trust policy, and what lets rekeyd
-assume it), or where IAM's 6,144 characters do not hold one: then standard error says which is
-which, and --document takes one out.
+One document is printed as it is, ready for IAM. There are more where the configuration
+has several places or roles (of a role its permissions, its trust policy, and what lets
+rekeyd assume it), or where IAM's 6,144 characters do not hold one: then standard error
+says which is which, and --document takes one out.
 
-An account that neither the configuration nor --account tells is * in JSON, and the account
-that Terraform or the stack works in with the other two. The key aws/secretsmanager needs no
-rights; customer keys do: --kms-key.
+An account that neither the configuration nor --account tells is * in JSON, and the
+account that Terraform or the stack works in with the other two. The key
+aws/secretsmanager needs no rights; customer keys do: --kms-key.
 
---for plan, onboard or takeover prints what an operator needs for that command. Where no daemon
-runs, onboard and takeover --rotate make the first rotation themselves: then whoever runs them
-needs the daemon's policy as well.
+--for plan, onboard or takeover prints what an operator needs for that command. Where no
+daemon runs, onboard and takeover --rotate make the first rotation themselves: then
+whoever runs them needs the daemon's policy as well.
 
 Examples:
-  # to create it: aws iam create-policy --policy-name rekeyd --policy-document file://rekeyd.json
   rekeyd iam-policy --account 123456789012 > rekeyd.json
+  # and then: aws iam create-policy --policy-name rekeyd \\
+  #   --policy-document file://rekeyd.json
   rekeyd iam-policy \\
     --kms-key arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab
   rekeyd iam-policy --place orders_eu --json \\

@@ -19,6 +19,8 @@ mod given;
 mod needs;
 mod onboarding;
 mod purpose;
+#[cfg(test)]
+mod purpose_tests;
 mod split;
 mod terraform;
 #[cfg(test)]
