@@ -167,7 +167,7 @@ async fn a_refused_reload_tells_everything_that_is_wrong_with_file_line_and_colu
     assert_eq!(told["problems"], refused["problems"]);
     let table = ended(status_command).await.with(0).stdout;
     assert!(
-        table.starts_with("configuration: the reload at ") && table.contains("shedule"),
+        table.contains("\nconfiguration: the reload at ") && table.contains("shedule"),
         "{table}"
     );
 

@@ -134,11 +134,14 @@ async fn a_refused_reload_ends_with_13_and_tells_everything_that_is_wrong() {
 }
 
 #[tokio::test]
-async fn status_begins_with_what_is_wrong_with_the_configuration() {
+async fn status_tells_what_is_wrong_with_the_configuration_before_any_secret() {
     let control = FakeControl::new(vec![status("a")]);
     let (_folder, socket, _running) = admin(&control).await;
     let well = run(&socket, "rekeyd status", false).await.unwrap().stdout;
-    assert!(well.starts_with("SECRET"), "{well}");
+    assert!(
+        well.starts_with("All is well") && !well.contains("configuration"),
+        "{well}"
+    );
     control.know().configuration = Some(ConfigurationStatus {
         last_reload_failed: Some(FailedReload {
             at: at(0),
@@ -150,14 +153,18 @@ async fn status_begins_with_what_is_wrong_with_the_configuration() {
     let lines: Vec<&str> = table.lines().collect();
     assert_eq!(
         lines[0],
+        "The configuration needs a person; the rest is well: 1 secret; 1 proven, next rotation 2027-01-16 08:00Z"
+    );
+    assert_eq!(
+        lines[1],
         "configuration: the reload at 2027-01-15 08:00:00Z failed, and the configuration of 2027-01-15 06:00:00Z \
          stays in force: /etc/rekeyd/rekeyd.toml:3:7: no schedule"
     );
     assert!(
-        lines[1].starts_with("configuration: daemon.listen takes a restart"),
+        lines[2].starts_with("configuration: daemon.listen takes a restart"),
         "{table}"
     );
-    assert!(lines[2].starts_with("SECRET"), "{table}");
+    assert!(lines[3].starts_with("SECRET"), "{table}");
     let json = run(&socket, "rekeyd status --json", false).await.unwrap().stdout;
     let json: Value = serde_json::from_str(&json).unwrap();
     assert_eq!(
