@@ -69,7 +69,7 @@ fn date(at: &Timestamp) -> String {
     at.format("%Y-%m-%d").to_string()
 }
 
-/// The first thing that is wrong with the content of a file of roots; what stops logins comes first.
+/// What is wrong with the content of a file of roots: what stops logins, or else the root that expires first.
 pub fn doubt(pem: &[u8], now: Timestamp) -> Option<RootsDoubt> {
     let mut doubts = Vec::new();
     let mut roots = 0;
@@ -79,14 +79,14 @@ pub fn doubt(pem: &[u8], now: Timestamp) -> Option<RootsDoubt> {
             return Some(RootsDoubt::Damaged(roots));
         };
         if at <= now {
-            doubts.push(RootsDoubt::Expired { subject, at });
+            doubts.push((at, RootsDoubt::Expired { subject, at }));
         } else if at - now <= SOON {
-            doubts.push(RootsDoubt::ExpiresSoon { subject, at });
+            doubts.push((at, RootsDoubt::ExpiresSoon { subject, at }));
         }
     }
     match roots {
         0 => Some(RootsDoubt::NoCertificate),
-        _ => doubts.into_iter().next(),
+        _ => doubts.into_iter().min_by_key(|(at, _)| *at).map(|(_, doubt)| doubt),
     }
 }
 

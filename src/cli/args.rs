@@ -280,11 +280,12 @@ impl From<Selection> for Selector {
     }
 }
 
-/// An account: twelve digits.
+/// One of the names of purposes, which help and completions list.
 fn purpose() -> impl TypedValueParser<Value = Purpose> {
     PossibleValuesParser::new(Purpose::ALL.map(Purpose::label)).try_map(|label| label.parse::<Purpose>())
 }
 
+/// An account: twelve digits.
 fn account(text: &str) -> Result<String, String> {
     match is_account(text) {
         true => Ok(text.to_owned()),

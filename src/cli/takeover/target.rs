@@ -117,6 +117,7 @@ fn policy_of(
     }
 }
 
+/// A look that failed, before anything was changed.
 pub(super) fn failed(error: &AwsError) -> CliError {
     let told = denied::told(error, Purpose::Takeover);
     CliError::Run(format!("{told}; nothing was changed"))

@@ -5,10 +5,6 @@ use chrono::TimeDelta;
 use super::*;
 use crate::clock::{Clock, SystemClock, Timestamp};
 
-fn now() -> Timestamp {
-    SystemClock::new().now()
-}
-
 /// What is warned of where `tls.ca_file` is a file with this content, whose name is `FILE`.
 fn warnings_about_roots(content: &[u8]) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
@@ -20,10 +16,10 @@ fn warnings_about_roots(content: &[u8]) -> Vec<String> {
     warnings.iter().map(|warning| warning.replace(&name, "FILE")).collect()
 }
 
-/// A root that is good for so many days more; in PEM.
-fn root_for(days: i64) -> Vec<u8> {
+/// A root that is good until then; in PEM.
+fn root_until(end: Timestamp) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
-    let end = (now() + TimeDelta::days(days)).format("%Y%m%d%H%M%SZ");
+    let end = end.format("%Y%m%d%H%M%SZ");
     let authority = "[ca]\ndefault_ca = a\n[a]\ndatabase = index\nserial = serial\nnew_certs_dir = .\n\
                      default_md = sha256\npolicy = p\n[p]\ncommonName = supplied\n";
     for (name, content) in [("ca.conf", authority), ("index", ""), ("serial", "01\n")] {
@@ -48,15 +44,20 @@ fn root_for(days: i64) -> Vec<u8> {
 
 #[test]
 fn a_file_of_roots_is_read_and_what_is_wrong_with_it_is_warned_of_with_its_date() {
-    let lasting = root_for(365);
+    let days_from_now = |days| SystemClock::new().now() + TimeDelta::days(days);
+    let lasting = root_until(days_from_now(365));
     assert_eq!(warnings_about_roots(&lasting), Vec::<String>::new());
 
-    let expired = warnings_about_roots(&[root_for(-3), lasting.clone()].concat());
-    let date = (now() - TimeDelta::days(3)).format("%Y-%m-%d");
-    let told = format!("FILE holds the root CN=nodes, which expired on {date};");
+    let end = days_from_now(-3);
+    let soon = root_until(days_from_now(3));
+    let expired = warnings_about_roots(&[soon.clone(), root_until(end), lasting.clone()].concat());
+    let told = format!(
+        "FILE holds the root CN=nodes, which expired on {};",
+        end.format("%Y-%m-%d")
+    );
     assert!(expired.len() == 1 && expired[0].contains(&told), "{expired:#?}");
 
-    let soon = warnings_about_roots(&root_for(3));
+    let soon = warnings_about_roots(&soon);
     assert!(
         soon.len() == 1 && soon[0].contains("CN=nodes, which expires on "),
         "{soon:#?}"
