@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Holds the documents to the code: every test that docs/SEMANTICS.md, SANDBOX.md and SCHEDULES.md name exists,
+# Holds the documents to the code: every test that docs/SEMANTICS.md, SANDBOX.md, SCHEDULES.md and SECURITY.md name exists,
 # the tables of reasons are those of src/rotation/reason.rs, and every set of reasons has one, and every reason
-# its row in docs/OPERATIONS.md. With --write, the tables are written anew.
+# its row in docs/OPERATIONS.md; and every link to a file or heading leads there. With --write, the tables are written anew.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 page=docs/SEMANTICS.md
@@ -46,7 +46,7 @@ elif ! diff -u "$page" "$fresh" >&2; then
 fi
 
 # A test is named as `file::name`: it exists, and so does its file or folder.
-for named in docs/SEMANTICS.md docs/SANDBOX.md docs/SCHEDULES.md; do
+for named in docs/SEMANTICS.md docs/SANDBOX.md docs/SCHEDULES.md docs/SECURITY.md; do
     while read -r test; do
         [ "$test" = file::test ] && continue
         name=${test##*::}
@@ -80,5 +80,24 @@ while read -r set; do
         grep -q "\`$label\`" <<<"$given" || say "docs/OPERATIONS.md does not say what to do about $label ($set)"
     done < <(rows "$set" | sed -E 's/^\| `([a-z_]+)`.*/\1/')
 done < <(awk '/^reasons! \{/ { inside = 1 } inside && /^    [A-Za-z]+ \{/ { print $1; inside = 0 }' src/rotation/reason.rs)
+
+# The anchors that headings get.
+anchors() {
+    awk '/^```/ { code = !code } !code && sub(/^#+ /, "") { print tolower($0) }' "$1" |
+        sed -E 's/\[([^]]*)\]\([^)]*\)/\1/g; s/[^[:alnum:]_ -]//g; s/ /-/g'
+}
+links() { grep -oE '\]\([^) ]+\)' "$1" | sed -E 's/^\]\(//; s/\)$//' | grep -vE '^[a-z]+:' || true; }
+for from in *.md docs/*.md docs/*/*.md sandbox/*.md; do
+    while read -r link; do
+        file=${link%%#*}
+        target=$from
+        [ -z "$file" ] || target=$(dirname "$from")/$file
+        if ! [ -e "$target" ]; then
+            say "$from links to $file, which does not exist"
+        elif [[ $link == *'#'* && $target == *.md ]]; then
+            anchors "$target" | grep -xF -- "${link#*#}" >/dev/null || say "$from links to $link, and there is no such heading"
+        fi
+    done < <(links "$from" | sort -u)
+done
 
 exit "$problems"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes sure that the named tools are there, and says nothing when they are.
 #
-#   scripts/install-tools.sh [cc] [redis] [promtool] [python] [shells] [man] [deny]       default: all but deny
+#   scripts/install-tools.sh [cc] [redis] [promtool] [python] [shells] [man] [pages] [deny]       default: all but deny
 #
 #   cc        a C compiler, for SQLite and aws-lc
 #   redis     redis-server with TLS, and redis-cli: the caches of tests and demo
@@ -9,6 +9,7 @@
 #   python    scripts/requirements.txt in a virtual environment, .tools/python
 #   shells    zsh and fish, which try their completions
 #   man       groff and mandoc, which read the manual pages
+#   pages     what the commands of docs/ and their tests use: jq, curl, openssl, shellcheck, sqlite3, tmux, faketime
 #   deny      cargo-deny for `make lint-deps`; built into .tools/, which takes minutes
 #
 # Written for Debian and Ubuntu. Elsewhere it names what is missing and fails.
@@ -133,6 +134,14 @@ install_python() {
     python_stamp >"$venv/stamp"
 }
 
+install_pages() {
+    local tool missing=()
+    for tool in jq curl openssl shellcheck sqlite3 tmux faketime; do
+        have "$tool" || missing+=("$tool")
+    done
+    [ ${#missing[@]} = 0 ] || apt_install "${missing[@]}"
+}
+
 install_shells() {
     have zsh && have fish || apt_install zsh fish
 }
@@ -148,10 +157,10 @@ install_deny() {
     cargo install cargo-deny --locked --version "$deny_version" --root "$tools" --force --quiet >&2
 }
 
-[ $# -gt 0 ] || set -- cc redis promtool python shells man
+[ $# -gt 0 ] || set -- cc redis promtool python shells man pages
 for tool in "$@"; do
     case $tool in
-        cc | redis | promtool | python | shells | man | deny) "install_$tool" ;;
-        *) die "unknown tool: $tool (there are cc, redis, promtool, python, shells, man, deny)" ;;
+        cc | redis | promtool | python | shells | man | pages | deny) "install_$tool" ;;
+        *) die "unknown tool: $tool (there are cc, redis, promtool, python, shells, man, pages, deny)" ;;
     esac
 done

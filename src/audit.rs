@@ -5,8 +5,10 @@
 //! password: lines are made from ids, names and error codes, never from a request or a document.
 //!
 //! [`line`] is what a line says, [`trail`] where lines go: to the file of `daemon.audit_log`, or to the log, as
-//! events of the target [`TARGET`]. [`requester`] carries who asked into the engine.
+//! events of the target [`TARGET`]. [`requester`] carries who asked into the engine. [`command`] is the trail of a command
+//! that makes changes itself, beside a daemon that may write to the same file.
 
+pub mod command;
 mod file;
 mod line;
 pub mod requester;
@@ -16,10 +18,11 @@ mod trail;
 
 use std::path::PathBuf;
 
-pub use line::{Actor, Change, Line, Outcome, Peer, Subject};
+pub use line::{Actor, Change, Line, Operator, Outcome, Peer, Subject};
 pub use trail::{Begun, Trail};
 
-/// The target of audit lines in the log. It is never filtered out, whatever level is asked for.
+/// The target of audit lines in the log. It is never filtered out, whatever level is asked for; but for the commands that
+/// make changes themselves, on a terminal, where they tell each change in words.
 pub const TARGET: &str = "rekeyd::audit";
 
 /// The audit log cannot be written.

@@ -7,14 +7,17 @@ use std::time::Duration;
 use clap::Parser;
 use rekeyd::cli::args::Cli;
 use rekeyd::cli::exit::Exit;
-use rekeyd::cli::{Session, prepare};
+use rekeyd::cli::{Session, prepare, unparsed};
 use rekeyd::clock::SystemClock;
 
 /// How long a blocking call, such as a name lookup, may hold the end of the process.
 const LAST_CALLS: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return unparsed(&error, std::env::args_os()),
+    };
     if let Err(exit) = prepare(&cli, std::env::vars_os()) {
         return exit.into();
     }

@@ -33,6 +33,8 @@ pub struct LogOptions {
     pub terminal: bool,
     /// Whether it may be coloured.
     pub colour: bool,
+    /// Whether the audit log is left out, since whoever watches is told in other words what is changed.
+    pub without_audit: bool,
 }
 
 /// A log that cannot be set up.
@@ -97,7 +99,8 @@ where
     };
     let level = EnvFilter::builder().parse(directives).map_err(senseless)?;
     // Whoever asks for less than all of the log does not mean the audit log.
-    let audit = format!("{}=info", audit::TARGET).parse().map_err(senseless)?;
+    let of_audit = if options.without_audit { "off" } else { "info" };
+    let audit = format!("{}={of_audit}", audit::TARGET).parse().map_err(senseless)?;
     let level = level.add_directive(audit);
     let base = Registry::default().with(FilterFn::new(allowed)).with(level);
     let layer = fmt::layer()

@@ -1,10 +1,11 @@
 //! The file of an audit log: lines are appended, whole, and those that announce a change are on the disk before it.
 
 use std::fs::{File, OpenOptions};
-use std::io::{Error, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::io::{Error, Write};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rustix::fs::OFlags;
 
@@ -13,16 +14,13 @@ use super::AuditError;
 /// The owner writes, the group reads: for those who watch.
 const MODE: u32 = 0o640;
 
+/// Longer than the kernel takes to write a line.
+const WRITE: Duration = Duration::from_millis(2);
+
 /// A file that lines are appended to.
 pub(super) struct LogFile {
     path: PathBuf,
-    open: Mutex<Open>,
-}
-
-struct Open {
-    file: Arc<File>,
-    /// Whether the last line may lack its end.
-    torn: bool,
+    open: Mutex<Arc<File>>,
 }
 
 impl LogFile {
@@ -31,7 +29,7 @@ impl LogFile {
         let open = open(path).map_err(|error| wrong(path, &error))?;
         Ok(Self {
             path: path.to_owned(),
-            open: Mutex::new(open),
+            open: Mutex::new(Arc::new(open)),
         })
     }
 
@@ -48,23 +46,21 @@ impl LogFile {
 
     fn try_append(&self, line: &str, durable: bool) -> Result<(), Error> {
         let file = {
-            let mut open = self.lock();
-            if open.file.metadata()?.nlink() == 0 {
+            let mut file = self.lock();
+            if file.metadata()?.nlink() == 0 {
                 // Deleted: lines would go on into nothing, without an error.
-                *open = self::open(&self.path)?;
+                *file = Arc::new(open(&self.path)?);
             }
-            let start = if open.torn { "\n" } else { "" };
-            let text = format!("{start}{line}\n");
-            open.torn = true;
-            (&*open.file).write_all(text.as_bytes())?;
-            open.torn = false;
-            Arc::clone(&open.file)
+            let start = if is_torn(&file)? { "\n" } else { "" };
+            // In one write: the kernel lets nothing of another process in between.
+            (&**file).write_all(format!("{start}{line}\n").as_bytes())?;
+            Arc::clone(&file)
         };
         // Not under the lock: those who wait for the disk at the same time wait once.
         if durable { file.sync_data() } else { Ok(()) }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Open> {
+    fn lock(&self) -> MutexGuard<'_, Arc<File>> {
         // A panic leaves at worst a line without its end, which the next one sees to.
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -77,7 +73,7 @@ fn wrong(path: &Path, error: &Error) -> AuditError {
     }
 }
 
-fn open(path: &Path) -> Result<Open, Error> {
+fn open(path: &Path) -> Result<File, Error> {
     let options = || {
         let mut options = OpenOptions::new();
         // A pipe that nobody reads must not stop the daemon.
@@ -97,19 +93,24 @@ fn open(path: &Path) -> Result<Open, Error> {
     if !file.metadata()?.is_file() {
         return Err(Error::other("it is no file"));
     }
-    let torn = !ends_with_a_line(&file)?;
-    Ok(Open {
-        file: Arc::new(file),
-        torn,
-    })
+    Ok(file)
 }
 
-fn ends_with_a_line(mut file: &File) -> Result<bool, Error> {
-    if file.metadata()?.len() == 0 {
-        return Ok(true);
+/// Whether a full disk, or a death, left a line without its end: of this process, or of another that appends here.
+fn is_torn(file: &File) -> Result<bool, Error> {
+    if ends_with_a_line(file)? {
+        return Ok(false);
     }
+    // Another process may be in the middle of its write.
+    std::thread::sleep(WRITE);
+    Ok(!ends_with_a_line(file)?)
+}
+
+fn ends_with_a_line(file: &File) -> Result<bool, Error> {
+    let Some(end) = file.metadata()?.len().checked_sub(1) else {
+        return Ok(true);
+    };
     let mut last = [0];
-    file.seek(SeekFrom::End(-1))?;
-    file.read_exact(&mut last)?;
-    Ok(last == *b"\n")
+    // Nothing is there where somebody has emptied it just now.
+    Ok(file.read_at(&mut last, end)? == 0 || last == *b"\n")
 }

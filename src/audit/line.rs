@@ -8,7 +8,7 @@ use crate::rotation::step::Step;
 /// A line of the audit log. What is not known, or makes no sense for its change, is left out.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Line {
-    /// When it was written, by the daemon's clock.
+    /// When it was written, by the clock of the machine that rekeyd runs on.
     pub time: Timestamp,
     /// The same for the announcement of a change and what came of it.
     pub id: String,
@@ -38,6 +38,8 @@ pub enum Actor {
     Rekeyd,
     /// A process that speaks over the admin socket.
     Peer(Peer),
+    /// Whoever runs a command that makes changes itself.
+    Operator(Operator),
     /// Whoever sent a signal: the kernel does not tell whom.
     Signal {
         /// Its name, such as `SIGHUP`.
@@ -60,6 +62,26 @@ pub struct Peer {
     /// The name of its user, where the machine knows one.
     #[serde(rename = "peer_user", skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
+}
+
+/// The process of a command, as the kernel knows it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Operator {
+    /// Its user, who is not always the one who typed the command: `sudo` changes it.
+    #[serde(rename = "operator_uid")]
+    pub uid: u32,
+    /// Its group.
+    #[serde(rename = "operator_gid")]
+    pub gid: u32,
+    /// Its id.
+    #[serde(rename = "operator_pid")]
+    pub pid: u32,
+    /// The name of its user, where the machine knows one.
+    #[serde(rename = "operator_user", skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// The user who logged in, whom `sudo` does not change; nothing where the machine does not note that.
+    #[serde(rename = "operator_login_uid", skip_serializing_if = "Option::is_none")]
+    pub login_uid: Option<u32>,
 }
 
 impl std::fmt::Display for Peer {
@@ -89,11 +111,27 @@ pub enum Change {
     /// A reload of the configuration is asked for.
     #[serde(rename = "reload")]
     Reload,
+    /// A user and its secret are onboarded.
+    #[serde(rename = "onboard")]
+    Onboard,
+    /// A secret is taken over.
+    #[serde(rename = "takeover")]
+    Takeover,
+    /// A user is created.
+    CreateUser,
+    /// A secret is created.
+    CreateSecret,
+    /// A secret gets tags.
+    TagResource,
+    /// A user joins a group.
+    ModifyUserGroup,
+    /// Secrets Manager rotates a secret no more.
+    CancelRotateSecret,
     /// A version is put under AWSPENDING.
     PutSecretValue,
     /// A staging label moves.
     UpdateSecretVersionStage,
-    /// A user gets other passwords.
+    /// A user gets other passwords, or another access string.
     ModifyUser,
 }
 
@@ -106,6 +144,13 @@ impl Change {
             Self::Resume => "resume",
             Self::Rollback => "rollback",
             Self::Reload => "reload",
+            Self::Onboard => "onboard",
+            Self::Takeover => "takeover",
+            Self::CreateUser => "CreateUser",
+            Self::CreateSecret => "CreateSecret",
+            Self::TagResource => "TagResource",
+            Self::ModifyUserGroup => "ModifyUserGroup",
+            Self::CancelRotateSecret => "CancelRotateSecret",
             Self::PutSecretValue => "PutSecretValue",
             Self::UpdateSecretVersionStage => "UpdateSecretVersionStage",
             Self::ModifyUser => "ModifyUser",
@@ -157,7 +202,7 @@ pub struct Subject {
     /// The place of the call.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
-    /// The secret, by ARN; by name where a command that is announced or refused names it so.
+    /// The secret, by ARN; by name where a command that is announced or refused names it so, and until it is created.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret: Option<String>,
     /// The ElastiCache user, by ARN.
@@ -172,7 +217,7 @@ pub struct Subject {
     /// The staging label.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label: Option<&'static str>,
-    /// What a command was given: its selection and its options.
+    /// What a command was given: its selection and its options; of a call of a command, what it sets.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request: Option<serde_json::Value>,
 }

@@ -116,6 +116,45 @@ async fn a_file_that_was_moved_away_is_left_at_a_reopening_and_one_that_was_dele
     assert_eq!(lines(&path).len(), 2, "lines go on to where they went");
 }
 
+/// Two that opened the file for themselves, as two processes do.
+#[tokio::test(flavor = "multi_thread")]
+async fn lines_of_two_that_append_at_the_same_time_do_not_mix() {
+    const EACH: usize = 200;
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("audit.jsonl");
+    let mut writing = tokio::task::JoinSet::new();
+    for who in ["one", "other"] {
+        let (trail, _) = trail(&path);
+        writing.spawn(async move {
+            for number in 0..EACH {
+                let request = Some(json!({who: "x".repeat(number * 97)}));
+                let about = Subject {
+                    request,
+                    ..Subject::default()
+                };
+                trail.begin(Actor::Rekeyd, Change::Pause, about).await.unwrap();
+            }
+        });
+    }
+    writing.join_all().await;
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(text.lines().count(), 2 * EACH);
+    assert!(lines(&path).iter().all(|line| line["outcome"] == "begun"), "{text}");
+}
+
+#[tokio::test]
+async fn a_line_that_another_process_left_in_part_does_not_spoil_the_next() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("audit.jsonl");
+    let (trail, _) = trail(&path);
+    begin(&trail).await.unwrap();
+    let mut other = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
+    std::io::Write::write_all(&mut other, b"{\"time\": \"2027-01-15T08:0").unwrap();
+    begin(&trail).await.unwrap();
+    let lines = lines(&path);
+    assert_eq!((lines.len(), &lines[2]["outcome"]), (3, &json!("begun")));
+}
+
 #[tokio::test]
 async fn a_change_that_cannot_be_announced_is_refused_and_counted() {
     let folder = TempDir::new().unwrap();

@@ -1,9 +1,11 @@
 //! Where the lines of the audit log go.
 
+use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::aws::{AwsResult, ErrorClass, with_request_id};
 use crate::clock::SharedClock;
 use crate::metrics::Metrics;
 
@@ -113,6 +115,18 @@ impl Trail {
         drop(self.write(begun, outcome, request_id, error).await);
     }
 
+    /// Makes a call that was announced, and tells what came of it.
+    pub async fn call(&self, begun: &Begun, call: impl Future<Output = AwsResult<()>>) -> AwsResult<()> {
+        let (made, request_id) = with_request_id(call).await;
+        let (outcome, error) = match &made {
+            Ok(()) => (Outcome::Done, None),
+            Err(error) if error.class == ErrorClass::Unavailable => (Outcome::Unknown, Some(error.code.clone())),
+            Err(error) => (Outcome::Failed, Some(error.code.clone())),
+        };
+        self.end(begun, outcome, request_id, error).await;
+        made
+    }
+
     async fn write(
         &self,
         begun: &Begun,
@@ -176,10 +190,11 @@ async fn append(file: Arc<LogFile>, line: Line) -> Result<(), AuditError> {
 
 /// The line as an event of the log, with the same names.
 fn log(line: &Line) {
-    let (by, peer, signal) = match &line.by {
-        Actor::Rekeyd => ("rekeyd", None, None),
-        Actor::Peer(peer) => ("peer", Some(peer), None),
-        Actor::Signal { signal } => ("signal", None, Some(*signal)),
+    let (by, peer, operator, signal) = match &line.by {
+        Actor::Rekeyd => ("rekeyd", None, None, None),
+        Actor::Peer(peer) => ("peer", Some(peer), None, None),
+        Actor::Operator(operator) => ("operator", None, Some(operator), None),
+        Actor::Signal { signal } => ("signal", None, None, Some(*signal)),
     };
     let about = &line.about;
     tracing::info!(
@@ -190,6 +205,11 @@ fn log(line: &Line) {
         peer_gid = peer.map(|peer| peer.gid),
         peer_pid = peer.and_then(|peer| peer.pid),
         peer_user = peer.and_then(|peer| peer.user.as_deref()),
+        operator_uid = operator.map(|operator| operator.uid),
+        operator_gid = operator.map(|operator| operator.gid),
+        operator_pid = operator.map(|operator| operator.pid),
+        operator_user = operator.and_then(|operator| operator.user.as_deref()),
+        operator_login_uid = operator.and_then(|operator| operator.login_uid),
         signal,
         change = line.change.label(),
         outcome = line.outcome.label(),

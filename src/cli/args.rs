@@ -139,6 +139,30 @@ pub enum Command {
     },
 }
 
+impl Command {
+    /// Whether JSON is asked for.
+    pub fn is_json(&self) -> bool {
+        match self {
+            Self::Check { json, .. } | Self::Pause { json, .. } | Self::Resume { json, .. } | Self::Reload { json } => {
+                *json
+            }
+            Self::IamPolicy(args) => args.json,
+            Self::Plan(args) => args.json,
+            Self::Status(args) => args.json,
+            Self::History(args) => args.json,
+            Self::Rotate(args) => args.json,
+            Self::Onboard(args) => args.json,
+            Self::Takeover(args) => args.json,
+            Self::Rollback(args) => args.json,
+            Self::Run { .. }
+            | Self::Healthcheck { .. }
+            | Self::Schema
+            | Self::Completions { .. }
+            | Self::Man { .. } => false,
+        }
+    }
+}
+
 /// `rekeyd status`.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = help::STATUS)]

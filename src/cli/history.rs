@@ -41,11 +41,8 @@ struct Report<'a> {
 pub(super) async fn history(source: &Source, args: &HistoryArgs, session: &Session) -> Result<Reply, CliError> {
     let whole = !args.events;
     let events = match whole {
-        true => args
-            .limit
-            .saturating_mul(EVENTS_OF_A_ROTATION)
-            .clamp(args.limit, MOST_EVENTS),
-        false => args.limit,
+        true => args.limit.saturating_mul(EVENTS_OF_A_ROTATION).min(MOST_EVENTS),
+        false => args.limit.min(MOST_EVENTS),
     };
     let (from, mut events) = source.history(args.secret.as_deref(), events).await?;
     let text = if args.events {

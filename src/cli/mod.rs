@@ -6,6 +6,7 @@ pub mod client;
 mod completions;
 mod denied;
 pub mod exit;
+mod failure;
 mod health;
 mod help;
 mod history;
@@ -43,6 +44,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use crate::cli::args::{Cli, Command};
 use crate::cli::client::{Client, ClientError};
 use crate::cli::exit::Exit;
+use crate::cli::failure::fail;
+pub use crate::cli::failure::unparsed;
 use crate::cli::source::Source;
 use crate::clock::SharedClock;
 use crate::telemetry::{self, LogFormat, LogOptions};
@@ -186,10 +189,7 @@ fn colour_allowed() -> bool {
 /// How the process ends instead; what is wrong has been said.
 pub fn prepare(cli: &Cli, variables: impl IntoIterator<Item = (OsString, OsString)>) -> Result<(), Exit> {
     let variables: Vec<_> = variables.into_iter().collect();
-    let fail = |exit, reason: String| {
-        complain(&format!("rekeyd: {reason}"));
-        exit
-    };
+    let fail = |exit, reason: String| fail(cli.command.is_json(), &reason, exit);
     telemetry::refuse_environment(variables.iter().cloned()).map_err(|reason| fail(Exit::Configuration, reason))?;
     let options = log_options(cli, &variables).map_err(|reason| fail(Exit::Configuration, reason))?;
     telemetry::init(&options).map_err(|error| fail(Exit::Usage, error.to_string()))
@@ -215,34 +215,35 @@ fn log_options(cli: &Cli, variables: &[(OsString, OsString)]) -> Result<LogOptio
     };
     let terminal = std::io::stderr().is_terminal();
     // Those that work in the daemon's place tell what goes on themselves.
-    let quiet = matches!(cli.command, Command::Onboard(_) | Command::Takeover(_)).then(|| QUIET.to_owned());
+    let in_its_place = matches!(cli.command, Command::Onboard(_) | Command::Takeover(_));
+    let quiet = in_its_place.then(|| QUIET.to_owned());
     Ok(LogOptions {
         format,
         level: cli.log_level.clone().or_else(|| variable("RUST_LOG")).or(quiet),
         terminal,
         colour: terminal && colour_allowed(),
+        without_audit: in_its_place && terminal,
     })
 }
 
 /// Carries out a command, prints what it has to say, and tells how the process ends.
 pub async fn main(cli: Cli, session: &Session) -> ExitCode {
+    let as_json = cli.command.is_json();
     let exit = match execute(cli, session).await {
         Ok(reply) => match print(&reply.stdout) {
             Ok(()) => {
-                if let Some(caution) = &reply.caution {
+                // JSON says it in its fields.
+                if let Some(caution) = reply.caution.filter(|_| !as_json) {
                     complain(&format!("rekeyd: {caution}"));
                 }
                 reply.exit
             }
             Err(error) => {
-                complain(&format!("rekeyd: standard output cannot be written: {error}"));
-                Exit::Failed
+                let reason = format!("standard output cannot be written: {error}");
+                fail(as_json, &reason, Exit::Failed)
             }
         },
-        Err(error) => {
-            complain(&format!("rekeyd: {error}"));
-            error.exit()
-        }
+        Err(error) => fail(as_json, &error.to_string(), error.exit()),
     };
     exit.into()
 }

@@ -2,7 +2,7 @@
 
 use crate::cli::CliError;
 use crate::cli::revoke::death;
-use crate::cli::text::{clean, proof, time, time_and_distance};
+use crate::cli::text::{proof, time, time_and_distance, wrapped};
 use crate::cli::waits::waits_for;
 use crate::clock::Timestamp;
 use crate::rotation::revocation::Revocation;
@@ -33,8 +33,11 @@ pub(super) fn told(secret: &SecretStatus) -> String {
     overlap.or(reason).unwrap_or_default()
 }
 
-/// Everything about one secret.
-pub(super) fn view(secret: &SecretStatus, now: Timestamp) -> String {
+/// How many columns the name of a line takes.
+const NAME: usize = 18;
+
+/// Everything about one secret, in so many columns if possible.
+pub(super) fn view(secret: &SecretStatus, now: Timestamp, columns: Option<usize>) -> String {
     let when = |at: Option<Timestamp>| at.map(|at| time_and_distance(at, now));
     let waits = waits_for(secret, now);
     let yes = |condition: bool| condition.then(|| "yes".to_owned());
@@ -90,7 +93,10 @@ pub(super) fn view(secret: &SecretStatus, now: Timestamp) -> String {
     ];
     lines
         .into_iter()
-        .filter_map(|(name, value)| value.map(|value| format!("{name:18}{}\n", clean(&value))))
+        .filter_map(|(name, value)| {
+            let below = wrapped(&value?, NAME, columns);
+            Some(format!("{name:NAME$}{}", below.trim_start_matches(' ')))
+        })
         .collect()
 }
 

@@ -6,7 +6,7 @@ use crate::cli::args::StatusArgs;
 use crate::cli::client::ClientError;
 use crate::cli::show::{about_configuration, pretty, view};
 use crate::cli::source::{Source, View};
-use crate::cli::text::{Cell, Tone, clean, line, painted, time, widths, wrapped};
+use crate::cli::text::{Cell, Tone, line, painted, time, widths, wrapped};
 use crate::cli::waits::waits_for;
 use crate::cli::{CliError, Reply, Session};
 use crate::clock::Timestamp;
@@ -41,14 +41,14 @@ pub(super) async fn status(source: &Source, args: &StatusArgs, session: &Session
         })?,
         StatusArgs { secret: Some(_), .. } => {
             let now = session.clock.now();
-            let views: Vec<_> = secrets.iter().map(|secret| view(secret, now)).collect();
+            let views: Vec<_> = secrets.iter().map(|secret| view(secret, now, session.width)).collect();
             views.join("\n")
         }
         _ => {
             let complaints = configuration
                 .iter()
                 .flat_map(|configuration| about_configuration(configuration));
-            let complaints: String = complaints.map(|line| clean(&line) + "\n").collect();
+            let complaints: String = complaints.map(|line| wrapped(&line, 0, session.width)).collect();
             secrets.sort_by_key(|secret| (!needs_a_person(secret), urgency(secret.phase)));
             summary.headline(!complaints.is_empty(), session) + &complaints + &listed(&secrets, session)
         }

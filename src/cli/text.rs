@@ -154,11 +154,18 @@ pub(super) fn exact_span(seconds: f64) -> String {
     }
 }
 
-/// Text without control characters: what AWS or an operator worded must not steer the terminal.
+/// Text without control characters, and without those that change the direction of what follows: what AWS or an operator
+/// worded must not steer the terminal.
 pub(super) fn clean(text: &str) -> String {
     text.chars()
-        .map(|character| if character.is_control() { ' ' } else { character })
+        .map(|character| if steers(character) { ' ' } else { character })
         .collect()
+}
+
+fn steers(character: char) -> bool {
+    // The embeddings, overrides and isolates of UAX #9, and the separators of lines and paragraphs.
+    let is_direction = matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    character.is_control() || is_direction || matches!(character, '\u{2028}' | '\u{2029}')
 }
 
 /// Text in so many columns at most. Its middle goes: names differ at their ends, and begin with what they belong to.
@@ -234,6 +241,12 @@ mod tests {
             assert_eq!(shortened(text, columns), shown);
             assert!(shown.width() <= columns);
         }
+    }
+
+    #[test]
+    fn nobodys_words_steer_the_terminal() {
+        let told = "gone\u{1b}[2J\nnew line\u{202e}desrever\u{2028}and 漢字";
+        assert_eq!(clean(told), "gone [2J new line desrever and 漢字");
     }
 
     #[test]

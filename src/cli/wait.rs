@@ -24,9 +24,12 @@ const ASKED_SINGLY: usize = 8;
 /// How long the daemon may be away, as it is while it restarts.
 const OUTAGE: Duration = Duration::from_secs(60);
 
-/// A halt ends the wait when it is seen again after a second: the first look may still show one that
-/// a resume has just ended.
+/// A halt ends the wait when it is seen again after a second.
 const LOOKS_AT_HALT: u32 = 2;
+
+/// One from before the request ends it later. What was wrong may be mended, and the look that shows it under way: it
+/// waits for five seconds for a node that does not answer.
+const LOOKS_AT_OLD_HALT: u32 = 10;
 
 /// A pause ends it a little later, since an engine may pass over it for what an operator asks for.
 const LOOKS_AT_PAUSE: u32 = 5;
@@ -128,7 +131,7 @@ impl Watched {
             let lost = "the daemon knows nothing of the request any more: was its store lost? Ask again";
             return Standing::Failed(lost.to_owned());
         }
-        let halted = status.phase == Phase::Halted && self.looks >= LOOKS_AT_HALT;
+        let halted = status.phase == Phase::Halted && self.looks >= self.looks_at_halt(status);
         let paused = status.phase == Phase::Paused && self.looks >= LOOKS_AT_PAUSE;
         if self.is_done(status, revoke_previous) {
             Standing::Done
@@ -137,6 +140,13 @@ impl Watched {
             Standing::Failed(format!("{phase}: {}; {}", told(status), way_out(status)))
         } else {
             Standing::Waiting
+        }
+    }
+
+    fn looks_at_halt(&self, status: &SecretStatus) -> u32 {
+        match (status.since, self.accepted.requested_at) {
+            (Some(since), Some(asked_at)) if since < asked_at => LOOKS_AT_OLD_HALT,
+            _ => LOOKS_AT_HALT,
         }
     }
 

@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use crate::audit::{Actor, Change, Outcome, Subject};
-use crate::aws::{AwsResult, ErrorClass, with_request_id};
+use crate::aws::AwsResult;
 use crate::rotation::event::Event;
 use crate::rotation::observation::UserSight;
 use crate::rotation::step::Step;
@@ -68,14 +68,7 @@ impl Engine {
                 .await;
             return Err(stale);
         }
-        let (written, request_id) = with_request_id(write).await;
-        let (outcome, error) = match &written {
-            Ok(()) => (Outcome::Done, None),
-            Err(error) if error.class == ErrorClass::Unavailable => (Outcome::Unknown, Some(error.code.clone())),
-            Err(error) => (Outcome::Failed, Some(error.code.clone())),
-        };
-        self.audit.end(&begun, outcome, request_id, error).await;
-        Ok(written)
+        Ok(self.audit.call(&begun, write).await)
     }
 
     /// Remembers of a write that was written down and not announced that it will not arrive late: it was not sent.

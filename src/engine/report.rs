@@ -130,6 +130,9 @@ fn requested_since(entry: &Entry) -> bool {
     !entry.sight.looked || (request.over.is_some() && request.over == entry.sight.facts.current_version)
 }
 
+/// What a secret waits for whose halt an operator has ended.
+const RESUMED: &str = "its halt was ended by `rekeyd resume`, and it is looked at again";
+
 /// Where a secret stands, and why.
 pub(super) struct Standing {
     pub(super) phase: Phase,
@@ -149,7 +152,7 @@ pub(super) fn standing(entry: &Entry) -> Standing {
             since: None,
         };
     }
-    if let Some(halt) = &record.halt {
+    if let Some(halt) = record.standing_halt() {
         return Standing {
             phase: Phase::Halted,
             reason: Some(halt.reason.label().to_owned()),
@@ -173,13 +176,15 @@ pub(super) fn standing(entry: &Entry) -> Standing {
             since: Some(waiting.since),
         };
     }
-    let detail = sight
-        .detail
-        .clone()
-        .or_else(|| record.failure.as_ref().map(|failure| failure.message.clone()));
+    let resumed = sight.phase == Some(Phase::Halted);
+    let detail = match resumed {
+        true => Some(RESUMED.to_owned()),
+        false => sight.detail.clone(),
+    };
+    let detail = detail.or_else(|| record.failure.as_ref().map(|failure| failure.message.clone()));
     let resting = match sight.phase {
         Some(Phase::Rotating) | None if !sight.looked => Phase::Starting,
-        Some(Phase::Rotating) | None => Phase::Due,
+        Some(Phase::Rotating | Phase::Halted) | None => Phase::Due,
         Some(phase) => phase,
     };
     let paused = resting == Phase::Paused;

@@ -3,19 +3,19 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use rand::TryRngCore;
 
-use crate::aws::provisioning::{Eyes, Hands, NewSecret, NewUser};
+use crate::audit::AuditError;
+use crate::audit::command::CommandTrail;
+use crate::aws::provisioning::{Eyes, Hands};
 use crate::aws::{AwsError, ErrorClass};
-use crate::clock::{SharedClock, Timestamp};
+use crate::clock::SharedClock;
 use crate::login::Login;
 use crate::policy::{Place, Policy};
 use crate::rotation::observation::UserStatus;
-use crate::secret::{Password, SecretDocument};
+use crate::secret::SecretDocument;
 
-use super::bond::{completed_text, completed_version, first_version};
 use super::observe::observe;
-use super::plan::{Action, FirstPassword, plan};
+use super::plan::{Action, plan};
 use super::prove::{Shown, prove};
 use super::refusal::Refusal;
 use super::request::Request;
@@ -55,6 +55,9 @@ pub enum Failure {
     /// Something is not as it was asked for.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// It could not be announced, and was not done.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
     /// AWS did not do it.
     #[error(transparent)]
     Aws(#[from] AwsError),
@@ -83,6 +86,8 @@ pub struct Onboarder<'a> {
     pub place: &'a Place,
     /// By which rules.
     pub policy: &'a Policy,
+    /// Where each call that changes something is told of.
+    pub audit: &'a CommandTrail,
     /// Who rotates.
     pub rotator: &'a dyn Rotator,
     /// Who is told what goes on.
@@ -192,86 +197,6 @@ impl Onboarder<'_> {
         Ok(())
     }
 
-    async fn perform(
-        &self,
-        action: &Action,
-        request: &Request,
-        sight: &Sight,
-        taken: Timestamp,
-    ) -> Result<(), Failure> {
-        let (hands, id) = (&self.hands.provisioner, request.user_id.as_str());
-        match action {
-            Action::CreateUser { .. } => hands.create_user(&new_user(action, request, sight), taken).await?,
-            Action::CreateSecret { user_name, password } => {
-                let secret = self.new_secret(request, sight, user_name, *password)?;
-                hands.create_secret(&secret, taken).await?;
-            }
-            Action::CompleteDocument { user_name, .. } => self.complete(request, sight, user_name, taken).await?,
-            Action::TagSecret { tags } => hands.tag_secret(&request.secret, tags, taken).await?,
-            Action::Rotate { on_request } => {
-                let first = first_rotation(request, sight, *on_request)?;
-                self.rotator.rotate(&first).await.map_err(Failure::Rotation)?;
-            }
-            Action::AddToGroup { group } => hands.add_to_group(group, id, taken).await?,
-            Action::SetAccessString { access_string } => hands.set_access_string(id, access_string, taken).await?,
-        }
-        Ok(())
-    }
-
-    fn new_secret(
-        &self,
-        request: &Request,
-        sight: &Sight,
-        user_name: &str,
-        password: FirstPassword,
-    ) -> Result<NewSecret, Failure> {
-        let bond = serde_json::json!({"username": user_name, "user_arn": sight.user_arn}).to_string();
-        let document =
-            SecretDocument::parse(&bond).map_err(|error| Refusal::secret(&request.secret, error.to_string()))?;
-        let document = match (password, &request.known_password) {
-            (FirstPassword::Known, Some(known)) => document.with_password(known),
-            (FirstPassword::MadeUp, _) => document.with_password(&self.made_up()),
-            _ => secrecy::SecretString::from(bond),
-        };
-        Ok(NewSecret {
-            name: request.secret.clone(),
-            version_id: first_version(&request.secret, &sight.user_arn),
-            document,
-            tags: request.tags.clone(),
-            kms_key_id: request.kms_key_id.clone(),
-        })
-    }
-
-    fn made_up(&self) -> Password {
-        let spec = &self.policy.password;
-        Password::generate(&spec.alphabet, spec.length, &mut rand::rngs::OsRng.unwrap_err())
-    }
-
-    /// The put is under AWSPENDING and the label moves from the version that was read: whoever changed the secret in
-    /// between is not overwritten.
-    async fn complete(
-        &self,
-        request: &Request,
-        sight: &Sight,
-        user_name: &str,
-        taken: Timestamp,
-    ) -> Result<(), Failure> {
-        let secret = sight
-            .secret
-            .as_ref()
-            .and_then(|secret| Some((secret, secret.current.as_ref()?)));
-        let (secret, current) = secret.ok_or_else(|| vanished(request))?;
-        let text = completed_text(current, &sight.user_arn, user_name, request.known_password.as_ref());
-        let text = text.map_err(|error| Refusal::secret(&request.secret, error.to_string()))?;
-        let (arn, version) = (&secret.state.arn, completed_version(&secret.state.arn, &current.id));
-        self.hands.secrets.put_pending(arn, &version, &text, taken).await?;
-        self.hands
-            .secrets
-            .move_current(arn, &current.id, &version, taken)
-            .await?;
-        Ok(())
-    }
-
     /// Logs in with what came of it.
     async fn show(&self, request: &Request, sight: Sight, changed: bool, deadline: Duration) -> Result<Shown, Failure> {
         let (mut before, mut sight) = (Before::default(), sight);
@@ -335,46 +260,4 @@ fn not_yet(action: &Action, sight: &Sight, before: &Before) -> Option<String> {
         return Some(format!("user group {group} is {}", settings.status));
     }
     None
-}
-
-fn new_user(action: &Action, request: &Request, sight: &Sight) -> NewUser {
-    let mut new = NewUser {
-        id: request.user_id.clone(),
-        name: request.user_id.clone(),
-        engine: "redis".to_owned(),
-        access_string: "off".to_owned(),
-        tags: request.tags.clone(),
-        password: None,
-    };
-    if let Action::CreateUser {
-        name,
-        engine,
-        access_string,
-        password,
-    } = action
-    {
-        let current = sight
-            .secret
-            .as_ref()
-            .and_then(|secret| secret.current.as_ref()?.document().ok());
-        let of_secret = current.and_then(|document| document.password().cloned());
-        (new.name, new.engine, new.access_string) = (name.clone(), engine.clone(), access_string.clone());
-        new.password = of_secret.filter(|_| *password == FirstPassword::OfSecret);
-    }
-    new
-}
-
-fn first_rotation(request: &Request, sight: &Sight, on_request: bool) -> Result<FirstRotation, Failure> {
-    let secret = sight.secret.as_ref().ok_or_else(|| vanished(request))?;
-    Ok(FirstRotation {
-        secret: secret.state.name.clone(),
-        arn: secret.state.arn.clone(),
-        current: secret.current_id().ok_or_else(|| vanished(request))?.to_owned(),
-        on_request,
-    })
-}
-
-/// The plan rests on a look in which it was there.
-fn vanished(request: &Request) -> Failure {
-    Failure::Refused(Refusal::secret(&request.secret, "is not there any more"))
 }

@@ -10,6 +10,7 @@ pub mod coverage;
 pub mod csv;
 pub mod execute;
 pub mod observe;
+mod perform;
 mod plan;
 mod prove;
 mod refusal;

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::{Value, json};
+
 use crate::secret::Password;
 
 /// The engine of a user that is to be created.
@@ -66,6 +68,21 @@ impl Request {
             write_bond: false,
             known_password: None,
         }
+    }
+
+    /// What it asks for, for the audit log: whether it came with a password, and not which.
+    pub fn told(&self) -> Value {
+        json!({
+            "user_id": self.user_id,
+            "user_name": self.user_name,
+            "engine": self.engine.map(UserEngine::name),
+            "access_string": self.access_string,
+            "groups": self.groups,
+            "tags": self.tags,
+            "kms_key_id": self.kms_key_id,
+            "write_bond": self.write_bond,
+            "known_password": self.known_password.is_some(),
+        })
     }
 
     /// What is wrong with it in itself, whatever there is.

@@ -53,7 +53,7 @@ type Standing = (Phase, Option<String>, Option<String>, Option<crate::clock::Tim
 fn standing(record: &Record) -> Standing {
     let told =
         |label: &str, meaning: &str, detail: &str| (Some(label.to_owned()), Some(format!("{meaning} ({detail})")));
-    if let Some(halt) = &record.halt {
+    if let Some(halt) = record.standing_halt() {
         let (reason, detail) = told(halt.reason.label(), halt.reason.meaning(), &halt.detail);
         return (Phase::Halted, reason, detail, Some(halt.since));
     }

@@ -6,7 +6,7 @@ use crate::clock::Timestamp;
 use crate::rotation::event::Event;
 use crate::rotation::observation::Proof;
 use crate::rotation::reason::{HaltReason, RollbackRefusal};
-use crate::rotation::state::{Check, Record};
+use crate::rotation::state::{Check, Halt, Record};
 
 /// What an operator asked for.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -187,6 +187,14 @@ impl Record {
             started: before.and_then(|rollback| rollback.started),
             outcome: None,
         }));
+    }
+
+    /// The halt, but for one after a rollback that an operator has passed over: the next look ends that.
+    pub fn standing_halt(&self) -> Option<&Halt> {
+        let rolled_back = HaltReason::RolledBack;
+        let passed =
+            |halt: &Halt| halt.reason == rolled_back && self.acknowledged.get(&rolled_back) == Some(&halt.subject);
+        self.halt.as_deref().filter(|halt| !passed(halt))
     }
 
     fn current_is_back(&mut self, at: Timestamp, started: RollbackStart) {

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use crate::audit::command::CommandTrail;
+use crate::audit::{AuditError, Change, Subject};
 use crate::aws::provisioning::{Eyes, Hands};
 use crate::aws::{AwsError, ErrorClass};
 use crate::clock::{SharedClock, Timestamp};
 use crate::login::Login;
 use crate::policy::Policy;
+use crate::rotation::observation::{AWSCURRENT, AWSPENDING};
 
 use super::observe::observe;
 use super::plan::{Action, Refusal, Sight, plan};
@@ -23,6 +26,9 @@ pub enum Failure {
     /// It is not one to take over, or not now.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// It could not be announced, and was not done.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
     /// AWS did not do it.
     #[error(transparent)]
     Aws(#[from] AwsError),
@@ -41,6 +47,8 @@ pub struct Taker<'a> {
     pub login: &'a dyn Login,
     /// The clock.
     pub clock: SharedClock,
+    /// Where each call that changes something is told of.
+    pub audit: &'a CommandTrail,
     /// By which rules.
     pub policy: &'a Policy,
     /// Whether a function that may be running is not waited for.
@@ -72,7 +80,7 @@ impl Taker<'_> {
                     if done.last() == Some(&action) {
                         "AWS took the last change and does not show it yet".to_owned()
                     } else {
-                        let performed = self.perform(&action, &sight, taken).await;
+                        let performed = self.perform(&action, &sight, taken).await?;
                         refusals = if last.as_ref() == Some(&action) {
                             refusals + 1
                         } else {
@@ -102,12 +110,38 @@ impl Taker<'_> {
     }
 
     /// Each names the version that a label is to leave, so that it fails where somebody moved it meanwhile.
-    async fn perform(&self, action: &Action, sight: &Sight, taken: Timestamp) -> Result<(), AwsError> {
-        let arn = &sight.secret.arn;
+    async fn perform(
+        &self,
+        action: &Action,
+        sight: &Sight,
+        taken: Timestamp,
+    ) -> Result<Result<(), AwsError>, AuditError> {
+        let (arn, secrets) = (&sight.secret.arn, &self.hands.secrets);
+        let about = |version: Option<&String>, previous: Option<&String>, label| Subject {
+            policy: Some(self.policy.name.clone()),
+            place: Some(self.policy.place.clone()),
+            secret: Some(arn.clone()),
+            version: version.cloned(),
+            previous: previous.cloned(),
+            label,
+            ..Subject::default()
+        };
         match action {
-            Action::CancelRotation => self.hands.provisioner.cancel_rotation(arn, taken).await,
-            Action::Promote { from, to } => self.hands.secrets.move_current(arn, from, to, taken).await,
-            Action::GiveUpPending { version, .. } => self.hands.secrets.remove_pending(arn, version, taken).await,
+            Action::CancelRotation => {
+                let call = self.hands.provisioner.cancel_rotation(arn, taken);
+                let about = about(None, None, None);
+                self.audit.call(Change::CancelRotateSecret, about, call).await
+            }
+            Action::Promote { from, to } => {
+                let call = secrets.move_current(arn, from, to, taken);
+                let about = about(Some(to), Some(from), Some(AWSCURRENT));
+                self.audit.call(Change::UpdateSecretVersionStage, about, call).await
+            }
+            Action::GiveUpPending { version, .. } => {
+                let call = secrets.remove_pending(arn, version, taken);
+                let about = about(Some(version), None, Some(AWSPENDING));
+                self.audit.call(Change::UpdateSecretVersionStage, about, call).await
+            }
         }
     }
 }

@@ -110,6 +110,7 @@ fn all(fields: BTreeSet<String>) -> BTreeSet<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_public_name_is_gone_or_another_one() {
     let mut fields = fields::of_types();
+    fields.extend(fields::of_shapes());
     fields.extend(fields::of_a_daemon().await);
     let names = all(fields);
     for (kind, designed) in designed::NAMES {

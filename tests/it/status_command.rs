@@ -31,7 +31,7 @@ async fn world() -> World {
 }
 
 /// What a command says to a terminal of so many columns.
-async fn on_terminal(setup: &Setup<'_>, wide: usize, args: &[&str]) -> String {
+pub async fn on_terminal(setup: &Setup<'_>, wide: usize, args: &[&str]) -> String {
     on(setup, "xterm", wide, args).await
 }
 
@@ -54,7 +54,7 @@ async fn on(setup: &Setup<'_>, terminal: &str, wide: usize, args: &[&str]) -> St
     said.stdout.replace('\r', "")
 }
 
-fn plain(text: &str) -> String {
+pub fn plain(text: &str) -> String {
     let mut plain = String::new();
     let mut parts = text.split('\u{1b}');
     plain.push_str(parts.next().unwrap_or_default());

@@ -16,9 +16,10 @@ const LAYERS: [&[&str]; 7] = [
 ];
 
 /// Uses within a row: (who, whom).
-const BESIDE: [(&str, &str); 10] = [
+const BESIDE: [(&str, &str); 11] = [
     ("policy", "secret"),
     ("rotation", "schedule"),
+    ("audit", "aws"),
     ("audit", "metrics"),
     ("aws", "metrics"),
     ("login", "metrics"),

@@ -35,14 +35,19 @@ impl Ended {
 }
 
 /// Waits for a command that was given pipes.
-pub async fn ended(mut command: tokio::process::Command) -> Ended {
+pub async fn ended(command: tokio::process::Command) -> Ended {
+    ended_within(command, PATIENCE).await
+}
+
+/// The same for one that may take longer.
+pub async fn ended_within(mut command: tokio::process::Command, patience: Duration) -> Ended {
     let began = tokio::time::Instant::now();
     let child = command
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .expect("rekeyd starts");
-    let output = tokio::time::timeout(PATIENCE, child.wait_with_output())
+        .expect("it starts");
+    let output = tokio::time::timeout(patience, child.wait_with_output())
         .await
         .expect("the command ends")
         .expect("its output");

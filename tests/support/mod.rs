@@ -16,6 +16,7 @@ pub mod killing;
 pub mod mangles;
 pub mod mangling_proxy;
 pub mod nodes;
+pub mod pages;
 #[path = "../../sandbox/tests/it/python.rs"]
 pub mod python;
 pub mod report;

@@ -1,9 +1,13 @@
 //! Episodes and events in words.
 
-use crate::cli::text::{Tone, exact_span, moment, painted, proof, shortened, wrapped};
+use unicode_width::UnicodeWidthStr;
+
+use crate::cli::text::{Tone, clean, exact_span, moment, painted, proof, shortened, wrapped};
 use crate::cli::{CliError, Session};
+use crate::clock::Timestamp;
 use crate::rotation::cause::{Cause, CauseKind};
 use crate::rotation::event::Event;
+use crate::rotation::revocation::DeadPassword;
 use crate::rotation::step::Step;
 use crate::secret::secret_arn_name;
 use crate::store::HistoryEntry;
@@ -44,7 +48,7 @@ pub(super) fn of_episode(episode: &Episode, session: &Session) -> Result<String,
 fn headline(at: &str, secret: &str, what: &str, tone: Tone, session: &Session) -> String {
     let room = session
         .width
-        .map(|columns| columns.saturating_sub(at.len() + what.len() + 4));
+        .map(|columns| columns.saturating_sub(at.len() + what.width() + 4));
     let secret = room.map_or_else(|| secret.to_owned(), |room| shortened(secret, room.max(12)));
     let what = if session.colour {
         painted(what, tone)
@@ -144,6 +148,24 @@ fn told(stage: &Stage) -> String {
     lines.join("; ")
 }
 
+/// The end of a revocation: which passwords are dead, and how long the last of them took.
+fn revocation(asked_at: Timestamp, seconds: f64, dead: &[DeadPassword]) -> String {
+    let asked = format!("revocation over, asked for at {}", moment(asked_at));
+    if dead.is_empty() {
+        return format!("{asked}: no password was left to revoke");
+    }
+    let each = dead.iter().map(|dead| {
+        let (version, level) = (&dead.version, proof(Some(dead.proof)));
+        format!("that of version {version} ({level}, {} nodes)", dead.nodes)
+    });
+    let each: Vec<String> = each.collect();
+    format!(
+        "{asked}: dead after {} the password {}",
+        exact_span(seconds),
+        each.join(" and ")
+    )
+}
+
 /// An event that belongs to no episode, in a line.
 pub(super) fn of_event(entry: &HistoryEntry, session: &Session) -> Result<String, CliError> {
     let by = |by: &Option<String>| by.as_ref().map_or_else(String::new, |by| format!(" by {by}"));
@@ -177,19 +199,26 @@ pub(super) fn of_event(entry: &HistoryEntry, session: &Session) -> Result<String
             format!("current password checked: {} on {nodes} nodes", proof(Some(*level))),
             Tone::Plain,
         ),
+        Event::RevocationEnded {
+            asked_at,
+            seconds,
+            dead,
+        } => (revocation(*asked_at, *seconds, dead), Tone::Good),
+        Event::Acknowledged { reason, .. } => (format!("resumed: {} is passed over", reason.label()), Tone::Plain),
         event => {
             let fields = fields(event)?;
             let name = event.label().replace('_', " ");
             (format!("{name} {fields}").trim_end().to_owned(), Tone::Plain)
         }
     };
+    let what = clean(&what);
     let at = moment(entry.at);
     let secret = secret_arn_name(&entry.secret_arn).unwrap_or(&entry.secret_arn);
     let Some(columns) = session.width else {
         return Ok(headline(&at, secret, &what, tone, session));
     };
     let whole = format!("{at}  {secret}  {what}");
-    match whole.len() <= columns {
+    match whole.width() <= columns {
         true => Ok(headline(&at, secret, &what, tone, session)),
         false => {
             let room = columns.saturating_sub(at.len() + INDENT).max(NAME);

@@ -7,6 +7,8 @@ use async_trait::async_trait;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use crate::audit::command::CommandTrail;
+use crate::audit::{Change, Subject};
 use crate::cli::rotator::ByDaemon;
 use crate::cli::{Session, denied};
 use crate::iam::Purpose;
@@ -19,23 +21,26 @@ use super::{Around, Task};
 /// How many go on at once: enough to hide their waits, few enough for the budgets of calls.
 const AT_ONCE: usize = 64;
 
+/// What it takes to do any of them.
+pub(super) struct Common {
+    pub(super) around: Arc<Around>,
+    pub(super) audit: CommandTrail,
+    pub(super) rotator: Option<ByDaemon>,
+    pub(super) told: Session,
+    pub(super) patience: Duration,
+}
+
 /// The results, in the order of the requests.
-pub(super) async fn all(
-    around: Arc<Around>,
-    tasks: Vec<Task>,
-    rotator: Option<Arc<ByDaemon>>,
-    told: Arc<Session>,
-    patience: Duration,
-) -> Vec<Item> {
+pub(super) async fn all(common: Arc<Common>, tasks: Vec<Task>) -> Vec<Item> {
     let turns = Arc::new(Semaphore::new(AT_ONCE));
     let mut running = JoinSet::new();
     let mut items: Vec<Item> = tasks.iter().map(Item::planned).collect();
     for (at, task) in tasks.into_iter().enumerate() {
-        let (around, rotator, told, turns) = (around.clone(), rotator.clone(), told.clone(), turns.clone());
+        let (common, turns) = (common.clone(), turns.clone());
         running.spawn(async move {
             // The semaphore is never closed, so there is always a turn.
             let _turn = turns.acquire().await;
-            (at, one(&around, &task, rotator.as_deref(), &told, patience).await)
+            (at, common.announced(&task).await)
         });
     }
     while let Some(ended) = running.join_next().await {
@@ -48,32 +53,62 @@ pub(super) async fn all(
     items
 }
 
-async fn one(around: &Around, task: &Task, rotator: Option<&ByDaemon>, told: &Session, patience: Duration) -> Item {
-    let mut item = Item::planned(task);
-    let request = &task.request;
-    let policy = around.config.policies.get(&request.policy);
-    let place = policy.and_then(|policy| around.config.places.get(&policy.place));
-    let ports = around.eyes(&request.policy).zip(around.hands(&request.policy));
-    let (Some(policy), Some(place), Some((eyes, hands)), Ok(_)) = (policy, place, ports, &task.planned) else {
-        return item;
-    };
-    let tell = |line: &str| told.tell(&format!("{}: {line}", request.user_id));
-    let nobody = Nobody;
-    let onboarder = Onboarder {
-        eyes,
-        hands,
-        login: &around.login,
-        clock: around.clock.clone(),
-        place,
-        policy,
-        rotator: rotator.map_or(&nobody as &dyn Rotator, |rotator| rotator),
-        tell: &tell,
-        patience,
-    };
-    let mut done = Vec::new();
-    let shown = onboarder.onboard(request, &mut done).await;
-    item.steps = done.iter().map(|action| words(action, request)).collect();
-    item.result = match (&shown, done.is_empty()) {
+impl Common {
+    /// Does one, between two lines of the audit log if anything is to be changed.
+    async fn announced(&self, task: &Task) -> Item {
+        let request = &task.request;
+        if !task.planned.as_ref().is_ok_and(|actions| !actions.is_empty()) {
+            return self.one(task).await;
+        }
+        let policy = self.around.config.policies.get(&request.policy);
+        let about = Subject {
+            policy: Some(request.policy.clone()),
+            place: policy.map(|policy| policy.place.clone()),
+            secret: Some(request.secret.clone()),
+            request: Some(request.told()),
+            ..Subject::default()
+        };
+        let begun = match self.audit.begin(Change::Onboard, about).await {
+            Ok(begun) => begun,
+            Err(error) => return Item::planned(task).failed(error.to_string()),
+        };
+        let item = self.one(task).await;
+        self.audit.end(&begun, item.result.audited(), item.detail.clone()).await;
+        item
+    }
+
+    async fn one(&self, task: &Task) -> Item {
+        let (around, request) = (&self.around, &task.request);
+        let item = Item::planned(task);
+        let policy = around.config.policies.get(&request.policy);
+        let place = policy.and_then(|policy| around.config.places.get(&policy.place));
+        let ports = around.eyes(&request.policy).zip(around.hands(&request.policy));
+        let (Some(policy), Some(place), Some((eyes, hands)), Ok(_)) = (policy, place, ports, &task.planned) else {
+            return item;
+        };
+        let tell = |line: &str| self.told.tell(&format!("{}: {line}", request.user_id));
+        let nobody = Nobody;
+        let onboarder = Onboarder {
+            eyes,
+            hands,
+            login: &around.login,
+            clock: around.clock.clone(),
+            place,
+            policy,
+            audit: &self.audit,
+            rotator: self.rotator.as_ref().map_or(&nobody, |rotator| rotator as &dyn Rotator),
+            tell: &tell,
+            patience: self.patience,
+        };
+        let mut done = Vec::new();
+        let shown = onboarder.onboard(request, &mut done).await;
+        let steps = done.iter().map(|action| words(action, request)).collect();
+        came_of_it(Item { steps, ..item }, shown)
+    }
+}
+
+fn came_of_it(mut item: Item, shown: Result<Shown, Failure>) -> Item {
+    item.result = match (&shown, item.steps.is_empty()) {
         (Ok(_), true) => Outcome::AlreadyDone,
         (Ok(_), false) => Outcome::Done,
         (Err(Failure::Refused(_)), true) => Outcome::Refused,

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
+use crate::audit::command::CommandTrail;
 use crate::aws::provisioning::{Eyes, Hands};
 use crate::aws::{AwsError, connect_operator};
 use crate::cli::args::Cli;
@@ -26,6 +27,7 @@ use crate::onboard::{Action, Refusal, Request, coverage, plan};
 use crate::process;
 
 use args::OnboardArgs;
+use many::Common;
 use report::{Outcome, Report};
 
 /// What it takes to look, in each place that a policy of the request works in.
@@ -33,6 +35,7 @@ pub(super) struct Around {
     pub(super) config: Config,
     pub(super) login: RedisLogin,
     pub(super) clock: SharedClock,
+    metrics: Arc<Metrics>,
     places: BTreeMap<String, (Eyes, Hands)>,
 }
 
@@ -58,10 +61,22 @@ impl Around {
         }
         Self {
             config: config.clone(),
-            login: RedisLogin::new(metrics, DEFAULT_DEADLINE, DEFAULT_CONCURRENCY),
+            login: RedisLogin::new(metrics.clone(), DEFAULT_DEADLINE, DEFAULT_CONCURRENCY),
             clock,
+            metrics,
             places,
         }
+    }
+
+    /// The audit log that the configuration names, for what is changed here.
+    pub(super) async fn audit(&self) -> Result<CommandTrail, CliError> {
+        let file = self.config.daemon.audit_log.as_deref();
+        let trail = CommandTrail::open(file, self.clock.clone(), self.metrics.clone()).await;
+        trail.map_err(|error| {
+            CliError::Run(format!(
+                "{error}. This command writes to it too: run it as the daemon's user"
+            ))
+        })
     }
 
     /// What looks and changes in a place.
@@ -174,19 +189,24 @@ async fn carry_out(
         let of_policy = secrets.entry(task.request.policy.clone()).or_default();
         of_policy.insert(task.request.secret.clone());
     }
+    let audit = around.audit().await?;
     let (of_rotator, words) = session.by_channel();
     let (by_line, lines) = session.by_channel();
     let rotator = match secrets.is_empty() {
         true => None,
-        false => {
-            let started = ByDaemon::start(loaded, socket(cli)?, &secrets, of_rotator, args.timeout).await?;
-            Some(Arc::new(started))
-        }
+        false => Some(ByDaemon::start(loaded, socket(cli)?, &secrets, of_rotator, args.timeout).await?),
     };
-    let all = many::all(around, tasks, rotator.clone(), Arc::new(by_line), args.timeout);
+    let common = Arc::new(Common {
+        around,
+        audit,
+        rotator,
+        told: by_line,
+        patience: args.timeout,
+    });
+    let all = many::all(common.clone(), tasks);
     let all = tell_as_it_goes(session, lines, all);
     let items = tell_as_it_goes(session, words, all).await;
-    if let Some(Ok(rotator)) = rotator.map(Arc::try_unwrap) {
+    if let Some(rotator) = Arc::into_inner(common).and_then(|common| common.rotator) {
         rotator.finish().await?;
     }
     Ok(Report {

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use crate::audit;
 use crate::cli::show::pretty;
 use crate::cli::text::{Cell, Tone, clean, table};
 use crate::cli::{CliError, Session};
@@ -35,6 +36,15 @@ impl Outcome {
             Self::AlreadyDone => "already done",
             Self::Refused => "refused",
             Self::Failed => "failed",
+        }
+    }
+
+    /// In the audit log, of what was to change something.
+    pub(super) fn audited(self) -> audit::Outcome {
+        match self {
+            Self::Done | Self::AlreadyDone => audit::Outcome::Done,
+            Self::Refused => audit::Outcome::Refused,
+            Self::Planned | Self::Failed => audit::Outcome::Failed,
         }
     }
 
@@ -89,6 +99,16 @@ impl Item {
             proof: None,
             nodes: None,
             detail,
+        }
+    }
+
+    /// The same, not begun or not ended.
+    pub(super) fn failed(self, detail: String) -> Self {
+        Self {
+            result: Outcome::Failed,
+            steps: Vec::new(),
+            detail: Some(detail),
+            ..self
         }
     }
 

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use crate::audit;
 use crate::cli::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::show::pretty;
@@ -31,6 +32,17 @@ pub(super) enum Outcome {
     Failed,
 }
 
+impl Outcome {
+    /// In the audit log, of what was to change something.
+    pub(super) fn audited(self) -> audit::Outcome {
+        match self {
+            Self::Done | Self::AlreadyDone => audit::Outcome::Done,
+            Self::Refused => audit::Outcome::Refused,
+            Self::Planned | Self::Failed => audit::Outcome::Failed,
+        }
+    }
+}
+
 /// The report.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Report {
@@ -52,7 +64,7 @@ pub(super) struct Report {
     /// The command that gives it back to its function.
     back: Option<String>,
     /// Why it failed or was refused.
-    detail: Option<String>,
+    pub(super) detail: Option<String>,
 }
 
 impl Report {

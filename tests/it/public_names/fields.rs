@@ -8,6 +8,7 @@ use rekeyd::server::wire::{RotationsReply, SecretsReply};
 use rekeyd::store::HistoryEntry;
 use serde_json::{Value, json};
 
+use crate::json_shapes::frozen;
 use crate::stored_json::populated;
 use crate::support::Scene;
 use crate::support::cli::{ended, orders};
@@ -48,6 +49,14 @@ fn walk(value: &Value, path: String, found: &mut BTreeSet<String>) {
         }
         _ => drop(found.insert(path)),
     }
+}
+
+/// Of the commands whose shape is held by a file.
+pub fn of_shapes() -> BTreeSet<String> {
+    let field = |(name, path): (String, String)| format!("json {} --json: {path}", name.replace('_', "-"));
+    let files = ["plan", "onboard", "takeover", "iam_policy", "error"];
+    let frozen = frozen().into_iter().filter(|(name, _)| files.contains(&name.as_str()));
+    frozen.map(field).collect()
 }
 
 /// Of what a daemon shows only now and then: everything that a status and a history can tell.
@@ -101,6 +110,7 @@ pub async fn of_a_daemon() -> BTreeSet<String> {
         ("status --json", &["status", "--json"]),
         ("check --json", &["check", "--json"]),
         ("check --effective --json", &["check", "--effective", "--json"]),
+        ("history --json", &["history", "--json"]),
     ] {
         found.extend(fields(of, &setup.cli(line).await.with(0).json()));
     }
