@@ -9,8 +9,9 @@ use tokio::task::JoinSet;
 
 use crate::audit::command::CommandTrail;
 use crate::audit::{self, Change, Subject};
-use crate::cli::Session;
 use crate::cli::rotator::ByDaemon;
+use crate::cli::{Session, denied};
+use crate::iam::Purpose;
 use crate::onboard::execute::{Failure, FirstRotation, Onboarder, Rotator};
 use crate::onboard::{Shown, words};
 
@@ -127,6 +128,7 @@ fn came_of_it(mut item: Item, shown: Result<Shown, Failure>) -> Item {
                 _ => None,
             };
         }
+        Err(Failure::Aws(error)) => item.detail = Some(denied::told(&error, Purpose::Onboard)),
         Err(failure) => item.detail = Some(failure.to_string()),
     }
     item
