@@ -4,7 +4,7 @@
 //! after it, under the same `id`; so a process that dies in between leaves the announcement. No line holds a
 //! password: lines are made from ids, names and error codes, never from a request or a document.
 //!
-//! [`line`] is what a line says, [`trail`] where lines go: to the file of `daemon.audit_log`, or to the log, as
+//! `line` is what a line says, `trail` where lines go: to the file of `daemon.audit_log`, or to the log, as
 //! events of the target [`TARGET`]. [`requester`] carries who asked into the engine. [`command`] is the trail of a command
 //! that makes changes itself, beside a daemon that may write to the same file.
 
@@ -37,4 +37,11 @@ pub struct AuditError {
     pub path: PathBuf,
     /// Why.
     pub cause: String,
+}
+
+impl AuditError {
+    /// Whether no later attempt can succeed before somebody changes the configuration or makes the file's folder.
+    pub fn takes_a_person(&self) -> bool {
+        self.path.parent().is_some_and(|folder| !folder.is_dir())
+    }
 }

@@ -48,6 +48,18 @@ pub enum DaemonError {
     ServerEnded,
 }
 
+impl DaemonError {
+    /// Whether a restart cannot help: somebody has to change the configuration or the environment first.
+    pub fn takes_a_person(&self) -> bool {
+        match self {
+            Self::Store(error) => error.takes_a_person(),
+            Self::Audit(error) => error.takes_a_person(),
+            Self::Serve(error) => error.takes_a_person(),
+            Self::Tick(_) | Self::ServerEnded => false,
+        }
+    }
+}
+
 /// Runs until `shutdown` ends, then drains. Reads the configuration anew at each of `hangups`, those
 /// that came before it was ready included.
 ///

@@ -140,6 +140,14 @@ pub enum Command {
 }
 
 impl Command {
+    /// Whether it holds passwords while it runs.
+    pub(super) fn reads_passwords(&self) -> bool {
+        matches!(
+            self,
+            Self::Run { .. } | Self::Plan(_) | Self::Onboard(_) | Self::Takeover(_)
+        )
+    }
+
     /// Whether JSON is asked for.
     pub fn is_json(&self) -> bool {
         match self {

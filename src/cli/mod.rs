@@ -48,6 +48,7 @@ use crate::cli::failure::fail;
 pub use crate::cli::failure::unparsed;
 use crate::cli::source::Source;
 use crate::clock::SharedClock;
+use crate::process;
 use crate::telemetry::{self, LogFormat, LogOptions};
 
 /// What a command has to say, and how the process ends.
@@ -82,7 +83,7 @@ pub enum CliError {
     /// The daemon did not do it.
     #[error(transparent)]
     Client(#[from] ClientError),
-    /// The configuration is wrong.
+    /// The configuration or the environment is wrong.
     #[error("{0}")]
     Configuration(String),
     /// What was typed makes no sense, or does not go with the configuration.
@@ -192,7 +193,13 @@ pub fn prepare(cli: &Cli, variables: impl IntoIterator<Item = (OsString, OsStrin
     let fail = |exit, reason: String| fail(cli.command.is_json(), &reason, exit);
     telemetry::refuse_environment(variables.iter().cloned()).map_err(|reason| fail(Exit::Configuration, reason))?;
     let options = log_options(cli, &variables).map_err(|reason| fail(Exit::Configuration, reason))?;
-    telemetry::init(&options).map_err(|error| fail(Exit::Usage, error.to_string()))
+    telemetry::init(&options).map_err(|error| fail(Exit::Usage, error.to_string()))?;
+    if cli.command.reads_passwords()
+        && let Err(error) = process::keep_memory_private()
+    {
+        tracing::warn!(%error, "the system refuses to forbid core files; see to it that none is written");
+    }
+    Ok(())
 }
 
 /// What is logged where the one who waits is told otherwise. That a secret is not there yet is no news to who is about to

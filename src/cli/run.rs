@@ -8,15 +8,11 @@ use crate::cli::{CliError, Reply, Session};
 use crate::config::{Daemon, Loaded, admin_socket, load};
 use crate::daemon::{self, DaemonError, Source};
 use crate::engine::Settled;
-use crate::process;
 use crate::store::StoreError;
 
 /// `rekeyd run`, and `rekeyd run --once`.
 pub(super) async fn daemon(config: &Path, once: bool, _session: &Session) -> Result<Reply, CliError> {
     let loaded = read(config)?;
-    if let Err(error) = process::keep_memory_private() {
-        tracing::warn!(%error, "the system refuses to forbid core files; see to it that none is written");
-    }
     let unusable = |error: std::io::Error| CliError::Run(format!("signals cannot be received: {error}"));
     let hangups = daemon::hangups().map_err(unusable)?;
     let told = daemon::termination().map_err(unusable)?;
@@ -63,6 +59,7 @@ pub(super) fn read(config: &Path) -> Result<Loaded, CliError> {
 fn failed(error: DaemonError) -> CliError {
     match error {
         DaemonError::Store(held @ StoreError::Held { .. }) => CliError::Held(held.to_string()),
+        unfit if unfit.takes_a_person() => CliError::Configuration(unfit.to_string()),
         other => CliError::Run(other.to_string()),
     }
 }

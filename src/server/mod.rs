@@ -130,6 +130,16 @@ pub enum ServeError {
     Ended(std::io::Error),
 }
 
+impl ServeError {
+    /// Whether no later attempt can succeed before somebody changes the configuration or the file system.
+    pub fn takes_a_person(&self) -> bool {
+        matches!(
+            self,
+            Self::NoFolder { .. } | Self::NotASocket { .. } | Self::OpenFolder { .. } | Self::Group { .. }
+        )
+    }
+}
+
 /// Serves until `shutdown`, then lets requests under way end, for a while.
 async fn serve<L, C>(
     listener: L,

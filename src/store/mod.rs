@@ -34,6 +34,14 @@ pub enum StoreError {
         /// The newest schema that this release knows.
         known: i64,
     },
+    /// Its folder is missing, or cannot hold it.
+    #[error("{location}: looking at its folder failed: {cause}")]
+    Folder {
+        /// The store.
+        location: String,
+        /// Why, and what to do.
+        cause: String,
+    },
     /// A read or write failed.
     #[error("{location}: {action} failed: {cause}")]
     Failed {
@@ -44,6 +52,13 @@ pub enum StoreError {
         /// Why it failed.
         cause: String,
     },
+}
+
+impl StoreError {
+    /// Whether no later attempt can succeed before somebody changes the configuration, the file system or the release.
+    pub fn takes_a_person(&self) -> bool {
+        matches!(self, Self::Newer { .. } | Self::Folder { .. })
+    }
 }
 
 /// A line of a secret's history.

@@ -39,6 +39,7 @@ mod drift_causes;
 mod drift_mid_rotation;
 mod drift_on_redis;
 mod effective_configuration;
+mod environment;
 mod exploration;
 mod first_rotation_transcript;
 mod fleet_simulated;

@@ -24,7 +24,6 @@ use crate::login::{DEFAULT_CONCURRENCY, DEFAULT_DEADLINE, RedisLogin};
 use crate::metrics::Metrics;
 use crate::onboard::observe::observe;
 use crate::onboard::{Action, Refusal, Request, coverage, plan};
-use crate::process;
 
 use args::OnboardArgs;
 use many::Common;
@@ -108,9 +107,6 @@ pub(super) struct Task {
 
 /// Onboards users.
 pub(super) async fn onboard(cli: &Cli, args: OnboardArgs, session: &Session) -> Result<Reply, CliError> {
-    if let Err(error) = process::keep_memory_private() {
-        tracing::warn!(%error, "the system refuses to forbid core files; see to it that none is written");
-    }
     let loaded = run::read(&cli.config)?;
     let policies = match &args.policy {
         Some(policy) => [policy.clone()].into(),

@@ -19,7 +19,6 @@ use crate::config::Loaded;
 use crate::iam::Purpose;
 use crate::onboard::execute::{FirstRotation, Rotator};
 use crate::policy::Policy;
-use crate::process;
 use crate::rotation::observation::AWSCURRENT;
 use crate::takeover::{Action, Failure, Sight, Taker, observe, plan, steps};
 
@@ -29,9 +28,6 @@ use target::Target;
 
 /// Takes a secret over.
 pub(super) async fn takeover(cli: &Cli, args: TakeoverArgs, session: &Session) -> Result<Reply, CliError> {
-    if let Err(error) = process::keep_memory_private() {
-        tracing::warn!(%error, "the system refuses to forbid core files; see to it that none is written");
-    }
     let loaded = run::read(&cli.config)?;
     let around = Around::connect_places(&loaded.config, session.clock.clone()).await;
     let target = target::find(&loaded.config, &around, &args).await?;

@@ -26,7 +26,10 @@ const NETWORK_FILE_SYSTEMS: [&str; 8] = [
 
 /// Refuses a folder that does not exist, or that lies on a network file system.
 pub(super) fn check_folder(path: &Path, location: &Location) -> Result<(), StoreError> {
-    const ACTION: &str = "looking at its folder";
+    let unfit = |cause: String| StoreError::Folder {
+        location: location.0.clone(),
+        cause,
+    };
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
@@ -36,22 +39,19 @@ pub(super) fn check_folder(path: &Path, location: &Location) -> Result<(), Store
             ErrorKind::NotFound => "; create it, owned by the user that rekeyd runs as, with mode 0700",
             _ => "",
         };
-        location.refused(ACTION, format!("{}: {error}{advice}", folder.display()))
+        unfit(format!("{}: {error}{advice}", folder.display()))
     })?;
     if !folder.is_dir() {
-        return Err(location.refused(ACTION, format!("{} is no folder", folder.display())));
+        return Err(unfit(format!("{} is no folder", folder.display())));
     }
     // Where the mounts cannot be read there is nothing to go by; most folders are local.
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     match file_system(&mounts, &folder) {
-        Some(kind) if NETWORK_FILE_SYSTEMS.contains(&kind) => Err(location.refused(
-            ACTION,
-            format!(
-                "{} is on a network file system ({kind}), where SQLite loses data; use a local disk, even an \
-                 ephemeral one: what rotations need is rebuilt from AWS",
-                folder.display()
-            ),
-        )),
+        Some(kind) if NETWORK_FILE_SYSTEMS.contains(&kind) => Err(unfit(format!(
+            "{} is on a network file system ({kind}), where SQLite loses data; use a local disk, even an \
+             ephemeral one: what rotations need is rebuilt from AWS",
+            folder.display()
+        ))),
         _ => Ok(()),
     }
 }
