@@ -197,9 +197,7 @@ async fn a_rotation_that_nobody_asked_for_says_what_woke_it() {
         })
         .await;
     let second = world.holder(&secret, "AWSCURRENT").await.unwrap();
-    daemon
-        .wait(&secret, "rotated once more", moved_on_from(&second))
-        .await;
+    daemon.wait(&secret, "rotated once more", moved_on_from(&second)).await;
     let told = rotations(&cli, &secret).await;
     let kinds: Vec<&str> = told
         .iter()
@@ -220,7 +218,11 @@ async fn a_rotation_that_nobody_asked_for_says_what_woke_it() {
     tokio::time::sleep(LONGER_THAN_THE_SCHEDULE).await;
     let daemon = setup(&world, "\"2s\"").run().await;
     daemon
-        .wait(&secret, "rotated by a daemon that discovered it", moved_on_from(&current))
+        .wait(
+            &secret,
+            "rotated by a daemon that discovered it",
+            moved_on_from(&current),
+        )
         .await;
     let told = rotations(&cli, &secret).await;
     // It may have retired the password before that first, as it does of a rotation that it knows nothing of.
