@@ -16,7 +16,8 @@ pub fn commands() -> Vec<Command> {
     for command in below(&main) {
         commands.push(command.clone());
         let name = command.get_name().to_owned();
-        let named = |own: &Command| own.clone().name(format!("{name} {}", own.get_name()));
+        // A command keeps no name but one that lasts as long as the process.
+        let named = |own: &Command| own.clone().name(&*format!("{name} {}", own.get_name()).leak());
         commands.extend(below(command).map(named));
     }
     commands

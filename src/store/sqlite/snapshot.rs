@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use rusqlite::Connection;
 
@@ -43,8 +44,8 @@ pub struct Snapshot {
     connection: Connection,
     location: Location,
     path: PathBuf,
-    /// Length, change and identity of a file beside which there was no log: it was taken not to change.
-    unchanged: Option<(u64, i64, i64, u64)>,
+    /// The file, if there was no log beside it: it was taken not to change.
+    unlogged: Option<FileState>,
     is_empty: bool,
 }
 
@@ -56,7 +57,7 @@ impl Snapshot {
     pub fn open(path: &Path) -> Result<Option<Self>, StoreError> {
         let location = Location(path.display().to_string());
         let unlogged = !has_log(path);
-        let state = match state(path) {
+        let state = match FileState::of(path) {
             Ok(state) => state,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(location.refused(ACTION, error.to_string())),
@@ -70,7 +71,7 @@ impl Snapshot {
             connection,
             location,
             path: path.to_owned(),
-            unchanged: unlogged.then_some(state),
+            unlogged: unlogged.then_some(state),
             is_empty,
         }))
     }
@@ -115,8 +116,8 @@ impl Snapshot {
     /// # Errors
     /// [`StoreError::Failed`] when a daemon began to write the file meanwhile.
     pub fn is_of_one_moment(&self) -> Result<(), StoreError> {
-        match self.unchanged {
-            Some(before) if has_log(&self.path) || state(&self.path).ok() != Some(before) => Err(self
+        match &self.unlogged {
+            Some(before) if has_log(&self.path) || !before.lasts(&self.path) => Err(self
                 .location
                 .refused(ACTION, "a daemon started meanwhile and writes it; try again".to_owned())),
             _ => Ok(()),
@@ -138,9 +139,27 @@ fn has_log(path: &Path) -> bool {
     files::beside(path, "-wal").exists()
 }
 
-fn state(path: &Path) -> std::io::Result<(u64, i64, i64, u64)> {
-    let metadata = std::fs::metadata(path)?;
-    Ok((metadata.len(), metadata.mtime(), metadata.mtime_nsec(), metadata.ino()))
+/// What tells that a file was written, or replaced.
+#[derive(PartialEq, Eq)]
+struct FileState {
+    length: u64,
+    modified: SystemTime,
+    inode: u64,
+}
+
+impl FileState {
+    fn of(path: &Path) -> std::io::Result<Self> {
+        let metadata = std::fs::metadata(path)?;
+        Ok(Self {
+            length: metadata.len(),
+            modified: metadata.modified()?,
+            inode: metadata.ino(),
+        })
+    }
+
+    fn lasts(&self, path: &Path) -> bool {
+        Self::of(path).is_ok_and(|now| now == *self)
+    }
 }
 
 #[cfg(test)]
