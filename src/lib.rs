@@ -8,6 +8,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`policy`], [`secret`], [`clock`] | plain values; the password type; the one place that reads a clock |
+//! | [`certificates`] | pure: what is wrong with a file of trusted roots |
 //! | [`rotation`] | pure: observations and records in, decisions out |
 //! | [`schedule`] | pure: the dates of schedules, windows and blackouts |
 //! | [`audit`] | a line for every change that is made or asked for |
@@ -27,6 +28,7 @@
 
 pub mod audit;
 pub mod aws;
+pub mod certificates;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -226,6 +226,19 @@ mod tests {
     }
 
     #[test]
+    fn the_audit_log_is_there_at_any_level_unless_it_is_told_otherwise() {
+        let tell = || {
+            tracing::info!(target: audit::TARGET, "audit");
+            tracing::info!("other");
+        };
+        let mut options = level("error");
+        let text = logged(&options, tell);
+        assert!(text.contains("audit") && !text.contains("other"), "{text}");
+        options.without_audit = true;
+        assert_eq!(logged(&options, tell), "");
+    }
+
+    #[test]
     fn a_level_that_makes_no_sense_is_refused() {
         let error = subscriber(&level("rekeyd=loud"), std::io::sink).err().unwrap();
         assert!(error.to_string().contains("rekeyd=loud"), "{error}");

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
@@ -13,7 +14,7 @@ use crate::cli::plan::PlanArgs;
 pub use crate::cli::state::args::{ExportArgs, ImportArgs, StateCommand};
 pub use crate::cli::takeover::args::TakeoverArgs;
 use crate::engine::control::Selector;
-use crate::iam::{KmsKey, Principal, is_account};
+use crate::iam::{KmsKey, Principal, Purpose, is_account};
 use crate::telemetry::LogFormat;
 
 /// What the options of every command stand under, so that a command's own come first.
@@ -214,13 +215,16 @@ pub struct HistoryArgs {
 #[derive(Args, Clone, Debug)]
 #[command(after_help = help::IAM_POLICY)]
 pub struct IamPolicyArgs {
+    /// What is to be run: the daemon, or a command with an operator's credentials.
+    #[arg(long = "for", value_name = "COMMAND", default_value = "daemon", value_parser = purpose())]
+    pub purpose: Purpose,
     /// Only what this place needs.
     #[arg(long, value_name = "NAME")]
     pub place: Option<String>,
-    /// The account of rekeyd's own credentials, and so of places without a role.
+    /// The account of the credentials it begins with, and so of places without a role.
     #[arg(long, value_name = "ID", value_parser = account)]
     pub account: Option<String>,
-    /// The ARN of the role or user that rekeyd runs as; trust policies name it.
+    /// The ARN of the role or user that it runs as; trust policies name it.
     #[arg(long, value_name = "ARN")]
     pub principal: Option<Principal>,
     /// The ARN of a customer key that secrets are encrypted with; may be given again.
@@ -312,6 +316,11 @@ impl From<Selection> for Selector {
             all: selection.all,
         }
     }
+}
+
+/// One of the names of purposes, which help and completions list.
+fn purpose() -> impl TypedValueParser<Value = Purpose> {
+    PossibleValuesParser::new(Purpose::ALL.map(Purpose::label)).try_map(|label| label.parse::<Purpose>())
 }
 
 /// An account: twelve digits.

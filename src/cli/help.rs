@@ -60,18 +60,25 @@ has several places or roles (of a role its permissions, its trust policy, and wh
 rekeyd assume it), or where IAM's 6,144 characters do not hold one: then standard error
 says which is which, and --document takes one out.
 
-An account that neither the configuration nor --account tells is * in JSON, and the account
-that Terraform or the stack works in with the other two. The key aws/secretsmanager needs no
-rights; customer keys do: --kms-key.
+An account that neither the configuration nor --account tells is * in JSON, and the
+account that Terraform or the stack works in with the other two. The key
+aws/secretsmanager needs no rights; customer keys do: --kms-key.
+
+--for plan, onboard or takeover prints what an operator needs for that command. Where no
+daemon runs, onboard and takeover --rotate make the first rotation themselves: then
+whoever runs them needs the daemon's policy as well.
 
 Examples:
   rekeyd iam-policy --account 123456789012 > rekeyd.json
+  # and then: aws iam create-policy --policy-name rekeyd \\
+  #   --policy-document file://rekeyd.json
   rekeyd iam-policy \\
     --kms-key arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab
   rekeyd iam-policy --place orders_eu --json \\
     --principal arn:aws:iam::123456789012:role/rekeyd-host
   rekeyd iam-policy --document rekeyd-orders_eu-trust \\
     --principal arn:aws:iam::123456789012:role/rekeyd-host
+  rekeyd iam-policy --for onboard --account 123456789012 > operator.json
   rekeyd iam-policy --terraform > rekeyd.tf
   rekeyd iam-policy --cloudformation > rekeyd.yaml
 
@@ -81,9 +88,10 @@ Exit codes:
   78  the configuration or the environment is wrong";
 
 pub(super) const PLAN: &str = "\
-Reads Secrets Manager and ElastiCache, and logs in with current passwords on the nodes, as
-the daemon would before a rotation. Needs no daemon and disturbs none. What the daemon
-remembers (requests, pauses, halts) is read from its store, if that is there and may be read.
+Reads Secrets Manager and ElastiCache, and logs in with current passwords on the nodes,
+as the daemon would before a rotation. Needs no daemon and disturbs none. What the daemon
+remembers (requests, pauses, halts) is read from its store, if that is there and may be
+read.
 
 Examples:
   rekeyd plan
@@ -100,11 +108,11 @@ Exit codes:
   78  the configuration or the environment is wrong";
 
 pub(super) const ONBOARD: &str = "\
-Runs with your AWS credentials, not the daemon's. The policy must select the secret and allow
-the user; if it does not, the lines to add are printed and nothing is changed. A new user is
-created switched off, and switched on when it has a password. The first rotation is the
-daemon's if it runs, else made here. Run it again after a failure: it goes on from there, and
-does nothing where all is done.
+Runs with your AWS credentials, not the daemon's (`rekeyd iam-policy --for onboard`). The
+policy must select the secret and allow the user; if it does not, the lines to add are
+printed and nothing is changed. A new user is created switched off, and switched on when
+it has a password. The first rotation is the daemon's if it runs, else made here. Run it
+again after a failure: it goes on from there, and does nothing where all is done.
 
 Examples:
   # from nothing
@@ -131,11 +139,12 @@ Exit codes:
   78  the configuration or the environment is wrong";
 
 pub(super) const TAKEOVER: &str = "\
-Runs with your AWS credentials. Prints the policy that the secret's rotation rules come to,
-cancels its rotation in Secrets Manager, and settles what the function left under AWSPENDING:
-a password that logs in on every node becomes the current one, as the function would have
-made it; one that does not is given up, if the current one logs in on every node. Otherwise
-nothing is changed. Prints how to go back.
+Runs with your AWS credentials (`rekeyd iam-policy --for takeover`). Prints the policy
+that the secret's rotation rules come to, cancels its rotation in Secrets Manager, and
+settles what the function left under AWSPENDING: a password that logs in on every node
+becomes the current one, as the function would have made it; one that does not is given
+up, if the current one logs in on every node. Otherwise nothing is changed. Prints how to
+go back.
 
 Examples:
   rekeyd takeover production/ec/user1 --dry-run

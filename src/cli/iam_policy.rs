@@ -14,6 +14,7 @@ use crate::iam::{Advice, Given, GivenError, IamPolicy, advise, cloudformation, t
 pub(super) fn iam_policy(config: &Path, args: IamPolicyArgs) -> Result<Reply, CliError> {
     let config = read(config)?.config;
     let given = Given {
+        purpose: args.purpose,
         place: args.place,
         account: args.account,
         principal: args.principal,

@@ -4,6 +4,7 @@ pub mod args;
 pub mod check;
 pub mod client;
 mod completions;
+mod denied;
 pub mod exit;
 mod failure;
 mod health;

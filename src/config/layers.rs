@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue, Deserializer, ValueDeserializer};
 
+use super::check::LookAtRoots;
 use super::effective::{self, Setting};
 use super::error::ConfigErrors;
 use super::raw::RawConfig;
@@ -267,23 +268,23 @@ impl Layers {
         }
     }
 
-    /// Merges the layers and checks the result. `exists` tells whether a file that it names is there.
-    pub(super) fn finish(mut self, exists: fn(&Path) -> bool) -> Result<Loaded, ConfigErrors> {
-        self.conclude(exists)
+    /// Merges the layers and checks the result. `roots` tells what is wrong with a file of roots that it names.
+    pub(super) fn finish(mut self, roots: LookAtRoots) -> Result<Loaded, ConfigErrors> {
+        self.conclude(roots)
     }
 
     /// The same, and what set each value.
-    pub(super) fn explain(mut self, exists: fn(&Path) -> bool) -> Result<(Loaded, Vec<Setting>), ConfigErrors> {
-        let loaded = self.conclude(exists)?;
+    pub(super) fn explain(mut self, roots: LookAtRoots) -> Result<(Loaded, Vec<Setting>), ConfigErrors> {
+        let loaded = self.conclude(roots)?;
         // What was deserialized once is so again.
         let written = self.merged::<serde_json::Value>().unwrap_or_default();
         let settings = effective::settings(&written, &self.findings);
         Ok((loaded, settings))
     }
 
-    fn conclude(&mut self, exists: fn(&Path) -> bool) -> Result<Loaded, ConfigErrors> {
+    fn conclude(&mut self, roots: LookAtRoots) -> Result<Loaded, ConfigErrors> {
         let config = self.merge();
-        check::check_files(&config, exists, &mut self.findings);
+        check::check_files(&config, roots, &mut self.findings);
         let warnings = self.findings.conclude()?;
         Ok(Loaded {
             config,

@@ -48,7 +48,7 @@ pub struct Loaded {
 /// # Errors
 /// Everything that is wrong, at once.
 pub fn load(path: &Path, env: impl Iterator<Item = (String, String)>) -> Result<Loaded, ConfigErrors> {
-    layers_of(path, env).finish(Path::exists)
+    layers_of(path, env).finish(check::look_at_roots)
 }
 
 /// The same, and each value that is in force with what set it: of the daemon, of every place and of every policy.
@@ -59,7 +59,7 @@ pub fn explain(
     path: &Path,
     env: impl Iterator<Item = (String, String)>,
 ) -> Result<(Loaded, Vec<Setting>), ConfigErrors> {
-    layers_of(path, env).explain(Path::exists)
+    layers_of(path, env).explain(check::look_at_roots)
 }
 
 /// The admin socket that a configuration names, as far as it can be read: the daemon may run on by
@@ -83,7 +83,7 @@ fn layers_of(path: &Path, env: impl Iterator<Item = (String, String)>) -> layers
 pub fn parse_str(name: &str, text: &str) -> Result<Loaded, ConfigErrors> {
     let mut layers = layers::Layers::default();
     layers.add_text(SourceKind::File, Path::new(name), text.to_owned());
-    layers.finish(|_| true)
+    layers.finish(|_| None)
 }
 
 /// A checked configuration.

@@ -10,6 +10,7 @@ use crate::audit::requester::requester;
 use crate::clock::after;
 use crate::inventory::together;
 use crate::rotation::event::{Event, Pause, Request};
+use crate::rotation::reason::HaltReason;
 use crate::rotation::status::SecretStatus;
 use crate::schedule;
 use crate::secret::secret_arn_name;
@@ -111,6 +112,14 @@ impl Engine {
         if let Some(halt) = record.halt.as_ref().filter(|halt| halt.reason.may_be_passed()) {
             let (reason, subject) = (halt.reason, halt.subject.clone());
             self.record(key, Event::Acknowledged { reason, subject }).await?;
+        }
+        if let Some(halt) = record
+            .halt
+            .as_ref()
+            .filter(|halt| halt.reason == HaltReason::UserClaimedTwice)
+        {
+            // What was mended may be the other secret, and only a look at that one shows it.
+            self.wake_secret(&halt.subject);
         }
         self.wake_secret(key);
         Ok(())

@@ -41,11 +41,14 @@ impl Ending {
 
     /// Whether the secret is gone, or marked for deletion.
     pub(super) fn tells_of_a_lost_secret(&self) -> bool {
-        match self {
-            Self::Failed(Step::Observe, error) => error.class == ErrorClass::NotFound,
-            Self::Decision(Decision::Halt { reason, .. }) => *reason == HaltReason::SecretDeleted,
-            _ => false,
-        }
+        let marked =
+            matches!(self, Self::Decision(Decision::Halt { reason, .. }) if *reason == HaltReason::SecretDeleted);
+        marked || self.tells_of_no_secret()
+    }
+
+    /// Whether there is no such secret.
+    pub(super) fn tells_of_no_secret(&self) -> bool {
+        matches!(self, Self::Failed(Step::Observe, error) if error.class == ErrorClass::NotFound)
     }
 }
 

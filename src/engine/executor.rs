@@ -88,7 +88,7 @@ impl Engine {
         };
         let unread = ending.may_have_read_nothing();
         let failed = matches!(&ending, Ending::Failed(..));
-        let lost = ending.tells_of_a_lost_secret();
+        let (lost, gone) = (ending.tells_of_a_lost_secret(), ending.tells_of_no_secret());
         let wake = match Box::pin(self.conclude(key, &policy, ending)).await {
             Ok(wake) => wake,
             Err(error) => self.store_failed(key, &policy, &error),
@@ -121,6 +121,10 @@ impl Engine {
             .map(|entry| std::mem::replace(&mut entry.lost, lost));
         if lost_before != Some(lost) {
             self.member_changed(&mut state, key);
+        }
+        if gone {
+            // One that is only marked for deletion may come back with the password that its clients have.
+            state.release_claim(key);
         }
         self.looked(&mut state, key, !unread);
     }

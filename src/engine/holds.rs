@@ -293,6 +293,13 @@ impl State {
         released.unwrap_or_default().iter().for_each(|key| self.wake(key));
     }
 
+    /// A secret names no user any more; those that name the same one may go on.
+    pub(super) fn release_claim(&mut self, key: &str) {
+        for other in self.claims.release(key) {
+            self.wake(&other);
+        }
+    }
+
     /// Lets a secret look again that was held back.
     pub(super) fn wake(&mut self, key: &str) {
         let Some(entry) = self.entries.get_mut(key) else { return };

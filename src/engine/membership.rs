@@ -155,7 +155,7 @@ impl Engine {
     /// policy finds it then.
     pub(super) fn forget(&self, state: &mut State, key: &str) {
         state.queue.remove(key);
-        state.claims.release(key);
+        state.release_claim(key);
         self.looked(state, key, true);
         state.stop_polling(key);
         let Some(entry) = state.entries.remove(key) else { return };

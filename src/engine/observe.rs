@@ -109,7 +109,7 @@ impl Engine {
     }
 
     /// Remembers which user the secret names, so that no second secret rotates the same one. A new
-    /// claim wakes the others that name that user, which rest and would not see it for long.
+    /// claim wakes the others that name that user, or the one before, which rest and would not see it for long.
     fn note_claim(&self, observation: &Observation) {
         let document = observation
             .secret
@@ -121,10 +121,7 @@ impl Engine {
                 let arn = state.entries.key(&observation.secret.arn);
                 state.claims.claim(arn, &document.user_arn().to_string())
             }
-            Some(Err(_)) => {
-                self.state().claims.release(&observation.secret.arn);
-                Vec::new()
-            }
+            Some(Err(_)) => self.state().claims.release(&observation.secret.arn),
             None => Vec::new(),
         };
         for rival in rivals {

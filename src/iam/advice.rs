@@ -6,6 +6,7 @@ use super::accounts::{account, account_of, host_account, policies_of};
 use super::document::{Account, Arn, Condition, Document, Resource, Statement};
 use super::given::{Given, GivenError, KmsKey};
 use super::needs::Site;
+use super::purpose::Purpose;
 use super::split::{LONGEST_DOCUMENT, split};
 use crate::config::Config;
 use crate::policy::{Place, Policy, Role};
@@ -70,6 +71,7 @@ pub fn advise(config: &Config, given: &Given) -> Result<Advice, GivenError> {
         policies: Vec::new(),
         warnings: Vec::new(),
     };
+    advice.warn_of_shared_roles(&sites, given.purpose);
     for site in &sites {
         advice.permissions(site);
     }
@@ -103,6 +105,7 @@ fn sites<'a>(config: &'a Config, given: &Given) -> Result<Vec<Site<'a>>, GivenEr
             policies,
             account,
             kms_keys: Vec::new(),
+            purpose: given.purpose,
         });
     }
     Ok(sites)
@@ -124,15 +127,13 @@ fn hand_out_keys<'a>(sites: &mut [Site<'a>], keys: &'a [KmsKey]) -> Result<(), G
 }
 
 /// Who works in a place.
-fn holder(place: &Place) -> String {
+fn holder(place: &Place, purpose: Purpose) -> String {
     match (&place.role, &place.profile) {
         (Some(role), _) => format!("role {}", role.arn),
         (None, Some(profile)) => format!("the role or user of profile {profile}"),
-        (None, None) => HOST.to_owned(),
+        (None, None) => purpose.holder(),
     }
 }
-
-const HOST: &str = "the role that rekeyd runs as";
 
 impl Advice {
     fn add(&mut self, name: &str, kind: PolicyKind, account: &Account, holder: &str, document: Document) {
@@ -169,7 +170,8 @@ impl Advice {
     }
 
     fn permissions(&mut self, site: &Site<'_>) {
-        let (name, holder) = (format!("rekeyd-{}", site.place.name), holder(site.place));
+        let name = format!("{}-{}", site.purpose.prefix(), site.place.name);
+        let holder = holder(site.place, site.purpose);
         for document in split(site.permissions()) {
             self.add(&name, PolicyKind::Permissions, &site.account, &holder, document);
         }
@@ -188,11 +190,12 @@ impl Advice {
                 .or_default()
                 .insert(&role.arn);
         }
+        let prefix = given.purpose.prefix();
         for (profile, arns) in sources {
             let (name, holder) = match profile {
-                None => ("rekeyd-assume-roles".to_owned(), HOST.to_owned()),
+                None => (format!("{prefix}-assume-roles"), given.purpose.holder()),
                 Some(profile) => (
-                    format!("rekeyd-assume-roles-{}", plain(profile)),
+                    format!("{prefix}-assume-roles-{}", plain(profile)),
                     format!("the role or user of profile {profile}"),
                 ),
             };
@@ -223,7 +226,8 @@ impl Advice {
             (None, Account::Own) => {
                 self.warnings.push(format!(
                     "the trust policy of {role_arn} is left out, for it names who assumes the role: give \
-                     --principal with the ARN of the role that rekeyd runs as"
+                     --principal with the ARN of {}",
+                    given.purpose.holder()
                 ));
                 return;
             }
@@ -237,9 +241,9 @@ impl Advice {
             conditions: conditions.into_iter().collect(),
             ..Statement::new("LetRekeydIn", &["sts:AssumeRole"], Vec::new())
         };
-        let name = sites
-            .first()
-            .map_or(String::new(), |site| format!("rekeyd-{}-trust", site.place.name));
+        let name = sites.first().map_or(String::new(), |site| {
+            format!("{}-{}-trust", site.purpose.prefix(), site.place.name)
+        });
         let holder = format!("role {role_arn}, as its trust policy");
         let statements = vec![statement];
         self.add(
@@ -249,6 +253,19 @@ impl Advice {
             &holder,
             Document { statements },
         );
+    }
+
+    /// Says which roles the daemon would share with a command that needs more than it does.
+    fn warn_of_shared_roles(&mut self, sites: &[Site<'_>], purpose: Purpose) {
+        let of_role = |site: &&Site<'_>| site.place.role.is_some();
+        for site in sites.iter().filter(of_role).filter(|_| purpose.exceeds_daemon()) {
+            let place = &site.place.name;
+            self.warnings.push(format!(
+                "the role of [aws.{place}] is the daemon's, too, which is to have no more than it needs: let \
+                 REKEYD__AWS__{}__ROLE_ARN name another role where `rekeyd {purpose}` is run, also for this command",
+                place.to_ascii_uppercase()
+            ));
+        }
     }
 
     /// Says where IAM's limits are reached.

@@ -2,14 +2,18 @@
 
 use std::str::FromStr;
 
+use super::purpose::Purpose;
+
 /// What an operator says beside the configuration.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Given {
+    /// What is to be run with the policies.
+    pub purpose: Purpose,
     /// Only this place.
     pub place: Option<String>,
-    /// The account of rekeyd's own credentials, and so of places without a role.
+    /// The account of the credentials that it begins with, and so of places without a role.
     pub account: Option<String>,
-    /// The role or user that rekeyd runs as.
+    /// The role or user that it runs as.
     pub principal: Option<Principal>,
     /// The customer keys that the secrets are encrypted with.
     pub kms_keys: Vec<KmsKey>,

@@ -1,4 +1,5 @@
-//! The least IAM policies that a configuration needs, from the configuration alone: no call to AWS.
+//! The least IAM policies that a configuration needs, from the configuration alone: no call to AWS. The daemon's, and those of
+//! the commands that run with an operator's credentials ([`Purpose`]).
 //!
 //! ```text
 //!   Config, Given ─► needs ─► documents ─► split by IAM's size ─► JSON, Terraform, CloudFormation
@@ -16,6 +17,10 @@ mod cloudformation;
 mod document;
 mod given;
 mod needs;
+mod onboarding;
+mod purpose;
+#[cfg(test)]
+mod purpose_tests;
 mod split;
 mod terraform;
 #[cfg(test)]
@@ -25,5 +30,6 @@ pub use advice::{Advice, IamPolicy, PolicyKind, advise};
 pub use cloudformation::cloudformation;
 pub use document::{Account, Arn, Condition, Document, Resource, Statement};
 pub use given::{Given, GivenError, KmsKey, Principal, is_account};
+pub use purpose::Purpose;
 pub use split::LONGEST_DOCUMENT;
 pub use terraform::terraform;

@@ -1,19 +1,41 @@
-//! What rekeyd does in a place, as statements.
+//! What rekeyd does in a place, as statements: the daemon, and the commands that do no more with a secret than look at it
+//! and take it over. What making users and secrets needs is in `onboarding`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::document::{Account, Arn, Condition, Document, Resource, Statement};
 use super::given::KmsKey;
-use crate::policy::{Place, Policy, UserPattern};
+use super::purpose::Purpose;
+use crate::policy::{Place, Policy, UserPattern, Verify};
 
-/// What rekeyd does with a secret, once it knows it.
-const SECRET_ACTIONS: [&str; 5] = [
+/// What the daemon does with a secret, once it knows it.
+const ROTATE: [&str; 5] = [
     "secretsmanager:DescribeSecret",
     "secretsmanager:GetSecretValue",
     "secretsmanager:ListSecretVersionIds",
     "secretsmanager:PutSecretValue",
     "secretsmanager:UpdateSecretVersionStage",
 ];
+
+/// What a plan does with one.
+const READ: [&str; 3] = [
+    "secretsmanager:DescribeSecret",
+    "secretsmanager:GetSecretValue",
+    "secretsmanager:ListSecretVersionIds",
+];
+
+/// What a takeover does with one.
+const TAKE_OVER: [&str; 5] = [
+    "secretsmanager:CancelRotateSecret",
+    "secretsmanager:DescribeSecret",
+    "secretsmanager:GetSecretValue",
+    "secretsmanager:ListSecretVersionIds",
+    "secretsmanager:UpdateSecretVersionStage",
+];
+
+/// What reading a value under a customer key needs of it, and what writing one does.
+const DECRYPT: [&str; 1] = ["kms:Decrypt"];
+const ENCRYPT_AND_DECRYPT: [&str; 2] = ["kms:Decrypt", "kms:GenerateDataKey"];
 
 /// Where nodes are looked up: each action with the kind of ARN that it is checked on. A listing, which serves all who
 /// ask at the same time, asks for all of a kind, and which groups and caches a user has AWS alone knows.
@@ -25,7 +47,7 @@ const NODE_LOOK_UPS: [(&str, &str); 4] = [
 ];
 
 /// Stands for the six random characters at the end of a secret's ARN.
-const SUFFIX: &str = "-??????";
+pub(super) const SUFFIX: &str = "-??????";
 
 /// A place with what is known about it.
 pub(super) struct Site<'a> {
@@ -33,20 +55,45 @@ pub(super) struct Site<'a> {
     pub(super) policies: Vec<&'a Policy>,
     pub(super) account: Account,
     pub(super) kms_keys: Vec<&'a KmsKey>,
+    pub(super) purpose: Purpose,
 }
 
 impl Site<'_> {
     /// What its policies need there.
     pub(super) fn permissions(&self) -> Document {
-        let mut statements = self.secrets();
-        statements.extend(self.listing());
-        statements.push(self.passwords());
-        statements.push(self.look_ups());
-        statements.extend(self.keys());
+        let statements = match self.purpose {
+            Purpose::Daemon => {
+                let mut statements = self.secrets("Rotate", &ROTATE);
+                statements.extend(self.listing());
+                statements.push(self.passwords());
+                statements.push(self.look_ups());
+                statements.extend(self.keys(&ENCRYPT_AND_DECRYPT));
+                statements
+            }
+            Purpose::Plan => {
+                let mut statements = self.secrets("Read", &READ);
+                statements.extend(self.listing());
+                statements.push(self.look_ups());
+                statements.extend(self.keys(&DECRYPT));
+                statements
+            }
+            Purpose::Takeover => {
+                let mut statements = self.secrets("TakeOver", &TAKE_OVER);
+                statements.push(self.look_ups());
+                statements.extend(self.keys(&DECRYPT));
+                statements
+            }
+            Purpose::Onboard => {
+                let mut statements = self.onboarding();
+                statements.push(self.look_ups());
+                statements.extend(self.keys(&ENCRYPT_AND_DECRYPT));
+                statements
+            }
+        };
         Document { statements }
     }
 
-    fn arn(&self, service: &'static str, rest: impl Into<String>) -> Resource {
+    pub(super) fn arn(&self, service: &'static str, rest: impl Into<String>) -> Resource {
         Resource::Arn(Arn {
             partition: self.place.partition().to_owned(),
             service,
@@ -56,33 +103,31 @@ impl Site<'_> {
         })
     }
 
-    fn secrets(&self) -> Vec<Statement> {
-        let prefixes = self.prefixes();
-        let covered = |name: &str| prefixes.iter().any(|prefix| name.starts_with(prefix.as_str()));
-        let mut plain: BTreeSet<Resource> = prefixes
-            .iter()
-            .map(|prefix| self.arn("secretsmanager", format!("secret:{prefix}*")))
-            .collect();
-        let named = self.policies.iter().flat_map(|policy| &policy.selection.secrets);
-        plain.extend(named.filter_map(|secret| self.named(secret, covered)));
+    /// These actions on every secret that a policy has, in statements whose names begin with a verb.
+    fn secrets(&self, verb: &str, actions: &[&'static str]) -> Vec<Statement> {
         let mut statements = Vec::new();
+        let plain = self.untagged(&[SUFFIX]);
         if !plain.is_empty() {
-            statements.push(Statement::new(
-                "RotateSecrets",
-                &SECRET_ACTIONS,
-                plain.into_iter().collect(),
-            ));
+            statements.push(Statement::new(format!("{verb}Secrets"), actions, plain));
         }
-        for (number, (tags, prefixes)) in (1..).zip(self.tagged(covered)) {
-            let patterns = prefixes.into_iter().map(|prefix| format!("secret:{prefix}*"));
-            let resources = patterns.map(|pattern| self.arn("secretsmanager", pattern)).collect();
-            let equals = |(key, value): (String, String)| Condition::equals(format!("aws:ResourceTag/{key}"), [value]);
+        for (number, (tags, resources)) in (1..).zip(self.tagged()) {
             statements.push(Statement {
-                conditions: tags.into_iter().map(equals).collect(),
-                ..Statement::new(format!("RotateTaggedSecrets{number}"), &SECRET_ACTIONS, resources)
+                conditions: tag_conditions("aws:ResourceTag", tags),
+                ..Statement::new(format!("{verb}TaggedSecrets{number}"), actions, resources)
             });
         }
         statements
+    }
+
+    /// The secrets that are a policy's by name or prefix, whatever their tags. Each of `endings` stands behind a name in
+    /// a resource of its own.
+    pub(super) fn untagged(&self, endings: &[&str]) -> Vec<Resource> {
+        let prefixes = self.prefixes();
+        let patterns = prefixes.iter().map(|prefix| format!("secret:{prefix}*"));
+        let mut resources: BTreeSet<Resource> = patterns.map(|pattern| self.arn("secretsmanager", pattern)).collect();
+        let named = self.policies.iter().flat_map(|policy| &policy.selection.secrets);
+        resources.extend(named.flat_map(|secret| self.named(secret, &prefixes, endings)));
+        resources.into_iter().collect()
     }
 
     /// The prefixes that select whatever the tags, none of which another one covers.
@@ -93,39 +138,50 @@ impl Site<'_> {
         widest(&prefixes)
     }
 
-    /// Tags with the prefixes of names beside them, if any.
-    fn tagged(&self, covered: impl Fn(&str) -> bool) -> BTreeMap<BTreeMap<String, String>, BTreeSet<String>> {
-        let mut tagged: BTreeMap<_, BTreeSet<String>> = BTreeMap::new();
+    /// Tags, each set with the secrets among which policies select by it.
+    pub(super) fn tagged(&self) -> Vec<(BTreeMap<String, String>, Vec<Resource>)> {
+        let untagged = self.prefixes();
+        let mut tagged: BTreeMap<BTreeMap<String, String>, BTreeSet<String>> = BTreeMap::new();
         for selection in self.policies.iter().map(|policy| &policy.selection) {
             let prefix = selection.name_prefix.clone().unwrap_or_default();
-            if !selection.tags.is_empty() && !covered(&prefix) {
+            if !selection.tags.is_empty() && !is_covered(&prefix, &untagged) {
                 tagged.entry(selection.tags.clone()).or_default().insert(prefix);
             }
         }
+        let resources = |prefixes: &BTreeSet<String>| {
+            let patterns = widest(prefixes).into_iter().map(|prefix| format!("secret:{prefix}*"));
+            patterns.map(|pattern| self.arn("secretsmanager", pattern)).collect()
+        };
         tagged
             .into_iter()
-            .map(|(tags, prefixes)| (tags, widest(&prefixes)))
+            .map(|(tags, prefixes)| (tags, resources(&prefixes)))
             .collect()
     }
 
     /// A secret that is named, by name or ARN, unless a prefix covers it.
-    fn named(&self, secret: &str, covered: impl Fn(&str) -> bool) -> Option<Resource> {
+    fn named(&self, secret: &str, prefixes: &BTreeSet<String>, endings: &[&str]) -> Vec<Resource> {
         let Some(parts) = secret.strip_prefix("arn:") else {
-            return (!covered(secret)).then(|| self.arn("secretsmanager", format!("secret:{secret}{SUFFIX}")));
+            let endings = endings.iter().filter(|_| !is_covered(secret, prefixes));
+            return endings
+                .map(|ending| self.arn("secretsmanager", format!("secret:{secret}{ending}")))
+                .collect();
         };
-        let mut parts = parts.splitn(6, ':');
-        let (partition, account) = (parts.next()?, parts.nth(2)?);
-        let name = parts.nth(1)?;
-        let suffix = if ends_in_suffix(name) { "" } else { SUFFIX };
-        (!covered(name)).then(|| {
+        let parts: Vec<&str> = parts.splitn(6, ':').collect();
+        let [partition, _, _, account, _, name] = parts[..] else {
+            return Vec::new();
+        };
+        let endings = if ends_in_suffix(name) { &[""] } else { endings };
+        let resource = |ending: &&str| {
             Resource::Arn(Arn {
                 partition: partition.to_owned(),
                 service: "secretsmanager",
                 region: self.place.region.clone(),
                 account: Account::Known(account.to_owned()),
-                rest: format!("secret:{name}{suffix}"),
+                rest: format!("secret:{name}{ending}"),
             })
-        })
+        };
+        let endings = endings.iter().filter(|_| !is_covered(name, prefixes));
+        endings.map(resource).collect()
     }
 
     fn listing(&self) -> Option<Statement> {
@@ -134,6 +190,11 @@ impl Site<'_> {
     }
 
     fn passwords(&self) -> Statement {
+        Statement::new("SetPasswords", &["elasticache:ModifyUser"], self.users())
+    }
+
+    /// The users that policies allow.
+    pub(super) fn users(&self) -> Vec<Resource> {
         let patterns = self.policies.iter().flat_map(|policy| &policy.allow_users);
         // In ARNs ElastiCache's names are in lower case.
         let patterns: BTreeSet<String> = patterns.map(|pattern| pattern.0.to_ascii_lowercase()).collect();
@@ -142,18 +203,18 @@ impl Site<'_> {
             others.any(|other| UserPattern(other.clone()).matches(pattern))
         };
         let users = patterns.iter().filter(|pattern| !covered(pattern));
-        let users = users
+        users
             .map(|pattern| self.arn("elasticache", format!("user:{pattern}")))
-            .collect();
-        Statement::new("SetPasswords", &["elasticache:ModifyUser"], users)
+            .collect()
     }
 
     fn look_ups(&self) -> Statement {
         let mut actions = vec!["elasticache:DescribeUsers"];
         let mut resources = vec![self.arn("elasticache", "user:*")];
-        // A policy that names its nodes does not look them up.
-        if self.policies.iter().any(|policy| policy.endpoints.is_empty()) {
-            for (action, kind) in NODE_LOOK_UPS {
+        let looks_up_nodes = self.policies.iter().any(|policy| self.looks_up_nodes(policy));
+        for (action, kind) in NODE_LOOK_UPS {
+            let looks_up = looks_up_nodes || self.purpose == Purpose::Onboard && kind == "usergroup";
+            if looks_up {
                 actions.push(action);
                 resources.push(self.arn("elasticache", format!("{kind}:*")));
             }
@@ -161,8 +222,13 @@ impl Site<'_> {
         Statement::new("LookUpUsersAndNodes", &actions, resources)
     }
 
+    /// A policy that names its nodes does not look them up; nor does a command that has nobody to log in on them.
+    fn looks_up_nodes(&self, policy: &Policy) -> bool {
+        policy.endpoints.is_empty() && !(self.purpose.exceeds_daemon() && policy.verify == Verify::ApiOnly)
+    }
+
     /// Secrets Manager uses a key in the name of its caller, and only so may it be used.
-    fn keys(&self) -> Option<Statement> {
+    fn keys(&self, actions: &[&'static str]) -> Option<Statement> {
         let key = |key: &&KmsKey| {
             Resource::Arn(Arn {
                 partition: key.partition.clone(),
@@ -175,11 +241,7 @@ impl Site<'_> {
         let keys: BTreeSet<Resource> = self.kms_keys.iter().map(key).collect();
         (!keys.is_empty()).then(|| Statement {
             conditions: vec![Condition::equals("kms:ViaService", via_secrets_manager(self.place))],
-            ..Statement::new(
-                "UseKeys",
-                &["kms:Decrypt", "kms:GenerateDataKey"],
-                keys.into_iter().collect(),
-            )
+            ..Statement::new("UseKeys", actions, keys.into_iter().collect())
         })
     }
 }
@@ -192,6 +254,17 @@ fn via_secrets_manager(place: &Place) -> Vec<String> {
         "aws-cn" => vec![format!("{service}.cn"), service],
         _ => vec![service],
     }
+}
+
+/// Conditions that tags have these values, by the key that the tags' own follow.
+pub(super) fn tag_conditions(key: &str, tags: BTreeMap<String, String>) -> Vec<Condition> {
+    let equals = |(tag, value): (String, String)| Condition::equals(format!("{key}/{tag}"), [value]);
+    tags.into_iter().map(equals).collect()
+}
+
+/// Whether a name, or all that begin with it, begins with one of these.
+fn is_covered(name: &str, prefixes: &BTreeSet<String>) -> bool {
+    prefixes.iter().any(|prefix| name.starts_with(prefix.as_str()))
 }
 
 /// The prefixes that no other one covers.

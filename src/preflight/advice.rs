@@ -1,6 +1,5 @@
 //! What to do about what a preflight finds, with the names of the things that are to be changed.
 
-use crate::aws::{AwsError, ErrorClass};
 use crate::login::ObstacleKind;
 use crate::policy::{Policy, Tls};
 use crate::rotation::reason::{HaltReason, WaitReason};
@@ -76,18 +75,15 @@ fn on_secret(reason: HaltReason, subject: &str, names: &Names<'_>) -> String {
             "restore it (aws secretsmanager restore-secret --secret-id {secret}), or take it out of policy {policy}"
         ),
         Halt::SecretReplicated => format!(
-            "remove its replicas (aws secretsmanager remove-regions-from-replication --secret-id {secret}), or name the \
-             primary if this is a replica; or take it out of policy {policy}"
+            "remove its replicas (aws secretsmanager remove-regions-from-replication --secret-id {secret} \
+             --remove-replica-regions REGION); or name the primary, if this is a replica; or take it out of policy {policy}"
         ),
         Halt::RotationEnabled => format!(
             "`rekeyd takeover {secret}` takes it over; or end its rotation: aws secretsmanager cancel-rotate-secret \
              --secret-id {secret}"
         ),
         Halt::OwnedByService => format!("leave it to the service that manages it: take it out of policy {policy}"),
-        Halt::NoCurrentVersion => format!(
-            "put a document into it: aws secretsmanager put-secret-value --secret-id {secret} --secret-string {}",
-            example(names)
-        ),
+        Halt::NoCurrentVersion => format!("put a document into it: {}", put(names)),
         Halt::SelectedTwice => "leave the secret in one policy: change `secrets` or `select` of the others".to_owned(),
         Halt::ForeignPending | Halt::PendingUnreadable | Halt::PendingUserChanged => format!(
             "let the other rotator end its rotation; or, if none is at work, take the label away: aws secretsmanager \
@@ -105,19 +101,32 @@ fn on_document(reason: HaltReason, names: &Names<'_>) -> String {
     use HaltReason as Halt;
     let policy = &names.policy.name;
     match reason {
-        Halt::SecretBinary => "store the document as SecretString instead of SecretBinary".to_owned(),
-        Halt::SecretNotJson => format!("store one JSON object with each key once, such as {}", example(names)),
-        Halt::UserArnMissing | Halt::UserArnInvalid => format!(
-            "give the document \"user_arn\": \"{}\"; `aws elasticache describe-users` shows the ARN",
+        Halt::SecretBinary => format!(
+            "store the document as text (SecretString), with \"password\" as well if the user has one: {}",
+            put(names)
+        ),
+        Halt::SecretNotJson => format!(
+            "store one JSON object with each key once, with \"password\" as well if the user has one: {}",
+            put(names)
+        ),
+        Halt::UserArnMissing => format!(
+            "`rekeyd onboard --policy {policy} --user-id USERID --secret {} --write-bond` adds it, and keeps what is there; or add \
+             \"user_arn\": \"{}\" yourself. `aws elasticache describe-users` lists the ids",
+            names.secret,
+            names.user_arn()
+        ),
+        Halt::UserArnInvalid => format!(
+            "write it as \"{}\"; `aws elasticache describe-users` shows it as ARN",
             names.user_arn()
         ),
         Halt::UsernameMissing => {
-            "give the document \"username\", the name that clients log in with; `aws elasticache describe-users` shows it \
-             as UserName"
+            "add \"username\", the name that clients log in with, to the document; `aws elasticache describe-users` shows \
+             it as UserName"
                 .to_owned()
         }
         Halt::PasswordInvalid => {
-            "make \"password\" a string; before the first rotation leave the key out".to_owned()
+            "make \"password\" a string that is not empty; before the first rotation leave the key out"
+                .to_owned()
         }
         Halt::UserArnOtherPartition | Halt::UserArnOtherRegion | Halt::UserArnOtherAccount => format!(
             "correct \"user_arn\" in the secret; or keep the secret where its user is: in an `aws` place of that account \
@@ -137,7 +146,8 @@ fn on_document(reason: HaltReason, names: &Names<'_>) -> String {
             names.policy.place
         ),
         Halt::UsernameMismatch => {
-            "correct \"username\" in the secret: it is the user's name, which its id may differ from".to_owned()
+            "make \"username\" in the secret the name that the user has, which clients log in with; it may differ from its id"
+                .to_owned()
         }
         _ => String::new(),
     }
@@ -148,28 +158,34 @@ fn on_user(reason: HaltReason, names: &Names<'_>) -> String {
     let (secret, policy, user) = (names.secret, &names.policy.name, names.user());
     match reason {
         Halt::UserIsIam => format!(
-            "a user that logs in with IAM has no password to rotate: take the secret out of policy {policy}, or let the \
-             user authenticate with passwords"
+            "a user that logs in with IAM has no password to rotate: take the secret out of policy {policy}; or let it log \
+             in with the password that the secret holds: aws elasticache modify-user --user-id {user} \
+             --authentication-mode Type=password,Passwords=PASSWORD"
         ),
         Halt::UserIsDefault => format!(
             "every client that names no user logs in as `default`: if it is to be rotated, set allow_default_user = true \
              in [policy.{policy}]"
         ),
         Halt::UserPasswordless => format!(
-            "give the user the password that the secret holds: aws elasticache modify-user --user-id {user} --passwords …",
+            "give the user the password that the secret holds: aws elasticache modify-user --user-id {user} --passwords \
+             PASSWORD",
         ),
         Halt::FirstPasswordLiveUser => format!(
-            "put the password that its clients use into the secret; or, if it has no clients, switch the user off (access \
-             string `off …`) and let it have no password; or set first_password = \"any\" in [policy.{policy}], which cuts \
-             the clients that it has"
+            "put the password that its clients use into the secret (`rekeyd onboard --policy {policy} --user-id {user} \
+             --secret {secret} --password-file FILE` does); or, if it has no clients, switch the user off and take its \
+             password away: aws elasticache modify-user --user-id {user} --access-string 'off …' \
+             --no-password-required; or set first_password = \"any\" in [policy.{policy}], which cuts the clients that it \
+             has"
         ),
         Halt::UnknownPassword => format!(
-            "find out who uses the second password, then leave the user the one under AWSCURRENT: aws elasticache \
-             modify-user --user-id {user} --passwords …",
+            "find out who uses the second password; then leave the user the one under AWSCURRENT alone: aws elasticache \
+             modify-user --user-id {user} --passwords PASSWORD",
         ),
         Halt::CurrentPasswordRefused => format!(
-            "find out who changed the user; then put the password that works into the secret, or give user {user} the one \
-             under AWSCURRENT, which on_drift = \"repair\" in [policy.{policy}] does by itself",
+            "find out who changed the user; then give it the password under AWSCURRENT: aws elasticache modify-user \
+             --user-id {user} --passwords PASSWORD (on_drift = \"repair\" in [policy.{policy}] does that by itself); or put \
+             the one that works into the secret: aws secretsmanager put-secret-value --secret-id {secret} --secret-string \
+             DOCUMENT",
         ),
         Halt::RepairsUndone => {
             format!("stop whoever keeps changing the user, such as Terraform; then `rekeyd resume {secret}`")
@@ -186,9 +202,11 @@ fn on_user(reason: HaltReason, names: &Names<'_>) -> String {
     }
 }
 
-fn example(names: &Names<'_>) -> String {
+/// The command that stores a document without a password.
+fn put(names: &Names<'_>) -> String {
     format!(
-        "'{{\"username\": \"{}\", \"user_arn\": \"{}\"}}'",
+        "aws secretsmanager put-secret-value --secret-id {} --secret-string '{{\"username\": \"{}\", \"user_arn\": \"{}\"}}'",
+        names.secret,
         names.user(),
         names.user_arn()
     )
@@ -203,8 +221,11 @@ pub(super) fn on_wait(reason: WaitReason) -> Option<&'static str> {
         ),
         WaitReason::UserDeleting => Some("take the secret out of its policy, or make the user anew"),
         WaitReason::NodeUnavailable => Some("wait until ElastiCache calls the node available, or replace it"),
-        WaitReason::Modifying
-        | WaitReason::StatusUnsettled
+        WaitReason::Modifying => Some(
+            "look again in a few minutes; if it lasts, `aws elasticache describe-events` tells what ElastiCache does to the \
+             caches of its groups",
+        ),
+        WaitReason::StatusUnsettled
         | WaitReason::Settling
         | WaitReason::NodeLagging
         | WaitReason::NodeUnreachable
@@ -215,91 +236,6 @@ pub(super) fn on_wait(reason: WaitReason) -> Option<&'static str> {
     }
 }
 
-/// The IAM action of an operation, and the ARN that it is asked for on.
-pub(super) fn action_of(error: &AwsError, names: &Names<'_>) -> (String, String) {
-    let partition = crate::policy::partition_of(names.region);
-    let (region, account) = (names.region, names.account);
-    let of_cache = |kind: &str| {
-        let id = match error.resource.as_str() {
-            "" => "*",
-            id => id,
-        };
-        format!("arn:{partition}:elasticache:{region}:{account}:{kind}:{id}")
-    };
-    let resource = match error.operation {
-        "DescribeUsers" => of_cache("user"),
-        "DescribeUserGroups" => of_cache("usergroup"),
-        "DescribeReplicationGroups" => of_cache("replicationgroup"),
-        "DescribeCacheClusters" => of_cache("cluster"),
-        "DescribeServerlessCaches" => of_cache("serverlesscache"),
-        "ListSecrets" => "*".to_owned(),
-        _ if error.resource.starts_with("arn:") => error.resource.clone(),
-        // AWS puts a hyphen and six characters behind the name.
-        _ => format!(
-            "arn:{partition}:secretsmanager:{region}:{account}:secret:{}-??????",
-            error.resource
-        ),
-    };
-    let service = match is_of_cache(error.operation) {
-        true => "elasticache",
-        false => "secretsmanager",
-    };
-    (format!("{service}:{}", error.operation), resource)
-}
-
-/// Whether an operation is ElastiCache's.
-pub(super) fn is_of_cache(operation: &str) -> bool {
-    const SECRETS: [&str; 4] = [
-        "DescribeSecret",
-        "ListSecretVersionIds",
-        "GetSecretValue",
-        "ListSecrets",
-    ];
-    !SECRETS.contains(&operation)
-}
-
-/// What to do about a read that failed.
-pub(super) fn on_error(error: &AwsError, names: &Names<'_>) -> Option<String> {
-    let (secret, policy, place) = (names.secret, &names.policy.name, &names.policy.place);
-    let (action, resource) = action_of(error, names);
-    Some(match error.class {
-        ErrorClass::Denied if is_about_credentials(&error.code) => format!(
-            "give rekeyd credentials that AWS takes: role_arn or profile of [aws.{place}], or those of its environment"
-        ),
-        ErrorClass::Denied => format!(
-            "allow {action} on {resource} in the IAM policy of rekeyd's role; `rekeyd iam-policy` prints all that it needs"
-        ),
-        ErrorClass::Kms => format!(
-            "allow kms:Decrypt, and kms:GenerateDataKey for writing, on the key of {secret} to rekeyd's role, in its IAM \
-             policy and in the key's own; see that the key is enabled"
-        ),
-        ErrorClass::NotFound if error.operation == "DescribeUsers" => {
-            "correct \"user_arn\" in the secret, which names it by its id, or make the user; `aws elasticache \
-             describe-users` lists all ids"
-                .to_owned()
-        }
-        ErrorClass::NotFound => format!(
-            "make the secret, or correct `secrets` of [policy.{policy}]; the place [aws.{place}] looks in {}",
-            names.region
-        ),
-        ErrorClass::Expired => {
-            "set this machine's clock: AWS takes no request that is more than minutes off".to_owned()
-        }
-        ErrorClass::Throttled => "try again later; AWS gets more requests than it takes".to_owned(),
-        ErrorClass::Unavailable => format!(
-            "try again; if it goes on, see that this machine reaches the endpoints of [aws.{place}] in {}",
-            names.region
-        ),
-        ErrorClass::Busy | ErrorClass::Changing | ErrorClass::Conflict => "look again in a minute".to_owned(),
-        ErrorClass::Quota | ErrorClass::Invalid => return None,
-    })
-}
-
-/// Whether who we are is the matter, and not what we may do.
-fn is_about_credentials(code: &str) -> bool {
-    !code.starts_with("AccessDenied") && code != "UnauthorizedOperation" && code != "NotAuthorized"
-}
-
 /// What clears the way to a node.
 pub(super) fn on_obstacle(kind: ObstacleKind, tls: &Tls) -> String {
     let roots = tls.ca_file.as_ref().map_or_else(
@@ -308,17 +244,21 @@ pub(super) fn on_obstacle(kind: ObstacleKind, tls: &Tls) -> String {
     );
     match kind {
         ObstacleKind::Name => {
-            "let this machine ask the DNS of the cache's VPC, which alone knows the nodes' names".to_owned()
+            "let this machine ask the DNS of the cache's VPC, which alone knows the nodes' names; `getent hosts HOST` \
+             tries it".to_owned()
         }
         ObstacleKind::Network | ObstacleKind::Timeout => {
-            "let this machine reach the node's port: route, network ACL and the cache's security group; where that \
-             cannot be, verify = \"api-only\" does without logins"
+            "let this machine reach the node's port (`nc -vz HOST PORT` tries it): route, network ACL and the cache's \
+             security group; where that cannot be, verify = \"api-only\" does without logins"
                 .to_owned()
         }
         ObstacleKind::CertificateExpired => {
             "renew the node's certificate; and see that this machine's clock is right".to_owned()
         }
-        ObstacleKind::CertificateUntrusted => format!("trust the root that signed the certificate: rekeyd trusts {roots}"),
+        ObstacleKind::CertificateUntrusted => format!(
+            "trust the root that signed the certificate: rekeyd trusts {roots}. ElastiCache's own certificates need only the \
+             system's"
+        ),
         ObstacleKind::CertificateName => {
             "name the node as its certificate does: ElastiCache's own endpoint, if `endpoints` of the policy names another"
                 .to_owned()
@@ -345,44 +285,6 @@ mod tests {
                 !advice.contains('{') || advice.contains("'{\"username\""),
                 "{reason}: {advice}"
             );
-        }
-    }
-
-    #[test]
-    fn a_denied_call_names_its_action_and_the_arn_of_what_it_was_about() {
-        let policy = testing::policy();
-        let names = testing::names(&policy);
-        for (operation, resource, action, arn) in [
-            (
-                "DescribeUsers",
-                "user1",
-                "elasticache:DescribeUsers",
-                "arn:aws:elasticache:us-east-1:123456789012:user:user1",
-            ),
-            (
-                "DescribeUsers",
-                "",
-                "elasticache:DescribeUsers",
-                "arn:aws:elasticache:us-east-1:123456789012:user:*",
-            ),
-            (
-                "DescribeCacheClusters",
-                "c-001",
-                "elasticache:DescribeCacheClusters",
-                "arn:aws:elasticache:us-east-1:123456789012:cluster:c-001",
-            ),
-            (
-                "DescribeSecret",
-                "name",
-                "secretsmanager:DescribeSecret",
-                "arn:aws:secretsmanager:us-east-1:123456789012:secret:name-??????",
-            ),
-            ("ListSecrets", "select", "secretsmanager:ListSecrets", "*"),
-        ] {
-            let error = testing::error(operation, resource, "AccessDeniedException", ErrorClass::Denied);
-            assert_eq!(action_of(&error, &names), (action.to_owned(), arn.to_owned()));
-            let advice = on_error(&error, &names).unwrap_or_default();
-            assert!(advice.contains(action) && advice.contains(arn), "{advice}");
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::secret::secret_arn_name;
 use super::advice::{self, Names};
 use super::check::{Check, Checked, Outcome};
 use super::document;
+use super::failed_call;
 use super::nodes;
 use super::trouble::{Sight, Trouble};
 
@@ -86,7 +87,7 @@ fn place_of_error(error: &AwsError) -> Check {
         "GetSecretValue" => Check::Value,
         "DescribeUsers" => Check::User,
         "a login" => Check::Login,
-        operation if advice::is_of_cache(operation) && operation.starts_with("Describe") => Check::Nodes,
+        operation if failed_call::is_of_cache(operation) && operation.starts_with("Describe") => Check::Nodes,
         _ => Check::Secret,
     }
 }
@@ -130,6 +131,8 @@ fn in_words(reason: HaltReason, detail: &str, subject: &str) -> String {
             format!("{detail} belongs to a global datastore, whose other regions would lack the new password")
         }
         HaltReason::NoTransitEncryption => format!("{detail} has no in-transit encryption"),
+        HaltReason::UserPasswordless => format!("{detail}, so that it accepts any, and the secret holds one"),
+        HaltReason::CurrentPasswordRefused => format!("the password under AWSCURRENT does not log in: {detail}"),
         HaltReason::UserClaimedTwice => detail.replace(subject, secret_arn_name(subject).unwrap_or(subject)),
         _ => detail.to_owned(),
     }
@@ -144,7 +147,7 @@ fn in_short(reason: WaitReason) -> String {
 }
 
 pub(super) fn failed(check: Check, error: &AwsError, names: &Names<'_>) -> Checked {
-    let (action, resource) = advice::action_of(error, names);
+    let (action, resource) = failed_call::action_of(error, names);
     let outcome = match error.class {
         ErrorClass::Changing | ErrorClass::Busy | ErrorClass::Conflict => Outcome::Warning,
         _ if error.passes_by_itself() => Outcome::Unknown,
@@ -170,7 +173,7 @@ pub(super) fn failed(check: Check, error: &AwsError, names: &Names<'_>) -> Check
         _ => error.to_string(),
     };
     let checked = Checked::plain(check, outcome, words).because(error.attention().label());
-    match advice::on_error(error, names) {
+    match failed_call::on_error(error, names) {
         Some(advice) => checked.advising(advice),
         None => checked,
     }

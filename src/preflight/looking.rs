@@ -8,6 +8,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::aws::{AwsError, AwsResult, PlaceReaders, SecretsReader};
+use crate::certificates;
 use crate::clock::SharedClock;
 use crate::engine::{Candidate, Foresight};
 use crate::inventory::{self, Discovery};
@@ -158,6 +159,11 @@ impl Looker {
             });
         }
         sight.paths = ways.join_all().await.into_iter().collect();
+        if let Some(file) = &policy.tls.ca_file
+            && let Ok(pem) = tokio::fs::read(file).await
+        {
+            sight.roots = certificates::doubt(&pem, self.clock.now());
+        }
     }
 
     async fn read(

@@ -9,12 +9,13 @@
 //! Nothing here knows the rules of a rotation. Each secret's next decision is the engine's own ([`Foresight`]), and what
 //! a rotation would be refused for is found by asking [`crate::rotation::plan`] for one at once (`rehearsal`), over and
 //! over, each time as if the refusal before were mended. `looking` reads what that asks for, `judgement` turns it into
-//! checks, `advice` says what to do, `outlook` is what is shown.
+//! checks, `advice` and `failed_call` say what to do, `outlook` is what is shown.
 //!
 //! It holds readers only: [`PlaceReaders`] has no way to change anything.
 
 mod advice;
 mod check;
+mod failed_call;
 mod judgement;
 mod looking;
 mod nodes;

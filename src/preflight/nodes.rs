@@ -1,7 +1,9 @@
 //! The checks of a user's nodes: known, reached, logged in on. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
+use crate::certificates::RootsDoubt;
 use crate::login::ObstacleKind;
 use crate::policy::{Endpoint, Verify};
 use crate::rotation::observation::{AWSCURRENT, Credential, LoginAnswer, Observation, Topology, UserSight};
@@ -49,7 +51,11 @@ pub(super) fn known(observation: &Observation, names: &Names<'_>) -> Option<Chec
                 format!("{told}: a new password stays unproven"),
             )
             .because(UnprovenReason::NoEndpoints.label())
-            .advising("add the user to the user group of its cache, or name the nodes in `endpoints` of the policy"),
+            .advising(format!(
+                "add the user to the user group of its cache (aws elasticache modify-user-group --user-group-id GROUP \
+                 --user-ids-to-add {}), or name the nodes in `endpoints` of [policy.{}]",
+                user.id, names.policy.name
+            )),
         });
     }
     Some(Checked::ok(Check::Nodes, of_caches(topology)))
@@ -80,6 +86,9 @@ pub(super) fn network(observation: &Observation, sight: &Sight, names: &Names<'_
             "no way to the nodes is needed (verify = \"api-only\")",
         ));
     }
+    if let Some(doubt) = sight.roots.as_ref().filter(|doubt| doubt.stops_logins()) {
+        return Some(of_roots(doubt, Outcome::Refused, names));
+    }
     let mut blocked: BTreeMap<(ObstacleKind, String), Vec<&Endpoint>> = BTreeMap::new();
     let mut open = 0;
     for node in topology.nodes.iter().filter(|node| node.available) {
@@ -93,6 +102,9 @@ pub(super) fn network(observation: &Observation, sight: &Sight, names: &Names<'_
         }
     }
     let Some(((kind, _), _)) = blocked.first_key_value() else {
+        if let Some(doubt) = &sight.roots {
+            return Some(of_roots(doubt, Outcome::Warning, names));
+        }
         return Some(match open {
             0 => Checked::ok(Check::Network, "there is no node to reach"),
             open => Checked::ok(Check::Network, format!("{} reached over TLS", count(open))),
@@ -105,6 +117,17 @@ pub(super) fn network(observation: &Observation, sight: &Sight, names: &Names<'_
     let told = told.collect::<Vec<_>>().join("; ");
     let refused = Checked::plain(Check::Network, Outcome::Refused, told).because(kind.label());
     Some(refused.advising(advice::on_obstacle(*kind, &names.policy.tls)))
+}
+
+fn of_roots(doubt: &RootsDoubt, outcome: Outcome, names: &Names<'_>) -> Checked {
+    let file = names
+        .policy
+        .tls
+        .ca_file
+        .as_deref()
+        .unwrap_or_else(|| Path::new("tls.ca_file"));
+    let checked = Checked::plain(Check::Network, outcome, format!("{} {doubt}", file.display()));
+    checked.because(doubt.label()).advising(doubt.advice())
 }
 
 /// Whether the current password logs in on every node that can be asked.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::aws::{AwsError, ErrorClass};
+use crate::certificates::RootsDoubt;
 use crate::login::Obstacle;
 use crate::policy::Endpoint;
 use crate::rotation::observation::Observation;
@@ -72,6 +73,8 @@ pub(super) struct Sight {
     pub(super) troubles: Vec<Trouble>,
     /// The way to nodes on which nobody could log in, or nobody tried.
     pub(super) paths: BTreeMap<Endpoint, Result<(), Obstacle>>,
+    /// What is wrong with the policy's own roots, if it names any and they can be read.
+    pub(super) roots: Option<RootsDoubt>,
 }
 
 impl Sight {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::audit::command::CommandTrail;
 use crate::audit::{AuditError, Change, Subject};
-use crate::aws::AwsError;
 use crate::aws::provisioning::{Eyes, Hands};
+use crate::aws::{AwsError, ErrorClass};
 use crate::clock::{SharedClock, Timestamp};
 use crate::login::Login;
 use crate::policy::Policy;
@@ -57,6 +57,11 @@ pub struct Taker<'a> {
     pub patience: Duration,
 }
 
+/// Whether nothing but a change of rights helps.
+fn is_final(error: &AwsError) -> bool {
+    matches!(error.class, ErrorClass::Denied | ErrorClass::Kms)
+}
+
 impl Taker<'_> {
     /// Does what is left. `done` takes what was done, also when it fails.
     ///
@@ -87,7 +92,9 @@ impl Taker<'_> {
                                 done.push(action);
                                 continue;
                             }
-                            Err(error) if !error.passes_by_itself() && refusals >= REFUSALS => return Err(error.into()),
+                            Err(error) if is_final(&error) || !error.passes_by_itself() && refusals >= REFUSALS => {
+                                return Err(error.into());
+                            }
                             Err(error) => error.to_string(),
                         }
                     }

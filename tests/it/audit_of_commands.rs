@@ -164,6 +164,7 @@ async fn every_call_of_an_onboarding_is_announced_with_who_runs_it_and_without_a
     };
     assert_eq!(of("onboard", "begun")["request"]["access_string"], "on ~app:* +@read");
     assert_eq!(of("onboard", "begun")["id"], of("onboard", "done")["id"]);
+    assert!(of("onboard", "done").get("error").is_none());
     assert_eq!(of("CreateUser", "begun")["user"], user_arn("user1"));
     assert_eq!(of("CreateSecret", "begun")["request"]["tags"]["team"], "orders");
     assert_eq!(of("ModifyUserGroup", "begun")["request"]["user_group"], GROUP);

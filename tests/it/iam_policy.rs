@@ -3,6 +3,8 @@
 
 mod cases;
 mod judged;
+mod operators;
+mod planned;
 
 use std::time::Duration;
 

@@ -22,6 +22,7 @@ mod canary;
 mod carried_over;
 mod changing_nodes;
 mod check_command;
+mod claimed_twice;
 mod command_line;
 mod completions;
 mod crash;

@@ -67,17 +67,10 @@ async fn each_broken_secret_is_refused_in_words_and_the_daemon_then_halts_for_th
     let shape = golden::shape(&serde_json::json!([rests.json(), json.json()]));
     golden::compare("shape.txt", &shape, world.dir.path());
     let planned = by_name(&json);
-    for (secret, reason) in &broken.reasons {
-        let outlook = &planned[secret];
-        let reasons: Vec<&str> = outlook["checks"]
-            .as_array()
-            .expect("checks")
-            .iter()
-            .filter(|check| check["outcome"] == "refused")
-            .filter_map(|check| check["reason"].as_str())
-            .collect();
-        assert!(reasons.contains(reason), "{secret}: {reasons:?} lacks {reason}");
-        assert_eq!(outlook["outcome"], "refused", "{secret}");
+    for (outcome, wanted) in [("refused", &broken.reasons), ("warning", &broken.warnings)] {
+        for (secret, reason) in wanted {
+            assert_told(&planned[secret], outcome, reason);
+        }
     }
     for daemon in ["planner", "due"] {
         world.assert_only_reads(daemon);
@@ -107,6 +100,14 @@ async fn each_broken_secret_is_refused_in_words_and_the_daemon_then_halts_for_th
         }
     })
     .await;
+}
+
+/// Asserts that a secret's worst check has this outcome, and that one with it gives that reason and says what to do.
+fn assert_told(outlook: &Value, outcome: &str, reason: &str) {
+    let mut checks = outlook["checks"].as_array().expect("checks").iter();
+    let told = checks.find(|check| check["outcome"] == outcome && check["reason"] == reason);
+    let advised = told.is_some_and(|check| check["advice"].is_string());
+    assert!(outlook["outcome"] == outcome && advised, "{reason}: {outlook:#}");
 }
 
 /// Whether the daemon did what a plan said it would.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// neighbours only where `BESIDE` says so.
 const LAYERS: [&[&str]; 7] = [
     &["policy", "secret", "clock", "planted"],
-    &["rotation", "schedule"],
+    &["rotation", "schedule", "certificates"],
     &["audit", "aws", "login", "store", "metrics", "config"],
     &["inventory", "iam"],
     &["engine", "onboard", "takeover"],
@@ -31,7 +31,7 @@ const BESIDE: [(&str, &str); 11] = [
 ];
 
 /// Modules that must do no I/O, and what that forbids them to name.
-const PURE: [&str; 5] = ["policy", "secret", "rotation", "schedule", "iam"];
+const PURE: [&str; 6] = ["policy", "secret", "rotation", "schedule", "certificates", "iam"];
 const IMPURE: [&str; 7] = [
     "tokio",
     "aws_sdk",

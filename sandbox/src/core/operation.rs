@@ -44,6 +44,11 @@ pub trait Operation: DeserializeOwned + Send + 'static {
     /// The one thing that it is about: a secret's name or ARN, a user's or a group's id.
     fn resource(&self) -> Option<&str>;
 
+    /// The tags that it brings along.
+    fn request_tags(&self) -> Vec<(&str, &str)> {
+        Vec::new()
+    }
+
     /// Does it. An error leaves everything as it was.
     ///
     /// # Errors

@@ -362,3 +362,39 @@ async fn a_key_that_is_denied_or_disabled_serves_nobody() {
         .await;
     client.sm_ok("GetSecretValue", get).await;
 }
+
+#[tokio::test]
+async fn what_is_made_with_tags_asks_for_the_right_to_tag_and_conditions_see_the_tags() {
+    let statement = |actions: Value| {
+        let mut statement = allow(actions, json!("*"));
+        statement["Condition"] = json!({"StringEquals": {"aws:RequestTag/team": ["orders"]}});
+        document(json!([statement]))
+    };
+    let secret = |name: &str, team: &str| json!({"Name": name, "Tags": [{"Key": "team", "Value": team}]});
+    let (_server, client, limited) = bound_by(statement(json!(["secretsmanager:CreateSecret"]))).await;
+    let (_, _, message) = limited.sm_err("CreateSecret", secret("p/new", "orders")).await;
+    assert!(
+        message.contains("secretsmanager:TagResource on resource: p/new"),
+        "{message}"
+    );
+
+    let both = statement(json!(["secretsmanager:CreateSecret", "secretsmanager:TagResource"]));
+    client
+        .control("PUT", "settings", json!({"policies": {"LIMITED": both}}))
+        .await;
+    limited.sm_ok("CreateSecret", secret("p/new", "orders")).await;
+    let (_, code, _) = limited.sm_err("CreateSecret", secret("p/other", "payments")).await;
+    assert_eq!(code, "AccessDeniedException", "another tag");
+    let (_, code, _) = limited.sm_err("CreateSecret", json!({"Name": "p/other"})).await;
+    assert_eq!(code, "AccessDeniedException", "no tag");
+
+    let user = "UserId=v&UserName=v&Engine=redis&AccessString=off&NoPasswordRequired=true&Tags.Tag.1.Key=team\
+                &Tags.Tag.1.Value=orders";
+    let creates = document(json!([allow(json!("elasticache:CreateUser"), json!("*"))]));
+    client
+        .control("PUT", "settings", json!({"policies": {"LIMITED": creates}}))
+        .await;
+    let (status, answer) = limited.ec("CreateUser", user).await;
+    assert_eq!(status, 403);
+    assert!(answer.contains("perform: elasticache:AddTagsToResource"), "{answer}");
+}

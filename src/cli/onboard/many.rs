@@ -8,9 +8,10 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::audit::command::CommandTrail;
-use crate::audit::{Change, Subject};
-use crate::cli::Session;
+use crate::audit::{self, Change, Subject};
 use crate::cli::rotator::ByDaemon;
+use crate::cli::{Session, denied};
+use crate::iam::Purpose;
 use crate::onboard::execute::{Failure, FirstRotation, Onboarder, Rotator};
 use crate::onboard::{Shown, words};
 
@@ -72,7 +73,9 @@ impl Common {
             Err(error) => return Item::planned(task).failed(error.to_string()),
         };
         let item = self.one(task).await;
-        self.audit.end(&begun, item.result.audited(), item.detail.clone()).await;
+        let outcome = item.result.audited();
+        let error = item.detail.clone().filter(|_| outcome != audit::Outcome::Done);
+        self.audit.end(&begun, outcome, error).await;
         item
     }
 
@@ -125,6 +128,7 @@ fn came_of_it(mut item: Item, shown: Result<Shown, Failure>) -> Item {
                 _ => None,
             };
         }
+        Err(Failure::Aws(error)) => item.detail = Some(denied::told(&error, Purpose::Onboard)),
         Err(failure) => item.detail = Some(failure.to_string()),
     }
     item

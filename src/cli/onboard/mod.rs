@@ -11,14 +11,15 @@ use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::audit::command::CommandTrail;
-use crate::aws::connect_operator;
 use crate::aws::provisioning::{Eyes, Hands};
+use crate::aws::{AwsError, connect_operator};
 use crate::cli::args::Cli;
 use crate::cli::exit::Exit;
 use crate::cli::rotator::ByDaemon;
-use crate::cli::{CliError, Reply, Session, run, socket};
+use crate::cli::{CliError, Reply, Session, denied, run, socket};
 use crate::clock::SharedClock;
 use crate::config::{Config, Loaded};
+use crate::iam::Purpose;
 use crate::login::{DEFAULT_CONCURRENCY, DEFAULT_DEADLINE, RedisLogin};
 use crate::metrics::Metrics;
 use crate::onboard::observe::observe;
@@ -132,6 +133,12 @@ pub(super) async fn onboard(cli: &Cli, args: OnboardArgs, session: &Session) -> 
     Ok(Reply::new(exit, report.text(args.json, session)?))
 }
 
+/// A look that failed, before anything was changed.
+fn failed(error: &AwsError) -> CliError {
+    let told = denied::told(error, Purpose::Onboard);
+    CliError::Run(format!("{told}; nothing was changed"))
+}
+
 /// What is left to do of a request, from one look.
 async fn look(around: &Around, request: &Request) -> Result<Result<Vec<Action>, Refusal>, CliError> {
     // Before AWS is asked for anything: what the request itself, or the configuration, leaves no doubt about.
@@ -153,7 +160,7 @@ async fn look(around: &Around, request: &Request) -> Result<Result<Vec<Action>, 
     let place = around.config.places.get(&policy.place);
     let place = place.ok_or_else(|| CliError::Run(format!("place {} is gone", policy.place)))?;
     let sight = observe(eyes, &around.login, place, policy, request).await;
-    let sight = sight.map_err(|error| CliError::Run(format!("{error}; nothing was changed")))?;
+    let sight = sight.map_err(|error| failed(&error))?;
     let mut tags = sight
         .secret
         .as_ref()

@@ -99,7 +99,7 @@ async fn by_tag(args: &OnboardArgs, around: &Around) -> Result<Vec<Request>, Cli
             "no policy is called {policy:?}; `rekeyd check` lists them"
         )));
     };
-    let failed = |error: AwsError| CliError::Run(format!("{error}; nothing was changed"));
+    let failed = |error: AwsError| super::failed(&error);
     let tags: BTreeMap<String, String> = args.by_tag.iter().cloned().collect();
     let selection = Selection {
         tags: tags.clone(),

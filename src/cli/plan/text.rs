@@ -29,9 +29,9 @@ pub(super) fn shown(reply: &PlanReply, colour: bool) -> String {
     text += &wrapped("", &totals(&reply.outlook.totals), 0);
     text += &wrapped("", &store(&reply.store), 0);
     if reply.outlook.totals.secrets > 0 {
-        let told = "Not checked: whether rekeyd may write (secretsmanager:PutSecretValue and UpdateSecretVersionStage, \
-                    elasticache:ModifyUser, kms:GenerateDataKey), which no look can try; `rekeyd iam-policy` prints what \
-                    it needs.";
+        let told = "Not checked, since no look can try it: whether rekeyd may write (secretsmanager:PutSecretValue and \
+                    UpdateSecretVersionStage, elasticache:ModifyUser, and kms:GenerateDataKey on a customer key). `rekeyd \
+                    iam-policy` prints all that it needs; what is missing `rekeyd status` names when a rotation meets it.";
         text += &wrapped("", told, 0);
     }
     text

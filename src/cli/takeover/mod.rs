@@ -14,8 +14,9 @@ use crate::cli::args::Cli;
 use crate::cli::exit::Exit;
 use crate::cli::onboard::{Around, tell_as_it_goes};
 use crate::cli::rotator::ByDaemon;
-use crate::cli::{CliError, Reply, Session, run, socket};
+use crate::cli::{CliError, Reply, Session, denied, run, socket};
 use crate::config::Loaded;
+use crate::iam::Purpose;
 use crate::onboard::execute::{FirstRotation, Rotator};
 use crate::policy::Policy;
 use crate::process;
@@ -34,7 +35,6 @@ pub(super) async fn takeover(cli: &Cli, args: TakeoverArgs, session: &Session) -
     let loaded = run::read(&cli.config)?;
     let around = Around::connect_places(&loaded.config, session.clock.clone()).await;
     let target = target::find(&loaded.config, &around, &args).await?;
-    let failed = |error: crate::aws::AwsError| CliError::Run(format!("{error}; nothing was changed"));
     let policy = target.policy.as_ref().ok();
     let sight = observe(
         &target.eyes,
@@ -44,7 +44,7 @@ pub(super) async fn takeover(cli: &Cli, args: TakeoverArgs, session: &Session) -
         session.clock.now(),
     )
     .await;
-    let sight = sight.map_err(failed)?;
+    let sight = sight.map_err(|error| target::failed(&error))?;
     let mut report = Report::of(&target, &sight);
     let planned = plan(&sight, args.now);
     let exit = match (&target.policy, planned) {
@@ -140,6 +140,7 @@ impl Taking<'_> {
                 }
             }
             Err(Failure::Refused(refusal)) if done.is_empty() => Ok(report.refuse(refusal.to_string())),
+            Err(Failure::Aws(error)) => Ok(report.fail(denied::told(&error, Purpose::Takeover))),
             Err(failure) => Ok(report.fail(failure.to_string())),
         }
     }

@@ -2,9 +2,10 @@
 
 use crate::aws::provisioning::{Eyes, Hands};
 use crate::aws::{AwsError, ErrorClass};
-use crate::cli::CliError;
 use crate::cli::onboard::Around;
+use crate::cli::{CliError, denied};
 use crate::config::Config;
+use crate::iam::Purpose;
 use crate::onboard::Refusal;
 use crate::onboard::coverage::{covering, has};
 use crate::policy::{Place, Policy};
@@ -36,7 +37,7 @@ pub(super) async fn find(config: &Config, around: &Around, args: &TakeoverArgs) 
         .places
         .values()
         .filter(|place| args.place.as_ref().is_none_or(|name| *name == place.name));
-    let mut found = Vec::new();
+    let (mut found, mut denials) = (Vec::new(), Vec::new());
     for place in wanted {
         let Some((eyes, hands)) = around.at(&place.name) else {
             continue;
@@ -44,8 +45,13 @@ pub(super) async fn find(config: &Config, around: &Around, args: &TakeoverArgs) 
         match eyes.secrets.secret(&args.secret).await {
             Ok(secret) => found.push((secret, place, eyes, hands)),
             Err(error) if error.class == ErrorClass::NotFound => {}
+            // Whoever may see only the secrets of policies is denied one that lies in another place.
+            Err(error) if error.class == ErrorClass::Denied => denials.push(error),
             Err(error) => return Err(failed(&error)),
         }
+    }
+    if let (true, Some(error)) = (found.is_empty(), denials.first()) {
+        return Err(failed(error));
     }
     let mut found = found.into_iter();
     let (Some((secret, place, eyes, hands)), others) = (found.next(), found.count()) else {
@@ -111,6 +117,8 @@ fn policy_of(
     }
 }
 
-fn failed(error: &AwsError) -> CliError {
-    CliError::Run(format!("{error}; nothing was changed"))
+/// A look that failed, before anything was changed.
+pub(super) fn failed(error: &AwsError) -> CliError {
+    let told = denied::told(error, Purpose::Takeover);
+    CliError::Run(format!("{told}; nothing was changed"))
 }

@@ -10,12 +10,16 @@ mod timing;
 mod values;
 mod when;
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use super::Config;
 use super::raw::RawConfig;
 use super::source::{Findings, KeyPath};
+use crate::certificates;
+use crate::clock::{Clock, SystemClock};
 
 /// A value with the key that gave it.
 type Given<T> = Option<(T, KeyPath)>;
@@ -46,11 +50,38 @@ pub(super) fn check(raw: &RawConfig, findings: &mut Findings) -> Config {
     config
 }
 
-/// Looks for the files that the configuration names. One that is absent may still come, and
-/// `rekeyd check` may run elsewhere, so that this is no error.
-pub(super) fn check_files(config: &Config, exists: fn(&Path) -> bool, findings: &mut Findings) {
+/// Tells what is wrong with a file of roots, and what to do about it.
+pub(super) type LookAtRoots = fn(&Path) -> Option<String>;
+
+/// Reads a file of roots, and judges it as of now.
+pub(super) fn look_at_roots(file: &Path) -> Option<String> {
+    let name = file.display();
+    // A pipe or a device might be read for ever.
+    match std::fs::metadata(file).and_then(|metadata| metadata.is_file().then(|| std::fs::read(file)).transpose()) {
+        Ok(None) => Some(format!("{name} is no file: every login would fail; correct the path")),
+        Ok(Some(pem)) => {
+            let doubt = certificates::doubt(&pem, SystemClock::new().now())?;
+            Some(format!("{name} {doubt}: {}", doubt.advice()))
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => Some(format!(
+            "{name} is not there: every login would fail; put it there or correct the path"
+        )),
+        Err(error) => Some(format!(
+            "{name} cannot be read ({}): every login would fail if the daemon cannot, either; let it read the file",
+            error.kind()
+        )),
+    }
+}
+
+/// Looks at the files that the configuration names. What is wrong with one may still be mended, and `rekeyd check` may run
+/// elsewhere, so that this is no error.
+pub(super) fn check_files(config: &Config, roots: LookAtRoots, findings: &mut Findings) {
+    let mut problems: BTreeMap<&Path, Option<String>> = BTreeMap::new();
     for policy in config.policies.values() {
-        let Some(file) = policy.tls.ca_file.as_deref().filter(|file| !exists(file)) else {
+        let Some(file) = policy.tls.ca_file.as_deref() else {
+            continue;
+        };
+        let Some(problem) = problems.entry(file).or_insert_with(|| roots(file)) else {
             continue;
         };
         let own = KeyPath::of(&["policy", &policy.name, "tls", "ca_file"]);
@@ -59,13 +90,7 @@ pub(super) fn check_files(config: &Config, exists: fn(&Path) -> bool, findings: 
         } else {
             KeyPath::of(&["defaults", "tls", "ca_file"])
         };
-        findings.warn(
-            &spot,
-            format!(
-                "{} is not there: every login would fail; put it there or correct the path",
-                file.display()
-            ),
-        );
+        findings.warn(&spot, problem.as_str());
     }
 }
 

@@ -3,6 +3,7 @@ mod damaged;
 mod places;
 mod properties;
 mod refused;
+mod roots;
 mod schedules;
 mod timing;
 

@@ -201,7 +201,7 @@ proptest! {
         let mut layers = layers::Layers::default();
         layers.add_text(SourceKind::File, Path::new("t.toml"), everything());
         layers.add_variables([(name.clone(), value)].into_iter());
-        if let Err(errors) = layers.finish(|_| true) {
+        if let Err(errors) = layers.finish(|_| None) {
             for problem in errors.problems() {
                 let within = lies_within(&problem.place, &everything());
                 assert!(within || problem.place == name, "{problem:?}");

@@ -46,7 +46,12 @@ impl Resting<'_> {
         let inactive = !user.on && (count == 0 || leftover);
         if !inactive && self.context.policy.first_password == FirstPassword::InactiveOnly {
             let state = if user.on { "on" } else { "off" };
-            let detail = format!("user {} is {state} and has {count} passwords", user.id);
+            let passwords = match count {
+                0 => "no password",
+                1 => "a password",
+                _ => "two passwords",
+            };
+            let detail = format!("user {} is {state} and has {passwords}", user.id);
             return Err(self.halt(HaltReason::FirstPasswordLiveUser, detail));
         }
         user::unprovable(self.subject.observation, user, self.context)?;

@@ -12,36 +12,39 @@ pub struct Claims {
 }
 
 impl Claims {
-    /// Notes that a secret names a user, and no other any more. Gives the other secrets that name
-    /// the same user, if the claim is a new one: they must hear of it.
+    /// Notes that a secret names a user, and no other any more. If the claim is a new one, gives the other secrets
+    /// that name the same user, and those that name the one before: they must hear of it.
     pub fn claim(&mut self, secret_arn: impl Into<Arc<str>>, user_arn: &str) -> Vec<String> {
         // ElastiCache does not tell user ids apart by case.
         let (user, secret) = (user_arn.to_ascii_lowercase(), secret_arn.into());
         if self.by_secret.get(&secret).is_some_and(|named| **named == *user) {
             return Vec::new();
         }
-        self.release(&secret);
+        let mut told = self.release(&secret);
         let user: Arc<str> = user.into();
         self.by_secret.insert(secret.clone(), user.clone());
         let secrets = self.by_user.entry(user).or_default();
-        let rivals = secrets.iter().map(|rival| rival.to_string()).collect();
+        told.extend(secrets.iter().map(ToString::to_string));
         secrets.reserve_exact(1);
         let at = secrets.partition_point(|other| *other < secret);
         secrets.insert(at, secret);
-        rivals
+        told
     }
 
-    /// Forgets a secret.
-    pub fn release(&mut self, secret_arn: &str) {
+    /// Forgets a secret. Gives the others that name its user: they must hear of it.
+    pub fn release(&mut self, secret_arn: &str) -> Vec<String> {
         let Some(user) = self.by_secret.remove(secret_arn) else {
-            return;
+            return Vec::new();
         };
-        if let Some(secrets) = self.by_user.get_mut(&user) {
-            secrets.retain(|secret| **secret != *secret_arn);
-            if secrets.is_empty() {
-                self.by_user.remove(&user);
-            }
+        let Some(secrets) = self.by_user.get_mut(&user) else {
+            return Vec::new();
+        };
+        secrets.retain(|secret| **secret != *secret_arn);
+        let others = secrets.iter().map(ToString::to_string).collect();
+        if secrets.is_empty() {
+            self.by_user.remove(&user);
         }
+        others
     }
 
     /// Whether it is known which user a secret names.
@@ -68,7 +71,21 @@ mod tests {
         assert!(claims.claim("first", USER).is_empty());
         assert_eq!(claims.claim("second", &USER.replace("user1", "User1")), ["first"]);
         assert_eq!(claims.rival("first", USER), Some("second"));
-        claims.release("second");
+        assert_eq!(claims.release("second"), ["first"]);
         assert_eq!(claims.rival("first", USER), None);
+    }
+
+    #[test]
+    fn whoever_was_named_by_a_secret_hears_that_it_names_another_user_now() {
+        let mut claims = Claims::default();
+        claims.claim("first", USER);
+        claims.claim("second", USER);
+        claims.claim("third", &USER.replace("user1", "user2"));
+        assert_eq!(
+            claims.claim("second", &USER.replace("user1", "user2")),
+            ["first", "third"]
+        );
+        assert!(claims.claim("second", &USER.replace("user1", "user2")).is_empty());
+        assert!(claims.release("unknown").is_empty());
     }
 }

@@ -33,6 +33,18 @@ role_arn = "arn:aws:iam::210987654321:role/path/rekeyd"
 external_id = "rekeyd-7c1f"
 [defaults]
 schedule = "30d"
+[aws.china]
+region = "cn-north-1"
+[aws.gov]
+region = "us-gov-west-1"
+[policy.china]
+aws = "china"
+secrets = ["a"]
+allow_users = ["a"]
+[policy.gov]
+aws = "gov"
+select = { tags = { team = "gov" } }
+allow_users = ["a"]
 [policy.names]
 aws = "main"
 secrets = ["production/ec/user1", "a+b=c@d"]
@@ -118,7 +130,8 @@ async fn terraform_and_cloudformation_say_what_the_json_says() {
     write(folder.path(), "rekeyd.toml", MANY);
     let key = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab";
     let principal = "arn:aws:iam::123456789012:role/host";
-    let (known, verdict) = judged(folder.path(), &config, &["--principal", principal, "--kms-key", key]).await;
+    let given = ["--principal", principal, "--kms-key", key];
+    let (known, verdict) = judged(folder.path(), &config, &given).await;
     assert_eq!(verdict["findings"], json!([]));
     let policies = known["policies"].as_array().expect("policies");
     let names: Vec<&str> = policies
@@ -128,6 +141,8 @@ async fn terraform_and_cloudformation_say_what_the_json_says() {
     assert_eq!(
         names,
         [
+            "rekeyd-china",
+            "rekeyd-gov",
             "rekeyd-main",
             "rekeyd-main_eu",
             "rekeyd-other",
@@ -143,9 +158,25 @@ async fn terraform_and_cloudformation_say_what_the_json_says() {
     }
     assert_eq!(known["warnings"], json!([]));
 
+    for purpose in ["plan", "onboard", "takeover"] {
+        let (known, verdict) = judged(folder.path(), &config, &[&given[..], &["--for", purpose]].concat()).await;
+        assert_eq!(verdict["findings"], json!([]), "{purpose}");
+        let warnings = known["warnings"].to_string();
+        let of_a_shared_role = warnings.contains("REKEYD__AWS__OTHER__ROLE_ARN");
+        assert_eq!(of_a_shared_role, purpose != "plan", "{purpose}: {warnings}");
+        let name = format!("rekeyd-{purpose}-main");
+        let policies = known["policies"].as_array().expect("policies").iter();
+        let main = policies.into_iter().find(|policy| policy["name"] == *name);
+        let wanted = as_judged(&main.expect("a policy")["document"]);
+        assert_eq!(verdict["terraform"][&name], wanted);
+        assert_eq!(verdict["cloudformation"][&name], wanted);
+    }
+
     let (open, verdict) = judged(folder.path(), &config, &[]).await;
     assert_eq!(verdict["findings"], json!([]));
-    let main = &open["policies"][0];
+    let policies = open["policies"].as_array().expect("policies").iter();
+    let main = policies.into_iter().find(|policy| policy["name"] == "rekeyd-main");
+    let main = main.expect("a policy");
     assert_eq!(main["account"], Value::Null);
     // The account stands alone between colons, as nothing else does.
     let wanted = as_judged(&main["document"]).to_string().replace(":*:", ":OWN:");
@@ -193,8 +224,9 @@ async fn what_does_not_fit_is_refused_with_what_would() {
     let config = folder.path().join("rekeyd.toml");
     write(folder.path(), "rekeyd.toml", MANY);
     for (args, told) in [
-        (&["--place", "nowhere"][..], "main, main_eu, other"),
+        (&["--place", "nowhere"][..], "china, gov, main, main_eu, other"),
         (&["--document", "nothing"][..], "rekeyd-main, rekeyd-main_eu"),
+        (&["--for", "nobody"][..], "daemon, plan, onboard, takeover"),
         (&["--account", "12"][..], "twelve digits"),
         (&["--kms-key", "alias/x"][..], "arn:aws:kms:REGION:ACCOUNT:key/ID"),
         (

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use aws_sdk_elasticache::types::{AuthenticationMode, InputAuthenticationType};
+use aws_sdk_secretsmanager::primitives::Blob;
 use rekeyd_sandbox::{GlobalSeed, Seed};
 
 use crate::support::daemon::Setup;
@@ -37,13 +38,20 @@ const USERS: &[(&str, &str, &[&str])] = &[
     ("expired", ON, &[OLD]),
     ("unreachable", ON, &[OLD]),
     ("no-name", ON, &[OLD]),
+    ("modifying", ON, &[OLD]),
+    ("old-root", ON, &[OLD]),
+    ("damaged-roots", ON, &[OLD]),
 ];
 
 /// Everything that is broken in a world.
 pub(super) struct Broken {
     /// Why each secret is refused, by its name.
     pub(super) reasons: BTreeMap<String, &'static str>,
+    /// What is warned of, by the name of the secret.
+    pub(super) warnings: BTreeMap<String, &'static str>,
     strangers_root: PathBuf,
+    old_root: PathBuf,
+    damaged_roots: PathBuf,
     expired: (u16, PathBuf),
 }
 
@@ -56,13 +64,26 @@ impl Broken {
         world.create_cache_named("group1", "cache1", &users, 2).await;
         let mut broken = Self {
             reasons: BTreeMap::new(),
+            warnings: BTreeMap::new(),
+            old_root: certificates::with_an_expired_root(world.dir.path(), world.ca_file()),
+            damaged_roots: world.path("damaged.ca"),
             strangers_root: certificates::strangers_root(world.dir.path()),
             expired: certificates::expired_server(world.dir.path()),
         };
         broken.documents(world).await;
         broken.other_hands(world).await;
         broken.users(world).await;
-        for user in ["unknown-root", "expired", "unreachable", "no-name", "fine"] {
+        broken.warned_of(world).await;
+        std::fs::write(&broken.damaged_roots, "no certificate\n").expect("a file");
+        broken.add("damaged-roots", "roots_unreadable");
+        for user in [
+            "unknown-root",
+            "expired",
+            "unreachable",
+            "no-name",
+            "damaged-roots",
+            "fine",
+        ] {
             world.create_secret(&secret_name(user), &document_with(user, OLD)).await;
         }
         broken.add("unknown-root", "certificate_untrusted");
@@ -82,12 +103,47 @@ impl Broken {
         self.add(name, reason);
     }
 
+    /// What a rotation waits for, or goes on in spite of.
+    async fn warned_of(&mut self, world: &World) {
+        world.create_user("loner", OLD).await;
+        for (name, reason) in [
+            ("modifying", "modifying"),
+            ("loner", "no_endpoints"),
+            ("old-root", "root_expired"),
+        ] {
+            world.create_secret(&secret_name(name), &document_with(name, OLD)).await;
+            self.warnings.insert(secret_name(name), reason);
+        }
+        let settings = world.sandbox.sandbox().settings();
+        let mut slow = settings.clone();
+        slow.tag_modifying_ms = 3_600_000;
+        world.set_settings(slow);
+        let tag = aws_sdk_elasticache::types::Tag::builder().key("team").value("orders");
+        let tagged = world.elasticache.add_tags_to_resource().tags(tag.build());
+        tagged
+            .resource_name(user_arn("modifying"))
+            .send()
+            .await
+            .expect("tagged");
+        world.set_settings(settings);
+    }
+
     async fn documents(&mut self, world: &World) {
         let with_arn = |name: &str, arn: &str| document_with(name, OLD).replace(&user_arn(name), arn);
         self.with(world, "not-json", "secret_not_json", "user1:the-first-password-1")
             .await;
         let no_arn = r#"{"username":"no-arn","password":"the-first-password-1"}"#;
         self.with(world, "no-arn", "user_arn_missing", no_arn).await;
+        let binary = world.secrets.create_secret().name(secret_name("binary"));
+        let binary = binary.secret_binary(Blob::new(document_with("binary", OLD)));
+        binary.send().await.expect("a secret");
+        self.add("binary", "secret_binary");
+        let no_arn = with_arn("no-real-arn", "no-real-arn");
+        self.with(world, "no-real-arn", "user_arn_invalid", &no_arn).await;
+        let nameless = document("no-username").replace("\"username\"", "\"user\"");
+        self.with(world, "no-username", "username_missing", &nameless).await;
+        let number = document_with("no-string", OLD).replace(&format!("{OLD:?}"), "7");
+        self.with(world, "no-string", "password_invalid", &number).await;
         let account = user_arn("other-account").replace(ACCOUNT, "999999999999");
         let document = with_arn("other-account", &account);
         self.with(world, "other-account", "user_arn_other_account", &document)
@@ -199,6 +255,8 @@ impl Broken {
             "expired",
             "unreachable",
             "no-name",
+            "damaged-roots",
+            "old-root",
             "selected-twice",
             "not-allowed",
             "fine",
@@ -210,7 +268,7 @@ impl Broken {
             .filter(|name| !alone.contains(name))
             .cloned()
             .collect();
-        all.push(secret_name("fine"));
+        all.extend(["fine", "modifying", "loner"].map(secret_name));
         let (port, root) = &self.expired;
         setup
             .policy(policy("orders", &all, "[\"*\"]"))
@@ -226,6 +284,8 @@ impl Broken {
                     .with("tls", &with_root(root))
                     .with("endpoints", &format!("[\"localhost:{port}\"]")),
             )
+            .policy(of("old-root").with("tls", &with_root(&self.old_root)))
+            .policy(of("damaged-roots").with("tls", &with_root(&self.damaged_roots)))
             .policy(of("unreachable").with("endpoints", "[\"localhost:1\"]"))
             .policy(of("no-name").with("endpoints", "[\"cache.invalid:6379\"]"))
     }

@@ -30,6 +30,31 @@ pub(super) fn strangers_root(folder: &Path) -> PathBuf {
     folder.join("stranger.ca")
 }
 
+/// Another root beside these, whose time was over in 2020.
+pub(super) fn with_an_expired_root(folder: &Path, roots: &Path) -> PathBuf {
+    openssl(folder, &format!("req {KEY} -subj /CN=old -keyout old.key -out old.csr"));
+    write_authority(folder);
+    openssl(
+        folder,
+        "ca -batch -notext -selfsign -config ca.conf -keyfile old.key -startdate 20190201000000Z -enddate \
+         20200201000000Z -in old.csr -out old.ca",
+    );
+    let both = [roots, &folder.join("old.ca")].map(|file| std::fs::read(file).expect("a file"));
+    let file = folder.join("both.ca");
+    std::fs::write(&file, both.concat()).expect("a file");
+    file
+}
+
+/// What `openssl ca` keeps its books in.
+fn write_authority(folder: &Path) {
+    let authority = "[ca]\ndefault_ca = a\n[a]\ndatabase = index\nserial = serial\nnew_certs_dir = .\n\
+                     default_md = sha256\npolicy = p\nx509_extensions = x\n[p]\ncommonName = supplied\n\
+                     [x]\nsubjectAltName = DNS:localhost\n";
+    for (file, content) in [("ca.conf", authority), ("index", ""), ("serial", "01\n")] {
+        std::fs::write(folder.join(file), content).expect("a file");
+    }
+}
+
 /// A server at `localhost`, whose certificate was good in 2020. Gives its port and its root.
 pub(super) fn expired_server(folder: &Path) -> (u16, PathBuf) {
     openssl(
@@ -40,12 +65,7 @@ pub(super) fn expired_server(folder: &Path) -> (u16, PathBuf) {
         folder,
         &format!("req {KEY} -subj /CN=node -keyout node.key -out node.csr"),
     );
-    let authority = "[ca]\ndefault_ca = a\n[a]\ndatabase = index\nserial = serial\nnew_certs_dir = .\n\
-                     default_md = sha256\npolicy = p\nx509_extensions = x\n[p]\ncommonName = supplied\n\
-                     [x]\nsubjectAltName = DNS:localhost\n";
-    for (file, content) in [("ca.conf", authority), ("index", ""), ("serial", "01\n")] {
-        std::fs::write(folder.join(file), content).expect("a file");
-    }
+    write_authority(folder);
     openssl(
         folder,
         "ca -batch -notext -config ca.conf -cert root.ca -keyfile root.key -startdate 20200101000000Z -enddate \

@@ -12,8 +12,9 @@ use super::glob::Glob;
 ///
 /// Sources: Service Authorization Reference, "AWS Secrets Manager", "Amazon ElastiCache" and "AWS KMS"; IAM user guide,
 /// "AWS global condition context keys".
-const KEYS: [&str; 6] = [
+const KEYS: [&str; 7] = [
     "aws:requestedregion",
+    "aws:requesttag/",
     "aws:resourcetag/",
     "secretsmanager:resourcetag/",
     "secretsmanager:secretid",

@@ -73,15 +73,23 @@ impl State {
         let policies = policies.or_else(|| env.settings.policies.get(Policies::OF_OTHERS));
         if let Some(policies) = policies {
             let requested = table::requested(env.account, (O::SERVICE, O::NAME), input.resource());
-            let action = format!("{}:{}", O::SERVICE.name(), O::NAME);
-            let question = Question {
-                action: &action,
-                resource: &requested.arn,
-                keys: &requested.keys.with("aws:requestedregion", &ctx.region),
-            };
-            match policies.answer(&question) {
-                Answer::Allowed => {}
-                denied => return Err(refusal(O::SERVICE, ctx, &action, requested.shown.as_deref(), denied)),
+            let mut keys = requested.keys.with("aws:requestedregion", &ctx.region);
+            let tags = input.request_tags();
+            for (key, value) in &tags {
+                keys = keys.with(&format!("aws:requesttag/{key}"), value);
+            }
+            let tagging = table::tagging(O::SERVICE, O::NAME).filter(|_| !tags.is_empty());
+            for operation in [O::NAME].into_iter().chain(tagging) {
+                let action = format!("{}:{operation}", O::SERVICE.name());
+                let question = Question {
+                    action: &action,
+                    resource: &requested.arn,
+                    keys: &keys,
+                };
+                match policies.answer(&question) {
+                    Answer::Allowed => {}
+                    denied => return Err(refusal(O::SERVICE, ctx, &action, requested.shown.as_deref(), denied)),
+                }
             }
         }
         kms::check(&env, ctx, (O::SERVICE, O::NAME), input.resource(), policies)

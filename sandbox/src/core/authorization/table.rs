@@ -102,6 +102,16 @@ const TABLE: &[(Service, &[&str], On)] = &[
     ),
 ];
 
+/// What else must be allowed on the same thing where a request brings tags (Secrets Manager's API reference,
+/// CreateSecret; Service Authorization Reference for ElastiCache, the dependent actions of CreateUser).
+pub(super) fn tagging(service: Service, operation: &str) -> Option<&'static str> {
+    match (service, operation) {
+        (Service::SecretsManager, "CreateSecret") => Some("TagResource"),
+        (Service::ElastiCache, "CreateUser") => Some("AddTagsToResource"),
+        _ => None,
+    }
+}
+
 /// What a call is checked on.
 pub(super) struct Requested {
     /// The ARN that policies are compared with.

@@ -40,7 +40,8 @@ pub struct CreateUser {
     pub tags: Option<Vec<Tag>>,
 }
 
-super::elasticache!(CreateUser => UserOutput, "CreateUser", mutates: true, |c| Some(&c.user_id), create);
+super::elasticache!(CreateUser => UserOutput, "CreateUser", mutates: true, |c| Some(&c.user_id), create,
+    tags: |c| Tag::pairs(c.tags.iter().flatten()));
 
 fn create(env: &mut Env<'_>, input: CreateUser) -> Result<UserOutput, ApiError> {
     check_names(&input)?;

@@ -29,6 +29,11 @@ pub(crate) mod tags;
 /// Gives an operation its identity: service, name, whether it changes something, and its resource.
 macro_rules! elasticache {
     ($input:ty => $output:ty, $name:literal, mutates: $mutates:literal, $resource:expr, $apply:path) => {
+        crate::core::cache::elasticache!($input => $output, $name, mutates: $mutates, $resource, $apply, tags: |_| Vec::new());
+    };
+    (
+        $input:ty => $output:ty, $name:literal, mutates: $mutates:literal, $resource:expr, $apply:path, tags: $tags:expr
+    ) => {
         impl crate::core::operation::Operation for $input {
             type Output = $output;
             const SERVICE: crate::core::operation::Service = crate::core::operation::Service::ElastiCache;
@@ -38,6 +43,11 @@ macro_rules! elasticache {
             fn resource(&self) -> Option<&str> {
                 let resource: fn(&Self) -> Option<&str> = $resource;
                 resource(self)
+            }
+
+            fn request_tags(&self) -> Vec<(&str, &str)> {
+                let tags: fn(&Self) -> Vec<(&str, &str)> = $tags;
+                tags(self)
             }
 
             fn apply(self, env: &mut crate::core::operation::Env<'_>) -> Result<Self::Output, crate::error::ApiError> {

@@ -21,6 +21,14 @@ pub struct Tag {
     pub value: Option<String>,
 }
 
+impl Tag {
+    /// Tags as keys and values; none is an empty one.
+    pub(crate) fn pairs<'a>(tags: impl IntoIterator<Item = &'a Self>) -> Vec<(&'a str, &'a str)> {
+        let value = |tag: &'a Self| tag.value.as_deref().unwrap_or_default();
+        tags.into_iter().map(|tag| (tag.key.as_str(), value(tag))).collect()
+    }
+}
+
 /// How a user proves who it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AuthType {

@@ -50,7 +50,7 @@ pub struct CreateSecretOutput {
 }
 
 super::secretsmanager!(CreateSecret => CreateSecretOutput, "CreateSecret", mutates: true,
-    |c| Some(&c.name), create);
+    |c| Some(&c.name), create, tags: |c| SecretTag::pairs(c.tags.iter().flatten()));
 
 fn create(env: &mut Env<'_>, input: CreateSecret) -> Result<CreateSecretOutput, ApiError> {
     check_name(&input.name)?;

@@ -44,6 +44,14 @@ pub struct SecretTag {
     pub value: String,
 }
 
+impl SecretTag {
+    /// Tags as keys and values.
+    pub(crate) fn pairs<'a>(tags: impl IntoIterator<Item = &'a Self>) -> Vec<(&'a str, &'a str)> {
+        let pairs = tags.into_iter().map(|tag| (tag.key.as_str(), tag.value.as_str()));
+        pairs.collect()
+    }
+}
+
 /// A value: text or bytes (in base64, as they travel).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum SecretValue {

@@ -31,7 +31,8 @@ pub struct UntagResource {
     pub tag_keys: Vec<String>,
 }
 
-super::secretsmanager!(TagResource => Nothing, "TagResource", mutates: true, |t| Some(&t.secret_id), tag);
+super::secretsmanager!(TagResource => Nothing, "TagResource", mutates: true, |t| Some(&t.secret_id), tag,
+    tags: |t| SecretTag::pairs(&t.tags));
 super::secretsmanager!(UntagResource => Nothing, "UntagResource", mutates: true, |t| Some(&t.secret_id), untag);
 
 fn tag(env: &mut Env<'_>, input: TagResource) -> Result<Nothing, ApiError> {
