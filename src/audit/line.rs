@@ -117,6 +117,9 @@ pub enum Change {
     /// A secret is taken over.
     #[serde(rename = "takeover")]
     Takeover,
+    /// An empty store is filled with what another held.
+    #[serde(rename = "state import")]
+    StateImport,
     /// A user is created.
     CreateUser,
     /// A secret is created.
@@ -146,6 +149,7 @@ impl Change {
             Self::Reload => "reload",
             Self::Onboard => "onboard",
             Self::Takeover => "takeover",
+            Self::StateImport => "state import",
             Self::CreateUser => "CreateUser",
             Self::CreateSecret => "CreateSecret",
             Self::TagResource => "TagResource",

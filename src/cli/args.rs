@@ -11,6 +11,7 @@ use clap_complete::Shell;
 use crate::cli::help;
 pub use crate::cli::onboard::args::OnboardArgs;
 use crate::cli::plan::PlanArgs;
+pub use crate::cli::state::args::{ExportArgs, ImportArgs, StateCommand};
 pub use crate::cli::takeover::args::TakeoverArgs;
 use crate::engine::control::Selector;
 use crate::iam::{KmsKey, Principal, Purpose, is_account};
@@ -111,6 +112,13 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Take all that the store remembers elsewhere: out of this store, or into an empty one.
+    #[command(after_help = help::STATE, arg_required_else_help = true)]
+    State {
+        /// Which way.
+        #[command(subcommand)]
+        command: StateCommand,
+    },
     /// Ask the daemon whether it is alive, for a container's health check.
     #[command(after_help = help::HEALTHCHECK)]
     Healthcheck {
@@ -162,6 +170,12 @@ impl Command {
             Self::Onboard(args) => args.json,
             Self::Takeover(args) => args.json,
             Self::Rollback(args) => args.json,
+            Self::State {
+                command: StateCommand::Export(args),
+            } => args.json,
+            Self::State {
+                command: StateCommand::Import(args),
+            } => args.json,
             Self::Run { .. }
             | Self::Healthcheck { .. }
             | Self::Schema

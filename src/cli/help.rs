@@ -262,6 +262,53 @@ Exit codes:
   13  refused: the configuration before stays in force as a whole
   78  the configuration is wrong, and there is no daemon to ask";
 
+pub(super) const STATE: &str = "\
+The store holds history, pauses, requests and timings, and no password. Its file is of
+JSON lines, and the same whatever store it comes from.
+
+Examples:
+  rekeyd state export --out state.jsonl
+  rekeyd state import state.jsonl
+
+Exit codes:
+   0  exported, or imported
+   1  the store or the file cannot be read or written
+  11  import: another process, such as the daemon, holds the store
+  13  refused, nothing was written
+  78  the configuration is wrong";
+
+pub(super) const STATE_EXPORT: &str = "\
+Nothing is locked and nothing changed: the daemon may be at work. What is printed is of one
+moment. A FILE that is there is never overwritten.
+
+Examples:
+  rekeyd state export --out state.jsonl
+  rekeyd state export | gzip > state.jsonl.gz
+  rekeyd state export --out state.jsonl --json   how much there was
+
+Exit codes:
+   0  exported
+   1  the store cannot be read, or the file cannot be written
+  13  refused: FILE is there already
+  78  the configuration is wrong";
+
+pub(super) const STATE_IMPORT: &str = "\
+All of it or nothing: a file that is cut short, broken or of a newer form is refused with
+the line. Run it as the daemon's user while no daemon runs on the store. Nothing is rotated
+because of it.
+
+Examples:
+  rekeyd state import state.jsonl
+  gunzip < state.jsonl.gz | rekeyd state import -
+  rekeyd state import state.jsonl --json         how much there was
+
+Exit codes:
+   0  imported
+   1  the file cannot be read, or the store cannot be written
+  11  another process, such as the daemon, holds the store
+  13  refused, nothing was written: the store is not empty, or the file is not sound
+  78  the configuration is wrong";
+
 pub(super) const HEALTHCHECK: &str = "\
 Examples:
   rekeyd healthcheck

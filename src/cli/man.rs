@@ -25,7 +25,7 @@ pub(super) fn man(out: Option<&Path>) -> Result<Reply, CliError> {
         ))
     };
     std::fs::create_dir_all(folder).map_err(|error| failed(folder, error))?;
-    for command in std::iter::once(&main).chain(main.get_subcommands()) {
+    for command in with_subcommands(&main) {
         let path = folder.join(format!("{}.1", name(command)));
         std::fs::write(&path, page(command)?).map_err(|error| failed(&path, error))?;
     }
@@ -37,6 +37,12 @@ fn command() -> Command {
     let mut command = Cli::command().disable_help_subcommand(true);
     command.build();
     command
+}
+
+/// A command, its subcommands, and theirs.
+fn with_subcommands(command: &Command) -> Vec<&Command> {
+    let below = command.get_subcommands().flat_map(with_subcommands);
+    std::iter::once(command).chain(below).collect()
 }
 
 /// `rekeyd`, or `rekeyd-run`.
@@ -84,8 +90,9 @@ fn sections(help: &str) -> Roff {
 
 fn see_also(command: &Command) -> Roff {
     let others: Vec<String> = match command.has_subcommands() {
-        true => command
-            .get_subcommands()
+        true => with_subcommands(command)
+            .into_iter()
+            .skip(1)
             .map(|other| format!("{}(1)", name(other)))
             .collect(),
         false => vec!["rekeyd(1)".to_owned()],

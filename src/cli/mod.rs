@@ -24,6 +24,7 @@ mod run;
 mod schema;
 mod show;
 mod source;
+mod state;
 mod status;
 mod takeover;
 mod terminal;
@@ -221,8 +222,11 @@ fn log_options(cli: &Cli, variables: &[(OsString, OsString)]) -> Result<LogOptio
         (None, None) => LogFormat::Auto,
     };
     let terminal = std::io::stderr().is_terminal();
-    // Those that work in the daemon's place tell what goes on themselves.
-    let in_its_place = matches!(cli.command, Command::Onboard(_) | Command::Takeover(_));
+    // Those that work beside the daemon, or in its place, tell what goes on themselves.
+    let in_its_place = matches!(
+        cli.command,
+        Command::Onboard(_) | Command::Takeover(_) | Command::State { .. }
+    );
     let quiet = in_its_place.then(|| QUIET.to_owned());
     Ok(LogOptions {
         format,
@@ -271,6 +275,7 @@ pub async fn execute(cli: Cli, session: &Session) -> Result<Reply, CliError> {
         Command::Rotate(args) => rotate::rotate(&client()?, args, session).await,
         Command::Onboard(args) => onboard::onboard(&cli, *args, session).await,
         Command::Takeover(args) => takeover::takeover(&cli, args, session).await,
+        Command::State { command } => state::state(&cli, command, session).await,
         Command::Reload { json } => reload::reload(&client()?, json, session).await,
         Command::Rollback(args) => rollback::rollback(&client()?, args, session).await,
         Command::Pause {

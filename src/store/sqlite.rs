@@ -2,9 +2,11 @@
 
 mod batch;
 mod files;
+mod filling;
 mod reading;
 mod rows;
 mod schema;
+mod snapshot;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -24,6 +26,7 @@ use crate::rotation::state::Record;
 use crate::store::{HistoryEntry, Store, StoreError};
 
 pub use reading::read_records;
+pub use snapshot::{Counts, Snapshot};
 pub use view::{StoredView, read_view};
 
 /// How long a write waits for somebody who reads the file with another tool, a checkpoint at most.

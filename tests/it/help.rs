@@ -12,10 +12,19 @@ use crate::support::cli::ended;
 pub fn commands() -> Vec<Command> {
     let mut main = Cli::command();
     main.build();
-    let mut commands: Vec<Command> = main.get_subcommands().cloned().collect();
-    commands.retain(|command| command.get_name() != "help");
-    commands.insert(0, main);
+    let mut commands = vec![main.clone()];
+    for command in below(&main) {
+        commands.push(command.clone());
+        let name = command.get_name().to_owned();
+        // A command keeps no name but one that lasts as long as the process.
+        let named = |own: &Command| own.clone().name(&*format!("{name} {}", own.get_name()).leak());
+        commands.extend(below(command).map(named));
+    }
     commands
+}
+
+fn below(command: &Command) -> impl Iterator<Item = &Command> {
+    command.get_subcommands().filter(|command| command.get_name() != "help")
 }
 
 /// The lines of a section of a command's help.
@@ -79,7 +88,7 @@ fn every_command_is_taught_by_examples_that_are_command_lines_of_it() {
             }
             let parsed = Cli::try_parse_from(&words);
             assert!(parsed.is_ok(), "{line}: {}", parsed.unwrap_err());
-            let about = |name: &str| command.get_name() == "rekeyd" || words.contains(&name.to_owned());
+            let about = |name: &str| command.get_name() == "rekeyd" || words[1..].join(" ").starts_with(name);
             assert!(about(command.get_name()), "{line} is about another command");
         }
     }

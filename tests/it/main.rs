@@ -92,6 +92,7 @@ mod simulated;
 mod simulated_faults;
 mod socket_access;
 mod stall;
+mod state_command;
 mod status_command;
 mod storage;
 mod stored_json;

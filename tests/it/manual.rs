@@ -76,6 +76,7 @@ async fn the_main_page_is_printed_and_names_every_command_and_exit_code() {
     let page = rekeyd(&["man"]).await.with(0).stdout;
     for command in commands().iter().skip(1) {
         let name = format!("rekeyd\\-{}", command.get_name())
+            .replace(' ', "-")
             .replace("-", "\\-")
             .replace("\\\\-", "\\-");
         assert!(page.contains(&name), "{name}: {page}");

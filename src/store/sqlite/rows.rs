@@ -1,5 +1,7 @@
 //! What is read from the tables and written to them.
 
+use std::convert::Infallible;
+
 use chrono::SecondsFormat;
 use rusqlite::{Connection, Row, Transaction, params};
 
@@ -57,28 +59,147 @@ impl Change {
     }
 }
 
-/// Every record that can be read.
-pub(super) fn records(connection: &Connection) -> rusqlite::Result<Vec<Record>> {
-    let mut statement = connection.prepare_cached("SELECT secret_arn, json FROM records ORDER BY secret_arn")?;
-    let mut rows = statement.query(())?;
-    let mut records = Vec::new();
-    while let Some(row) = rows.next()? {
-        let (secret_arn, json): (String, String) = (row.get(0)?, row.get(1)?);
-        match serde_json::from_str::<Record>(&json) {
-            Ok(record) if record.secret_arn == secret_arn => records.push(record),
-            Ok(record) => tracing::warn!(
-                secret_arn,
-                names = record.secret_arn,
-                "a record in the store names another secret; what rotations need is rebuilt from AWS"
-            ),
-            Err(error) => tracing::warn!(
+/// An entry of a history, ready to be written.
+pub(super) struct Moved {
+    at: String,
+    secret_arn: String,
+    event: String,
+}
+
+impl Moved {
+    /// Serialises everything, so that nothing but the database can fail later.
+    pub(super) fn new(entry: &HistoryEntry) -> serde_json::Result<Self> {
+        Ok(Self {
+            at: text(entry.at),
+            secret_arn: entry.secret_arn.clone(),
+            event: serde_json::to_string(&entry.event)?,
+        })
+    }
+
+    /// Writes it within a transaction, after all that is there.
+    pub(super) fn write(&self, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+        transaction
+            .prepare_cached("INSERT INTO history (at, secret_arn, event) VALUES (?1, ?2, ?3)")?
+            .execute(params![self.at, self.secret_arn, self.event])
+            .map(drop)
+    }
+}
+
+/// A row that makes no sense to this release.
+pub(super) enum Unreadable {
+    /// A record that is no JSON of a record.
+    Record {
+        /// Whose.
+        secret_arn: String,
+        /// Why.
+        error: serde_json::Error,
+    },
+    /// A record that says that it is another secret's.
+    OtherSecret {
+        /// Whose by its key.
+        secret_arn: String,
+        /// Whose by its own word.
+        names: String,
+    },
+    /// An entry of the history.
+    Entry {
+        /// Whose.
+        secret_arn: String,
+        /// When it is said to have happened.
+        at: String,
+    },
+}
+
+impl Unreadable {
+    /// Logs it.
+    pub(super) fn tell(&self) {
+        match self {
+            Self::Record { secret_arn, error } => tracing::warn!(
                 secret_arn,
                 %error,
                 "a record in the store cannot be read; what rotations need is rebuilt from AWS"
             ),
+            Self::OtherSecret { secret_arn, names } => tracing::warn!(
+                secret_arn,
+                names,
+                "a record in the store names another secret; what rotations need is rebuilt from AWS"
+            ),
+            Self::Entry { secret_arn, at } => {
+                tracing::warn!(secret_arn, at, "an entry of the history cannot be read; it is left out");
+            }
         }
     }
+}
+
+/// Every record that can be read.
+pub(super) fn records(connection: &Connection) -> rusqlite::Result<Vec<Record>> {
+    let mut records = Vec::new();
+    let Ok(()) = each_record(connection, |record| {
+        match record {
+            Ok(record) => records.push(record),
+            Err(unreadable) => unreadable.tell(),
+        }
+        Ok::<_, Infallible>(())
+    })?;
     Ok(records)
+}
+
+/// Hands over every record, by ARN, until one is not taken.
+pub(super) fn each_record<E>(
+    connection: &Connection,
+    mut take: impl FnMut(Result<Record, Unreadable>) -> Result<(), E>,
+) -> rusqlite::Result<Result<(), E>> {
+    let mut statement = connection.prepare_cached("SELECT secret_arn, json FROM records ORDER BY secret_arn")?;
+    let mut rows = statement.query(())?;
+    while let Some(row) = rows.next()? {
+        let (secret_arn, json): (String, String) = (row.get(0)?, row.get(1)?);
+        let record = match serde_json::from_str::<Record>(&json) {
+            Ok(record) if record.secret_arn == secret_arn => Ok(record),
+            Ok(record) => Err(Unreadable::OtherSecret {
+                secret_arn,
+                names: record.secret_arn,
+            }),
+            Err(error) => Err(Unreadable::Record { secret_arn, error }),
+        };
+        if let Err(refused) = take(record) {
+            return Ok(Err(refused));
+        }
+    }
+    Ok(Ok(()))
+}
+
+/// Hands over every entry of the history, oldest first, until one is not taken.
+pub(super) fn each_entry<E>(
+    connection: &Connection,
+    mut take: impl FnMut(Result<HistoryEntry, Unreadable>) -> Result<(), E>,
+) -> rusqlite::Result<Result<(), E>> {
+    let mut statement = connection.prepare_cached("SELECT at, secret_arn, event FROM history ORDER BY id")?;
+    let mut rows = statement.query(())?;
+    while let Some(row) = rows.next()? {
+        if let Err(refused) = take(entry(row)?) {
+            return Ok(Err(refused));
+        }
+    }
+    Ok(Ok(()))
+}
+
+/// Whether nothing was ever stored.
+pub(super) fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {
+    let holds = "SELECT EXISTS (SELECT 1 FROM records) OR EXISTS (SELECT 1 FROM history)";
+    connection
+        .query_row(holds, (), |row| row.get::<_, bool>(0))
+        .map(|holds| !holds)
+}
+
+/// Makes every record as new as the newest entry of its history.
+pub(super) fn date_records(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    transaction
+        .execute(
+            "UPDATE records SET updated_at = max(updated_at, coalesce(
+             (SELECT max(at) FROM history WHERE history.secret_arn = records.secret_arn), updated_at))",
+            (),
+        )
+        .map(drop)
 }
 
 /// The newest entries, newest first.
@@ -100,18 +221,22 @@ pub(super) fn history(
             .query_map(params![limit], entry)?
             .collect::<rusqlite::Result<Vec<_>>>()?,
     };
-    Ok(found.into_iter().flatten().collect())
+    let readable = found.into_iter().filter_map(|entry| match entry {
+        Ok(entry) => Some(entry),
+        Err(unreadable) => {
+            unreadable.tell();
+            None
+        }
+    });
+    Ok(readable.collect())
 }
 
-fn entry(row: &Row<'_>) -> rusqlite::Result<Option<HistoryEntry>> {
+fn entry(row: &Row<'_>) -> rusqlite::Result<Result<HistoryEntry, Unreadable>> {
     let (at, secret_arn, event): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
-    match (at.parse(), serde_json::from_str(&event)) {
-        (Ok(at), Ok(event)) => Ok(Some(HistoryEntry { at, secret_arn, event })),
-        _ => {
-            tracing::warn!(secret_arn, at, "an entry of the history cannot be read; it is left out");
-            Ok(None)
-        }
-    }
+    Ok(match (at.parse(), serde_json::from_str(&event)) {
+        (Ok(at), Ok(event)) => Ok(HistoryEntry { at, secret_arn, event }),
+        _ => Err(Unreadable::Entry { secret_arn, at }),
+    })
 }
 
 /// When anything was last written.

@@ -54,7 +54,15 @@ fn walk(value: &Value, path: String, found: &mut BTreeSet<String>) {
 /// Of the commands whose shape is held by a file.
 pub fn of_shapes() -> BTreeSet<String> {
     let field = |(name, path): (String, String)| format!("json {} --json: {path}", name.replace('_', "-"));
-    let files = ["plan", "onboard", "takeover", "iam_policy", "error"];
+    let files = [
+        "plan",
+        "onboard",
+        "takeover",
+        "iam_policy",
+        "state_export",
+        "state_import",
+        "error",
+    ];
     let frozen = frozen().into_iter().filter(|(name, _)| files.contains(&name.as_str()));
     frozen.map(field).collect()
 }

@@ -1,0 +1,49 @@
+//! `rekeyd state`: all that a store remembers, out of one store and into another.
+
+pub(super) mod args;
+mod export;
+mod import;
+
+use std::path::PathBuf;
+
+use crate::cli::args::Cli;
+use crate::cli::{CliError, Reply, Session, run};
+use crate::config::{Daemon, StateLocation};
+use crate::store::StoreError;
+
+use args::StateCommand;
+
+/// Exports or imports.
+pub(super) async fn state(cli: &Cli, command: StateCommand, session: &Session) -> Result<Reply, CliError> {
+    let settings = run::settings(&cli.config)?;
+    match command {
+        StateCommand::Export(args) => {
+            let (store, now, terminal) = (store(&settings), session.clock.now(), session.terminal);
+            let exported = tokio::task::spawn_blocking(move || export::export(&store, &args, now, terminal));
+            exported
+                .await
+                .unwrap_or_else(|_| Err(CliError::Run("the export ended early: please report this".to_owned())))
+        }
+        StateCommand::Import(args) => import::import(&settings, args, session).await,
+    }
+}
+
+/// The file of the store.
+fn store(settings: &Daemon) -> PathBuf {
+    let StateLocation::Sqlite(path) = &settings.state;
+    path.clone()
+}
+
+fn failed(error: StoreError) -> CliError {
+    match error {
+        held @ StoreError::Held { .. } => CliError::Held(held.to_string()),
+        other => CliError::Run(other.to_string()),
+    }
+}
+
+/// So many of something, in words.
+fn counted(records: usize, history: usize) -> String {
+    let s = if records == 1 { "" } else { "s" };
+    let entries = if history == 1 { "entry" } else { "entries" };
+    format!("{records} record{s} and {history} {entries} of history")
+}
