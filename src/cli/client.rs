@@ -263,10 +263,12 @@ fn denied(socket: &Path) -> ClientError {
     let cause = match std::fs::symlink_metadata(socket) {
         Ok(metadata) => {
             let (user, group) = owners(&metadata);
+            let me = User::from_uid(Uid::from_raw(uid)).ok().flatten();
+            let me = me.map_or_else(|| uid.to_string(), |user| user.name);
             format!(
-                "it is for root, user {user} and members of group {group} (mode {:o}); become one with `usermod -aG`, and \
-                 log in again; `daemon.admin_group` names the group",
-                metadata.mode() & 0o777
+                "it is for root, user {user} and members of group {group} (mode {:o}); {}",
+                metadata.mode() & 0o777,
+                way_in(&metadata, &group, &me)
             )
         }
         Err(_) => match closed_folder(socket) {
@@ -285,6 +287,20 @@ fn denied(socket: &Path) -> ClientError {
         path: socket.to_owned(),
         uid,
         cause,
+    }
+}
+
+/// How somebody gets to be let in. Nobody should join root's group or the daemon's own: files are theirs, too.
+fn way_in(metadata: &Metadata, group: &str, me: &str) -> String {
+    let owner = User::from_uid(Uid::from_raw(metadata.uid())).ok().flatten();
+    let own = owner.is_some_and(|owner| owner.gid.as_raw() == metadata.gid());
+    if own || metadata.gid() == 0 || metadata.gid() == metadata.uid() {
+        format!(
+            "name a group of operators in `daemon.admin_group`, restart the daemon, have root run `usermod -aG GROUP {me}` \
+             with that group, and log in again. Do not join {group}: files of the daemon may be its, too"
+        )
+    } else {
+        format!("have root run `usermod -aG {group} {me}`, and log in again; `daemon.admin_group` names the group")
     }
 }
 

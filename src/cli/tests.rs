@@ -194,7 +194,11 @@ async fn waiting_ends_when_the_new_password_is_current_and_its_proof_is_known() 
     let told = told.lock().unwrap().clone();
     assert_eq!(
         told,
-        ["a: waiting: rotating", "a: waiting: overlap", "a: done: overlap"]
+        [
+            "a: waiting: rotating",
+            "a: waiting: overlap",
+            "a: done: rotated; the previous password logs in until the next rotation"
+        ]
     );
 }
 

@@ -3,9 +3,22 @@
 use crate::cli::show::told;
 use crate::cli::text::{time, time_and_distance};
 use crate::clock::Timestamp;
-use crate::rotation::reason::HaltReason;
+use crate::rotation::observation::Proof;
+use crate::rotation::reason::{HaltReason, UnprovenReason};
 use crate::rotation::status::{Phase, SecretStatus};
 use crate::rotation::step::Step;
+
+/// How the daemon begins to tell what something due waits for.
+const DUE: &str = "due, and waits for ";
+
+/// The same as a sentence without its subject: some wait for something, others until something.
+pub(super) fn waits(secret: &SecretStatus, now: Timestamp) -> String {
+    let what = waits_for(secret, now);
+    match what.strip_prefix("due, and waits ") {
+        Some(until) => format!("waits {until}"),
+        None => format!("waits for {what}"),
+    }
+}
 
 /// What has to happen before a secret's phase ends.
 pub(super) fn waits_for(secret: &SecretStatus, now: Timestamp) -> String {
@@ -14,7 +27,7 @@ pub(super) fn waits_for(secret: &SecretStatus, now: Timestamp) -> String {
     match secret.phase {
         Phase::Starting => or("its first look since the daemon started".to_owned()),
         Phase::Idle => or(next_rotation(secret, now)),
-        Phase::Due => or("its turn".to_owned()),
+        Phase::Due => or("its turn".to_owned()).trim_start_matches(DUE).to_owned(),
         Phase::Rotating => under_way(secret, &told),
         Phase::Retiring => under_way(secret, &told),
         Phase::Overlap => or(end_of_overlap(secret, now)),
@@ -38,11 +51,23 @@ fn next_rotation(secret: &SecretStatus, now: Timestamp) -> String {
 }
 
 fn end_of_overlap(secret: &SecretStatus, now: Timestamp) -> String {
-    let end = match secret.overlap_until {
-        Some(at) => format!("the end of the overlap, {}", time_and_distance(at, now)),
-        None => "the next rotation, which ends the overlap".to_owned(),
+    let end = match (secret.overlap_until, secret.previous_password_valid) {
+        (Some(at), _) => format!("the end of the overlap, {}", time_and_distance(at, now)),
+        (None, Some(_)) => "the next rotation, which ends the overlap".to_owned(),
+        // A store knows neither dates nor whether there was a password before the first one.
+        (None, None) => "a daemon, which ends the overlap if there was a password before this one".to_owned(),
     };
-    format!("{end}; both passwords log in until then")
+    let both = match secret.previous_password_valid {
+        Some(true) => "; both passwords log in until then",
+        _ => "",
+    };
+    let unproven = match secret.proof {
+        Some(Proof::Unproven(UnprovenReason::UserOff)) => {
+            "; the user was off when its password was to be proved, and the daemon proves it once it is on"
+        }
+        _ => "",
+    };
+    format!("{end}{both}{unproven}")
 }
 
 fn under_way(secret: &SecretStatus, told: &str) -> String {

@@ -230,9 +230,9 @@ async fn work_is_told_with_its_steps_and_dates_and_by_the_exit_code() {
     assert_eq!(setup.cli(&["plan", "--exit-code", &fine]).await.code, Some(0));
     let only = by_name(&setup.cli(&["plan", "--json", "--policy", "first"]).await.with(0));
     assert_eq!(only.keys().collect::<Vec<_>>(), [&secret_name("first")]);
-    let unknown = setup.cli(&["plan", "nobody"]).await.with(1);
+    let unknown = setup.cli(&["plan", "nobody"]).await.with(13);
     assert!(unknown.stderr.contains("no policy has nobody"), "{}", unknown.stderr);
-    let unknown = setup.cli(&["plan", "--policy", "nobody"]).await.with(1);
+    let unknown = setup.cli(&["plan", "--policy", "nobody"]).await.with(13);
     assert!(unknown.stderr.contains("there are: due, first"), "{}", unknown.stderr);
     assert_eq!(
         users.len(),
@@ -353,7 +353,7 @@ async fn a_selection_that_may_not_be_listed_is_told_and_hides_no_named_secret() 
     assert!(told.contains("everything that policy orders selects\n"), "{told}");
     assert!(told.contains("allow secretsmanager:ListSecrets on *"), "{told}");
     assert!(told.contains("\nok  production/ec/user1, next "), "{told}");
-    let elsewhere = setup.cli(&["plan", "elsewhere/user2"]).await.with(1);
+    let elsewhere = setup.cli(&["plan", "elsewhere/user2"]).await.with(13);
     assert!(elsewhere.stdout.contains("ListSecrets"), "{}", elsewhere.stderr);
 }
 
