@@ -3,6 +3,7 @@
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::cli::Session;
+use crate::cli::text::shortened;
 
 /// From so many secrets on a bar tells more than lines alone.
 const BULK: usize = 2;
@@ -26,10 +27,18 @@ impl<'a> Progress<'a> {
         Self { session, bar, brief }
     }
 
+    /// Whether what goes well is told by the bar alone.
+    #[cfg(test)]
+    pub(super) fn is_brief(&self) -> bool {
+        self.brief
+    }
+
     /// Tells something that is as it should be, unless the bar tells as much.
     pub(super) fn mention(&self, line: &str) {
-        if !self.brief {
-            self.tell(line);
+        match (self.brief, self.session.width.filter(|_| self.bar.is_some())) {
+            (true, _) => {}
+            (false, Some(columns)) => self.tell(&shortened(line, columns)),
+            (false, None) => self.tell(line),
         }
     }
 

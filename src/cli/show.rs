@@ -57,10 +57,13 @@ pub(super) fn view(secret: &SecretStatus, now: Timestamp, columns: Option<usize>
         ("phase", Some(secret.phase.label().to_owned())),
         ("since", when(secret.since)),
         ("step", secret.step.map(|step| step.label().to_owned())),
-        ("waits for", Some(waits.clone())),
+        match waits.starts_with("until ") {
+            true => ("waits", Some(waits.clone())),
+            false => ("waits for", Some(waits.clone())),
+        },
         (
             "detail",
-            Some(told(secret)).filter(|told| !waits.contains(told.as_str())),
+            Some(told(secret)).filter(|told| !waits.contains(told.as_str()) && !told.ends_with(&waits)),
         ),
         (
             "drift",

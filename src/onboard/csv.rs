@@ -181,6 +181,12 @@ mod tests {
     }
 
     #[test]
+    fn a_file_without_an_end_is_no_table() {
+        let problems = read(std::io::repeat(b'a')).err().unwrap_or_default();
+        assert!(problems[0].contains("longer than"), "{problems:?}");
+    }
+
+    #[test]
     fn a_table_is_read_whatever_the_order_of_its_columns() {
         let text = "secret,user_id,policy,engine,access_string,groups,tags\n\
                     # a remark\n\n\
