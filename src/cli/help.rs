@@ -96,7 +96,7 @@ Exit codes:
    1  none could be looked at
    3  some could not be looked at
   10  with --exit-code: there is work: a rotation is due or under way, or a retirement
-  13  there is no such secret or policy; with --exit-code: a rotation of some would be refused
+  13  no such secret or policy; with --exit-code: a rotation of some would be refused
   78  the configuration or the environment is wrong";
 
 pub(super) const ONBOARD: &str = "\
