@@ -139,11 +139,23 @@ fn cause(failure: &DispatchFailure) -> String {
     words.join(": ")
 }
 
+/// Why a request was not sent or answered. What to do comes first: the chain of causes is long, and cut.
+fn undelivered(cause: &str) -> String {
+    let advice = match credentials(cause) {
+        Transport::Credentials | Transport::CredentialsUnavailable => {
+            "there are no AWS credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, the place's `profile` or \
+             `role_arn`, or give the machine a role: "
+        }
+        _ => "",
+    };
+    format!("{advice}{}", plain(cause))
+}
+
 /// What to say where AWS said nothing.
 fn without_message<E>(error: &SdkError<E, HttpResponse>, status: Option<u16>) -> String {
     match (error, status) {
         (SdkError::TimeoutError(_), _) => "no answer in time".to_owned(),
-        (SdkError::DispatchFailure(failure), _) => plain(&cause(failure)),
+        (SdkError::DispatchFailure(failure), _) => undelivered(&cause(failure)),
         (SdkError::ConstructionFailure(_), _) => "the request could not be built".to_owned(),
         (_, Some(status)) => format!("an answer that is not AWS's, with HTTP status {status}"),
         (_, None) => "an answer that cannot be read".to_owned(),

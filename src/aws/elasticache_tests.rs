@@ -200,6 +200,11 @@ async fn without_credentials_a_call_is_denied() {
         (ErrorClass::Denied, "NoCredentials"),
         "{failure}"
     );
+    assert!(failure.lacks_credentials());
+    assert!(
+        failure.message.starts_with("there are no AWS credentials; set "),
+        "{failure}"
+    );
     assert_eq!(wire.take().len(), 0);
 }
 

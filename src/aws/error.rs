@@ -280,6 +280,12 @@ pub struct AwsError {
 }
 
 impl AwsError {
+    /// Whether there were no credentials to sign it with, for good or for now.
+    pub fn lacks_credentials(&self) -> bool {
+        let codes = [Transport::Credentials, Transport::CredentialsUnavailable].map(Transport::code);
+        codes.contains(&self.code.as_str())
+    }
+
     /// A defect of ours, reported instead of a panic: nothing was sent.
     pub(crate) fn internal(operation: &'static str, message: &str) -> Self {
         Self {

@@ -15,6 +15,7 @@ pub use crate::cli::state::args::{ExportArgs, ImportArgs, StateCommand};
 pub use crate::cli::takeover::args::TakeoverArgs;
 use crate::engine::control::Selector;
 use crate::iam::{KmsKey, Principal, Purpose, is_account};
+use crate::server::wire::LONGEST_PAUSE;
 use crate::telemetry::LogFormat;
 
 /// What the options of every command stand under, so that a command's own come first.
@@ -83,8 +84,8 @@ pub enum Command {
         /// Which secrets.
         #[command(flatten)]
         selection: Selection,
-        /// End the pause by itself after this time, such as 2h.
-        #[arg(long = "for", value_name = "TIME", value_parser = span)]
+        /// End the pause by itself after this time, such as 2h; 366 days at most.
+        #[arg(long = "for", value_name = "TIME", value_parser = span_of_pause)]
         span: Option<Duration>,
         /// Why, for those who look at status.
         #[arg(long, value_name = "TEXT")]
@@ -337,6 +338,14 @@ fn account(text: &str) -> Result<String, String> {
         true => Ok(text.to_owned()),
         false => Err("write the twelve digits of an account".to_owned()),
     }
+}
+
+/// How long a pause may last. A longer one is a slip of the hand, or has no end: then `--for` is left out.
+fn span_of_pause(text: &str) -> Result<Duration, String> {
+    span(text).and_then(|span| match span <= LONGEST_PAUSE {
+        true => Ok(span),
+        false => Err("at most 366d; without --for it lasts until `rekeyd resume`".to_owned()),
+    })
 }
 
 /// A span of time: numbers with s, m, h or d, such as `90s` or `1h30m`.

@@ -263,10 +263,12 @@ fn denied(socket: &Path) -> ClientError {
     let cause = match std::fs::symlink_metadata(socket) {
         Ok(metadata) => {
             let (user, group) = owners(&metadata);
+            let me = User::from_uid(Uid::from_raw(uid)).ok().flatten();
+            let me = me.map_or_else(|| uid.to_string(), |user| user.name);
             format!(
-                "it is for root, user {user} and members of group {group} (mode {:o}); become one with `usermod -aG`, and \
-                 log in again; `daemon.admin_group` names the group",
-                metadata.mode() & 0o777
+                "it is for root, user {user} and members of group {group} (mode {:o}); {}",
+                metadata.mode() & 0o777,
+                way_in((metadata.uid(), metadata.gid()), &group, &me)
             )
         }
         Err(_) => match closed_folder(socket) {
@@ -285,6 +287,20 @@ fn denied(socket: &Path) -> ClientError {
         path: socket.to_owned(),
         uid,
         cause,
+    }
+}
+
+/// How somebody gets to be let in. Nobody should join root's group or the daemon's own: files are theirs, too.
+fn way_in((owner, gid): (u32, u32), group: &str, me: &str) -> String {
+    let user = User::from_uid(Uid::from_raw(owner)).ok().flatten();
+    let own = user.map_or(owner, |user| user.gid.as_raw());
+    if gid == 0 || gid == own {
+        format!(
+            "name a group of operators in `daemon.admin_group`, restart the daemon, have root run `usermod -aG GROUP {me}` \
+             with that group, and log in again. Do not join {group}: files of the daemon may be its, too"
+        )
+    } else {
+        format!("have root run `usermod -aG {group} {me}`, and log in again; `daemon.admin_group` names the group")
     }
 }
 
@@ -351,4 +367,24 @@ fn encode(text: &str) -> String {
         }
     }
     encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::way_in;
+
+    #[test]
+    fn nobody_is_told_to_join_the_group_of_root_or_of_the_daemon() {
+        for owners in [(0, 0), (64_321, 0), (64_321, 64_321)] {
+            let advice = way_in(owners, "rekeyd", "alice");
+            assert!(
+                advice.contains("name a group of operators in `daemon.admin_group`"),
+                "{advice}"
+            );
+            assert!(advice.contains("`usermod -aG GROUP alice`"), "{advice}");
+            assert!(!advice.contains("usermod -aG rekeyd"), "{advice}");
+        }
+        let advice = way_in((64_321, 64_400), "rekeyd-admins", "alice");
+        assert!(advice.contains("`usermod -aG rekeyd-admins alice`"), "{advice}");
+    }
 }

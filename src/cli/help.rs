@@ -104,7 +104,7 @@ Exit codes:
    1  none could be looked at
    3  some could not be looked at
   10  with --exit-code: there is work: a rotation is due or under way, or a retirement
-  13  with --exit-code: a rotation of some would be refused
+  13  no such secret or policy; with --exit-code: a rotation of some would be refused
   78  the configuration or the environment is wrong";
 
 pub(super) const ONBOARD: &str = "\
@@ -170,9 +170,8 @@ Examples:
 
 Exit codes:
    0  shown
-   1  there is no such secret
   12  the daemon cannot be reached, whether its store could be shown or not
-  13  refused
+  13  there is no such secret or policy, or the socket refuses you
   78  the configuration is wrong";
 
 pub(super) const HISTORY: &str = "\
@@ -186,9 +185,8 @@ Examples:
 
 Exit codes:
    0  shown
-   1  there is no such secret
   12  the daemon cannot be reached, whether its store could be shown or not
-  13  refused
+  13  there is no such secret, or the socket refuses you
   78  the configuration is wrong";
 
 pub(super) const ROTATE: &str = "\
@@ -202,7 +200,7 @@ Exit codes:
    1  with --wait or --revoke-previous: none done
    3  with --wait or --revoke-previous: done in part
   12  the daemon cannot be reached
-  13  refused, nothing was asked for
+  13  refused, nothing was asked for; so where there is no such secret or policy
   78  the configuration is wrong";
 
 pub(super) const PAUSE: &str = "\

@@ -139,7 +139,7 @@ fn known_policy(config: &Config, wanted: &Wanted) -> Result<(), CliError> {
         .filter(|policy| !config.policies.contains_key(*policy));
     let Some(policy) = unknown else { return Ok(()) };
     let known: Vec<&str> = config.policies.keys().map(String::as_str).collect();
-    Err(CliError::Run(format!(
+    Err(CliError::Refused(format!(
         "there is no policy {policy}; there are: {}",
         known.join(", ")
     )))
@@ -166,7 +166,7 @@ fn known_secrets(outlook: &Outlook, wanted: &Wanted) -> Result<(), CliError> {
         || "no policy has".to_owned(),
         |policy| format!("policy {policy} does not have"),
     );
-    Err(CliError::Run(format!(
+    Err(CliError::Refused(format!(
         "{policy} {}; `rekeyd plan` without names shows all secrets",
         unknown.join(", ")
     )))

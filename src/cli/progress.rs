@@ -3,21 +3,43 @@
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::cli::Session;
+use crate::cli::text::shortened;
 
 /// From so many secrets on a bar tells more than lines alone.
 const BULK: usize = 2;
+
+/// So many secrets are told of one by one. Of more of them the bar tells what goes well, and lines what does not: those of
+/// a thousand secrets would be all that the terminal remembers.
+const TOLD_SINGLY: usize = 5;
 
 /// The progress of a command.
 pub(super) struct Progress<'a> {
     session: &'a Session,
     bar: Option<ProgressBar>,
+    brief: bool,
 }
 
 impl<'a> Progress<'a> {
     /// The progress on so many secrets.
     pub(super) fn of(secrets: usize, session: &'a Session) -> Self {
         let bar = (session.redraws && session.progress.is_some() && secrets >= BULK).then(|| bar(secrets));
-        Self { session, bar }
+        let brief = bar.is_some() && secrets > TOLD_SINGLY;
+        Self { session, bar, brief }
+    }
+
+    /// Whether what goes well is told by the bar alone.
+    #[cfg(test)]
+    pub(super) fn is_brief(&self) -> bool {
+        self.brief
+    }
+
+    /// Tells something that is as it should be, unless the bar tells as much.
+    pub(super) fn mention(&self, line: &str) {
+        match (self.brief, self.session.width.filter(|_| self.bar.is_some())) {
+            (true, _) => {}
+            (false, Some(columns)) => self.tell(&shortened(line, columns)),
+            (false, None) => self.tell(line),
+        }
     }
 
     /// Tells something that happened.

@@ -7,7 +7,7 @@ use crate::cli::client::Client;
 use crate::cli::exit::Exit;
 use crate::cli::revoke;
 use crate::cli::show::pretty;
-use crate::cli::text::{Cell, Tone, table};
+use crate::cli::text::{Cell, NARROWEST_NAME, Tone, line, table, widths, wrapped};
 use crate::cli::wait::{Standing, Watched, wait};
 use crate::cli::{CliError, Reply, Session};
 use crate::engine::control::{Accepted, RotateOptions};
@@ -33,11 +33,10 @@ pub(super) async fn rotate(client: &Client, args: RotateArgs, session: &Session)
         })?,
         false => {
             let rows: Vec<_> = watched.iter().map(row).collect();
-            table(
-                ["SECRET", "RESULT", "PROOF", "VERSION", "DETAIL"],
-                &rows,
-                session.colour,
-            )
+            match session.width {
+                Some(columns) => narrow(rows, columns, session.colour),
+                None => table(HEADER, &rows, session.colour),
+            }
         }
     };
     Ok(Reply::new(verdict(&watched), text))
@@ -53,6 +52,32 @@ fn verdict(watched: &[Watched]) -> Exit {
         0 => Exit::Failed,
         _ => Exit::Partly,
     }
+}
+
+const HEADER: [&str; 5] = ["SECRET", "RESULT", "PROOF", "VERSION", "DETAIL"];
+
+/// The table in so many columns: version and detail stand below each secret, and names that are too long lose their middle.
+fn narrow(rows: Vec<[Cell; 5]>, columns: usize, colour: bool) -> String {
+    let all: Vec<[Cell; 5]> = std::iter::once(HEADER.map(Cell::from)).chain(rows).collect();
+    let [name, result, proof, ..] = widths(&all);
+    let room = columns.saturating_sub(result + proof + 4).max(NARROWEST_NAME);
+    let widths = [name.min(room), result, proof];
+    let lines = all.into_iter().enumerate().map(|(number, row)| {
+        let [name, result, proof, version, detail] = row;
+        let first = line(&[name.within(room), result, proof], &widths, colour) + "\n";
+        match number {
+            0 => first,
+            _ => {
+                first
+                    + &wrapped(
+                        &format!("version {}; {}", version.text(), detail.text()),
+                        2,
+                        Some(columns),
+                    )
+            }
+        }
+    });
+    lines.collect()
 }
 
 fn row(watched: &Watched) -> [Cell; 5] {

@@ -5,6 +5,7 @@ use crate::cli::revoke::death;
 use crate::cli::text::{proof, time, time_and_distance, wrapped};
 use crate::cli::waits::waits_for;
 use crate::clock::Timestamp;
+use crate::rotation::observation::Proof;
 use crate::rotation::revocation::Revocation;
 use crate::rotation::rollback::{Rollback, RollbackOutcome};
 use crate::rotation::status::{Phase, SecretStatus};
@@ -18,14 +19,13 @@ pub(super) fn about_configuration(configuration: &ConfigurationStatus) -> Vec<St
 
 /// Why a secret stands where it does, in a line.
 pub(super) fn told(secret: &SecretStatus) -> String {
-    let overlap = match (secret.requested, secret.phase) {
-        (true, Phase::Overlap) => Some(format!(
-            "a requested rotation waits until {} for the overlap of the last one; `rekeyd rotate --revoke-previous` \
-             ends it",
-            time(secret.overlap_until)
-        )),
-        _ => None,
-    };
+    let overlap = (secret.requested && secret.phase == Phase::Overlap).then(|| {
+        let end = match secret.overlap_until {
+            Some(until) => format!("until {} for the overlap of the last one", time(Some(until))),
+            None => "for the overlap of the last one to end".to_owned(),
+        };
+        format!("a requested rotation waits {end}; `rekeyd rotate --revoke-previous` ends it")
+    });
     let reason = match (&secret.reason, &secret.detail) {
         (Some(reason), Some(detail)) => Some(format!("{reason}: {detail}")),
         (reason, detail) => detail.clone().or_else(|| reason.clone()),
@@ -43,23 +43,27 @@ pub(super) fn view(secret: &SecretStatus, now: Timestamp, columns: Option<usize>
     let yes = |condition: bool| condition.then(|| "yes".to_owned());
     let nodes = secret
         .nodes
-        .map_or_else(String::new, |nodes| format!(" on {nodes} nodes"));
+        .filter(|_| !matches!(secret.proof, Some(Proof::Unproven(_))));
+    let nodes = nodes.map_or_else(String::new, |nodes| format!(" on {nodes} nodes"));
     let previous = secret
         .previous_password_valid
         .map(|valid| if valid { "still logs in" } else { "is gone" }.to_owned());
     let lines = [
         ("secret", Some(secret.secret.clone())),
         ("arn", secret.arn.clone()),
-        ("policy", Some(secret.policy.clone())),
-        ("place", Some(secret.place.clone())),
+        ("policy", known(&secret.policy)),
+        ("place", known(&secret.place)),
         ("user", secret.user_id.clone()),
         ("phase", Some(secret.phase.label().to_owned())),
         ("since", when(secret.since)),
         ("step", secret.step.map(|step| step.label().to_owned())),
-        ("waits for", Some(waits.clone())),
+        match waits.starts_with("until ") {
+            true => ("waits", Some(waits.clone())),
+            false => ("waits for", Some(waits.clone())),
+        },
         (
             "detail",
-            Some(told(secret)).filter(|told| !waits.contains(told.as_str())),
+            Some(told(secret)).filter(|told| !waits.contains(told.as_str()) && !told.ends_with(&waits)),
         ),
         (
             "drift",
@@ -98,6 +102,11 @@ pub(super) fn view(secret: &SecretStatus, now: Timestamp, columns: Option<usize>
             Some(format!("{name:NAME$}{}", below.trim_start_matches(' ')))
         })
         .collect()
+}
+
+/// A name, unless nobody told it: a store knows of no places.
+fn known(name: &str) -> Option<String> {
+    (!name.is_empty()).then(|| name.to_owned())
 }
 
 /// How far a revocation has come.

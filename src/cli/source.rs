@@ -1,6 +1,8 @@
 //! Where status and history come from: the daemon, or the store of one that cannot be reached.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
@@ -129,7 +131,7 @@ impl Source {
         let stored = match read_view(&path, wanted, limit) {
             Ok(Some(stored)) => stored,
             Ok(None) => return Err(error.into()),
-            Err(unreadable) => return Err(both(&error, &unreadable)),
+            Err(unreadable) => return Err(both(&error, &unreadable, &path)),
         };
         if let Some(secret) = secret.filter(|_| stored.records.is_empty()) {
             return Err(CliError::NotStored(format!(
@@ -146,7 +148,16 @@ impl Source {
     }
 }
 
-fn both(error: &ClientError, unreadable: &StoreError) -> CliError {
+fn both(error: &ClientError, unreadable: &StoreError, store: &Path) -> CliError {
+    // The store's library tells of no permission.
+    let denied = File::open(store).is_err_and(|error| error.kind() == ErrorKind::PermissionDenied);
+    if denied {
+        return CliError::NotStored(format!(
+            "{error}; and its store cannot be read instead: permission denied for {}; run this as root or as the \
+             daemon's user",
+            store.display()
+        ));
+    }
     CliError::NotStored(format!("{error}; and its store cannot be read instead: {unreadable}"))
 }
 

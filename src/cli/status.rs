@@ -6,16 +6,13 @@ use crate::cli::args::StatusArgs;
 use crate::cli::client::ClientError;
 use crate::cli::show::{about_configuration, pretty, view};
 use crate::cli::source::{Source, View};
-use crate::cli::text::{Cell, Tone, line, painted, time, widths, wrapped};
-use crate::cli::waits::waits_for;
+use crate::cli::text::{Cell, NARROWEST_NAME, Tone, line, painted, time, widths, wrapped};
+use crate::cli::waits::{waits, waits_for};
 use crate::cli::{CliError, Reply, Session};
 use crate::clock::Timestamp;
 use crate::rotation::observation::Proof;
 use crate::rotation::status::{Phase, SecretStatus};
 use crate::server::configuration::ConfigurationStatus;
-
-/// A secret's name takes no fewer columns than this, however narrow the terminal is.
-const NARROWEST_NAME: usize = 12;
 
 /// Where secrets stand.
 pub(super) async fn status(source: &Source, args: &StatusArgs, session: &Session) -> Result<Reply, CliError> {
@@ -235,7 +232,7 @@ fn listed(secrets: &[SecretStatus], session: &Session) -> String {
     for (number, row) in rows.iter().enumerate() {
         text += &(line(row, &widths, session.colour) + "\n");
         if let Some(secret) = number.checked_sub(1).and_then(|number| secrets.get(number)) {
-            text += &wrapped(&format!("waits for {}", waits_for(secret, now)), 2, Some(columns));
+            text += &wrapped(&waits(secret, now), 2, Some(columns));
         }
     }
     text

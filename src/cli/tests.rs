@@ -194,7 +194,11 @@ async fn waiting_ends_when_the_new_password_is_current_and_its_proof_is_known() 
     let told = told.lock().unwrap().clone();
     assert_eq!(
         told,
-        ["a: waiting: rotating", "a: waiting: overlap", "a: done: overlap"]
+        [
+            "a: waiting: rotating",
+            "a: waiting: overlap",
+            "a: done: rotated; the previous password logs in until the next rotation"
+        ]
     );
 }
 
@@ -350,5 +354,71 @@ async fn a_rollback_that_a_lagging_look_does_not_show_yet_is_followed_and_one_th
         assert_eq!(reply.exit, Exit::Failed);
         let told: Value = serde_json::from_str(&reply.stdout).unwrap();
         assert_eq!(told["result"], result, "{told:#}");
+    }
+}
+
+#[test]
+fn a_pause_ends_within_a_year_or_has_no_end() {
+    let pause = |span: &str| Cli::try_parse_from(["rekeyd", "pause", "--all", "--for", span]);
+    pause("366d").unwrap();
+    for longer in ["367d", "1000000d"] {
+        let refused = pause(longer).unwrap_err().to_string();
+        assert!(refused.contains("at most 366d"), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn what_came_of_a_rotation_fits_the_terminal() {
+    let long = format!("production/ec/{}", "user".repeat(20));
+    let control = FakeControl::new(vec![status("a"), status(&long)]);
+    let (_folder, socket, _running) = admin(&control).await;
+    control.script(|_, secrets| {
+        secrets
+            .iter_mut()
+            .for_each(|secret| promote(secret, Some(Proof::Proven)))
+    });
+    let line = format!("rekeyd rotate a {long} --wait");
+    let shown = execute_at(&socket, &line, &session(true).0).await.unwrap().stdout;
+    assert!(
+        shown
+            .lines()
+            .all(|line| unicode_width::UnicodeWidthStr::width(line) <= 80),
+        "{shown}"
+    );
+    assert!(
+        shown.contains("\n  version v2; rotated; the previous password logs in until the next rotation\n"),
+        "{shown}"
+    );
+}
+
+#[tokio::test]
+async fn a_secret_is_told_within_the_terminal_its_arn_too() {
+    let long = format!("production/ec/{}", "user-".repeat(20));
+    let control = FakeControl::new(vec![status(&long)]);
+    let (_folder, socket, _running) = admin(&control).await;
+    let line = format!("rekeyd status {long}");
+    let shown = execute_at(&socket, &line, &session(true).0).await.unwrap().stdout;
+    assert!(
+        shown
+            .lines()
+            .all(|line| unicode_width::UnicodeWidthStr::width(line) <= 80),
+        "{shown}"
+    );
+    let words: String = shown.split_whitespace().collect();
+    assert!(words.contains(&arn(&long)), "{shown}");
+}
+
+#[test]
+fn of_many_secrets_lines_tell_only_what_a_person_should_see() {
+    let drawn = Session {
+        redraws: true,
+        ..session(true).0
+    };
+    for (secrets, brief) in [(2, false), (5, false), (6, true), (1_000, true)] {
+        assert_eq!(progress::Progress::of(secrets, &drawn).is_brief(), brief, "{secrets}");
+        assert!(
+            !progress::Progress::of(secrets, &session(true).0).is_brief(),
+            "no bar tells the rest"
+        );
     }
 }

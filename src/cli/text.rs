@@ -8,6 +8,9 @@ use crate::clock::{Timestamp, between};
 use crate::rotation::observation::Proof;
 use crate::rotation::status::Phase;
 
+/// A secret's name takes no fewer columns than this, however narrow the terminal is.
+pub(super) const NARROWEST_NAME: usize = 12;
+
 /// A cell of a table.
 #[derive(Clone)]
 pub(super) struct Cell {
@@ -56,6 +59,10 @@ impl Cell {
             text: shortened(&self.text, columns),
             tone: self.tone,
         }
+    }
+
+    pub(super) fn text(&self) -> &str {
+        &self.text
     }
 
     pub(super) fn width(&self) -> usize {
@@ -201,13 +208,15 @@ fn fitting(characters: impl Iterator<Item = char>, columns: usize) -> Vec<char> 
         .collect()
 }
 
-/// Text over as many lines as it takes, each behind `indent` and in so many columns if possible: words stay whole.
+/// Text over as many lines as it takes, each behind `indent` and in so many columns. Words stay whole; one that takes more
+/// than a line, such as an ARN, goes on in the next.
 pub(super) fn wrapped(text: &str, indent: usize, columns: Option<usize>) -> String {
     let margin = " ".repeat(indent);
     let room = columns.map_or(usize::MAX, |columns| columns.saturating_sub(indent).max(20));
     let mut lines = String::new();
     let mut filled: usize = 0;
-    for word in clean(text).split_whitespace() {
+    let text = clean(text);
+    for word in text.split_whitespace().flat_map(|word| pieces(word, room)) {
         let wide = word.width();
         if filled > 0 && filled.saturating_add(wide + 1) > room {
             lines.push('\n');
@@ -217,11 +226,30 @@ pub(super) fn wrapped(text: &str, indent: usize, columns: Option<usize>) -> Stri
             0 => lines.push_str(&margin),
             _ => lines.push(' '),
         }
-        lines.push_str(word);
+        lines.push_str(&word);
         filled += wide + usize::from(filled > 0);
     }
     lines.push('\n');
     lines
+}
+
+/// A word in pieces of so many columns at most; where it can be, each ends as a part of a name does.
+fn pieces(word: &str, room: usize) -> Vec<String> {
+    let mut left = word.to_owned();
+    let mut pieces = Vec::new();
+    while left.width() > room {
+        let mut piece: String = fitting(left.chars(), room).into_iter().collect();
+        if let Some(end) = piece.rfind([':', '/', '-', '.', ',']) {
+            piece.truncate(end + 1);
+        }
+        if piece.is_empty() {
+            break;
+        }
+        left = left.split_off(piece.len());
+        pieces.push(piece);
+    }
+    pieces.push(left);
+    pieces
 }
 
 #[cfg(test)]
@@ -250,12 +278,14 @@ mod tests {
     }
 
     #[test]
-    fn words_stay_whole_however_narrow_the_screen_is() {
+    fn no_line_is_wider_than_the_screen_and_words_that_fit_stay_whole() {
         let text = "waits for the fence, lest\nan earlier-write-which-is-very-long arrives";
         assert_eq!(
             wrapped(text, 2, Some(22)),
-            "  waits for the fence,\n  lest an\n  earlier-write-which-is-very-long\n  arrives\n"
+            "  waits for the fence,\n  lest an\n  earlier-write-which-\n  is-very-long arrives\n"
         );
+        let digits = "0".repeat(41);
+        assert_eq!(wrapped(&digits, 0, Some(20)), format!("{0}\n{0}\n0\n", "0".repeat(20)));
         assert_eq!(wrapped(text, 2, None).lines().count(), 1);
     }
 }

@@ -9,7 +9,7 @@ use crate::cli::client::{Client, ClientError};
 use crate::cli::progress::Progress;
 use crate::cli::revoke::death;
 use crate::cli::show::told;
-use crate::cli::text::clean;
+use crate::cli::text::{clean, time};
 use crate::engine::control::Accepted;
 use crate::rotation::reason::HaltReason;
 use crate::rotation::revocation::Revocation;
@@ -97,12 +97,27 @@ impl Watched {
     pub(super) fn told(&self) -> String {
         match (&self.standing, &self.status) {
             (Standing::Failed(reason), _) => reason.clone(),
+            (Standing::Done, Some(status)) => outcome(status),
             (_, Some(status)) => match told(status) {
                 told if told.is_empty() => status.phase.label().to_owned(),
+                // It says so itself.
+                told if status.phase == Phase::Due && told.starts_with("due") => told,
                 told => format!("{}: {told}", status.phase.label()),
             },
             (_, None) => "the daemon does not show it".to_owned(),
         }
+    }
+
+    /// The same with the secret's name, in a line.
+    fn line(&self) -> String {
+        format!("{}: {}: {}", self.accepted.secret, self.standing.label(), self.told())
+    }
+
+    /// Whether it goes on only, or better, if somebody looks.
+    fn needs_a_person(&self) -> bool {
+        let phase = self.status.as_ref().map(|status| status.phase);
+        let stands = matches!(phase, Some(Phase::Halted | Phase::NeedsAttention | Phase::Paused));
+        stands && self.standing != Standing::Done || matches!(self.standing, Standing::Failed(_))
     }
 
     /// Takes note of a look; tells whether the phase changed.
@@ -194,6 +209,22 @@ impl Watched {
     }
 }
 
+/// What the end of a rotation left.
+fn outcome(status: &SecretStatus) -> String {
+    let previous = match (status.phase, status.previous_password_valid, status.overlap_until) {
+        (Phase::Overlap, Some(true), Some(until)) => {
+            format!("the previous password logs in until {}", time(Some(until)))
+        }
+        (Phase::Overlap, Some(true), None) => "the previous password logs in until the next rotation".to_owned(),
+        (_, Some(false), _) => "no other password logs in".to_owned(),
+        _ => match told(status) {
+            told if told.is_empty() => status.phase.label().to_owned(),
+            told => format!("{}: {told}", status.phase.label()),
+        },
+    };
+    format!("rotated; {previous}")
+}
+
 /// What ends a pause or a halt.
 fn way_out(status: &SecretStatus) -> &'static str {
     let reason = status.reason.as_deref().unwrap_or_default();
@@ -276,17 +307,15 @@ async fn look(
         if let Some(revocation) = watched.revocation() {
             for dead in revocation.dead.iter().skip(dead) {
                 let line = format!("{}: {}", watched.accepted.secret, death(revocation, dead));
-                progress.tell(&clean(&line));
+                progress.mention(&clean(&line));
             }
         }
         if changed || watched.standing != Standing::Waiting {
-            let line = format!(
-                "{}: {}: {}",
-                watched.accepted.secret,
-                watched.standing.label(),
-                watched.told()
-            );
-            progress.tell(&clean(&line));
+            let line = clean(&watched.line());
+            match watched.needs_a_person() {
+                true => progress.tell(&line),
+                false => progress.mention(&line),
+            }
         }
     }
     Ok(())

@@ -3,9 +3,36 @@
 use crate::cli::show::told;
 use crate::cli::text::{time, time_and_distance};
 use crate::clock::Timestamp;
-use crate::rotation::reason::HaltReason;
+use crate::rotation::observation::Proof;
+use crate::rotation::reason::{HaltReason, UnprovenReason};
 use crate::rotation::status::{Phase, SecretStatus};
 use crate::rotation::step::Step;
+
+/// Details that are sentences, and say themselves who waits.
+const SENTENCES: [&str; 4] = [
+    "a requested rotation waits",
+    "a rotation is due",
+    "its halt was ended",
+    "the overlap is prolonged",
+];
+
+/// What a secret waits for, behind its verb: some wait for something, others until something.
+pub(super) fn waits(secret: &SecretStatus, now: Timestamp) -> String {
+    let what = waits_for(secret, now);
+    if SENTENCES.iter().any(|sentence| what.starts_with(sentence)) {
+        return what;
+    }
+    match what.starts_with("until ") {
+        true => format!("waits {what}"),
+        false => format!("waits for {what}"),
+    }
+}
+
+/// The detail of something due without its beginning, which says what stands before it.
+fn of_due(told: &str) -> &str {
+    let told = told.strip_prefix("due, and waits ").unwrap_or(told);
+    told.strip_prefix("for ").unwrap_or(told)
+}
 
 /// What has to happen before a secret's phase ends.
 pub(super) fn waits_for(secret: &SecretStatus, now: Timestamp) -> String {
@@ -14,7 +41,7 @@ pub(super) fn waits_for(secret: &SecretStatus, now: Timestamp) -> String {
     match secret.phase {
         Phase::Starting => or("its first look since the daemon started".to_owned()),
         Phase::Idle => or(next_rotation(secret, now)),
-        Phase::Due => or("its turn".to_owned()),
+        Phase::Due => of_due(&or("its turn".to_owned())).to_owned(),
         Phase::Rotating => under_way(secret, &told),
         Phase::Retiring => under_way(secret, &told),
         Phase::Overlap => or(end_of_overlap(secret, now)),
@@ -31,18 +58,35 @@ pub(super) fn waits_for(secret: &SecretStatus, now: Timestamp) -> String {
 }
 
 fn next_rotation(secret: &SecretStatus, now: Timestamp) -> String {
-    match secret.next_rotation_at {
+    let next = match secret.next_rotation_at {
         Some(at) => format!("its next rotation, {}", time_and_distance(at, now)),
         None => "its next rotation".to_owned(),
+    };
+    next + proof_to_come(secret)
+}
+
+/// A user is off when its first password is proved, and may be on by now.
+fn proof_to_come(secret: &SecretStatus) -> &'static str {
+    match secret.proof {
+        Some(Proof::Unproven(UnprovenReason::UserOff)) => {
+            "; the user was off at the last proof, which is tried again by itself"
+        }
+        _ => "",
     }
 }
 
 fn end_of_overlap(secret: &SecretStatus, now: Timestamp) -> String {
-    let end = match secret.overlap_until {
-        Some(at) => format!("the end of the overlap, {}", time_and_distance(at, now)),
-        None => "the next rotation, which ends the overlap".to_owned(),
+    let end = match (secret.overlap_until, secret.previous_password_valid) {
+        (Some(at), _) => format!("the end of the overlap, {}", time_and_distance(at, now)),
+        (None, Some(_)) => "the next rotation, which ends the overlap".to_owned(),
+        // A store knows neither dates nor whether there was a password before the first one.
+        (None, None) => "a daemon, which ends the overlap if there was a password before this one".to_owned(),
     };
-    format!("{end}; both passwords log in until then")
+    let both = match secret.previous_password_valid {
+        Some(true) => "; both passwords log in until then",
+        _ => "",
+    };
+    format!("{end}{both}{}", proof_to_come(secret))
 }
 
 fn under_way(secret: &SecretStatus, told: &str) -> String {
@@ -73,5 +117,64 @@ fn way_out(secret: &SecretStatus) -> &'static str {
     match passable {
         true => "`rekeyd resume`, or a change",
         false => "somebody to mend it",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::testing::{at, status};
+
+    #[test]
+    fn what_waits_is_said_in_english_whatever_it_waits_for() {
+        for (phase, detail, said) in [
+            (
+                Phase::Due,
+                "due, and waits until fewer are in trouble",
+                "waits until fewer are in trouble",
+            ),
+            (Phase::Due, "due, and waits for its turn", "waits for its turn"),
+            (
+                Phase::Due,
+                "until 2027-01-16 00:00:00Z: the last change",
+                "waits until 2027-01-16 00:00:00Z: the last change",
+            ),
+            (
+                Phase::Overlap,
+                "a rotation is due and waits for the retirement",
+                "a rotation is due and waits for the retirement",
+            ),
+        ] {
+            let mut secret = status("a");
+            (secret.phase, secret.detail) = (phase, Some(detail.to_owned()));
+            assert_eq!(waits(&secret, at(0)), said);
+        }
+    }
+
+    #[test]
+    fn a_request_whose_overlap_has_no_date_tells_none() {
+        let mut secret = status("a");
+        (secret.phase, secret.requested, secret.overlap_until) = (Phase::Overlap, true, None);
+        let said = waits(&secret, at(0));
+        assert!(
+            said.starts_with("a requested rotation waits for the overlap of the last one to end; "),
+            "{said}"
+        );
+    }
+
+    #[test]
+    fn a_store_does_not_tell_of_a_previous_password_that_it_knows_nothing_of() {
+        let mut secret = status("a");
+        secret.phase = Phase::Overlap;
+        secret.proof = Some(Proof::Unproven(UnprovenReason::UserOff));
+        (secret.overlap_until, secret.previous_password_valid) = (None, None);
+        let said = waits(&secret, at(0));
+        assert!(
+            said.contains("if there was a password before") && said.contains("tried again by itself"),
+            "{said}"
+        );
+        assert!(!said.contains("both passwords"), "{said}");
+        secret.previous_password_valid = Some(true);
+        assert!(waits(&secret, at(0)).contains("both passwords log in until then"));
     }
 }

@@ -5,7 +5,8 @@
 //! once: serde itself stops at the first.
 
 use std::collections::BTreeMap;
-use std::io::ErrorKind;
+use std::fs::File;
+use std::io::{ErrorKind, Read};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -55,10 +56,26 @@ impl ConfigSource for Layer {
     }
 }
 
+/// No configuration is longer: thousands of policies fit. A device, or a file of something else, may have no end.
+const LONGEST_FILE: u64 = 4 * 1024 * 1024;
+
+/// What stands in a file, if it is no longer than a configuration may be.
+fn bounded(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(LONGEST_FILE + 1).read_to_end(&mut bytes)?;
+    match u64::try_from(bytes.len()).is_ok_and(|length| length <= LONGEST_FILE) {
+        true => Ok(bytes),
+        false => Err(std::io::Error::new(
+            ErrorKind::FileTooLarge,
+            format!("it is longer than {LONGEST_FILE} bytes; is it a configuration?"),
+        )),
+    }
+}
+
 impl Layers {
     /// Adds a file. One that cannot be read is a problem like any other.
     pub(super) fn add_file(&mut self, kind: SourceKind, path: &Path) {
-        match std::fs::read(path) {
+        match bounded(path) {
             Ok(bytes) => self.add_bytes(kind, path, bytes),
             Err(error) => self.add_unreadable(kind, path, &error),
         }

@@ -26,6 +26,9 @@ const COLUMNS: [&str; 10] = [
     "password_file",
 ];
 
+/// No table is longer: that of a hundred thousand users fits. A device may have no end.
+const LONGEST: u64 = 32 * 1024 * 1024;
+
 /// One line.
 #[derive(Clone)]
 pub struct Row {
@@ -41,11 +44,17 @@ pub struct Row {
 ///
 /// # Errors
 /// Everything that is wrong with it, each with its line.
-pub fn read(mut source: impl Read) -> Result<Vec<Row>, Vec<String>> {
+pub fn read(source: impl Read) -> Result<Vec<Row>, Vec<String>> {
     let mut text = String::new();
     source
+        .take(LONGEST + 1)
         .read_to_string(&mut text)
         .map_err(|error| vec![error.to_string()])?;
+    if u64::try_from(text.len()).is_ok_and(|length| length > LONGEST) {
+        return Err(vec![format!(
+            "it is longer than {LONGEST} bytes; is it a table of users?"
+        )]);
+    }
     let mut reader = ReaderBuilder::new()
         .trim(Trim::All)
         .comment(Some(b'#'))
@@ -169,6 +178,12 @@ mod tests {
             .err()
             .map(|problems| problems.join("\n"))
             .unwrap_or_default()
+    }
+
+    #[test]
+    fn a_file_without_an_end_is_no_table() {
+        let problems = read(std::io::repeat(b'a')).err().unwrap_or_default();
+        assert!(problems[0].contains("longer than"), "{problems:?}");
     }
 
     #[test]

@@ -52,9 +52,8 @@ pub(super) fn on_error(error: &AwsError, names: &Names<'_>) -> Option<String> {
     let (secret, policy, place) = (names.secret, &names.policy.name, &names.policy.place);
     let (action, resource) = action_of(error, names);
     Some(match error.class {
-        ErrorClass::Denied if is_about_credentials(&error.code) => format!(
-            "give rekeyd credentials that AWS takes: role_arn or profile of [aws.{place}], or those of its environment"
-        ),
+        _ if error.lacks_credentials() => credentials(place),
+        ErrorClass::Denied if is_about_credentials(&error.code) => credentials(place),
         ErrorClass::Denied => format!(
             "allow {action} on {resource} in the IAM policy of rekeyd's role; `rekeyd iam-policy` prints all that it needs"
         ),
@@ -85,6 +84,10 @@ pub(super) fn on_error(error: &AwsError, names: &Names<'_>) -> Option<String> {
         ErrorClass::Busy | ErrorClass::Changing | ErrorClass::Conflict => "look again in a minute".to_owned(),
         ErrorClass::Quota | ErrorClass::Invalid => return None,
     })
+}
+
+fn credentials(place: &str) -> String {
+    format!("give rekeyd credentials that AWS takes: role_arn or profile of [aws.{place}], or those of its environment")
 }
 
 /// Whether who we are is the matter, and not what we may do.

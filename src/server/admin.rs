@@ -38,7 +38,7 @@ use crate::server::peer::Caller;
 use crate::server::reply::Failure;
 use crate::server::selection::given_in_one_way;
 use crate::server::socket::{self, SocketFile};
-use crate::server::wire::{AcceptedReply, PauseRequest, RollbackBody, RotateRequest};
+use crate::server::wire::{AcceptedReply, LONGEST_PAUSE, PauseRequest, RollbackBody, RotateRequest};
 use crate::server::{ServeError, Surface, deadline, reads, serve};
 
 /// Some thousand names of secrets.
@@ -138,6 +138,12 @@ async fn pause(State(surface): State<Surface>, caller: From, request: Document<P
         return Err(Failure::bad_request(
             "for_seconds: a pause lasts at least a second; leave it out for good",
         ));
+    }
+    let longest = LONGEST_PAUSE.as_secs();
+    if request.for_seconds.is_some_and(|seconds| seconds > longest) {
+        return Err(Failure::bad_request(format!(
+            "for_seconds: at most {longest}, which is 366 days; leave it out for good"
+        )));
     }
     if request
         .reason

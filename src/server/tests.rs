@@ -247,6 +247,12 @@ async fn commands_that_are_not_accepted_say_why() {
         ),
         (
             "/api/v1/pause",
+            json!({"all": true, "for_seconds": 366 * 86_400 + 1}),
+            400,
+            "366 days",
+        ),
+        (
+            "/api/v1/pause",
             json!({"all": true, "reason": "x".repeat(501)}),
             400,
             "reason",

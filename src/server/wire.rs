@@ -1,5 +1,7 @@
 //! The JSON that goes over HTTP. Requests refuse what they do not know; replies may grow.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::engine::control::{Accepted, PolicyStatus, RotateOptions, Selector};
@@ -50,6 +52,9 @@ impl RotateRequest {
     }
 }
 
+/// The longest pause that ends by itself.
+pub const LONGEST_PAUSE: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+
 /// `POST /api/v1/pause`.
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -60,7 +65,7 @@ pub struct PauseRequest {
     pub policy: Option<String>,
     /// All secrets.
     pub all: bool,
-    /// For how long; until resumed, if left out.
+    /// For how long, [`LONGEST_PAUSE`] at most; until resumed, if left out.
     pub for_seconds: Option<u64>,
     /// Why, for those who look at status.
     pub reason: Option<String>,

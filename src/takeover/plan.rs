@@ -124,7 +124,7 @@ pub fn plan(sight: &Sight, now: bool) -> Result<Vec<Action>, Refusal> {
             "its function put version {} under AWSPENDING just now and may be running: wait until {}, when it must have \
              ended, or see that it has, and give --now",
             pending.id,
-            until.format("%FT%TZ")
+            until.format("%F %TZ")
         ));
     }
     match settle(sight, pending) {

@@ -147,7 +147,7 @@ fn what_belongs_to_another_user_is_never_promoted() {
 fn a_function_that_may_be_running_is_waited_for_and_one_that_put_nothing_leaves_nothing() {
     let mut sight = stopped(&[], &[]);
     sight.taken = after(Timestamp::UNIX_EPOCH, Duration::from_secs(899));
-    assert!(refusal(&sight).contains("wait until 1970-01-01T00:15:00Z"));
+    assert!(refusal(&sight).contains("wait until 1970-01-01 00:15:00Z"));
     sight.pending.as_mut().unwrap().document = None;
     assert!(
         refusal(&sight).contains("may be running"),

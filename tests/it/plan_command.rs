@@ -231,9 +231,9 @@ async fn work_is_told_with_its_steps_and_dates_and_by_the_exit_code() {
     assert_eq!(setup.cli(&["plan", "--exit-code", &fine]).await.code, Some(0));
     let only = by_name(&setup.cli(&["plan", "--json", "--policy", "first"]).await.with(0));
     assert_eq!(only.keys().collect::<Vec<_>>(), [&secret_name("first")]);
-    let unknown = setup.cli(&["plan", "nobody"]).await.with(1);
+    let unknown = setup.cli(&["plan", "nobody"]).await.with(13);
     assert!(unknown.stderr.contains("no policy has nobody"), "{}", unknown.stderr);
-    let unknown = setup.cli(&["plan", "--policy", "nobody"]).await.with(1);
+    let unknown = setup.cli(&["plan", "--policy", "nobody"]).await.with(13);
     assert!(unknown.stderr.contains("there are: due, first"), "{}", unknown.stderr);
     assert_eq!(
         users.len(),

@@ -132,6 +132,12 @@ fn a_rollback_keeps_both_passwords_until_it_is_resumed_and_then_rotates_to_the_n
         // Asked for again, it is refused: nothing goes forward.
         scene.ask().await;
         scene.refused(RollbackRefusal::AlreadyRolledBack).await;
+        let told = scene.until("told", |status| refusal(status).is_some()).await.rollback;
+        let made = format!("it was moved back from version {} at ", scene.second);
+        assert!(
+            format!("{told:?}").contains(&made),
+            "the one that was made is told: {told:?}"
+        );
         assert_eq!(scene.current(), Some(scene.first.clone()));
 
         scene.replica.engine.resume(&scene.only()).await.unwrap();

@@ -76,6 +76,7 @@ async fn another_user_can_neither_look_nor_change_unless_the_group_allows_it() {
         for words in [
             "refuses you (uid 64321)",
             "members of group 64400",
+            "`usermod -aG 64400 64321`",
             "daemon.admin_group",
         ] {
             assert!(refused.stderr.contains(words), "{words}: {}", refused.stderr);
@@ -94,6 +95,11 @@ async fn another_user_can_neither_look_nor_change_unless_the_group_allows_it() {
     let away = run_as(&cli, MEMBER, &[ADMINS], &["status"]).await.with(12);
     assert!(
         away.stderr.contains("its store cannot be read") && away.stdout.is_empty(),
+        "{}",
+        away.stderr
+    );
+    assert!(
+        away.stderr.contains("permission denied for ") && away.stderr.contains("as the daemon's user"),
         "{}",
         away.stderr
     );

@@ -116,6 +116,17 @@ async fn status_answers_first_whether_all_is_well_and_then_tells_what_each_secre
     assert!(first_line(&attention).starts_with("1 of 3"), "{}", attention.stdout);
     let refused = cli.cli(&["status", "--policy", "nine"]).await.with(13);
     assert!(refused.stderr.contains("\"nine\""), "{}", refused.stderr);
+    for line in [
+        ["status", "nobody"],
+        ["history", "nobody"],
+        ["plan", "nobody"],
+        ["rotate", "nobody"],
+        ["pause", "nobody"],
+        ["rollback", "nobody"],
+    ] {
+        let refused = cli.cli(&line).await.with(13);
+        assert!(refused.stderr.contains("nobody"), "{line:?}: {}", refused.stderr);
+    }
 
     // On a terminal: within its columns, whole words, colour; not where NO_COLOR or TERM=dumb stand.
     for wide in [80, 60] {

@@ -57,7 +57,7 @@ fn a_blackout_holds_what_is_due_and_prolongs_overlaps_and_now_does_not_wait() {
         let held = told(&replica, "blue");
         let detail = held.detail.clone().unwrap_or_default();
         assert!(
-            held.phase == Phase::Due && detail.contains("until 2026-01-02T12:00:00Z"),
+            held.phase == Phase::Due && detail.contains("until 2026-01-02 12:00:00Z"),
             "{held:#?}"
         );
         assert!(detail.contains("blackout") && detail.contains("--now"), "{detail}");
@@ -78,7 +78,7 @@ fn a_blackout_holds_what_is_due_and_prolongs_overlaps_and_now_does_not_wait() {
             prolonged
                 .detail
                 .unwrap_or_default()
-                .contains("prolonged until 2026-01-02T12:00:00Z")
+                .contains("prolonged until 2026-01-02 12:00:00Z")
         );
         let replica = replica.crash().start().await;
         sim.run_until("2026-01-02T11:55:00Z").await;
@@ -239,7 +239,7 @@ fn no_more_versions_a_day_are_put_than_may_be_unless_told_now() {
         let held = told(&replica, "blue");
         let detail = held.detail.clone().unwrap_or_default();
         assert!(
-            held.phase == Phase::Due && detail.contains("until 2026-01-02T00:00:00Z"),
+            held.phase == Phase::Due && detail.contains("until 2026-01-02 00:00:00Z"),
             "{held:#?}"
         );
         replica.rotate(&secret_name("blue"), RotateOptions::default()).await;

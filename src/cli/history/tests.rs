@@ -4,7 +4,7 @@ use super::episode::Outcome;
 use super::*;
 use crate::clock::Timestamp;
 use crate::rotation::observation::Proof;
-use crate::rotation::reason::HaltReason;
+use crate::rotation::reason::{HaltReason, UnprovenReason};
 use crate::rotation::step::Step;
 
 const ARN: &str = "arn:aws:secretsmanager:us-east-1:123456789012:secret:production/ec/user1-AbCdEf";
@@ -160,4 +160,39 @@ fn a_retirement_belongs_to_the_rotation_that_made_it_necessary_however_much_late
         (retire.step, retire.seconds, retire.nodes),
         (Step::Retire, Some(3.0), Some(3))
     );
+}
+
+#[test]
+fn what_no_node_proved_is_told_without_nodes() {
+    let unproven = Proof::Unproven(UnprovenReason::UserOff);
+    let promoted = Event::Promoted {
+        version: "v2".to_owned(),
+        previous: "v1".to_owned(),
+        proof: Some(unproven),
+        nodes: 0,
+    };
+    let checked = Event::Checked {
+        version: "v2".to_owned(),
+        proof: unproven,
+        nodes: 0,
+    };
+    let session = Session {
+        clock: std::sync::Arc::new(crate::clock::SystemClock::new()),
+        terminal: false,
+        colour: false,
+        width: None,
+        redraws: false,
+        progress: None,
+    };
+    let told = history(vec![started("v2", "v1"), promoted, checked]);
+    let told: String = told
+        .iter()
+        .map(|told| match told {
+            Told::Episode(episode) => words::of_episode(episode, &session).unwrap(),
+            Told::Event(entry) => words::of_event(entry, &session).unwrap(),
+        })
+        .collect();
+    assert!(told.contains("unproven (user_off) then\n"), "{told}");
+    assert!(told.contains("checked: unproven (user_off)\n"), "{told}");
+    assert!(!told.contains("0 nodes"), "{told}");
 }

@@ -7,6 +7,7 @@ use crate::cli::{CliError, Session};
 use crate::clock::Timestamp;
 use crate::rotation::cause::{Cause, CauseKind};
 use crate::rotation::event::Event;
+use crate::rotation::observation::Proof;
 use crate::rotation::revocation::DeadPassword;
 use crate::rotation::step::Step;
 use crate::secret::secret_arn_name;
@@ -68,6 +69,7 @@ fn verdict(episode: &Episode) -> (String, Tone) {
     let took = episode.seconds.map(|seconds| format!(" in {}", exact_span(seconds)));
     let took = took.unwrap_or_default();
     let proven = match (episode.proof, episode.nodes) {
+        (Some(level @ Proof::Unproven(_)), _) => format!(", {} then", proof(Some(level))),
         (Some(level), Some(nodes)) => format!(", {} on {nodes} nodes", proof(Some(level))),
         _ => String::new(),
     };
@@ -195,10 +197,14 @@ pub(super) fn of_event(entry: &HistoryEntry, session: &Session) -> Result<String
         ),
         Event::Checked {
             proof: level, nodes, ..
-        } => (
-            format!("current password checked: {} on {nodes} nodes", proof(Some(*level))),
-            Tone::Plain,
-        ),
+        } => {
+            let nodes = match level {
+                Proof::Unproven(_) => String::new(),
+                _ => format!(" on {nodes} nodes"),
+            };
+            let level = proof(Some(*level));
+            (format!("current password checked: {level}{nodes}"), Tone::Plain)
+        }
         Event::RevocationEnded {
             asked_at,
             seconds,

@@ -45,7 +45,7 @@ pub struct OnboardArgs {
     /// Write `username` and `user_arn` into a secret that is there and lacks them.
     #[arg(long)]
     pub write_bond: bool,
-    /// The password that the user has, in a file; - for standard input. It is proved before anything is changed, and
+    /// The password that the user has, in a file; - for standard input, or to type it. It is proved before anything is changed, and
     /// goes on working for the overlap.
     #[arg(long, value_name = "PATH", requires = "user_id")]
     pub password_file: Option<PathBuf>,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::Read;
+use std::io::{IsTerminal, Read, Write};
 use std::path::Path;
 
 use zeroize::Zeroizing;
@@ -73,13 +73,11 @@ fn of_file(path: &Path, write_bond: bool) -> Result<Vec<(Option<u64>, Request)>,
 /// A password from a file, or from standard input for `-`. A line's end after it is not part of it.
 fn password(path: &Path) -> Result<Password, CliError> {
     let unreadable = |error: std::io::Error| CliError::Usage(format!("{}: {error}", path.display()));
-    // Room for more than any password, so that the buffer does not grow and leave copies behind.
-    let mut text = Zeroizing::new(String::with_capacity(4_096));
-    let source: Box<dyn Read> = match path == Path::new("-") {
-        true => Box::new(std::io::stdin()),
-        false => Box::new(File::open(path).map_err(unreadable)?),
+    let is_typed = path == Path::new("-") && std::io::stdin().is_terminal();
+    let text = match is_typed {
+        true => typed().map_err(unreadable)?,
+        false => read_whole(path).map_err(unreadable)?,
     };
-    source.take(4_096).read_to_string(&mut text).map_err(unreadable)?;
     let password = text.strip_suffix('\n').unwrap_or(&text);
     let password = password.strip_suffix('\r').unwrap_or(password);
     match password.chars().count() {
@@ -89,6 +87,24 @@ fn password(path: &Path) -> Result<Password, CliError> {
             path.display()
         ))),
     }
+}
+
+/// What somebody types, unseen. A password at a prompt ends with its line.
+fn typed() -> std::io::Result<Zeroizing<String>> {
+    write!(std::io::stderr(), "The user's current password, which is not shown: ")?;
+    rpassword::read_password().map(Zeroizing::new)
+}
+
+/// What a file holds, or standard input for `-`.
+fn read_whole(path: &Path) -> std::io::Result<Zeroizing<String>> {
+    // Room for more than any password, so that the buffer does not grow and leave copies behind.
+    let mut text = Zeroizing::new(String::with_capacity(4_096));
+    let source: Box<dyn Read> = match path == Path::new("-") {
+        true => Box::new(std::io::stdin()),
+        false => Box::new(File::open(path)?),
+    };
+    source.take(4_096).read_to_string(&mut text)?;
+    Ok(text)
 }
 
 /// Secrets with the tags, and users with them that none of these secrets names.

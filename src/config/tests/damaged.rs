@@ -45,3 +45,9 @@ fn no_corrupted_byte_makes_the_parser_panic() {
         bytes[at] = original;
     }
 }
+
+#[test]
+fn a_file_without_an_end_is_refused_and_not_read_for_ever() {
+    let errors = load(Path::new("/dev/zero"), std::iter::empty()).unwrap_err();
+    assert!(errors.to_string().contains("it is longer than"), "{errors}");
+}

@@ -127,7 +127,7 @@ impl Resting<'_> {
         Decision::Rest {
             until: self.within_window(until),
             phase: Phase::Due,
-            detail: Some(format!("until {}: {why}", until.format("%FT%TZ"))),
+            detail: Some(format!("until {}: {why}", until.format("%F %TZ"))),
         }
     }
 

@@ -171,7 +171,7 @@ impl Case<'_> {
             Remedy::UsedUp => Ok(self.halt(HaltReason::RepairsUndone, told)),
             Remedy::From(_) if self.mid_rotation() => self.give_up_rotation(cause, told),
             Remedy::From(at) if at > self.context.now => {
-                let told = format!("{told}; to be repaired from {}", at.format("%FT%TZ"));
+                let told = format!("{told}; to be repaired from {}", at.format("%F %TZ"));
                 Ok(self.halt(HaltReason::CurrentPasswordRefused, told))
             }
             Remedy::From(_) => self.repair(&tally, told),

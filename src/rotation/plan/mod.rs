@@ -140,7 +140,7 @@ fn paused(record: &Record, context: &Context<'_>) -> Deliberation<()> {
     if pause.until.is_some_and(|until| until <= context.now) {
         return Err(Decision::Note(Event::Resumed));
     }
-    let end = pause.until.map(|until| format!("until {}", until.format("%FT%TZ")));
+    let end = pause.until.map(|until| format!("until {}", until.format("%F %TZ")));
     let told: Vec<String> = end.into_iter().chain(pause.reason.clone()).collect();
     Err(Decision::Rest {
         until: pause.until.unwrap_or(recheck).min(recheck),

@@ -237,7 +237,7 @@ impl Resting<'_> {
         let detail = self.due().then(|| match end {
             Some(end) => format!(
                 "a rotation is due and waits for the overlap, until {}; --revoke-previous ends it",
-                end.format("%FT%TZ")
+                end.format("%F %TZ")
             ),
             None => "a rotation is due and waits for the retirement".to_owned(),
         });
@@ -265,7 +265,7 @@ impl Resting<'_> {
             format!(
                 "AWS made version {} at {}, which has not come yet by this machine's clock",
                 self.subject.current,
-                created.format("%FT%TZ")
+                created.format("%F %TZ")
             )
         })
     }
@@ -294,8 +294,8 @@ impl Resting<'_> {
             detail: Some(format!(
                 "until {}: due since {}, and waits for its place in the next window ({missed} missed{given_up}); \
                  `rotate` does not wait",
-                self.turn.begins_at.format("%FT%TZ"),
-                self.turn.due_at.format("%FT%TZ"),
+                self.turn.begins_at.format("%F %TZ"),
+                self.turn.due_at.format("%F %TZ"),
             )),
         })
     }
@@ -312,7 +312,7 @@ impl Resting<'_> {
             phase: Phase::Overlap,
             detail: Some(format!(
                 "the overlap is prolonged until {}, the end of a blackout; --revoke-previous ends it",
-                until.format("%FT%TZ")
+                until.format("%F %TZ")
             )),
         })
     }

@@ -100,23 +100,31 @@ impl<'a> RollingBack<'a> {
         if subject.current != self.rollback.version {
             let back = subject.previous == Some(self.rollback.version.as_str())
                 && subject.generation_of(&self.rollback.version).is_some();
-            let reason = match back {
-                true => RollbackRefusal::AlreadyRolledBack,
-                false => RollbackRefusal::MovedOn,
-            };
-            return Err(refused(reason, seen));
+            return Err(match back {
+                true => self.already_rolled_back(&seen),
+                false => refused(RollbackRefusal::MovedOn, seen),
+            });
         }
         let Some(previous) = subject.previous else {
             return Err(refused(RollbackRefusal::NothingPrevious, seen));
         };
         if subject.generation_of(previous).is_some() {
-            return Err(refused(RollbackRefusal::AlreadyRolledBack, seen));
+            return Err(self.already_rolled_back(&seen));
         }
         if generation_of(subject.arn, previous, subject.current).is_none() {
             return Err(refused(RollbackRefusal::NotDerived, seen));
         }
         self.usable(previous)?;
         Ok(previous)
+    }
+
+    /// Tells of the rollback that was made, which this one takes the place of in status.
+    fn already_rolled_back(&self, seen: &str) -> Decision {
+        let made = self.record.moved_back.as_ref().map_or_else(String::new, |moved| {
+            let at = moved.at.format("%F %TZ");
+            format!("; it was moved back from version {} at {at}", moved.version)
+        });
+        refused(RollbackRefusal::AlreadyRolledBack, format!("{seen}{made}"))
     }
 
     fn usable(&self, previous: &str) -> Deliberation<()> {
@@ -161,7 +169,7 @@ impl<'a> RollingBack<'a> {
         let retired = retired.filter(|retired| retired.version == self.subject.current);
         let retired = retired.filter(|retired| retired.all.contains(previous));
         if let Some(at) = retiring.or(retired.map(|retired| retired.at)) {
-            let detail = format!("the password of version {previous}, at {}", at.format("%FT%TZ"));
+            let detail = format!("the password of version {previous}, at {}", at.format("%F %TZ"));
             return Err(refused(RollbackRefusal::RetirementBegun, detail));
         }
         Ok(())
@@ -177,12 +185,12 @@ impl<'a> RollingBack<'a> {
         let (now, fence) = (self.context.now, self.context.policy.fence);
         let end = self.earliest_end();
         if after(now, fence) > end {
-            let detail = format!("the overlap ends at {}, perhaps", end.format("%FT%TZ"));
+            let detail = format!("the overlap ends at {}, perhaps", end.format("%F %TZ"));
             return Err(refused(RollbackRefusal::OverlapEnding, detail));
         }
         let until = after(self.doubtful_write().unwrap_or(Timestamp::MIN_UTC), fence);
         if until > now {
-            let detail = format!("until {}", until.format("%FT%TZ"));
+            let detail = format!("until {}", until.format("%F %TZ"));
             return Err(refused(RollbackRefusal::WriteInDoubt, detail));
         }
         Ok(())

@@ -210,7 +210,7 @@ fn versions_of_the_last_day_count_whoever_put_them() {
     rests(
         &decide_under(&policy, &seen, &record(false), soon),
         Phase::Due,
-        &after(now(), DAY).format("until %FT%TZ").to_string(),
+        &after(now(), DAY).format("until %F %TZ").to_string(),
     );
     assert!(begins(&decide_under(&policy, &seen, &record(true), soon)));
     seen.secret.versions.get_mut("stranger").unwrap().created = Some(now() - chrono::Duration::days(2));
