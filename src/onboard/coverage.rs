@@ -7,6 +7,9 @@ use crate::policy::{Policy, Selection};
 
 use super::refusal::Refusal;
 
+/// What to do with the lines of a policy that is not there.
+pub const ADD: &str = "add these lines to the configuration";
+
 /// The policy of that name, if it has the secret, alone, and allows the user.
 ///
 /// # Errors
@@ -19,9 +22,11 @@ pub fn covering<'a>(
     tags: &BTreeMap<String, String>,
 ) -> Result<&'a Policy, Refusal> {
     let Some(found) = config.policies.get(policy) else {
+        check_policy_name(policy).map_err(Refusal::Request)?;
         let known: Vec<&str> = config.policies.keys().map(String::as_str).collect();
         return Err(Refusal::NotConfigured {
             problem: format!("no policy is called {policy:?} (known: {})", known.join(", ")),
+            remedy: ADD.to_owned(),
             lines: new_policy(config, policy, user_id, secret),
         });
     };
@@ -34,6 +39,7 @@ pub fn covering<'a>(
         };
         return Err(Refusal::NotConfigured {
             problem,
+            remedy: format!("set this in [policy.{policy}], which is there already,"),
             lines: missing_lines(found, (!has).then_some(secret), (!allows).then_some(user_id)),
         });
     }
@@ -62,8 +68,23 @@ pub fn has(selection: &Selection, secret: &str, tags: &BTreeMap<String, String>)
     selection.secrets.iter().any(named) || selection.covers(secret, tags)
 }
 
+/// Whether a new policy can be printed under this name: a bare key of TOML.
+///
+/// # Errors
+/// How such names are written.
+pub fn check_policy_name(name: &str) -> Result<(), String> {
+    let good = |letter: char| letter.is_ascii_alphanumeric() || letter == '-' || letter == '_';
+    match !name.is_empty() && name.chars().all(good) {
+        true => Ok(()),
+        false => Err(format!(
+            "{name:?} is no name for a new policy: ASCII letters, digits, - and _"
+        )),
+    }
+}
+
+/// The keys of a policy that is there, with what they lack.
 fn missing_lines(policy: &Policy, secret: Option<&str>, user_id: Option<&str>) -> String {
-    let mut lines = format!("[policy.{}]\n", policy.name);
+    let mut lines = String::new();
     if let Some(secret) = secret {
         let known = policy.selection.secrets.iter().map(String::as_str);
         lines += &array("secrets", known.chain([secret]).collect());

@@ -9,7 +9,7 @@ use std::io::Read;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use csv::{ReaderBuilder, StringRecord, Trim};
+use csv::{ErrorKind, ReaderBuilder, StringRecord, Trim};
 
 use super::request::{Request, UserEngine};
 
@@ -49,7 +49,7 @@ pub fn read(source: impl Read) -> Result<Vec<Row>, Vec<String>> {
     source
         .take(LONGEST + 1)
         .read_to_string(&mut text)
-        .map_err(|error| vec![error.to_string()])?;
+        .map_err(|error| vec![format!("it cannot be read as text in UTF-8: {error}")])?;
     if u64::try_from(text.len()).is_ok_and(|length| length > LONGEST) {
         return Err(vec![format!(
             "it is longer than {LONGEST} bytes; is it a table of users?"
@@ -59,7 +59,7 @@ pub fn read(source: impl Read) -> Result<Vec<Row>, Vec<String>> {
         .trim(Trim::All)
         .comment(Some(b'#'))
         .from_reader(text.as_bytes());
-    let header = reader.headers().map_err(|error| vec![error.to_string()])?.clone();
+    let header = reader.headers().map_err(|error| vec![in_words(&error, &text)])?.clone();
     check_header(&header)?;
     let (mut rows, mut problems) = (Vec::new(), Vec::new());
     for record in reader.records() {
@@ -71,7 +71,7 @@ pub fn read(source: impl Read) -> Result<Vec<Row>, Vec<String>> {
                     Err(problem) => problems.push(format!("line {line}: {problem}")),
                 }
             }
-            Err(error) => problems.push(error.to_string()),
+            Err(error) => problems.push(in_words(&error, &text)),
         }
     }
     problems.extend(doubled(&rows));
@@ -79,6 +79,18 @@ pub fn read(source: impl Read) -> Result<Vec<Row>, Vec<String>> {
         problems.push("the file holds no line but its header".to_owned());
     }
     if problems.is_empty() { Ok(rows) } else { Err(problems) }
+}
+
+/// What the reader found wrong, with the line.
+fn in_words(error: &csv::Error, text: &str) -> String {
+    let line = error.position().map_or(0, |position| line_at(text, position.byte()));
+    match error.kind() {
+        ErrorKind::UnequalLengths { expected_len, len, .. } => format!(
+            "line {line}: it has {len} fields, and the header names {expected_len} columns; a field with a comma in it stands \
+             in double quotes, and every quote has its second"
+        ),
+        _ => format!("line {line}: {error}"),
+    }
 }
 
 /// The number of the line at this place, or of the next one that is neither empty nor a remark: the reader skips those,
@@ -203,6 +215,23 @@ mod tests {
         assert_eq!(a.request.tags.get("env").map(String::as_str), Some(""));
         assert_eq!(b.line, 5);
         assert!(b.request.access_string.is_none() && b.request.engine.is_none());
+    }
+
+    #[test]
+    fn a_line_with_too_few_or_too_many_fields_is_told_in_words() {
+        let told = problems("# users\nuser_id,secret,policy\n\na,s1,p\nb,s2\n# a remark\nc,s3,p,redis\n1d,s4,p\n");
+        for (line, words) in [
+            (5, "2 fields, and the header names 3 columns"),
+            (7, "4 fields, and the header names 3 columns"),
+            (8, "is no user id"),
+        ] {
+            let begins = format!("line {line}: ");
+            let found = told
+                .lines()
+                .any(|told| told.starts_with(&begins) && told.contains(words));
+            assert!(found, "{line} {words}: {told}");
+        }
+        assert!(!told.contains("CSV error") && !told.contains("byte"), "{told}");
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod bond;
 pub mod coverage;
 pub mod csv;
 pub mod execute;
+mod names;
 pub mod observe;
 mod perform;
 mod plan;

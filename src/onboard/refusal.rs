@@ -7,10 +7,12 @@ pub enum Refusal {
     #[error("{0}")]
     Request(String),
     /// The configuration does not cover it; with the lines that would.
-    #[error("{problem}; add these lines to the configuration and run this again:\n\n{lines}")]
+    #[error("{problem}; {remedy} and run this again:\n\n{lines}")]
     NotConfigured {
         /// What is missing.
         problem: String,
+        /// What to do with the lines: a table that is there already must not be added a second time.
+        remedy: String,
         /// The TOML.
         lines: String,
     },

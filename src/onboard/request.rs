@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 
 use crate::secret::Password;
 
+use super::names;
+
 /// The engine of a user that is to be created.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
 pub enum UserEngine {
@@ -90,20 +92,12 @@ impl Request {
     /// # Errors
     /// What, and how to write it.
     pub fn check(&self) -> Result<(), String> {
-        let mut letters = self.user_id.chars();
-        let begins = letters.next().is_some_and(|letter| letter.is_ascii_alphabetic());
-        if !begins || !letters.all(|letter| letter.is_ascii_alphanumeric() || letter == '-') {
-            return Err(format!(
-                "{:?} is no user id: a letter, then letters, digits and hyphens",
-                self.user_id
-            ));
+        names::check_id("user id", &self.user_id)?;
+        names::check_secret(&self.secret)?;
+        for group in &self.groups {
+            names::check_id("user group's id", group)?;
         }
-        if self.secret.is_empty() || self.secret.len() > 512 || self.secret.starts_with("arn:") {
-            return Err(format!(
-                "{:?} is no secret's name; write its name, not its ARN",
-                self.secret
-            ));
-        }
+        names::check_tags(&self.tags)?;
         if self
             .user_name
             .as_ref()

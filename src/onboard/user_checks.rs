@@ -91,7 +91,8 @@ pub(super) fn check_password(
     match &request.known_password {
         Some(_) if count > 1 => refuse(format!(
             "has {count} passwords, and rekeyd begins with a user that has one: remove the other with `aws elasticache \
-             modify-user --user-id {} --passwords …`",
+             modify-user --cli-input-json file://FILE`, where FILE, readable for you alone, holds {{\"UserId\": \"{}\", \
+             \"Passwords\": [\"PASSWORD\"]}} with the one that stays",
             request.user_id
         )),
         Some(_) => check_evidence(request, policy, user.on, sight.known_password.as_ref()),

@@ -102,11 +102,13 @@ fn on_document(reason: HaltReason, names: &Names<'_>) -> String {
     let policy = &names.policy.name;
     match reason {
         Halt::SecretBinary => format!(
-            "store the document as text (SecretString), with \"password\" as well if the user has one: {}",
+            "store the document as text (SecretString): {}; one with \"password\", if the user has one, from a file \
+             (--secret-string file://FILE)",
             put(names)
         ),
         Halt::SecretNotJson => format!(
-            "store one JSON object with each key once, with \"password\" as well if the user has one: {}",
+            "store one JSON object with each key once: {}; one with \"password\", if the user has one, from a file \
+             (--secret-string file://FILE)",
             put(names)
         ),
         Halt::UserArnMissing => format!(
@@ -159,16 +161,18 @@ fn on_user(reason: HaltReason, names: &Names<'_>) -> String {
     match reason {
         Halt::UserIsIam => format!(
             "a user that logs in with IAM has no password to rotate: take the secret out of policy {policy}; or let it log \
-             in with the password that the secret holds: aws elasticache modify-user --user-id {user} \
-             --authentication-mode Type=password,Passwords=PASSWORD"
+             in with the password that the secret holds: {}",
+            modify_user(&format!(
+                "{{\"UserId\": \"{user}\", \"AuthenticationMode\": {{\"Type\": \"password\", \"Passwords\": [\"PASSWORD\"]}}}}"
+            ))
         ),
         Halt::UserIsDefault => format!(
             "every client that names no user logs in as `default`: if it is to be rotated, set allow_default_user = true \
              in [policy.{policy}]"
         ),
         Halt::UserPasswordless => format!(
-            "give the user the password that the secret holds: aws elasticache modify-user --user-id {user} --passwords \
-             PASSWORD",
+            "give the user the password that the secret holds: {}",
+            give_password(user)
         ),
         Halt::FirstPasswordLiveUser => format!(
             "put the password that its clients use into the secret (`rekeyd onboard --policy {policy} --user-id {user} \
@@ -178,14 +182,14 @@ fn on_user(reason: HaltReason, names: &Names<'_>) -> String {
              has"
         ),
         Halt::UnknownPassword => format!(
-            "find out who uses the second password; then leave the user the one under AWSCURRENT alone: aws elasticache \
-             modify-user --user-id {user} --passwords PASSWORD",
+            "find out who uses the second password; then leave the user the one under AWSCURRENT alone: {}",
+            give_password(user)
         ),
         Halt::CurrentPasswordRefused => format!(
-            "find out who changed the user; then give it the password under AWSCURRENT: aws elasticache modify-user \
-             --user-id {user} --passwords PASSWORD (on_drift = \"repair\" in [policy.{policy}] does that by itself); or put \
-             the one that works into the secret: aws secretsmanager put-secret-value --secret-id {secret} --secret-string \
-             DOCUMENT",
+            "find out who changed the user; then give it the password under AWSCURRENT: {} (on_drift = \"repair\" in \
+             [policy.{policy}] does that by itself); or put the document with the one that works into the secret: aws \
+             secretsmanager put-secret-value --secret-id {secret} --secret-string file://FILE",
+            give_password(user)
         ),
         Halt::RepairsUndone => {
             format!("stop whoever keeps changing the user, such as Terraform; then `rekeyd resume {secret}`")
@@ -200,6 +204,19 @@ fn on_user(reason: HaltReason, names: &Names<'_>) -> String {
         }
         _ => String::new(),
     }
+}
+
+/// The command that leaves a user one password.
+fn give_password(user: &str) -> String {
+    modify_user(&format!("{{\"UserId\": \"{user}\", \"Passwords\": [\"PASSWORD\"]}}"))
+}
+
+/// The command that changes a user by a request with a password: every user of the machine reads a command line, and the
+/// shell keeps it.
+fn modify_user(request: &str) -> String {
+    format!(
+        "aws elasticache modify-user --cli-input-json file://FILE, where FILE, readable for you alone, holds {request}"
+    )
 }
 
 /// The command that stores a document without a password.
@@ -282,7 +299,23 @@ mod tests {
             let advice = on_halt(*reason, "subject", &names);
             assert!(advice.len() > 20, "{reason}: {advice}");
             assert!(
-                !advice.contains('{') || advice.contains("'{\"username\""),
+                !advice.contains('{') || advice.contains("'{\"username\"") || advice.contains("{\"UserId\""),
+                "{reason}: {advice}"
+            );
+        }
+    }
+
+    #[test]
+    fn no_advice_puts_a_password_on_a_command_line() {
+        let policy = testing::policy();
+        let names = testing::names(&policy);
+        for reason in HaltReason::ALL {
+            let advice = on_halt(*reason, "subject", &names);
+            for option in ["--passwords", "Passwords=", "--secret-string DOCUMENT"] {
+                assert!(!advice.contains(option), "{reason}: {advice}");
+            }
+            assert!(
+                !advice.contains("PASSWORD") || advice.contains("--cli-input-json file://"),
                 "{reason}: {advice}"
             );
         }

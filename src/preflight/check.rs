@@ -85,6 +85,8 @@ impl Serialize for Check {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
+    /// There was nothing to check it on: nothing is wrong, and nothing is shown.
+    NotChecked,
     /// In order.
     Ok,
     /// A rotation begins, or soon will; somebody should know.
@@ -99,6 +101,7 @@ impl Outcome {
     /// Its name.
     pub fn label(self) -> &'static str {
         match self {
+            Self::NotChecked => "not_checked",
             Self::Ok => "ok",
             Self::Warning => "warning",
             Self::Unknown => "unknown",
@@ -135,6 +138,10 @@ impl Checked {
 
     pub(super) fn ok(check: Check, found: impl Into<String>) -> Self {
         Self::plain(check, Outcome::Ok, found)
+    }
+
+    pub(super) fn not_checked(check: Check, why: impl Into<String>) -> Self {
+        Self::plain(check, Outcome::NotChecked, why)
     }
 
     pub(super) fn because(mut self, reason: &str) -> Self {

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::certificates::RootsDoubt;
 use crate::login::ObstacleKind;
 use crate::policy::{Endpoint, Verify};
-use crate::rotation::observation::{AWSCURRENT, Credential, LoginAnswer, Observation, Topology, UserSight};
+use crate::rotation::observation::{AWSCURRENT, Credential, LoginAnswer, Observation, Topology, User, UserSight};
 use crate::rotation::reason::{HaltReason, UnprovenReason, WaitReason};
 
 use super::advice::{self, Names};
@@ -39,10 +39,7 @@ pub(super) fn known(observation: &Observation, names: &Names<'_>) -> Option<Chec
         ));
     }
     if topology.nodes.is_empty() {
-        let told = match user.groups.is_empty() {
-            true => format!("user {} is in no user group", user.id),
-            false => format!("no cache is behind the groups of user {}", user.id),
-        };
+        let told = no_node(user);
         return Some(match names.policy.verify {
             Verify::ApiOnly => Checked::ok(Check::Nodes, told),
             Verify::Login => Checked::plain(
@@ -59,6 +56,26 @@ pub(super) fn known(observation: &Observation, names: &Names<'_>) -> Option<Chec
         });
     }
     Some(Checked::ok(Check::Nodes, of_caches(topology)))
+}
+
+/// Why a user has no node.
+fn no_node(user: &User) -> String {
+    match user.groups.is_empty() {
+        true => format!("user {} is in no user group", user.id),
+        false => format!("no cache is behind the groups of user {}", user.id),
+    }
+}
+
+/// Why no node was asked.
+fn nothing_to_ask(observation: &Observation) -> String {
+    let has_nodes = observation
+        .topology
+        .as_ref()
+        .is_some_and(|topology| !topology.nodes.is_empty());
+    match &observation.user {
+        UserSight::Seen(user) if !has_nodes => no_node(user),
+        _ => "ElastiCache calls no node available".to_owned(),
+    }
 }
 
 fn of_caches(topology: &Topology) -> String {
@@ -106,7 +123,7 @@ pub(super) fn network(observation: &Observation, sight: &Sight, names: &Names<'_
             return Some(of_roots(doubt, Outcome::Warning, names));
         }
         return Some(match open {
-            0 => Checked::ok(Check::Network, "there is no node to reach"),
+            0 => Checked::not_checked(Check::Network, nothing_to_ask(observation)),
             open => Checked::ok(Check::Network, format!("{} reached over TLS", count(open))),
         });
     };
@@ -134,7 +151,7 @@ fn of_roots(doubt: &RootsDoubt, outcome: Outcome, names: &Names<'_>) -> Checked 
 pub(super) fn login(observation: &Observation, names: &Names<'_>) -> Option<Checked> {
     let document = document(observation)?;
     if document.password().is_none() {
-        return Some(Checked::ok(Check::Login, "the secret holds no password yet"));
+        return Some(Checked::not_checked(Check::Login, "the secret holds no password yet"));
     }
     if let Some(why) = cannot_be_proved(observation, names) {
         let told = format!("no login can prove a password: {why}");
@@ -150,7 +167,7 @@ pub(super) fn login(observation: &Observation, names: &Names<'_>) -> Option<Chec
         .as_ref()
         .filter(|topology| topology.refusal.is_none())?;
     if topology.nodes.is_empty() {
-        return Some(Checked::ok(Check::Login, "there is no node to log in on"));
+        return Some(Checked::not_checked(Check::Login, nothing_to_ask(observation)));
     }
     let current = observation.secret.holder(AWSCURRENT)?;
     let answers = observation.logins.get(&Credential::Version(current.to_owned()))?;

@@ -17,11 +17,9 @@ const SOCKET_MODE: u32 = 0o660;
 /// Until it has its group and mode, nobody but the owner may.
 const PRIVATE: Mode = Mode::from_raw_mode(0o177);
 
-/// What every user may do in a folder with this mode and without [`STICKY`]: replace what lies there.
+/// What every user may do in a folder with this mode: put a socket there. One with the sticky bit (`/tmp`) is no better:
+/// whoever comes first has the name, and clients would talk to him while rekeyd is down.
 const WRITABLE_FOR_ALL: u32 = 0o002;
-
-/// In a folder with this mode nobody but the owner removes a file.
-const STICKY: u32 = 0o1000;
 
 /// Where systemd says which folders it made for a service.
 const RUNTIME_DIRECTORY: &str = "RUNTIME_DIRECTORY";
@@ -70,14 +68,10 @@ fn bind_private(path: &Path) -> std::io::Result<UnixListener> {
 fn check_folder(path: &Path, folder: &Path) -> Result<(), ServeError> {
     let path = path.to_owned();
     match std::fs::metadata(folder) {
-        Ok(metadata) if metadata.is_dir() => {
-            let open = metadata.mode() & WRITABLE_FOR_ALL != 0 && metadata.mode() & STICKY == 0;
-            if open {
-                Err(ServeError::OpenFolder { path })
-            } else {
-                Ok(())
-            }
-        }
+        Ok(metadata) if metadata.is_dir() => match metadata.mode() & WRITABLE_FOR_ALL {
+            0 => Ok(()),
+            _ => Err(ServeError::OpenFolder { path }),
+        },
         _ => Err(ServeError::NoFolder { path }),
     }
 }

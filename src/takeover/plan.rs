@@ -54,6 +54,20 @@ impl Sight {
         self.current.as_ref().and_then(|value| value.as_ref().ok())
     }
 
+    /// Whether Secrets Manager ever rotated it, or left something of a rotation. What a cancelled one had stays in its
+    /// settings (CancelRotateSecret in Secrets Manager's API reference).
+    pub fn had_a_rotation(&self) -> bool {
+        let ManagedRotation {
+            enabled,
+            lambda_arn,
+            after_days,
+            schedule,
+            duration: _,
+        } = &self.rotation;
+        let settings = *enabled || lambda_arn.is_some() || after_days.is_some() || schedule.is_some();
+        settings || self.secret.rotation_enabled || self.pending.is_some()
+    }
+
     /// Whether rekeyd made the current version.
     pub fn rotated_by_us(&self) -> bool {
         let Some(current) = self.secret.holder(AWSCURRENT) else {

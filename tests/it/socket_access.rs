@@ -161,10 +161,12 @@ async fn a_folder_that_shuts_the_group_out_is_told_and_one_that_is_everybodys_is
         .with(13);
     daemon.kill().await;
 
-    // Everybody's: anybody could put a socket of theirs there.
-    std::fs::set_permissions(&folder, PermissionsExt::from_mode(0o777)).unwrap();
-    let refused = setup("64400").cli(&["run"]).await.with(1);
-    assert!(refused.stderr.contains("writable for every user"), "{}", refused.stderr);
+    // Everybody's: anybody could put a socket of theirs there, with the sticky bit as long as rekeyd is down.
+    for open in [0o777, 0o1777] {
+        std::fs::set_permissions(&folder, PermissionsExt::from_mode(open)).unwrap();
+        let refused = setup("64400").cli(&["run"]).await.with(1);
+        assert!(refused.stderr.contains("writable for every user"), "{}", refused.stderr);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -238,7 +238,9 @@ async fn what_is_not_to_be_taken_over_is_refused_by_name() {
         assert!(uncovered.contains(lines), "{lines}: {uncovered}");
     }
     let unknown = setup(&world).cli(&["takeover", "no/such/secret"]).await.with(13);
-    assert!(unknown.stderr.contains("no place has a secret"), "{}", unknown.stderr);
+    for words in ["no place has a secret", "list-secrets", "[aws.NAME]"] {
+        assert!(unknown.stderr.contains(words), "{words}: {}", unknown.stderr);
+    }
     let nobodys = document_with("user9", OLD);
     world
         .put_version(SECRET, "00000000-0000-4000-8000-000000000009", &nobodys, &[])
@@ -260,6 +262,67 @@ async fn what_is_not_to_be_taken_over_is_refused_by_name() {
     world.sandbox.sandbox().seed(owned).expect("seeded");
     let owned = take(&world, &[]).await.with(13);
     assert!(owned.stdout.contains("managed by rds"), "{}", owned.stdout);
+    assert_eq!(changing(&world), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_that_no_function_rotated_is_sent_to_onboard() {
+    let world = World::of(&["user1"]).await;
+    world.create_secret(SECRET, &document_with("user1", OLD)).await;
+    let covered = take(&world, &[]).await.with(13).stdout;
+    assert!(
+        covered.contains("never had a rotation function") && covered.contains("Policy orders has it already"),
+        "{covered}"
+    );
+    assert!(
+        !covered.contains("30d") && !covered.contains("the function left"),
+        "{covered}"
+    );
+    let bare = world.daemon("rekeyd").policy(Policy::new("others", &["user2"]));
+    let uncovered = bare.cli(&["takeover", SECRET]).await.with(13).stdout;
+    assert!(
+        uncovered.contains("nothing to take over") && uncovered.contains("rekeyd onboard"),
+        "{uncovered}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_that_is_there_is_told_what_to_set_in_it_and_never_printed_a_second_time() {
+    let world = rotated_by_a_function().await;
+    let others = world.daemon("rekeyd").policy(Policy::new("others", &["user2"]));
+    let told = others.cli(&["takeover", SECRET, "--policy", "others"]).await.with(13);
+    for words in [
+        "set this in [policy.others], which is there already",
+        "secrets = [\"production/ec/user1\", \"production/ec/user2\"]",
+        "allow_users = [\"user1\", \"user2\"]",
+        "others has the schedule",
+    ] {
+        assert!(told.stdout.contains(words), "{words}: {}", told.stdout);
+    }
+    assert!(!told.stdout.contains("\n[policy.others]"), "{}", told.stdout);
+    // The name that it would take by itself is another secret's policy.
+    let taken = world.daemon("rekeyd").policy(Policy::new("user1", &["user2"]));
+    let told = taken.cli(&["takeover", SECRET]).await.with(13);
+    assert!(told.stdout.contains("[policy.user1_2]"), "{}", told.stdout);
+    let bad = others.cli(&["takeover", SECRET, "--policy", "Bad Name"]).await.with(2);
+    assert!(bad.stderr.contains("is no name for a new policy"), "{}", bad.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_that_another_secret_names_is_not_taken_over_a_second_time() {
+    let world = rotated_by_a_function().await;
+    world
+        .create_secret("production/ec/user2", &document_with("user1", OLD))
+        .await;
+    let both = || orders(&world, &["user1", "user2"]);
+    let refused = both().cli(&["takeover", SECRET]).await.with(13).stdout;
+    for words in [
+        "names user user1, and so does secret production/ec/user2",
+        "user_claimed_twice",
+    ] {
+        assert!(refused.contains(words), "{words}: {refused}");
+    }
+    assert!(rotation_enabled(&world).await);
     assert_eq!(changing(&world), Vec::<String>::new());
 }
 

@@ -126,7 +126,20 @@ pub(super) async fn onboard(cli: &Cli, args: OnboardArgs, session: &Session) -> 
         carry_out(cli, &args, loaded, around, tasks, session).await?
     };
     let exit = exit_of(&report);
-    Ok(Reply::new(exit, report.text(args.json, session)?))
+    let mut text = report.text(args.json, session)?;
+    if refused > 0 && !report.begun && !args.dry_run && !args.json {
+        text += &nothing_changed(refused, report.users.len());
+    }
+    Ok(Reply::new(exit, text))
+}
+
+/// The end of a run that the first look stopped: the steps above it were not taken.
+fn nothing_changed(refused: usize, all: usize) -> String {
+    let others = match all - refused {
+        0 => "",
+        _ => ": the steps above were only planned. Mend what is refused, or let --keep-going onboard the others",
+    };
+    format!("\nNothing was changed{others}.\n")
 }
 
 /// A look that failed, before anything was changed.

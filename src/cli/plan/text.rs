@@ -85,9 +85,9 @@ fn block(secret: &SecretOutlook, colour: bool) -> String {
     for checked in secret.checks.iter().filter(|checked| is_told_apart(checked)) {
         text += &found(checked, colour);
     }
-    for (outcome, label) in [(Outcome::Unknown, "unknown"), (Outcome::Ok, "ok")] {
-        text += &together(&secret.checks, outcome, label, colour);
-    }
+    text += &together(&secret.checks, Outcome::Unknown, "unknown", colour);
+    text += &unchecked(&secret.checks, colour);
+    text += &together(&secret.checks, Outcome::Ok, "ok", colour);
     text
 }
 
@@ -154,7 +154,7 @@ fn is_told_apart(checked: &Checked) -> bool {
     match checked.outcome {
         Outcome::Refused | Outcome::Warning => true,
         Outcome::Unknown => checked.reason.is_some(),
-        Outcome::Ok => false,
+        Outcome::Ok | Outcome::NotChecked => false,
     }
 }
 
@@ -181,6 +181,26 @@ fn together(checks: &[Checked], outcome: Outcome, label: &str, colour: bool) -> 
         true => String::new(),
         false => toned(label, outcome, &names.join(", "), colour),
     }
+}
+
+/// The checks that had nothing to be made on, and why.
+fn unchecked(checks: &[Checked], colour: bool) -> String {
+    let mut by_why: Vec<(&str, Vec<&str>)> = Vec::new();
+    for checked in checks.iter().filter(|checked| checked.outcome == Outcome::NotChecked) {
+        match by_why.iter_mut().find(|(why, _)| *why == checked.found) {
+            Some((_, labels)) => labels.push(checked.check.label()),
+            None => by_why.push((&checked.found, vec![checked.check.label()])),
+        }
+    }
+    let lines = by_why.into_iter().map(|(why, labels)| {
+        toned(
+            "unchecked",
+            Outcome::NotChecked,
+            &format!("{}: {why}", labels.join(", ")),
+            colour,
+        )
+    });
+    lines.collect()
 }
 
 fn moment(moment: &Moment) -> String {
@@ -238,7 +258,7 @@ fn toned(label: &str, outcome: Outcome, words: &str, colour: bool) -> String {
 fn paint(label: &str, outcome: Outcome, colour: bool) -> String {
     let code = match outcome {
         Outcome::Ok => 32,
-        Outcome::Warning | Outcome::Unknown => 33,
+        Outcome::Warning | Outcome::Unknown | Outcome::NotChecked => 33,
         Outcome::Refused => 31,
     };
     match colour {

@@ -1,6 +1,7 @@
 //! `rekeyd takeover`.
 
 pub(super) mod args;
+mod claimant;
 mod report;
 mod target;
 
@@ -11,6 +12,7 @@ use serde_json::json;
 use crate::audit::command::CommandTrail;
 use crate::audit::{self, Change, Subject};
 use crate::cli::args::Cli;
+use crate::cli::client::Client;
 use crate::cli::exit::Exit;
 use crate::cli::onboard::{Around, tell_as_it_goes};
 use crate::cli::rotator::ByDaemon;
@@ -30,7 +32,7 @@ use target::Target;
 pub(super) async fn takeover(cli: &Cli, args: TakeoverArgs, session: &Session) -> Result<Reply, CliError> {
     let loaded = run::read(&cli.config)?;
     let around = Around::connect_places(&loaded.config, session.clock.clone()).await;
-    let target = target::find(&loaded.config, &around, &args).await?;
+    let target = target::find(&loaded.config, &around, &args, &Client::new(socket(cli)?)).await?;
     let policy = target.policy.as_ref().ok();
     let sight = observe(
         &target.eyes,
@@ -45,6 +47,7 @@ pub(super) async fn takeover(cli: &Cli, args: TakeoverArgs, session: &Session) -
     let planned = plan(&sight, args.now);
     let exit = match (&target.policy, planned) {
         (_, Err(refusal)) => report.refuse(refusal.to_string()),
+        _ if !sight.had_a_rotation() => report.refuse(nothing_to_take(&target, &sight)),
         (Err(refusal), _) => report.refuse(refusal.to_string()),
         (Ok(_), Ok(actions)) if args.dry_run => {
             report.steps = steps(&actions, &sight.secret.name);
@@ -71,6 +74,21 @@ pub(super) async fn takeover(cli: &Cli, args: TakeoverArgs, session: &Session) -
         }
     };
     Ok(Reply::new(exit, report.text(args.json)?))
+}
+
+/// What to do with a secret that no function rotates.
+fn nothing_to_take(target: &Target, sight: &Sight) -> String {
+    let name = &sight.secret.name;
+    let told = format!("secret {name} never had a rotation function: there is nothing to take over");
+    match &target.policy {
+        Ok(policy) => format!(
+            "{told}. Policy {} has it already: the daemon rotates it, and `rekeyd plan {name}` tells when",
+            policy.name
+        ),
+        Err(_) => format!(
+            "{told}. Let a policy name it and allow its user; `rekeyd onboard` says which lines that takes and does the rest"
+        ),
+    }
 }
 
 /// What it takes to take a secret over.

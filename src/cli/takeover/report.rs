@@ -55,8 +55,8 @@ pub(super) struct Report {
     pub(super) steps: Vec<Step>,
     /// Whether rekeyd rotated it in this run.
     pub(super) rotated: bool,
-    /// The schedule that it had in Secrets Manager.
-    schedule: String,
+    /// The schedule that it had in Secrets Manager, if it had a rotation.
+    schedule: Option<String>,
     /// The rules of its rotation as a policy, in TOML.
     policy_toml: String,
     /// What its policy does otherwise than the function did.
@@ -71,8 +71,9 @@ impl Report {
     pub(super) fn of(target: &Target, sight: &Sight) -> Self {
         let policy = target.policy.as_ref().ok();
         let schedule = schedule_of(&sight.rotation);
+        let had_a_rotation = sight.had_a_rotation();
         let mut differs = Vec::new();
-        if let Some(policy) = policy {
+        if let Some(policy) = policy.or(target.asked.as_ref()).filter(|_| had_a_rotation) {
             let theirs = schedule::parse(&schedule, chrono_tz::Tz::UTC);
             if theirs.is_ok_and(|theirs| theirs != policy.schedule) {
                 let ours = schedule::describe(&policy.schedule);
@@ -96,7 +97,7 @@ impl Report {
             result: Outcome::Planned,
             steps: Vec::new(),
             rotated: false,
-            schedule,
+            schedule: had_a_rotation.then_some(schedule),
             policy_toml: target.lines.clone(),
             differs,
             back: back(&sight.rotation, &sight.secret.arn, &target.place.region),

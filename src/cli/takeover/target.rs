@@ -2,17 +2,19 @@
 
 use crate::aws::provisioning::{Eyes, Hands};
 use crate::aws::{AwsError, ErrorClass};
+use crate::cli::client::Client;
 use crate::cli::onboard::Around;
 use crate::cli::{CliError, denied};
 use crate::config::Config;
 use crate::iam::Purpose;
 use crate::onboard::Refusal;
-use crate::onboard::coverage::{covering, has};
+use crate::onboard::coverage::{ADD, check_policy_name, covering, has};
 use crate::policy::{Place, Policy};
 use crate::rotation::observation::{AWSCURRENT, SecretState};
 use crate::takeover::{policy_lines, policy_name};
 
 use super::args::TakeoverArgs;
+use super::claimant;
 
 /// The secret, and what there is around it.
 pub(super) struct Target {
@@ -22,12 +24,23 @@ pub(super) struct Target {
     pub(super) hands: Hands,
     /// The policy that has it, or the lines that it lacks.
     pub(super) policy: Result<Policy, Refusal>,
+    /// The policy that was asked for, if it is there.
+    pub(super) asked: Option<Policy>,
     /// Its rotation's rules as a policy.
     pub(super) lines: String,
 }
 
 /// Looks for the secret in every place that it may lie in.
-pub(super) async fn find(config: &Config, around: &Around, args: &TakeoverArgs) -> Result<Target, CliError> {
+pub(super) async fn find(
+    config: &Config,
+    around: &Around,
+    args: &TakeoverArgs,
+    daemon: &Client,
+) -> Result<Target, CliError> {
+    let asked = args.policy.as_ref().and_then(|name| config.policies.get(name));
+    if let (Some(name), None) = (&args.policy, asked) {
+        check_policy_name(name).map_err(CliError::Usage)?;
+    }
     if let Some(place) = args.place.as_ref().filter(|place| !config.places.contains_key(*place)) {
         return Err(CliError::Usage(format!(
             "no place is called {place:?}; `rekeyd check` lists them"
@@ -55,7 +68,7 @@ pub(super) async fn find(config: &Config, around: &Around, args: &TakeoverArgs) 
     }
     let mut found = found.into_iter();
     let (Some((secret, place, eyes, hands)), others) = (found.next(), found.count()) else {
-        return Err(CliError::Refused(format!("no place has a secret {:?}", args.secret)));
+        return Err(CliError::Refused(unknown(config, args)));
     };
     if others > 0 {
         return Err(CliError::Usage(format!(
@@ -69,17 +82,52 @@ pub(super) async fn find(config: &Config, around: &Around, args: &TakeoverArgs) 
         .await
         .map_err(|error| failed(&error))?;
     let user_id = user_of(eyes, &secret).await?;
-    let name = args.policy.clone().unwrap_or_else(|| policy_name(&secret.name));
+    let name = match &args.policy {
+        Some(name) => name.clone(),
+        None => free_name(config, &secret),
+    };
     let lines = policy_lines(&name, place, &rotation, &secret.name, &user_id);
-    let policy = policy_of(config, place, &secret, &user_id, &lines);
+    let policy = match claimant::of(config, place, eyes, daemon, &secret, &user_id).await {
+        Some(problem) => Err(Refusal::secret(&secret.name, problem)),
+        None => policy_of(config, place, &secret, &user_id, asked, &lines),
+    };
     Ok(Target {
         place: place.clone(),
         eyes: eyes.clone(),
         hands: hands.clone(),
         policy,
+        asked: asked.cloned(),
         lines,
         secret,
     })
+}
+
+/// What to do about a secret that nobody has.
+fn unknown(config: &Config, args: &TakeoverArgs) -> String {
+    let looked = config
+        .places
+        .values()
+        .filter(|place| args.place.as_ref().is_none_or(|name| *name == place.name));
+    let looked: Vec<String> = looked
+        .map(|place| format!("{} ({})", place.name, place.region))
+        .collect();
+    format!(
+        "no place has a secret {:?}; looked in {}. Give its name or ARN as `aws secretsmanager list-secrets` shows it; if it \
+         lies in another account or region, add a place for that, as [aws.NAME], to the configuration",
+        args.secret,
+        looked.join(", ")
+    )
+}
+
+/// A name for its policy that no policy has that does not have the secret.
+fn free_name(config: &Config, secret: &SecretState) -> String {
+    let wanted = policy_name(&secret.name);
+    let is_free = |name: &String| {
+        let taken = config.policies.get(name);
+        taken.is_none_or(|policy| has(&policy.selection, &secret.name, &secret.tags))
+    };
+    let mut names = std::iter::once(wanted.clone()).chain((2_u64..).map(|number| format!("{wanted}_{number}")));
+    names.find(is_free).unwrap_or(wanted)
 }
 
 /// The id of the user that it names; empty where it names none, which is refused later.
@@ -102,16 +150,24 @@ fn policy_of(
     place: &Place,
     secret: &SecretState,
     user_id: &str,
+    asked: Option<&Policy>,
     lines: &str,
 ) -> Result<Policy, Refusal> {
     let mut having = config
         .policies
         .values()
         .filter(|policy| policy.place == place.name && has(&policy.selection, &secret.name, &secret.tags));
-    match having.next() {
+    if let Some(asked) = asked.filter(|asked| asked.place != place.name) {
+        return Err(Refusal::Request(format!(
+            "policy {} works in place {}, and secret {} lies in {}: name a policy of that place, or a new one",
+            asked.name, asked.place, secret.name, place.name
+        )));
+    }
+    match having.next().or(asked) {
         Some(policy) => covering(config, &policy.name, user_id, &secret.name, &secret.tags).cloned(),
         None => Err(Refusal::NotConfigured {
             problem: format!("no policy has secret {}", secret.name),
+            remedy: ADD.to_owned(),
             lines: lines.to_owned(),
         }),
     }

@@ -43,8 +43,13 @@ async fn a_policy_that_does_not_cover_it_is_told_with_the_lines_to_add() {
     ] {
         let refused = other(keys).cli(&ONBOARD).await.with(13);
         assert!(
-            refused.stdout.contains("[policy.orders]") && refused.stdout.contains(lines),
+            refused.stdout.contains("set this in [policy.orders]") && refused.stdout.contains(lines),
             "{}",
+            refused.stdout
+        );
+        assert!(
+            !refused.stdout.contains("\n[policy.orders]"),
+            "a second table of that name does not parse: {}",
             refused.stdout
         );
     }
@@ -58,7 +63,16 @@ async fn a_policy_that_does_not_cover_it_is_told_with_the_lines_to_add() {
     unknown[2] = "bills";
     let refused = one(&world).cli(&unknown).await.with(13);
     assert!(
-        refused.stdout.contains("[policy.bills]") && refused.stdout.contains("schedule"),
+        refused.stdout.contains("add these lines")
+            && refused.stdout.contains("\n[policy.bills]")
+            && refused.stdout.contains("schedule"),
+        "{}",
+        refused.stdout
+    );
+    unknown[2] = "Bad Name";
+    let refused = one(&world).cli(&unknown).await.with(13);
+    assert!(
+        refused.stdout.contains("is no name for a new policy") && !refused.stdout.contains("[policy."),
         "{}",
         refused.stdout
     );
@@ -66,6 +80,40 @@ async fn a_policy_that_does_not_cover_it_is_told_with_the_lines_to_add() {
     // What the tag that is asked for selects is selected.
     let by_tag = other("select = { tags = { team = \"orders\" } }\nallow_users = [\"user*\"]\n");
     by_tag.cli(&with(&["--dry-run"])).await.with(0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_aws_would_refuse_of_a_request_is_refused_before_anything_is_made() {
+    let world = empty().await;
+    let mut line = ONBOARD;
+    line[6] = "production/ec/us er?1";
+    refused(&world, &line, &["is no secret's name"]).await;
+    refused(&world, &with(&["--group", "group_1"]), &["is no user group's id"]).await;
+    refused(&world, &with(&["--tag", "aws:team=orders"]), &["only AWS gives"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_with_one_refused_line_says_that_nothing_was_changed() {
+    let world = empty().await;
+    let file = world.path("users.csv");
+    let text = format!(
+        "user_id,secret,policy,access_string\nuser1,production/ec/user1,orders,{RIGHTS}\n\
+         user2,production/ec/user2,orders,{RIGHTS}\n"
+    );
+    std::fs::write(&file, text).unwrap();
+    let line = ["onboard", "--csv", file.to_str().unwrap()];
+    refused(
+        &world,
+        &line,
+        &[
+            "CreateUser",
+            "Nothing was changed: the steps above were only planned",
+            "--keep-going",
+        ],
+    )
+    .await;
+    let dry = one(&world).cli(&[&line[..], &["--dry-run"]].concat()).await.with(13);
+    assert!(!dry.stdout.contains("Nothing was changed"), "{}", dry.stdout);
 }
 
 #[tokio::test(flavor = "multi_thread")]
