@@ -278,7 +278,7 @@ Exit codes:
   78  the configuration is wrong";
 
 pub(super) const STATE_EXPORT: &str = "\
-Nothing is locked and nothing changed: the daemon may be at work. What is printed is of one
+Nothing is locked and nothing changed: the daemon may be at work. All of it is of one
 moment. A FILE that is there is never overwritten.
 
 Examples:
@@ -299,7 +299,7 @@ because of it.
 
 Examples:
   rekeyd state import state.jsonl
-  gunzip < state.jsonl.gz | rekeyd state import -
+  rekeyd state import - < state.jsonl
   rekeyd state import state.jsonl --json         how much there was
 
 Exit codes:
