@@ -294,8 +294,8 @@ Exit codes:
 
 pub(super) const STATE_IMPORT: &str = "\
 All of it or nothing: a file that is cut short, broken or of a newer form is refused with
-the line. Run it as the daemon's user while no daemon runs on the store. Nothing is rotated
-because of it.
+the line. Run it as the daemon's user while no daemon runs on the store. Nothing is
+rotated because of it.
 
 Examples:
   rekeyd state import state.jsonl
