@@ -276,7 +276,7 @@ Exit codes:
   78  the configuration is wrong";
 
 pub(super) const STATE_EXPORT: &str = "\
-Nothing is locked and nothing changed: the daemon may be at work. What is printed is of one
+Nothing is locked and nothing changed: the daemon may be at work. All of it is of one
 moment. A FILE that is there is never overwritten.
 
 Examples:
@@ -292,12 +292,12 @@ Exit codes:
 
 pub(super) const STATE_IMPORT: &str = "\
 All of it or nothing: a file that is cut short, broken or of a newer form is refused with
-the line. Run it as the daemon's user while no daemon runs on the store. Nothing is rotated
-because of it.
+the line. Run it as the daemon's user while no daemon runs on the store. Nothing is
+rotated because of it.
 
 Examples:
   rekeyd state import state.jsonl
-  gunzip < state.jsonl.gz | rekeyd state import -
+  rekeyd state import - < state.jsonl
   rekeyd state import state.jsonl --json         how much there was
 
 Exit codes:
