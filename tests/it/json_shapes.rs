@@ -130,7 +130,6 @@ async fn takeover_keeps_its_fields_whatever_comes_of_it() {
     let refused = told(&stranger, &["takeover", SECRET], 13).await;
     let planned = told(&setup, &["takeover", SECRET, "--dry-run"], 0).await;
     world.faults(vec![Fault {
-        times: 3,
         code: Some("AccessDeniedException".to_owned()),
         status: Some(400),
         ..Fault::next("CancelRotateSecret", FaultKind::Code)

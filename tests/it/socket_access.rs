@@ -125,7 +125,7 @@ async fn a_folder_that_shuts_the_group_out_is_told_and_one_that_is_everybodys_is
     let setup = |group: &str| in_folder(&world, "run", group);
 
     // A group that the machine does not know.
-    let unknown = setup("no-such-group").cli(&["run"]).await.with(1);
+    let unknown = setup("no-such-group").cli(&["run"]).await.with(78);
     assert!(
         unknown.stderr.contains("no-such-group") && unknown.stderr.contains("groupadd"),
         "{}",
@@ -164,7 +164,7 @@ async fn a_folder_that_shuts_the_group_out_is_told_and_one_that_is_everybodys_is
     // Everybody's: anybody could put a socket of theirs there, with the sticky bit as long as rekeyd is down.
     for open in [0o777, 0o1777] {
         std::fs::set_permissions(&folder, PermissionsExt::from_mode(open)).unwrap();
-        let refused = setup("64400").cli(&["run"]).await.with(1);
+        let refused = setup("64400").cli(&["run"]).await.with(78);
         assert!(refused.stderr.contains("writable for every user"), "{}", refused.stderr);
     }
 }
@@ -179,7 +179,7 @@ async fn a_daemon_that_is_no_member_of_the_group_says_so_and_a_link_in_the_socke
     let socket = folder.join("rekeyd.sock");
     let refused = run_as(&in_folder(&world, "theirs", "64400"), MEMBER, &[], &["run"])
         .await
-        .with(1);
+        .with(78);
     for words in ["group 64400", "SupplementaryGroups="] {
         assert!(refused.stderr.contains(words), "{}", refused.stderr);
     }
@@ -191,7 +191,7 @@ async fn a_daemon_that_is_no_member_of_the_group_says_so_and_a_link_in_the_socke
     let own = MEMBER.to_string();
     let refused = run_as(&in_folder(&world, "theirs", &own), MEMBER, &[], &["run"])
         .await
-        .with(1);
+        .with(78);
     assert!(
         refused.stderr.contains("is no socket, so it is left alone"),
         "{}",
