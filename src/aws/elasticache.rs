@@ -30,7 +30,7 @@ pub(super) const CACHE_CLUSTERS: Operation = operation("DescribeCacheClusters");
 pub(super) const SERVERLESS_CACHES: Operation = operation("DescribeServerlessCaches");
 const MODIFY_USER: Operation = operation("ModifyUser");
 
-const fn operation(name: &'static str) -> Operation {
+pub(super) const fn operation(name: &'static str) -> Operation {
     Operation {
         service: "elasticache",
         name,
@@ -47,6 +47,15 @@ const PAGE_OF_SERVERLESS_CACHES: i32 = 50;
 /// How many pages there are at most: AWS's quota is 1,000 users, which may be raised.
 const PAGES: u32 = 100;
 
+/// The SDK's client at `endpoint`, or where the SDK looks for the service.
+pub(super) fn client(config: &SdkConfig, endpoint: Option<&str>) -> Client {
+    let mut builder = Builder::from(config).interceptor(BodyLimit);
+    if let Some(url) = endpoint {
+        builder = builder.endpoint_url(url);
+    }
+    Client::from_conf(builder.build())
+}
+
 /// Reads and changes ElastiCache.
 pub(super) struct ElastiCache {
     client: Client,
@@ -55,14 +64,8 @@ pub(super) struct ElastiCache {
 
 impl ElastiCache {
     pub(super) fn new(config: &SdkConfig, endpoint: Option<&str>, calls: Calls) -> Self {
-        let mut builder = Builder::from(config).interceptor(BodyLimit);
-        if let Some(url) = endpoint {
-            builder = builder.endpoint_url(url);
-        }
-        Self {
-            client: Client::from_conf(builder.build()),
-            calls,
-        }
+        let client = client(config, endpoint);
+        Self { client, calls }
     }
 }
 

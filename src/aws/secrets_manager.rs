@@ -28,7 +28,7 @@ pub(super) const GET: Operation = operation("GetSecretValue");
 const PUT: Operation = operation("PutSecretValue");
 const UPDATE_STAGE: Operation = operation("UpdateSecretVersionStage");
 
-const fn operation(name: &'static str) -> Operation {
+pub(super) const fn operation(name: &'static str) -> Operation {
     Operation {
         service: "secretsmanager",
         name,
@@ -47,6 +47,15 @@ const PAGES_OF_VERSIONS: u32 = 100;
 /// pages may be shorter than asked for.
 const PAGES_OF_SECRETS: u32 = 10_000;
 
+/// The SDK's client at `endpoint`, or where the SDK looks for the service.
+pub(super) fn client(config: &SdkConfig, endpoint: Option<&str>) -> Client {
+    let mut builder = Builder::from(config).interceptor(BodyLimit);
+    if let Some(url) = endpoint {
+        builder = builder.endpoint_url(url);
+    }
+    Client::from_conf(builder.build())
+}
+
 /// Reads and changes Secrets Manager.
 pub(super) struct SecretsManager {
     client: Client,
@@ -55,14 +64,8 @@ pub(super) struct SecretsManager {
 
 impl SecretsManager {
     pub(super) fn new(config: &SdkConfig, endpoint: Option<&str>, calls: Calls) -> Self {
-        let mut builder = Builder::from(config).interceptor(BodyLimit);
-        if let Some(url) = endpoint {
-            builder = builder.endpoint_url(url);
-        }
-        Self {
-            client: Client::from_conf(builder.build()),
-            calls,
-        }
+        let client = client(config, endpoint);
+        Self { client, calls }
     }
 
     async fn describe(&self, secret: &str) -> AwsResult<DescribeSecretOutput> {

@@ -7,13 +7,11 @@ use std::collections::BTreeMap;
 
 use aws_config::SdkConfig;
 use aws_sdk_elasticache::Client;
-use aws_sdk_elasticache::config::Builder;
 use aws_sdk_elasticache::types::Tag;
 
 use super::super::AwsResult;
-use super::super::body_limit::BodyLimit;
 use super::super::call::{Calls, Operation};
-use super::super::elasticache::{USER_GROUPS, USERS, dated};
+use super::super::elasticache::{USER_GROUPS, USERS, client, dated, operation};
 use super::super::error::ErrorClass;
 use super::super::reply::{answers, incomplete, only};
 use super::super::user_translation::user;
@@ -25,13 +23,6 @@ const MODIFY_USER: Operation = operation("ModifyUser");
 const MODIFY_GROUP: Operation = operation("ModifyUserGroup");
 const LIST_TAGS: Operation = operation("ListTagsForResource");
 
-const fn operation(name: &'static str) -> Operation {
-    Operation {
-        service: "elasticache",
-        name,
-    }
-}
-
 /// ElastiCache.
 pub(super) struct Users {
     client: Client,
@@ -40,14 +31,8 @@ pub(super) struct Users {
 
 impl Users {
     pub(super) fn new(config: &SdkConfig, endpoint: Option<&str>, calls: Calls) -> Self {
-        let mut builder = Builder::from(config).interceptor(BodyLimit);
-        if let Some(url) = endpoint {
-            builder = builder.endpoint_url(url);
-        }
-        Self {
-            client: Client::from_conf(builder.build()),
-            calls,
-        }
+        let client = client(config, endpoint);
+        Self { client, calls }
     }
 
     pub(super) async fn user(&self, user_id: &str) -> AwsResult<Option<UserSettings>> {

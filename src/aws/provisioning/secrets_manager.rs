@@ -4,30 +4,21 @@ use std::collections::BTreeMap;
 
 use aws_config::SdkConfig;
 use aws_sdk_secretsmanager::Client;
-use aws_sdk_secretsmanager::config::Builder;
 use aws_sdk_secretsmanager::types::Tag;
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
 use super::super::AwsResult;
-use super::super::body_limit::BodyLimit;
 use super::super::call::{Calls, Operation};
 use super::super::error::AwsError;
 use super::super::reply::{answers, is_about_secret};
-use super::super::secrets_manager::{DESCRIBE, GET, dated};
+use super::super::secrets_manager::{DESCRIBE, GET, client, dated, operation};
 use super::{ManagedRotation, NewSecret};
 use crate::clock::Timestamp;
 
 const CREATE: Operation = operation("CreateSecret");
 const TAG: Operation = operation("TagResource");
 const CANCEL: Operation = operation("CancelRotateSecret");
-
-const fn operation(name: &'static str) -> Operation {
-    Operation {
-        service: "secretsmanager",
-        name,
-    }
-}
 
 /// Secrets Manager.
 pub(super) struct Secrets {
@@ -37,14 +28,8 @@ pub(super) struct Secrets {
 
 impl Secrets {
     pub(super) fn new(config: &SdkConfig, endpoint: Option<&str>, calls: Calls) -> Self {
-        let mut builder = Builder::from(config).interceptor(BodyLimit);
-        if let Some(url) = endpoint {
-            builder = builder.endpoint_url(url);
-        }
-        Self {
-            client: Client::from_conf(builder.build()),
-            calls,
-        }
+        let client = client(config, endpoint);
+        Self { client, calls }
     }
 
     pub(super) async fn managed_rotation(&self, secret: &str) -> AwsResult<ManagedRotation> {
