@@ -6,6 +6,7 @@ use aws_config::retry::RetryConfig;
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::config::{Builder, Config};
 use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput;
+use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueOutput;
 use aws_sdk_secretsmanager::types::SecretVersionsListEntry;
 use aws_smithy_async::time::StaticTimeSource;
 use secrecy::{ExposeSecret, SecretString};
@@ -56,6 +57,29 @@ pub(super) fn client(config: &SdkConfig, endpoint: Option<&str>) -> Client {
     Client::from_conf(builder.build())
 }
 
+/// DescribeSecret; an answer about another secret is none.
+pub(super) async fn describe(client: &Client, calls: &Calls, secret: &str) -> AwsResult<DescribeSecretOutput> {
+    let call = client.describe_secret().secret_id(secret).send();
+    let described = calls.run(DESCRIBE, secret, call).await?;
+    let about_it = is_about_secret(secret, described.arn(), described.name());
+    answers(DESCRIBE, secret, about_it)?;
+    Ok(described)
+}
+
+/// GetSecretValue of a version; an answer about another one is none.
+pub(super) async fn get(
+    client: &Client,
+    calls: &Calls,
+    secret_arn: &str,
+    version_id: &str,
+) -> AwsResult<GetSecretValueOutput> {
+    let call = client.get_secret_value().secret_id(secret_arn).version_id(version_id);
+    let reply = calls.run(GET, secret_arn, call.send()).await?;
+    let about_it = is_about_secret(secret_arn, reply.arn(), reply.name()) && reply.version_id() == Some(version_id);
+    answers(GET, secret_arn, about_it)?;
+    Ok(reply)
+}
+
 /// Reads and changes Secrets Manager.
 pub(super) struct SecretsManager {
     client: Client,
@@ -69,11 +93,7 @@ impl SecretsManager {
     }
 
     async fn describe(&self, secret: &str) -> AwsResult<DescribeSecretOutput> {
-        let call = self.client.describe_secret().secret_id(secret).send();
-        let described = self.calls.run(DESCRIBE, secret, call).await?;
-        let about_it = is_about_secret(secret, described.arn(), described.name());
-        answers(DESCRIBE, secret, about_it)?;
-        Ok(described)
+        describe(&self.client, &self.calls, secret).await
     }
 
     async fn list_versions(&self, secret: &str) -> AwsResult<Vec<SecretVersionsListEntry>> {
@@ -177,14 +197,7 @@ impl SecretsReader for SecretsManager {
     }
 
     async fn value(&self, secret_arn: &str, version_id: &str) -> AwsResult<VersionValue> {
-        let call = self
-            .client
-            .get_secret_value()
-            .secret_id(secret_arn)
-            .version_id(version_id);
-        let reply = self.calls.run(GET, secret_arn, call.send()).await?;
-        let about_it = is_about_secret(secret_arn, reply.arn(), reply.name()) && reply.version_id() == Some(version_id);
-        answers(GET, secret_arn, about_it)?;
+        let reply = get(&self.client, &self.calls, secret_arn, version_id).await?;
         match (reply.secret_string, reply.secret_binary) {
             (Some(text), _) => Ok(SecretDocument::parse(&Zeroizing::new(text))),
             (None, Some(binary)) => {

@@ -11,7 +11,6 @@ use crate::rotation::reason::UnprovenReason;
 use crate::secret::Password;
 
 use super::observe;
-use super::sight::Evidence;
 
 /// What logins showed.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -66,7 +65,7 @@ pub async fn prove(
     let endpoints = nodes.iter().any(|node| node.kind == NodeKind::ServerlessEndpoint);
     let evidence = observe::logins(eyes, login, policy, user, current).await?;
     if !evidence.everywhere() {
-        return Ok(Shown::NotEverywhere(doubts(&evidence)));
+        return Ok(Shown::NotEverywhere(evidence.doubts()));
     }
     if let Some(nobodys) = nobodys {
         let random = observe::logins(eyes, login, policy, user, nobodys).await?;
@@ -83,13 +82,4 @@ pub async fn prove(
         nodes: evidence.answers.len(),
         endpoints,
     })
-}
-
-fn doubts(evidence: &Evidence) -> String {
-    let refused = evidence.refused().into_iter().map(|node| format!("refused by {node}"));
-    let silent = evidence
-        .silent()
-        .into_iter()
-        .map(|node| format!("no answer from {node}"));
-    refused.chain(silent).collect::<Vec<_>>().join(", ")
 }

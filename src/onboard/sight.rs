@@ -65,6 +65,13 @@ impl Evidence {
         self.nodes(|answer| *answer == LoginAnswer::Accepted)
     }
 
+    /// Who did not accept it, and how, in words.
+    pub fn doubts(&self) -> String {
+        let refused = self.refused().into_iter().map(|node| format!("refused by {node}"));
+        let silent = self.silent().into_iter().map(|node| format!("no answer from {node}"));
+        refused.chain(silent).collect::<Vec<_>>().join(", ")
+    }
+
     /// The nodes that refused it.
     pub fn refused(&self) -> Vec<&str> {
         self.nodes(|answer| *answer == LoginAnswer::Refused)

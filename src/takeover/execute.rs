@@ -57,6 +57,27 @@ pub struct Taker<'a> {
     pub patience: Duration,
 }
 
+/// Which step was tried last, and how often in a row.
+#[derive(Default)]
+struct Tried {
+    last: Option<Action>,
+    times: u32,
+}
+
+impl Tried {
+    /// Notes a step; how often it was tried in a row by now.
+    fn note(&mut self, action: &Action) -> u32 {
+        if self.last.as_ref() != Some(action) {
+            *self = Self {
+                last: Some(action.clone()),
+                times: 0,
+            };
+        }
+        self.times += 1;
+        self.times
+    }
+}
+
 /// Whether nothing but a change of rights helps.
 fn is_final(error: &AwsError) -> bool {
     matches!(error.class, ErrorClass::Denied | ErrorClass::Kms)
@@ -69,7 +90,7 @@ impl Taker<'_> {
     /// [`Failure`].
     pub async fn take(&self, secret_arn: &str, done: &mut Vec<Action>) -> Result<Sight, Failure> {
         let deadline = self.clock.monotonic().saturating_add(self.patience);
-        let (mut refusals, mut last): (u32, Option<Action>) = (0, None);
+        let mut tried = Tried::default();
         loop {
             let taken = self.clock.now();
             let problem = match observe(self.eyes, self.login, Some(self.policy), secret_arn, taken).await {
@@ -77,26 +98,9 @@ impl Taker<'_> {
                     let Some(action) = plan(&sight, self.now)?.into_iter().next() else {
                         return Ok(sight);
                     };
-                    if done.last() == Some(&action) {
-                        "AWS took the last change and does not show it yet".to_owned()
-                    } else {
-                        let performed = self.perform(&action, &sight, taken).await?;
-                        refusals = if last.as_ref() == Some(&action) {
-                            refusals + 1
-                        } else {
-                            1
-                        };
-                        last = Some(action.clone());
-                        match performed {
-                            Ok(()) => {
-                                done.push(action);
-                                continue;
-                            }
-                            Err(error) if is_final(&error) || !error.passes_by_itself() && refusals >= REFUSALS => {
-                                return Err(error.into());
-                            }
-                            Err(error) => error.to_string(),
-                        }
+                    match self.step(action, &sight, taken, &mut tried, done).await? {
+                        Some(problem) => problem,
+                        None => continue,
                     }
                 }
                 Err(error) if error.passes_by_itself() => error.to_string(),
@@ -106,6 +110,30 @@ impl Taker<'_> {
                 return Err(Failure::Late(problem));
             }
             tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// Makes a step, if the last one is to be seen. Why it is to be looked again after a pause, if so.
+    async fn step(
+        &self,
+        action: Action,
+        sight: &Sight,
+        taken: Timestamp,
+        tried: &mut Tried,
+        done: &mut Vec<Action>,
+    ) -> Result<Option<String>, Failure> {
+        if done.last() == Some(&action) {
+            return Ok(Some("AWS took the last change and does not show it yet".to_owned()));
+        }
+        let performed = self.perform(&action, sight, taken).await?;
+        let times = tried.note(&action);
+        match performed {
+            Ok(()) => {
+                done.push(action);
+                Ok(None)
+            }
+            Err(error) if is_final(&error) || !error.passes_by_itself() && times >= REFUSALS => Err(error.into()),
+            Err(error) => Ok(Some(error.to_string())),
         }
     }
 

@@ -250,18 +250,10 @@ fn undecided(sight: &Sight, pending: &Pending) -> String {
             pending.id
         );
     }
-    let of = |evidence: &Evidence| {
-        let refused = evidence.refused().into_iter().map(|node| format!("refused by {node}"));
-        let silent = evidence
-            .silent()
-            .into_iter()
-            .map(|node| format!("no answer from {node}"));
-        refused.chain(silent).collect::<Vec<_>>().join(", ")
-    };
     format!(
         "neither password logs in everywhere, so nothing can be given up; the current one: {}; the pending one: {}",
-        of(&sight.current_logins),
-        of(&pending.logins)
+        sight.current_logins.doubts(),
+        pending.logins.doubts()
     )
 }
 

@@ -12,7 +12,7 @@ use super::super::AwsResult;
 use super::super::call::{Calls, Operation};
 use super::super::error::AwsError;
 use super::super::reply::{answers, is_about_secret};
-use super::super::secrets_manager::{DESCRIBE, GET, client, dated, operation};
+use super::super::secrets_manager::{client, dated, describe, get, operation};
 use super::{ManagedRotation, NewSecret};
 use crate::clock::Timestamp;
 
@@ -33,13 +33,7 @@ impl Secrets {
     }
 
     pub(super) async fn managed_rotation(&self, secret: &str) -> AwsResult<ManagedRotation> {
-        let call = self.client.describe_secret().secret_id(secret).send();
-        let described = self.calls.run(DESCRIBE, secret, call).await?;
-        answers(
-            DESCRIBE,
-            secret,
-            is_about_secret(secret, described.arn(), described.name()),
-        )?;
+        let described = describe(&self.client, &self.calls, secret).await?;
         let rules = described.rotation_rules();
         Ok(ManagedRotation {
             enabled: described.rotation_enabled().unwrap_or(false),
@@ -51,14 +45,7 @@ impl Secrets {
     }
 
     pub(super) async fn text(&self, secret_arn: &str, version_id: &str) -> AwsResult<Option<SecretString>> {
-        let call = self
-            .client
-            .get_secret_value()
-            .secret_id(secret_arn)
-            .version_id(version_id);
-        let reply = self.calls.run(GET, secret_arn, call.send()).await?;
-        let about_it = is_about_secret(secret_arn, reply.arn(), reply.name()) && reply.version_id() == Some(version_id);
-        answers(GET, secret_arn, about_it)?;
+        let reply = get(&self.client, &self.calls, secret_arn, version_id).await?;
         if let Some(binary) = reply.secret_binary {
             drop(Zeroizing::new(binary.into_inner()));
         }

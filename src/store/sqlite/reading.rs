@@ -15,17 +15,36 @@ use crate::store::StoreError;
 pub fn read_records(path: &Path) -> Result<Option<Vec<Record>>, StoreError> {
     const ACTION: &str = "reading the records";
     let location = Location(path.display().to_string());
+    let records = match find(path, &location, ACTION)? {
+        Found::NoStore => return Ok(None),
+        Found::NothingYet => Vec::new(),
+        Found::Store(connection) => rows::records(&connection).map_err(|error| location.failed(ACTION, &error))?,
+    };
+    Ok(Some(records))
+}
+
+/// What lies where a store is looked for.
+pub(super) enum Found {
+    /// There is no file.
+    NoStore,
+    /// A file that holds no tables yet.
+    NothingYet,
+    /// A store, opened to be read.
+    Store(Connection),
+}
+
+/// Looks for a store.
+pub(super) fn find(path: &Path, location: &Location, action: &'static str) -> Result<Found, StoreError> {
     match std::fs::metadata(path) {
         Ok(_) => {}
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(location.refused(ACTION, error.to_string())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Found::NoStore),
+        Err(error) => return Err(location.refused(action, error.to_string())),
     }
-    let failed = |error: rusqlite::Error| location.failed(ACTION, &error);
-    let connection = open(path).map_err(failed)?;
-    if !schema::is_readable(&connection, &location)? {
-        return Ok(Some(Vec::new()));
-    }
-    rows::records(&connection).map(Some).map_err(failed)
+    let connection = open(path).map_err(|error| location.failed(action, &error))?;
+    Ok(match schema::is_readable(&connection, location)? {
+        true => Found::Store(connection),
+        false => Found::NothingYet,
+    })
 }
 
 /// A connection that cannot write. Beside a log that a daemon writes, or has left, it reads that too. Without one

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Location, reading, rows, schema};
+use super::{Location, reading, rows};
 use crate::clock::Timestamp;
 use crate::rotation::state::Record;
 use crate::store::{HistoryEntry, StoreError};
@@ -26,16 +26,12 @@ pub struct StoredView {
 pub fn read_view(path: &Path, wanted: impl Fn(&str) -> bool, limit: usize) -> Result<Option<StoredView>, StoreError> {
     const ACTION: &str = "reading what it holds";
     let location = Location(path.display().to_string());
-    match std::fs::metadata(path) {
-        Ok(_) => {}
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(location.refused(ACTION, error.to_string())),
-    }
     let failed = |error: rusqlite::Error| location.failed(ACTION, &error);
-    let connection = reading::open(path).map_err(failed)?;
-    if !schema::is_readable(&connection, &location)? {
-        return Ok(Some(StoredView::default()));
-    }
+    let connection = match reading::find(path, &location, ACTION)? {
+        reading::Found::NoStore => return Ok(None),
+        reading::Found::NothingYet => return Ok(Some(StoredView::default())),
+        reading::Found::Store(connection) => connection,
+    };
     // One moment for all of it, whatever is written meanwhile.
     let moment = connection.unchecked_transaction().map_err(failed)?;
     let mut records = rows::records(&moment).map_err(failed)?;
