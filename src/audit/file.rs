@@ -1,6 +1,6 @@
 //! The file of an audit log: lines are appended, whole, and those that announce a change are on the disk before it.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Error, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -14,8 +14,11 @@ use super::AuditError;
 /// The owner writes, the group reads: for those who watch.
 const MODE: u32 = 0o640;
 
-/// Longer than the kernel takes to write a line.
-const WRITE: Duration = Duration::from_millis(2);
+/// How long another process that writes is waited for: one that is stopped in its write must not stop this one.
+const TURN: Duration = Duration::from_secs(1);
+
+/// How often it is tried meanwhile.
+const TRY: Duration = Duration::from_millis(1);
 
 /// A file that lines are appended to.
 pub(super) struct LogFile {
@@ -51,9 +54,12 @@ impl LogFile {
                 // Deleted: lines would go on into nothing, without an error.
                 *file = Arc::new(open(&self.path)?);
             }
-            let start = if is_torn(&file)? { "\n" } else { "" };
+            let turn = Turn::take(&file);
+            // A full disk, or a death, left a line without its end: of this process, or of another that appends here.
+            let start = if ends_with_a_line(&file)? { "" } else { "\n" };
             // In one write: the kernel lets nothing of another process in between.
             (&**file).write_all(format!("{start}{line}\n").as_bytes())?;
+            drop(turn);
             Arc::clone(&file)
         };
         // Not under the lock: those who wait for the disk at the same time wait once.
@@ -96,14 +102,29 @@ fn open(path: &Path) -> Result<File, Error> {
     Ok(file)
 }
 
-/// Whether a full disk, or a death, left a line without its end: of this process, or of another that appends here.
-fn is_torn(file: &File) -> Result<bool, Error> {
-    if ends_with_a_line(file)? {
-        return Ok(false);
+/// Keeps other processes that append here from being seen in the middle of a line. Where it cannot be had in time, or
+/// the file system knows no locks, an empty line may come between two, and nothing worse.
+struct Turn<'a>(Option<&'a File>);
+
+impl<'a> Turn<'a> {
+    fn take(file: &'a File) -> Self {
+        let tries = TURN.as_millis() / TRY.as_millis();
+        for _ in 0..tries {
+            match file.try_lock() {
+                Ok(()) => return Self(Some(file)),
+                Err(TryLockError::WouldBlock) => std::thread::sleep(TRY),
+                Err(TryLockError::Error(_)) => break,
+            }
+        }
+        Self(None)
     }
-    // Another process may be in the middle of its write.
-    std::thread::sleep(WRITE);
-    Ok(!ends_with_a_line(file)?)
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        // Closing the file would release it, too.
+        self.0.map(File::unlock);
+    }
 }
 
 fn ends_with_a_line(file: &File) -> Result<bool, Error> {
