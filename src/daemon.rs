@@ -23,6 +23,7 @@ use crate::server::http::HttpServer;
 use crate::server::{ServeError, Surface};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
+use crate::telemetry::LogControl;
 use crate::tick::Tick;
 
 use reload::Reloader;
@@ -68,6 +69,7 @@ impl DaemonError {
 pub async fn run(
     loaded: Loaded,
     source: Source,
+    log: Arc<LogControl>,
     hangups: Signal,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), DaemonError> {
@@ -75,7 +77,7 @@ pub async fn run(
     let Started { engine, metrics, audit } = start_engine(&loaded, clock.clone()).await?;
     let daemon = &loaded.config.daemon;
     let stop_serving = CancellationToken::new();
-    let kept = (metrics.clone(), audit.clone());
+    let kept = (metrics.clone(), audit.clone(), log.clone());
     let reloader = Reloader::new(source, &loaded, engine.clone(), kept, clock);
     let reloader: Arc<dyn Configuration> = Arc::new(reloader);
     let surface = Surface {
@@ -83,6 +85,7 @@ pub async fn run(
         metrics,
         configuration: reloader.clone(),
         audit: audit.clone(),
+        log,
     };
     let http = HttpServer::bind(daemon.listen).await?;
     let admin = AdminServer::bind_for(&daemon.admin_socket, daemon.admin_group.as_deref()).await?;

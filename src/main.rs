@@ -18,17 +18,18 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return unparsed(&error, std::env::args_os()),
     };
-    if let Err(exit) = prepare(&cli, std::env::vars_os()) {
-        return exit.into();
-    }
+    let log = match prepare(&cli, std::env::vars_os()) {
+        Ok(log) => log,
+        Err(exit) => return exit.into(),
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            tracing::error!(%error, "no threads to run on");
+            tracing::error!(event = "no_threads", %error, "no threads to run on");
             return Exit::Failed.into();
         }
     };
-    let session = Session::of_process(Arc::new(SystemClock::new()));
+    let session = Session::of_process(Arc::new(SystemClock::new()), log);
     // Not on this thread: the engine would be woken across threads at every turn.
     let command = runtime.spawn(async move { rekeyd::cli::main(cli, &session).await });
     let code = runtime.block_on(command);

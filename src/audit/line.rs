@@ -111,6 +111,9 @@ pub enum Change {
     /// A reload of the configuration is asked for.
     #[serde(rename = "reload")]
     Reload,
+    /// Another log level is asked for, for a while.
+    #[serde(rename = "log-level")]
+    LogLevel,
     /// A user and its secret are onboarded.
     #[serde(rename = "onboard")]
     Onboard,
@@ -147,6 +150,7 @@ impl Change {
             Self::Resume => "resume",
             Self::Rollback => "rollback",
             Self::Reload => "reload",
+            Self::LogLevel => "log-level",
             Self::Onboard => "onboard",
             Self::Takeover => "takeover",
             Self::StateImport => "state import",

@@ -13,9 +13,10 @@ pub use crate::cli::onboard::args::OnboardArgs;
 use crate::cli::plan::PlanArgs;
 pub use crate::cli::state::args::{ExportArgs, ImportArgs, StateCommand};
 pub use crate::cli::takeover::args::TakeoverArgs;
+use crate::config::LogLevel;
 use crate::engine::control::Selector;
 use crate::iam::{KmsKey, Principal, Purpose, is_account};
-use crate::server::wire::LONGEST_PAUSE;
+use crate::server::wire::{LONGEST_LOG_LEVEL, LONGEST_PAUSE};
 use crate::telemetry::LogFormat;
 
 /// What the options of every command stand under, so that a command's own come first.
@@ -113,6 +114,8 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Let the daemon log more, or less, for a while; without a level, show what it logs.
+    LogLevel(LogLevelArgs),
     /// Take all that the store remembers elsewhere: out of this store, or into an empty one.
     #[command(after_help = help::STATE, arg_required_else_help = true)]
     State {
@@ -171,6 +174,7 @@ impl Command {
             Self::Onboard(args) => args.json,
             Self::Takeover(args) => args.json,
             Self::Rollback(args) => args.json,
+            Self::LogLevel(args) => args.json,
             Self::State {
                 command: StateCommand::Export(args),
             } => args.json,
@@ -271,6 +275,25 @@ pub struct RollbackArgs {
     pub json: bool,
 }
 
+/// `rekeyd log-level`.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = help::LOG_LEVEL)]
+pub struct LogLevelArgs {
+    /// off, error, warn, info, debug or trace, or directives such as `info,rekeyd=debug`. Holds before --log-level,
+    /// RUST_LOG and the configuration.
+    #[arg(value_name = "LEVEL", conflicts_with = "end")]
+    pub level: Option<LogLevel>,
+    /// Go back after this time; 24h at most.
+    #[arg(long = "for", value_name = "TIME", default_value = "10m", value_parser = span_of_log_level, requires = "level")]
+    pub span: Duration,
+    /// Go back now.
+    #[arg(long)]
+    pub end: bool,
+    /// As JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `rekeyd rotate`.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = help::ROTATE)]
@@ -345,6 +368,14 @@ fn span_of_pause(text: &str) -> Result<Duration, String> {
     span(text).and_then(|span| match span <= LONGEST_PAUSE {
         true => Ok(span),
         false => Err("at most 366d; without --for it lasts until `rekeyd resume`".to_owned()),
+    })
+}
+
+/// For how long a level may be asked for. What is to last belongs into the configuration.
+fn span_of_log_level(text: &str) -> Result<Duration, String> {
+    span(text).and_then(|span| match span <= LONGEST_LOG_LEVEL {
+        true => Ok(span),
+        false => Err("at most 24h; what is to last belongs into daemon.log_level".to_owned()),
     })
 }
 

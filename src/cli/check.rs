@@ -16,7 +16,7 @@ use crate::cli::run::variables;
 use crate::cli::show::pretty;
 use crate::cli::{CliError, Reply, Session};
 use crate::clock::Timestamp;
-use crate::config::{self, Config, Daemon, Loaded, StateLocation, duration};
+use crate::config::{self, Config, Daemon, Loaded, LogLevel, StateLocation, duration};
 use crate::policy::{FirstPassword, MaxAttention, OnDrift, Overlap, Place, Policy, Schedule, Verify};
 use crate::rotation::drift::REPAIRS_A_DAY;
 use crate::schedule;
@@ -100,6 +100,13 @@ fn explain_daemon(text: &mut String, daemon: &Daemon) {
         2,
         "audit log",
         log.as_deref().unwrap_or("in the log, as rekeyd::audit"),
+    );
+    let level = daemon.log_level.as_ref().map_or("info", LogLevel::as_str);
+    line(
+        text,
+        2,
+        "log level",
+        &format!("{level}, unless --log-level or RUST_LOG says so"),
     );
     line(text, 2, "state", &state(&daemon.state));
     line(

@@ -20,7 +20,8 @@ use crate::engine::control::{Accepted, PolicyStatus, RotateOptions, Selector};
 use crate::rotation::status::SecretStatus;
 use crate::server::configuration::{RefusedReload, ReloadReply};
 use crate::server::wire::{
-    AcceptedReply, ErrorReply, PauseRequest, PoliciesReply, RollbackBody, RotateRequest, RotationsReply, SecretsReply,
+    AcceptedReply, ErrorReply, LogLevelReply, LogLevelRequest, PauseRequest, PoliciesReply, RollbackBody,
+    RotateRequest, RotationsReply, SecretsReply,
 };
 use crate::store::HistoryEntry;
 
@@ -126,6 +127,23 @@ impl Client {
                 .map_err(|error| self.senseless(&error));
         }
         self.answer(status, &body).map(Ok)
+    }
+
+    /// The level of the log.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub async fn log_level(&self) -> Result<LogLevelReply, ClientError> {
+        self.get("/api/v1/log-level").await
+    }
+
+    /// Asks for a level of the log for a while, or for the end of one.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub async fn ask_for_log_level(&self, request: &LogLevelRequest) -> Result<LogLevelReply, ClientError> {
+        let body = serde_json::to_vec(request).map_err(|error| self.senseless(&error))?;
+        self.send(Method::POST, "/api/v1/log-level", body.into()).await
     }
 
     /// The newest events.

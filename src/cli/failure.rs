@@ -7,13 +7,15 @@ use serde_json::json;
 
 use super::complain;
 use super::exit::Exit;
+use crate::telemetry;
 
 /// Says it on standard error: words, or an object in one line. Standard output stays empty.
 pub(super) fn fail(as_json: bool, reason: &str, exit: Exit) -> Exit {
-    complain(&match as_json {
+    let text = match as_json {
         true => json!({"error": reason, "exit_code": exit as u8}).to_string(),
         false => format!("rekeyd: {reason}"),
-    });
+    };
+    complain(&telemetry::failure(&text));
     exit
 }
 

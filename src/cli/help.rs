@@ -260,6 +260,19 @@ Exit codes:
   13  refused: the configuration before stays in force as a whole
   78  the configuration is wrong, and there is no daemon to ask";
 
+pub(super) const LOG_LEVEL: &str = "\
+Examples:
+  rekeyd log-level
+  rekeyd log-level debug --for 10m
+  rekeyd log-level 'info,rekeyd::aws=debug' --for 1h
+  rekeyd log-level --end
+
+Exit codes:
+   0  done
+  12  the daemon cannot be reached
+  13  refused: nothing has changed
+  78  the configuration is wrong, and there is no daemon to ask";
+
 pub(super) const STATE: &str = "\
 The store holds history, pauses, requests and timings, and no password. Its file is of
 JSON lines, and the same whatever store it comes from.

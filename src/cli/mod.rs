@@ -11,6 +11,7 @@ mod health;
 mod help;
 mod history;
 mod iam_policy;
+mod log_level;
 mod man;
 mod onboard;
 pub mod plan;
@@ -38,6 +39,7 @@ use std::ffi::OsString;
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::ValueEnum;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -49,8 +51,9 @@ use crate::cli::failure::fail;
 pub use crate::cli::failure::unparsed;
 use crate::cli::source::Source;
 use crate::clock::SharedClock;
+use crate::config::LogLevelError;
 use crate::process;
-use crate::telemetry::{self, LogFormat, LogOptions};
+use crate::telemetry::{self, LevelSource, LogControl, LogFormat, LogOptions, Said};
 
 /// What a command has to say, and how the process ends.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -139,11 +142,13 @@ pub struct Session {
     pub redraws: bool,
     /// Told what goes on meanwhile, if anybody watches.
     pub progress: Option<Watcher>,
+    /// What changes the level of this process's log.
+    pub log: Arc<LogControl>,
 }
 
 impl Session {
     /// What this process finds.
-    pub fn of_process(clock: SharedClock) -> Self {
+    pub fn of_process(clock: SharedClock, log: Arc<LogControl>) -> Self {
         let terminal = std::io::stdout().is_terminal();
         Self {
             clock,
@@ -154,6 +159,7 @@ impl Session {
             progress: std::io::stderr()
                 .is_terminal()
                 .then(|| -> Watcher { Box::new(complain) }),
+            log,
         }
     }
 
@@ -169,6 +175,7 @@ impl Session {
             redraws: false,
             // Nobody listens any more once the command is over.
             progress: Some(Box::new(move |line| drop(told.send(line.to_owned())))),
+            log: self.log.clone(),
         };
         (session, lines)
     }
@@ -185,37 +192,52 @@ fn colour_allowed() -> bool {
     std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && terminal::redraws()
 }
 
-/// Prepares the process for a command: its environment and its log.
+/// Prepares the process for a command: its environment and its log, whose level can be changed from then on.
 ///
 /// # Errors
 /// How the process ends instead; what is wrong has been said.
-pub fn prepare(cli: &Cli, variables: impl IntoIterator<Item = (OsString, OsString)>) -> Result<(), Exit> {
+pub fn prepare(cli: &Cli, variables: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Arc<LogControl>, Exit> {
     let variables: Vec<_> = variables.into_iter().collect();
     let fail = |exit, reason: String| fail(cli.command.is_json(), &reason, exit);
     telemetry::refuse_environment(variables.iter().cloned()).map_err(|reason| fail(Exit::Configuration, reason))?;
-    let options = log_options(cli, &variables).map_err(|reason| fail(Exit::Configuration, reason))?;
-    telemetry::init(&options).map_err(|error| fail(Exit::Usage, error.to_string()))?;
+    let level = level_given(cli, &variables).map_err(|reason| fail(Exit::Usage, reason))?;
+    let options = log_options(cli, &variables, level).map_err(|reason| fail(Exit::Configuration, reason))?;
+    let log = telemetry::init(&options).map_err(|error| fail(Exit::Usage, error.to_string()))?;
     if cli.command.reads_passwords()
         && let Err(error) = process::keep_memory_private()
     {
-        tracing::warn!(%error, "the system refuses to forbid core files; see to it that none is written");
+        tracing::warn!(
+            event = "core_files_not_forbidden",
+            %error,
+            "the system refuses to forbid core files; see to it that none is written"
+        );
     }
-    Ok(())
+    Ok(log)
 }
 
 /// What is logged where the one who waits is told otherwise. That a secret is not there yet is no news to who is about to
 /// create it.
 const QUIET: &str = "warn,rekeyd::engine::discovery=error";
 
-/// What was typed holds before what the environment says.
-fn log_options(cli: &Cli, variables: &[(OsString, OsString)]) -> Result<LogOptions, String> {
-    let variable = |wanted: &str| {
-        let found = variables.iter().find(|(name, _)| name == wanted);
-        found
-            .map(|(_, value)| value.to_string_lossy().into_owned())
-            .filter(|value| !value.is_empty())
+fn variable(variables: &[(OsString, OsString)], wanted: &str) -> Option<String> {
+    let found = variables.iter().find(|(name, _)| name == wanted);
+    let text = found.map(|(_, value)| value.to_string_lossy().into_owned());
+    text.filter(|text| !text.is_empty())
+}
+
+/// The level that was typed, or that the environment names: what was typed holds before that.
+fn level_given(cli: &Cli, variables: &[(OsString, OsString)]) -> Result<Option<Said>, String> {
+    let typed = cli.log_level.clone().map(|text| (text, LevelSource::CommandLine));
+    let of_environment = || Some((variable(variables, "RUST_LOG")?, LevelSource::Environment));
+    let Some((text, by)) = typed.or_else(of_environment) else {
+        return Ok(None);
     };
-    let format = match (cli.log_format, variable("REKEYD_LOG_FORMAT")) {
+    let level = text.parse().map_err(|error| format!("{by}: {error}"))?;
+    Ok(Some(Said { level, by }))
+}
+
+fn log_options(cli: &Cli, variables: &[(OsString, OsString)], level: Option<Said>) -> Result<LogOptions, String> {
+    let format = match (cli.log_format, variable(variables, "REKEYD_LOG_FORMAT")) {
         (Some(typed), _) => typed,
         (None, Some(text)) => LogFormat::from_str(&text, true)
             .map_err(|_| format!("REKEYD_LOG_FORMAT is {text:?}; write auto, text or json"))?,
@@ -227,13 +249,15 @@ fn log_options(cli: &Cli, variables: &[(OsString, OsString)]) -> Result<LogOptio
         cli.command,
         Command::Onboard(_) | Command::Takeover(_) | Command::State { .. }
     );
-    let quiet = in_its_place.then(|| QUIET.to_owned());
+    let quiet = || QUIET.parse().map_err(|error: LogLevelError| error.to_string());
     Ok(LogOptions {
         format,
-        level: cli.log_level.clone().or_else(|| variable("RUST_LOG")).or(quiet),
+        level,
+        usual: in_its_place.then(quiet).transpose()?,
         terminal,
         colour: terminal && colour_allowed(),
         without_audit: in_its_place && terminal,
+        journal: telemetry::journal_reads_standard_error(),
     })
 }
 
@@ -276,6 +300,7 @@ pub async fn execute(cli: Cli, session: &Session) -> Result<Reply, CliError> {
         Command::Onboard(args) => onboard::onboard(&cli, *args, session).await,
         Command::Takeover(args) => takeover::takeover(&cli, args, session).await,
         Command::State { command } => state::state(&cli, command, session).await,
+        Command::LogLevel(args) => log_level::log_level(&client()?, args, session).await,
         Command::Reload { json } => reload::reload(&client()?, json, session).await,
         Command::Rollback(args) => rollback::rollback(&client()?, args, session).await,
         Command::Pause {

@@ -19,6 +19,7 @@ use crate::engine::control::{Accepted, RotateOptions, Selector};
 use crate::onboard::execute::{FirstRotation, Rotator};
 use crate::policy::Selection;
 use crate::store::StoreError;
+use crate::telemetry::LogControl;
 
 /// Between two questions whether the daemon knows a secret.
 const POLL: Duration = Duration::from_millis(300);
@@ -180,7 +181,8 @@ async fn start_here(alone: Loaded, client: &Client) -> Result<Here, CliError> {
         read: Arc::new(move || Ok(again.clone())),
     };
     let (told, socket) = (stop.clone(), alone.config.daemon.admin_socket.clone());
-    let mut task = tokio::spawn(async move { daemon::run(alone, source, hangups, told.cancelled()).await });
+    let log = Arc::new(LogControl::of_no_log());
+    let mut task = tokio::spawn(async move { daemon::run(alone, source, log, hangups, told.cancelled()).await });
     loop {
         tokio::select! {
             biased;

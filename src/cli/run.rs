@@ -11,8 +11,11 @@ use crate::engine::Settled;
 use crate::store::StoreError;
 
 /// `rekeyd run`, and `rekeyd run --once`.
-pub(super) async fn daemon(config: &Path, once: bool, _session: &Session) -> Result<Reply, CliError> {
+pub(super) async fn daemon(config: &Path, once: bool, session: &Session) -> Result<Reply, CliError> {
     let loaded = read(config)?;
+    if let Some(not_taken) = session.log.configure(loaded.config.daemon.log_level.clone()) {
+        tracing::warn!(event = "configuration_warning", "{not_taken}");
+    }
     let unusable = |error: std::io::Error| CliError::Run(format!("signals cannot be received: {error}"));
     let hangups = daemon::hangups().map_err(unusable)?;
     let told = daemon::termination().map_err(unusable)?;
@@ -24,7 +27,9 @@ pub(super) async fn daemon(config: &Path, once: bool, _session: &Session) -> Res
             file: file.clone(),
             read: Arc::new(move || load(&file, variables())),
         };
-        daemon::run(loaded, source, hangups, told).await.map_err(failed)?;
+        daemon::run(loaded, source, session.log.clone(), hangups, told)
+            .await
+            .map_err(failed)?;
         Exit::Done
     };
     Ok(Reply::new(exit, String::new()))

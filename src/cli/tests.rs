@@ -13,6 +13,7 @@ use crate::rotation::reason::UnprovenReason;
 use crate::rotation::status::{Phase, SecretStatus};
 use crate::server::http::HttpServer;
 use crate::server::testing::{FakeControl, Running, admin, arn, at, status, surface, until};
+use crate::telemetry::LogControl;
 
 /// A session, and what its watcher was told.
 fn session(terminal: bool) -> (Session, Arc<Mutex<Vec<String>>>) {
@@ -25,6 +26,7 @@ fn session(terminal: bool) -> (Session, Arc<Mutex<Vec<String>>>) {
         width: terminal.then_some(80),
         redraws: false,
         progress: Some(Box::new(move |line| listener.lock().unwrap().push(line.to_owned()))),
+        log: Arc::new(LogControl::of_no_log()),
     };
     (session, told)
 }

@@ -8,6 +8,7 @@ mod check;
 mod effective;
 mod error;
 mod layers;
+mod log_level;
 mod raw;
 mod schema;
 mod source;
@@ -26,6 +27,7 @@ use crate::policy::{Place, Policy};
 pub use crate::schedule::duration;
 pub use effective::Setting;
 pub use error::{ConfigErrors, Location, Problem};
+pub use log_level::{LogLevel, LogLevelError};
 pub use schema::schema;
 pub use source::SourceKind;
 
@@ -111,6 +113,8 @@ pub struct Daemon {
     pub admin_group: Option<String>,
     /// The file that the audit log is appended to; the log if there is none.
     pub audit_log: Option<PathBuf>,
+    /// What the log holds, unless the command line or the environment says so; `info` if it is left out.
+    pub log_level: Option<LogLevel>,
     /// Where records are kept.
     pub state: StateLocation,
     /// How many rotations and retirements may be under way at once.

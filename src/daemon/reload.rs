@@ -14,6 +14,7 @@ use crate::metrics::Metrics;
 use crate::server::configuration::{
     Configuration, ConfigurationStatus, FailedReload, NeedsRestart, RefusedReload, ReloadError, ReloadReply,
 };
+use crate::telemetry::LogControl;
 
 use super::{connect_all, notify_manager};
 
@@ -32,6 +33,7 @@ pub(super) struct Reloader {
     engine: Arc<Engine>,
     metrics: Arc<Metrics>,
     audit: Arc<Trail>,
+    log: Arc<LogControl>,
     clock: SharedClock,
     /// What the daemon was started with.
     at_start: Daemon,
@@ -46,7 +48,7 @@ impl Reloader {
         source: Source,
         loaded: &Loaded,
         engine: Arc<Engine>,
-        (metrics, audit): (Arc<Metrics>, Arc<Trail>),
+        (metrics, audit, log): (Arc<Metrics>, Arc<Trail>, Arc<LogControl>),
         clock: SharedClock,
     ) -> Self {
         let status = ConfigurationStatus {
@@ -62,6 +64,7 @@ impl Reloader {
             engine,
             metrics,
             audit,
+            log,
             clock,
             at_start: loaded.config.daemon.clone(),
             status: Mutex::new(status),
@@ -96,13 +99,15 @@ impl Reloader {
     async fn take(&self, loaded: Loaded) -> Result<ReloadReply, Stopping> {
         let Loaded {
             config,
-            warnings,
+            mut warnings,
             sources,
         } = loaded;
         let needs_restart = needs_restart(&self.at_start, &config.daemon);
         let places = self.engine.places_to_connect(&config);
         let connected = connect_all(places, &self.clock, &self.metrics).await;
+        let log_level = config.daemon.log_level.clone();
         let changes = self.engine.reload(config, connected).await?;
+        warnings.extend(self.log.configure(log_level));
         let now = self.clock.now();
         self.metrics.config_loaded(true, now);
         let configuration = ConfigurationStatus {

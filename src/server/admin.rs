@@ -6,6 +6,7 @@
 //! - `POST /api/v1/resume`: a [`Selector`]
 //! - `POST /api/v1/rollback`: [`RollbackBody`], about one secret
 //!
+//! - `GET` and `POST /api/v1/log-level`: see [`log_level`]
 //! - `POST /api/v1/reload`: nothing, or `{}`; answers with [`ReloadReply`], or 422 and [`RefusedReload`]
 //!
 //! Each other takes a JSON object that selects secrets in one way, and answers with [`AcceptedReply`], stored before it is sent.
@@ -32,6 +33,7 @@ use crate::engine::control::{RollbackOptions, Selector};
 use crate::server::configuration::{RefusedReload, ReloadReply};
 use crate::server::configuration::{ReloadError, reload_audited};
 use crate::server::limit::Limited;
+use crate::server::log_level;
 use crate::server::object::Object;
 use crate::server::orders::{Order, actor, defect};
 use crate::server::peer::Caller;
@@ -103,6 +105,7 @@ fn router(surface: Surface) -> Router {
         .route("/api/v1/resume", post(resume))
         .route("/api/v1/rollback", post(rollback))
         .route("/api/v1/reload", post(reload))
+        .merge(log_level::routes())
         .fallback(async |uri: Uri| Failure::not_found(format!("nothing is served at {}", uri.path())))
         .method_not_allowed_fallback(async || {
             Failure::new(StatusCode::METHOD_NOT_ALLOWED, "look with GET, change with POST")

@@ -6,6 +6,7 @@ pub mod configuration;
 pub mod http;
 mod limit;
 mod listing;
+mod log_level;
 mod object;
 mod orders;
 mod page;
@@ -38,6 +39,7 @@ use crate::engine::control::Control;
 use crate::metrics::Metrics;
 use crate::server::configuration::Configuration;
 use crate::server::reply::Failure;
+use crate::telemetry::LogControl;
 
 /// How long an answer may take, the request's body included: a client waits no longer either.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
@@ -57,6 +59,8 @@ pub struct Surface {
     pub configuration: Arc<dyn Configuration>,
     /// The audit log.
     pub audit: Arc<Trail>,
+    /// The level of the log.
+    pub log: Arc<LogControl>,
 }
 
 /// A surface that cannot be served.

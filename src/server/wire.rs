@@ -85,6 +85,30 @@ pub struct RollbackBody {
     pub timeout_seconds: Option<u64>,
 }
 
+/// The longest time for which a log level can be asked for.
+pub const LONGEST_LOG_LEVEL: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// `POST /api/v1/log-level`: a level for a while; without one, the end of the one that was asked for.
+#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogLevelRequest {
+    /// A level, or directives.
+    pub level: Option<String>,
+    /// For how long, [`LONGEST_LOG_LEVEL`] at most.
+    pub for_seconds: Option<u64>,
+}
+
+/// `GET` and `POST /api/v1/log-level`: the level that is in force.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct LogLevelReply {
+    /// A level, or directives.
+    pub level: String,
+    /// Who says so: `rekeyd log-level`, `--log-level`, `RUST_LOG`, `daemon.log_level` or `default`.
+    pub by: String,
+    /// In how many seconds another takes its place by itself; null if it lasts.
+    pub ends_in_seconds: Option<u64>,
+}
+
 /// The answer to a command.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct AcceptedReply {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::timing::not_before;
 use super::{DATES, most_in_trouble, state};
 use crate::clock::Timestamp;
-use crate::config::{ConfigErrors, Daemon, Loaded, duration};
+use crate::config::{ConfigErrors, Daemon, Loaded, LogLevel, duration};
 use crate::policy::{FirstPassword, OnDrift, Overlap, Place, Policy, Verify};
 use crate::schedule;
 
@@ -51,6 +51,7 @@ fn daemon_json(daemon: &Daemon) -> Value {
         "admin_socket": daemon.admin_socket.display().to_string(),
         "admin_group": daemon.admin_group,
         "audit_log": daemon.audit_log,
+        "log_level": daemon.log_level.as_ref().map_or("info", LogLevel::as_str),
         "state": state(&daemon.state),
         "max_in_flight": daemon.max_in_flight,
         "drain_timeout": duration::format(daemon.drain_timeout),

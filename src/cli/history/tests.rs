@@ -183,6 +183,7 @@ fn what_no_node_proved_is_told_without_nodes() {
         width: None,
         redraws: false,
         progress: None,
+        log: std::sync::Arc::new(crate::telemetry::LogControl::of_no_log()),
     };
     let told = history(vec![started("v2", "v1"), promoted, checked]);
     let told: String = told

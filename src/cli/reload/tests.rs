@@ -21,6 +21,7 @@ async fn run(socket: &Path, line: &str, terminal: bool) -> Result<Reply, CliErro
         width: None,
         redraws: false,
         progress: None,
+        log: std::sync::Arc::new(crate::telemetry::LogControl::of_no_log()),
     };
     let line = format!("{line} --socket {}", socket.display());
     execute(Cli::try_parse_from(line.split(' ')).unwrap(), &session).await

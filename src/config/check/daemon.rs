@@ -32,6 +32,7 @@ pub(super) fn check(raw: &RawDaemon, findings: &mut Findings) -> Daemon {
             findings,
         ),
         audit_log: super::read(text("audit_log", &raw.audit_log), None, values::log_file, findings),
+        log_level: super::read(text("log_level", &raw.log_level), None, values::log_level, findings),
         state: super::read(text("state", &raw.state), default_state(), values::state, findings),
         max_in_flight: super::read(
             raw.max_in_flight.map(|number| (number, path.join("max_in_flight"))),

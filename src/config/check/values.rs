@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::raw::RawMost;
-use crate::config::{StateLocation, duration};
+use crate::config::{LogLevel, LogLevelError, StateLocation, duration};
 use crate::policy::{Endpoint, MaxAttention, Overlap, UserPattern};
 
 /// The longest path that the kernel takes for a Unix socket, without the closing zero.
@@ -105,6 +105,10 @@ pub(super) fn log_file(text: String) -> Result<Option<PathBuf>, String> {
         true => Ok(Some(PathBuf::from(text))),
         false => Err("write the full path of a file".to_owned()),
     }
+}
+
+pub(super) fn log_level(text: String) -> Result<Option<LogLevel>, String> {
+    text.parse().map(Some).map_err(|error: LogLevelError| error.to_string())
 }
 
 pub(super) fn state(text: String) -> Result<StateLocation, String> {

@@ -129,6 +129,8 @@ fn every_value_that_the_sample_comments_out_is_accepted() {
     assert!(daemon.admin_group.is_some() && daemon.audit_log.is_some());
     expected.daemon.admin_group.clone_from(&daemon.admin_group);
     expected.daemon.audit_log.clone_from(&daemon.audit_log);
+    assert_eq!(daemon.log_level.as_ref().map(LogLevel::as_str), Some("info"));
+    expected.daemon.log_level.clone_from(&daemon.log_level);
     // All the others claim to be the built-in defaults.
     assert_eq!(loaded.config, expected);
 }
