@@ -16,11 +16,13 @@ use crate::rotation::status::Phase;
 use crate::rotation::step::Step;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tracing::Instrument;
 
 use super::Engine;
 use super::ending::Ending;
 use super::observe::Beginning;
 use super::queue::Wake;
+use super::spans;
 use super::steps::{Stage, StepError, Stepped};
 
 /// How many observations one drive may make: a world that changes under every look is left alone
@@ -53,7 +55,7 @@ impl Engine {
     /// Who only asks whether a change has arrived needs no place among those that are driven: so all of
     /// them share one read.
     pub(super) async fn drive(&self, key: &str, permit: OwnedSemaphorePermit) {
-        let Some((policy, ports, arn)) = self.surroundings(key) else {
+        let Some((policy, ports, (arn, name))) = self.surroundings(key) else {
             self.without_surroundings(key);
             return;
         };
@@ -71,12 +73,15 @@ impl Engine {
             }
             None => (Ok(None), Some(permit)),
         };
+        // Not around the poll: hundreds at once would have a span each, and its read is everybody's.
+        let span = spans::of_secret(&name, &policy.name);
         let ending = match seen {
             Err(ending) => ending,
             Ok(seen) if self.may_be_driven(key, &policy, ports.users_writer.at_once()) => {
                 let begin = seen.map_or(Beginning::Labels, Beginning::User);
+                let turns = self.turns(key, &arn, &policy, &ports, begin);
                 // On the heap, because hundreds at once wait above for a user, and would hold the room for it.
-                Box::pin(self.turns(key, &arn, &policy, &ports, begin)).await
+                Box::pin(turns.instrument(span.clone())).await
             }
             Ok(_) => Ending::NoTurn,
         };
@@ -89,7 +94,9 @@ impl Engine {
         let unread = ending.may_have_read_nothing();
         let failed = matches!(&ending, Ending::Failed(..));
         let (lost, gone) = (ending.tells_of_a_lost_secret(), ending.tells_of_no_secret());
-        let wake = match Box::pin(self.conclude(key, &policy, ending)).await {
+        let of_rotation = span.in_scope(|| spans::of_record(self.record_of(key).as_deref(), None));
+        let concluded = self.conclude(key, &policy, ending).instrument(of_rotation);
+        let wake = match Box::pin(concluded.instrument(span)).await {
             Ok(wake) => wake,
             Err(error) => self.store_failed(key, &policy, &error),
         };
@@ -133,13 +140,14 @@ impl Engine {
         self.state().drives.of(place)
     }
 
-    fn surroundings(&self, key: &str) -> Option<(Arc<Policy>, PlacePorts, String)> {
+    fn surroundings(&self, key: &str) -> Option<(Arc<Policy>, PlacePorts, (String, String))> {
         let state = self.state();
         let running = self.running();
         let entry = state.entries.get(key).filter(|entry| !entry.is_leaving())?;
         let policy = running.policy(&entry.policy)?;
         let ports = running.ports.get(&policy.place)?;
-        Some((policy.clone(), ports.clone(), entry.secret.arn.to_string()))
+        let named = (entry.secret.arn.to_string(), entry.secret.name.clone());
+        Some((policy.clone(), ports.clone(), named))
     }
 
     async fn turns(
@@ -161,7 +169,8 @@ impl Engine {
             let started = self.clock.monotonic();
             let begins = std::mem::replace(&mut begin, Beginning::Labels);
             let user_first = matches!(begins, Beginning::User(_));
-            let observation = match self.observe(key, ports, arn, begins).await {
+            let span = spans::of_record(self.record_of(key).as_deref(), Some(Step::Observe));
+            let observation = match self.observe(key, ports, arn, begins).instrument(span).await {
                 Ok(observation) => observation,
                 Err(error) => {
                     self.count(Step::Observe, StepOutcome::Error, started);
@@ -218,19 +227,21 @@ impl Engine {
                 self.remember(key, &observation);
                 return Turn::End(ending);
             }
+            let span = spans::of_decision(&record, &decision);
             match decision {
                 Decision::Look(look) => {
                     let Some(_leave) = self.leave(key, policy) else {
                         return Turn::End(Ending::Superseded);
                     };
                     let started = self.clock.monotonic();
-                    if let Err(error) = self.look(key, ports, policy, &mut observation, look).await {
+                    let looked = self.look(key, ports, policy, &mut observation, look);
+                    if let Err(error) = looked.instrument(span).await {
                         self.count(Step::Observe, StepOutcome::Error, started);
                         return Turn::End(Ending::Failed(Step::Observe, error));
                     }
                 }
                 Decision::Note(event) => {
-                    if let Err(error) = self.record(key, event).await {
+                    if let Err(error) = self.record(key, event).instrument(span).await {
                         return Turn::End(Ending::Store(error));
                     }
                 }
@@ -245,7 +256,7 @@ impl Engine {
                         policy,
                         observation,
                     };
-                    match self.carry_out(stage, action, &record).await {
+                    match self.carry_out(stage, action, &record).instrument(span).await {
                         Ok(next) => observation = next,
                         Err(turn) => return turn,
                     }
@@ -256,7 +267,11 @@ impl Engine {
                 }
             }
         }
-        tracing::error!(secret = key, "no decision after {DECISIONS} looks: please report this");
+        tracing::error!(
+            event = "no_decision",
+            looks = DECISIONS,
+            "a defect: nothing is decided after so many looks; please report this"
+        );
         Turn::End(Ending::TakesTime)
     }
 

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tracing::Instrument;
+
 use crate::rotation::event::Event;
 use crate::rotation::state::Record;
 use crate::store::StoreError;
@@ -12,7 +14,6 @@ impl Engine {
     /// Applies an event to a secret's record and stores both. When this fails, nothing has
     /// changed, and whatever the event announces must not be done.
     pub(super) async fn record(&self, key: &str, event: Event) -> Result<(), StoreError> {
-        let at = self.clock.now();
         let Some((journal, policy, name)) = self
             .state()
             .entries
@@ -21,6 +22,18 @@ impl Engine {
         else {
             return Err(gone(key));
         };
+        let span = super::spans::of_secret_if_none(&name, &policy);
+        let applied = self.apply(key, event, (&journal, &policy, &name));
+        applied.instrument(span).await
+    }
+
+    async fn apply(
+        &self,
+        key: &str,
+        event: Event,
+        (journal, policy, name): (&tokio::sync::Mutex<()>, &str, &str),
+    ) -> Result<(), StoreError> {
+        let at = self.clock.now();
         let _held = journal.lock().await;
         let Some(before) = self.state().entries.get(key).map(|entry| entry.record.clone()) else {
             return Err(gone(key));
@@ -28,9 +41,13 @@ impl Engine {
         let after = match Record::clone(&before).apply(at, &event) {
             Ok(after) => after,
             Err(illegal) => {
-                tracing::error!(secret = name, error = %illegal, "please report this");
+                tracing::error!(
+                    event = "illegal_event",
+                    error = %illegal,
+                    "a defect: this cannot have happened, and is not stored; please report this"
+                );
                 return Err(StoreError::Failed {
-                    location: name,
+                    location: name.to_owned(),
                     action: "recording an event",
                     cause: illegal.to_string(),
                 });
@@ -38,7 +55,7 @@ impl Engine {
         };
         if let Err(error) = self.store.save(&after, &[(at, event.clone())]).await {
             self.metrics.store_error();
-            tracing::error!(secret = name, %error, "not stored, so nothing is changed");
+            tracing::error!(event = "not_stored", %error, "not stored, so nothing is changed");
             return Err(error);
         }
         {
@@ -55,8 +72,8 @@ impl Engine {
                 self.member_changed(&mut state, key);
             }
         }
-        self.metrics.event(&policy, &before, &event, at);
-        super::log::log(&name, &policy, &event);
+        self.metrics.event(policy, &before, &event, at);
+        super::log::log(&before, &event);
         Ok(())
     }
 

@@ -1,27 +1,58 @@
 //! Events in the log: what needs a person as a warning, what an operator follows as information,
-//! the rest for who asks for it.
+//! the rest for who asks for it. `docs/LOGGING.md` has a table of them, which is made from here.
+//!
+//! Which secret and which rotation they are about is told by the spans around them (`engine::spans`).
 
 use crate::rotation::event::Event;
+use crate::rotation::state::{Check, Record};
 
-pub(super) fn log(secret: &str, policy: &str, event: &Event) {
-    let told = warn(secret, policy, event) || inform(secret, policy, event);
+/// Tells of an event that was stored, in the words of the log.
+pub fn log(before: &Record, event: &Event) {
+    let told = is_news(before, event) && (warn(event) || inform(event));
     if !told {
-        tracing::debug!(secret, policy, event = event.label(), "{}", waited_for(event));
+        quietly(event);
     }
 }
 
-fn waited_for(event: &Event) -> String {
+/// Whether somebody who follows the log learns something. A thousand secrets whose passwords work are no news every six
+/// hours, and one that cannot go on is none at every retry; but it is told of again, after twice as many each time.
+fn is_news(before: &Record, event: &Event) -> bool {
     match event {
-        Event::Waiting { reason, detail } => format!("{}: {detail}", reason.label()),
-        _ => String::new(),
+        Event::Checked { version, proof, nodes } => {
+            let same = |check: &Check| (&check.version, check.proof, check.nodes) == (version, *proof, *nodes);
+            !before.check.as_ref().is_some_and(same)
+        }
+        Event::AttemptFailed { step, message, .. } => before.failure.as_ref().is_none_or(|failure| {
+            let attempts = failure.attempts.saturating_add(1);
+            (failure.step, &failure.message) != (*step, message) || attempts.is_power_of_two()
+        }),
+        _ => true,
     }
 }
 
-fn warn(secret: &str, policy: &str, event: &Event) -> bool {
+fn quietly(event: &Event) {
+    let name = event.label();
+    match event {
+        Event::Waiting { reason, detail } => {
+            tracing::debug!(event = name, reason = reason.label(), "waits: {detail}");
+        }
+        Event::AttemptFailed { step, message, .. } => {
+            tracing::debug!(event = name, reason = step.label(), "failed again: {message}");
+        }
+        _ => tracing::debug!(event = name, "{}", in_words(event)),
+    }
+}
+
+/// Its name, for a person.
+fn in_words(event: &Event) -> String {
+    event.label().replace('_', " ")
+}
+
+fn warn(event: &Event) -> bool {
     let Some((reason, told)) = warning(event) else {
         return false;
     };
-    tracing::warn!(secret, policy, event = event.label(), reason, "{told}");
+    tracing::warn!(event = event.label(), reason, "{told}");
     true
 }
 
@@ -70,15 +101,12 @@ fn warning(event: &Event) -> Option<(&'static str, String)> {
     })
 }
 
-fn inform(secret: &str, policy: &str, event: &Event) -> bool {
-    inform_of_new_password(secret, policy, event)
-        || inform_of_proof(secret, policy, event)
-        || inform_of_revocation(secret, policy, event)
-        || inform_by_name(secret, policy, event)
+fn inform(event: &Event) -> bool {
+    inform_of_new_password(event) || inform_of_proof(event) || inform_of_revocation(event) || inform_by_name(event)
 }
 
 /// A password that is on its way, or has become the current one.
-fn inform_of_new_password(secret: &str, policy: &str, event: &Event) -> bool {
+fn inform_of_new_password(event: &Event) -> bool {
     let name = event.label();
     match event {
         Event::RotationStarted {
@@ -91,15 +119,7 @@ fn inform_of_new_password(secret: &str, policy: &str, event: &Event) -> bool {
             version,
             parent,
             generation,
-        } => tracing::info!(
-            secret,
-            policy,
-            event = name,
-            version,
-            parent,
-            generation,
-            "rotation under way"
-        ),
+        } => tracing::info!(event = name, version, parent, generation, "rotation under way"),
         Event::Promoted {
             version,
             previous,
@@ -107,16 +127,7 @@ fn inform_of_new_password(secret: &str, policy: &str, event: &Event) -> bool {
             nodes,
         } => {
             let proof = proof.map_or("by another process", |proof| proof.label());
-            tracing::info!(
-                secret,
-                policy,
-                event = name,
-                version,
-                previous,
-                proof,
-                nodes,
-                "AWSCURRENT moved"
-            );
+            tracing::info!(event = name, version, previous, proof, nodes, "AWSCURRENT moved");
         }
         _ => return false,
     }
@@ -124,7 +135,7 @@ fn inform_of_new_password(secret: &str, policy: &str, event: &Event) -> bool {
 }
 
 /// What logins showed of a password, on how many nodes and how surely, and what was made of it.
-fn inform_of_proof(secret: &str, policy: &str, event: &Event) -> bool {
+fn inform_of_proof(event: &Event) -> bool {
     let (proof, nodes) = match event {
         Event::Checked { proof, nodes, .. }
         | Event::Repaired { proof, nodes, .. }
@@ -135,41 +146,16 @@ fn inform_of_proof(secret: &str, policy: &str, event: &Event) -> bool {
     let name = event.label();
     match event {
         Event::Checked { version, .. } => {
-            tracing::info!(
-                secret,
-                policy,
-                event = name,
-                version,
-                proof,
-                nodes,
-                "current password checked"
-            );
+            tracing::info!(event = name, version, proof, nodes, "current password checked");
         }
         Event::Repaired { version, .. } => {
-            tracing::info!(secret, policy, event = name, version, proof, nodes, "drift repaired");
+            tracing::info!(event = name, version, proof, nodes, "drift repaired");
         }
         Event::Retired { previous, .. } => {
-            tracing::info!(
-                secret,
-                policy,
-                event = name,
-                previous,
-                proof,
-                nodes,
-                "previous password removed"
-            );
+            tracing::info!(event = name, previous, proof, nodes, "previous password removed");
         }
         Event::RollbackStarted { version, previous, .. } => {
-            tracing::info!(
-                secret,
-                policy,
-                event = name,
-                version,
-                previous,
-                proof,
-                nodes,
-                "AWSCURRENT moves back"
-            );
+            tracing::info!(event = name, version, previous, proof, nodes, "AWSCURRENT moves back");
         }
         _ => return false,
     }
@@ -177,14 +163,12 @@ fn inform_of_proof(secret: &str, policy: &str, event: &Event) -> bool {
 }
 
 /// A revocation that reached its end.
-fn inform_of_revocation(secret: &str, policy: &str, event: &Event) -> bool {
+fn inform_of_revocation(event: &Event) -> bool {
     let Event::RevocationEnded { seconds, dead, .. } = event else {
         return false;
     };
     let passwords = dead.len();
     tracing::info!(
-        secret,
-        policy,
         event = event.label(),
         seconds,
         passwords,
@@ -194,7 +178,7 @@ fn inform_of_revocation(secret: &str, policy: &str, event: &Event) -> bool {
 }
 
 /// Events whose name says it all.
-fn inform_by_name(secret: &str, policy: &str, event: &Event) -> bool {
+fn inform_by_name(event: &Event) -> bool {
     let name = event.label();
     match event {
         Event::Requested(_)
@@ -214,7 +198,7 @@ fn inform_by_name(secret: &str, policy: &str, event: &Event) -> bool {
         | Event::RollbackRequested(_)
         | Event::RolledBack { .. }
         | Event::Paused(_)
-        | Event::Resumed => tracing::info!(secret, policy, event = name, "{}", name.replace('_', " ")),
+        | Event::Resumed => tracing::info!(event = name, "{}", in_words(event)),
         _ => return false,
     }
     true

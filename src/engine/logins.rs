@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
+use tracing::Instrument;
 
 use crate::aws::{AwsError, AwsResult};
 use crate::clock::SharedClock;
@@ -73,7 +74,8 @@ impl Engine {
                 };
                 match node.kind {
                     NodeKind::Node => {
-                        tasks.spawn(self.trials(&node.endpoint, &policy.tls, username, vec![trial]));
+                        let trials = self.trials(&node.endpoint, &policy.tls, username, vec![trial]);
+                        tasks.spawn(trials.in_current_span());
                     }
                     NodeKind::ServerlessEndpoint => behind_endpoints.entry(&node.endpoint).or_default().push(trial),
                 }
@@ -82,12 +84,12 @@ impl Engine {
         // One after the other, so that an endpoint that leads to its nodes in turn does not give
         // each password a node of its own.
         for (endpoint, trials) in behind_endpoints {
-            tasks.spawn(self.trials(endpoint, &policy.tls, username, trials));
+            tasks.spawn(self.trials(endpoint, &policy.tls, username, trials).in_current_span());
         }
         while let Some(ended) = tasks.join_next().await {
             let answers = ended.map_err(|_| AwsError::internal("a login", "ended without an answer"))?;
             for (credential, node, answer) in answers {
-                self.log_answer(observation, &credential, &node, &answer);
+                Self::log_answer(&credential, &node, &answer);
                 logins
                     .entry(credential)
                     .or_default()
@@ -119,17 +121,17 @@ impl Engine {
         }
     }
 
-    fn log_answer(&self, observation: &Observation, credential: &Credential, node: &Endpoint, answer: &LoginAnswer) {
-        let secret = &observation.secret.name;
-        let version = match credential {
+    fn log_answer(credential: &Credential, node: &Endpoint, answer: &LoginAnswer) {
+        // Not `version`: that is the rotation's, and this may be the password before it.
+        let password_of = match credential {
             Credential::Version(version) => version.as_str(),
             Credential::Random => "made up",
         };
         match answer {
-            LoginAnswer::Accepted => tracing::debug!(secret, version, %node, "login accepted"),
-            LoginAnswer::Refused => tracing::debug!(secret, version, %node, "login refused"),
+            LoginAnswer::Accepted => tracing::debug!(event = "login_accepted", password_of, %node, "login accepted"),
+            LoginAnswer::Refused => tracing::debug!(event = "login_refused", password_of, %node, "login refused"),
             LoginAnswer::Unreachable(cause) | LoginAnswer::TlsFailed(cause) => {
-                tracing::debug!(secret, version, %node, cause, "no login")
+                tracing::debug!(event = "no_login", password_of, %node, cause, "no login")
             }
         }
     }

@@ -142,7 +142,7 @@ impl Daemon {
                 "login refused" => false,
                 _ => continue,
             };
-            if field("version") == version {
+            if field("password_of") == version {
                 let (let_in, refused) = made.entry(field("node").to_owned()).or_default();
                 *if accepted { let_in } else { refused } += 1;
             }
