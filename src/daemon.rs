@@ -89,7 +89,7 @@ pub async fn run(
     };
     let http = HttpServer::bind(daemon.listen).await?;
     let admin = AdminServer::bind_for(&daemon.admin_socket, daemon.admin_group.as_deref()).await?;
-    tracing::info!(listen = %http.address(), admin_socket = %admin.path().display(), "serving");
+    tracing::info!(event = "serving", listen = %http.address(), admin_socket = %admin.path().display(), "serving");
     let mut servers = tokio::task::JoinSet::new();
     servers.spawn(http.serve(
         surface.clone(),
@@ -110,7 +110,7 @@ pub async fn run(
             _ = servers.join_next() => died = true,
         }
         notify_manager(&[sd_notify::NotifyState::Stopping]);
-        tracing::info!("stopping: steps under way are finished first");
+        tracing::info!(event = "stopping", "stopping: steps under way are finished first");
     };
     engine.run(told_or_dead).await;
     reloading.abort();
@@ -133,7 +133,10 @@ pub async fn run_once(
     let Started { engine, .. } = start_engine(&loaded, Arc::new(SystemClock::new())).await?;
     tokio::spawn(async move {
         while hangups.recv().await.is_some() {
-            tracing::warn!("SIGHUP: a single run does not read its configuration again");
+            tracing::warn!(
+                event = "hangup_ignored",
+                "SIGHUP: a single run does not read its configuration again"
+            );
         }
     });
     let longest = loaded
@@ -150,7 +153,7 @@ pub async fn run_once(
             biased;
             () = shutdown => {}
             () = engine.settle() => {}
-            () = tokio::time::sleep(longest) => tracing::warn!("propagation_timeout is over"),
+            () = tokio::time::sleep(longest) => tracing::warn!(event = "run_timed_out", "propagation_timeout is over"),
         }
     };
     engine.run(settled_or_told).await;
@@ -172,7 +175,7 @@ async fn start_engine(loaded: &Loaded, clock: SharedClock) -> Result<Started, Da
     metrics.started(clock.now());
     metrics.config_loaded(true, clock.now());
     for warning in &loaded.warnings {
-        tracing::warn!("{warning}");
+        tracing::warn!(event = "configuration_warning", "{warning}");
     }
     let store: Arc<dyn Store> = match &config.daemon.state {
         StateLocation::Sqlite(path) => Arc::new(SqliteStore::open(path)?),
@@ -193,6 +196,7 @@ async fn start_engine(loaded: &Loaded, clock: SharedClock) -> Result<Started, Da
         audit: audit.clone(),
     };
     tracing::info!(
+        event = "starting",
         version = env!("CARGO_PKG_VERSION"),
         policies = policies.len(),
         "rekeyd starts"
@@ -219,7 +223,7 @@ async fn connect_all(places: Vec<Place>, clock: &SharedClock, metrics: &Arc<Metr
 /// Tells the service manager, if there is one.
 fn notify_manager(states: &[sd_notify::NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
-        tracing::debug!(%error, "the service manager was not told");
+        tracing::debug!(event = "manager_not_told", %error, "the service manager was not told");
     }
 }
 
@@ -233,13 +237,16 @@ pub fn hangups() -> std::io::Result<Signal> {
 
 async fn reload_at(mut hangups: Signal, configuration: Arc<dyn Configuration>, audit: Arc<Trail>) {
     while hangups.recv().await.is_some() {
-        tracing::info!("SIGHUP: reading the configuration anew");
+        tracing::info!(event = "hangup", "SIGHUP: reading the configuration anew");
         // What came of it is logged, shown by status and counted. A panic ends that reload only.
         let (configuration, audit) = (configuration.clone(), audit.clone());
         let by = Actor::Signal { signal: "SIGHUP" };
         let reloading = tokio::spawn(async move { reload_audited(&*configuration, &audit, by).await });
         if reloading.await.is_err() {
-            tracing::error!("the reload failed badly: please report this; the configuration before stays in force");
+            tracing::error!(
+                event = "reload_panicked",
+                "the reload failed badly: please report this; the configuration before stays in force"
+            );
         }
     }
 }
@@ -261,7 +268,10 @@ pub fn termination() -> std::io::Result<impl Future<Output = ()>> {
                 _ = term.recv() => {}
                 _ = int.recv() => {}
             }
-            tracing::warn!("told twice: ends without waiting; the next start resumes what is under way");
+            tracing::warn!(
+                event = "told_twice",
+                "told twice: ends without waiting; the next start resumes what is under way"
+            );
             std::process::exit(1);
         });
     })

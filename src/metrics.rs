@@ -135,7 +135,7 @@ impl Metrics {
         let families = Families::declare(&registry);
         #[cfg(target_os = "linux")]
         if let Err(error) = registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self())) {
-            tracing::error!(%error, "the metrics of the process are missing");
+            tracing::error!(event = "process_metrics_missing", %error, "the metrics of the process are missing");
         }
         let metrics = Self {
             registry,
@@ -349,7 +349,7 @@ impl Metrics {
                     .any(|metric| metric.get_gauge().get_value() > 0.0)
         });
         TextEncoder::new().encode_to_string(&families).unwrap_or_else(|error| {
-            tracing::error!(%error, "the metrics could not be written");
+            tracing::error!(event = "metrics_not_written", %error, "the metrics could not be written");
             String::new()
         })
     }

@@ -36,7 +36,7 @@ impl Tick {
     /// Stops it.
     pub async fn stop(mut self) {
         if let Err(error) = self.scheduler.shutdown().await {
-            tracing::debug!(%error, "the scheduler did not stop");
+            tracing::debug!(event = "scheduler_did_not_stop", %error, "the scheduler did not stop");
         }
     }
 }

@@ -153,8 +153,14 @@ impl Trail {
         };
         if let Err(error) = &written {
             self.metrics.audit_error();
-            let id = &begun.id;
-            tracing::error!(id, change = begun.change.label(), outcome = outcome.label(), %error, "not in the audit log");
+            tracing::error!(
+                event = "audit_failed",
+                id = begun.id,
+                change = begun.change.label(),
+                outcome = outcome.label(),
+                %error,
+                "not in the audit log"
+            );
         }
         written
     }
@@ -199,6 +205,7 @@ fn log(line: &Line) {
     let about = &line.about;
     tracing::info!(
         target: TARGET,
+        event = "audit",
         id = line.id,
         by,
         peer_uid = peer.map(|peer| peer.uid),

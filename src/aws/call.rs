@@ -59,6 +59,15 @@ impl Calls {
             self.refusals.note(error);
         }
         let outcome = result.as_ref().err().map_or("ok", |error| error.class.label());
+        tracing::debug!(
+            event = "aws_call",
+            service = operation.service,
+            operation = operation.name,
+            resource,
+            outcome,
+            seconds = took.as_secs_f64(),
+            "called AWS"
+        );
         self.metrics
             .aws_request(operation.service, operation.name, outcome, took);
         result

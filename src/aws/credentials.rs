@@ -100,7 +100,10 @@ impl Renewed {
         let since = |at: Option<Duration>| at.map(|at| now.saturating_sub(at));
         let may_rebuild = since(held.rebuilt_at).is_none_or(|ago| ago >= REBUILD_PAUSE);
         if may_rebuild && self.refusals.0.swap(false, Ordering::Relaxed) {
-            tracing::info!("AWS refused the credentials: they are read again from where they come from");
+            tracing::info!(
+                event = "credentials_refused",
+                "AWS refused the credentials: they are read again from where they come from"
+            );
             *held = Held {
                 rebuilt_at: Some(now),
                 ..Held::default()
@@ -129,7 +132,7 @@ impl Renewed {
                 Ok(credentials)
             }
             (Err(error), Some(usable)) => {
-                tracing::warn!(%error, "credentials that expire soon could not be fetched anew; tried again");
+                tracing::warn!(event = "credentials_not_renewed", %error, "credentials that expire soon could not be fetched anew; tried again");
                 Ok(usable)
             }
             (Err(error), None) => {

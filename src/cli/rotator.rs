@@ -210,7 +210,7 @@ fn remove_leftovers(own: &Path) {
             && entry.path() != own
             && let Err(error) = std::fs::remove_file(entry.path())
         {
-            tracing::debug!(file = %entry.path().display(), %error, "a socket was left behind");
+            tracing::debug!(event = "socket_left", file = %entry.path().display(), %error, "a socket was left behind");
         }
     }
 }

@@ -84,7 +84,7 @@ impl Reloader {
             Ok(Err(errors)) => {
                 // The audit log that is in force is opened anew all the same. Where it cannot be, it goes on as it was.
                 if let Err(error) = self.audit.reopen_in_place().await {
-                    tracing::error!(%error, "the audit log was not opened anew");
+                    tracing::error!(event = "audit_log_not_reopened", %error, "the audit log was not opened anew");
                 }
                 Err(RefusedReload {
                     error: errors.to_string(),
@@ -127,9 +127,17 @@ impl Reloader {
         let at = self.clock.now();
         self.metrics.config_loaded(false, at);
         for problem in &refused.problems {
-            tracing::error!(place = problem.place, problem = problem.message, "in the configuration");
+            tracing::error!(
+                event = "configuration_problem",
+                place = problem.place,
+                problem = problem.message,
+                "in the configuration"
+            );
         }
-        tracing::error!("the configuration was not reloaded: the one before stays in force");
+        tracing::error!(
+            event = "reload_refused",
+            "the configuration was not reloaded: the one before stays in force"
+        );
         let without_lines = |problem: &Problem| Problem {
             excerpt: None,
             ..problem.clone()
@@ -173,13 +181,15 @@ impl Configuration for Reloader {
 fn tell_manager_of_reload() {
     match sd_notify::NotifyState::monotonic_usec_now() {
         Ok(now) => notify_manager(&[sd_notify::NotifyState::Reloading, now]),
-        Err(error) => tracing::debug!(%error, "the service manager was not told of the reload"),
+        Err(error) => {
+            tracing::debug!(event = "manager_not_told", %error, "the service manager was not told of the reload")
+        }
     }
 }
 
 fn log(changes: &Reloaded, configuration: &ConfigurationStatus) {
     for warning in &configuration.warnings {
-        tracing::warn!("{warning}");
+        tracing::warn!(event = "configuration_warning", "{warning}");
     }
     for key in &configuration.needs_restart {
         let NeedsRestart {
@@ -187,9 +197,15 @@ fn log(changes: &Reloaded, configuration: &ConfigurationStatus) {
             running,
             configured,
         } = key;
-        tracing::warn!(key, running, configured, "this key takes a restart");
+        tracing::warn!(
+            event = "restart_needed",
+            key,
+            running,
+            configured,
+            "this key takes a restart"
+        );
     }
-    tracing::info!(
+    tracing::info!(event = "reloaded",
         added = ?changes.added,
         removed = ?changes.removed,
         changed = ?changes.changed,

@@ -79,7 +79,7 @@ impl Engine {
                     };
                     let place = places.remove(&id);
                     if failed {
-                        tracing::error!(place, "looking for secrets failed badly: please report this; it goes on");
+                        tracing::error!(event = "discovery_panicked", place, "looking for secrets failed badly: please report this; it goes on");
                         tokio::time::sleep(REPEAT_AFTER_FAILURE).await;
                     }
                 }
@@ -342,7 +342,7 @@ fn note_failures(
     unresolved.retain(|(owner, _), _| *owner != policy.name);
     for (name, error) in failed {
         if !before.contains(&name) {
-            tracing::warn!(policy = policy.name, secret = name, %error, "cannot be looked up; tried again soon");
+            tracing::warn!(event = "lookup_failed", policy = policy.name, secret = name, %error, "cannot be looked up; tried again soon");
         }
         unresolved.insert((policy.name.clone(), name), error);
     }

@@ -114,6 +114,7 @@ impl Engine {
         let policy = &policy.name;
         match (before, after) {
             (false, true) => tracing::warn!(
+                event = "max_attention_reached",
                 policy,
                 in_trouble,
                 most,
@@ -121,6 +122,7 @@ impl Engine {
                 "too many of the policy's secrets are in trouble: it starts nothing new (max_attention)"
             ),
             (true, false) => tracing::info!(
+                event = "max_attention_over",
                 policy,
                 in_trouble,
                 most,

@@ -66,6 +66,7 @@ impl Engine {
         }
         let (first, second) = (&entry.policy, &policy.name);
         tracing::error!(
+            event = "selected_twice",
             secret = entry.secret.name,
             first,
             second,
@@ -135,6 +136,7 @@ impl Engine {
         entry.sight.held = None;
         let (arn, to) = (entry.secret.arn.clone(), &policy.name);
         tracing::info!(
+            event = "policy_changed",
             secret = entry.secret.name,
             from,
             to,
@@ -165,13 +167,14 @@ impl Engine {
         let (secret, policy) = (&entry.secret.name, &entry.policy);
         if entry.in_flight() {
             tracing::warn!(
+                event = "secret_gone_unfinished",
                 secret,
                 policy,
                 "secret is gone from its policy in the middle of a rotation or retirement: nothing more is \
                  changed, AWSCURRENT's password stays valid, and it goes on if the secret comes back"
             );
         } else {
-            tracing::info!(secret, policy, "secret is gone from its policy");
+            tracing::info!(event = "secret_gone", secret, policy, "secret is gone from its policy");
         }
         let mut record = entry.record;
         Arc::make_mut(&mut record).policy = None;
@@ -231,7 +234,12 @@ impl Engine {
         // The fence of a secret without history runs from here, so the date must outlive a restart.
         if let Err(error) = self.store.save(&record, &[]).await {
             self.metrics.store_error();
-            tracing::error!(secret = secret.name, %error, "not stored, so the secret is left alone for now");
+            tracing::error!(
+                event = "secret_not_stored",
+                secret = secret.name,
+                %error,
+                "not stored, so the secret is left alone for now"
+            );
             return false;
         }
         let mut state = self.state();
@@ -278,7 +286,12 @@ impl Engine {
         state.records.remove(&*key);
         *state.unread.entry(entry.place.clone()).or_default() += usize::from(entry.awaited);
         state.in_flight += usize::from(entry.takes_room());
-        tracing::debug!(secret = entry.secret.name, policy = entry.policy, "secret found");
+        tracing::debug!(
+            event = "secret_found",
+            secret = entry.secret.name,
+            policy = entry.policy,
+            "secret found"
+        );
         if !entry.is_only_remembered() {
             state.queue.assign(key.clone(), &entry.place);
         }

@@ -248,7 +248,10 @@ impl Engine {
             .await
             .is_err()
         {
-            tracing::warn!("drain_timeout is over: steps under way are cut off; the next start resumes them");
+            tracing::warn!(
+                event = "drain_timed_out",
+                "drain_timeout is over: steps under way are cut off; the next start resumes them"
+            );
         }
     }
 
@@ -312,7 +315,11 @@ impl Engine {
         };
         let what = "looking at this secret failed badly";
         entry.sight.fault = Some((AttentionReason::InternalError, what.to_owned()));
-        tracing::error!(secret = entry.secret.name, "{what}: please report this");
+        tracing::error!(
+            event = "drive_panicked",
+            secret = entry.secret.name,
+            "{what}: please report this"
+        );
         let policy = self.policy(&entry.policy);
         let pause = policy.map_or(TICK_STALL, |policy| policy.retry.max);
         entry.woken = false;

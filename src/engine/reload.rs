@@ -109,6 +109,7 @@ impl Engine {
         };
         for left in &reloaded.left_alone {
             tracing::warn!(
+                event = "secret_left_alone",
                 secret = left.secret,
                 policy = left.policy,
                 under_way = left.under_way,

@@ -281,6 +281,7 @@ impl Engine {
                 .entry((policy.place.clone(), id.clone()))
                 .or_insert_with(|| {
                     tracing::info!(
+                        event = "user_group_busy",
                         user_group = id,
                         "AWS calls the user group busy: its users go one by one"
                     );

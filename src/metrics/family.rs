@@ -78,7 +78,7 @@ impl<'a> Catalogue<'a> {
                 Some(family)
             }
             Err(error) => {
-                tracing::error!(metric = name, %error, "this metric is missing");
+                tracing::error!(event = "metric_missing", metric = name, %error, "this metric is missing");
                 None
             }
         }

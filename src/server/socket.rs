@@ -126,7 +126,7 @@ fn open_folder(folder: &Path, group: &str, gid: u32) {
     }
     let known = Group::from_gid(Gid::from_raw(owner_group)).ok().flatten();
     let owner_group = known.map_or_else(|| owner_group.to_string(), |group| group.name);
-    tracing::warn!(
+    tracing::warn!(event = "admin_folder_closed",
         folder = %folder.display(),
         mode = format!("{:o}", mode & 0o7777),
         group = owner_group,
@@ -171,7 +171,7 @@ impl Drop for SocketFile {
             .is_ok_and(|metadata| (metadata.dev(), metadata.ino()) == self.identity);
         if ours && let Err(error) = std::fs::remove_file(&self.path) {
             // Harmless: the next process sees that nobody answers, and replaces it.
-            tracing::debug!(path = %self.path.display(), %error, "the admin socket was left behind");
+            tracing::debug!(event = "socket_left", path = %self.path.display(), %error, "the admin socket was left behind");
         }
     }
 }

@@ -58,6 +58,7 @@ mod kinds_of_caches;
 mod leak_response;
 mod lifecycle;
 mod live_check;
+mod logging;
 mod lost_replies;
 mod lying_records;
 mod makespan;

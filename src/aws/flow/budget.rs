@@ -72,7 +72,13 @@ impl Budget {
                 bucket.throttled(sent, self.clock.monotonic(), error.retry_after);
                 bucket.rate()
             };
-            tracing::debug!(place = self.place, budget = self.name, rate, "throttled by AWS");
+            tracing::debug!(
+                event = "throttled",
+                place = self.place,
+                budget = self.name,
+                rate,
+                "throttled by AWS"
+            );
         }
         if result.is_ok() {
             self.went.fetch_add(1, Ordering::Relaxed);

@@ -114,18 +114,24 @@ impl Unreadable {
     /// Logs it.
     pub(super) fn tell(&self) {
         match self {
-            Self::Record { secret_arn, error } => tracing::warn!(
+            Self::Record { secret_arn, error } => tracing::warn!(event = "record_unreadable",
                 secret_arn,
                 %error,
                 "a record in the store cannot be read; what rotations need is rebuilt from AWS"
             ),
             Self::OtherSecret { secret_arn, names } => tracing::warn!(
+                event = "record_misplaced",
                 secret_arn,
                 names,
                 "a record in the store names another secret; what rotations need is rebuilt from AWS"
             ),
             Self::Entry { secret_arn, at } => {
-                tracing::warn!(secret_arn, at, "an entry of the history cannot be read; it is left out");
+                tracing::warn!(
+                    event = "history_unreadable",
+                    secret_arn,
+                    at,
+                    "an entry of the history cannot be read; it is left out"
+                );
             }
         }
     }

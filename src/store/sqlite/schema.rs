@@ -98,7 +98,7 @@ fn back_up(connection: &Connection, path: &Path, version: usize, location: &Loca
         .map_err(|error| location.failed(ACTION, &error))?;
     // Under its last name only when it is whole.
     files::finish_draft(&draft, &kept).map_err(|error| location.refused(ACTION, error.to_string()))?;
-    tracing::info!(copy = %kept.display(), schema = version, "the store is migrated; this copy fits the release before");
+    tracing::info!(event = "store_migrated", copy = %kept.display(), schema = version, "the store is migrated; this copy fits the release before");
     Ok(())
 }
 
