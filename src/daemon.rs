@@ -197,7 +197,7 @@ async fn start_engine(loaded: &Loaded, clock: SharedClock) -> Result<Started, Da
     };
     tracing::info!(
         event = "starting",
-        version = env!("CARGO_PKG_VERSION"),
+        release = env!("CARGO_PKG_VERSION"),
         policies = policies.len(),
         "rekeyd starts"
     );

@@ -34,6 +34,7 @@ mod discovery_simulated;
 mod documented_configurations;
 mod doubts;
 mod downtimes;
+mod drain;
 mod drift;
 mod drift_causes;
 mod drift_mid_rotation;
