@@ -115,9 +115,12 @@ async fn sigterm_while_the_retirement_hangs() {
 /// A write whose reply does not come is the other half of not knowing: it was made.
 #[tokio::test(flavor = "multi_thread")]
 async fn sigterm_while_the_reply_to_a_write_that_was_made_is_awaited() {
-    for operation in ["PutSecretValue", "ModifyUser", "UpdateSecretVersionStage"] {
-        told_in_a_hung_call(Fault::next(operation, FaultKind::HoldReply)).await;
-    }
+    let held = |operation| told_in_a_hung_call(Fault::next(operation, FaultKind::HoldReply));
+    tokio::join!(
+        held("PutSecretValue"),
+        held("ModifyUser"),
+        held("UpdateSecretVersionStage")
+    );
 }
 
 /// A node that takes connections and says nothing.

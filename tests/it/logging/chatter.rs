@@ -49,7 +49,7 @@ async fn passwords_that_work_are_told_of_once_and_never_again() {
     for user in USERS {
         daemon.wait(&secret_name(user), "proved", proven).await;
     }
-    let accepted = "rekeyd_login_probes_total{outcome=\"ok\"} ";
+    let accepted = "rekeyd_login_probes_total{outcome=\"accepted\"} ";
     grows(&daemon, accepted, 9.0).await;
     let told = lines(&daemon.log_text()).len();
     // Each is looked at, and logged in to, several times more.
@@ -72,7 +72,7 @@ async fn a_secret_that_fails_again_and_again_is_told_of_ever_more_rarely_and_nev
     world.faults(vec![fails]);
     grows(
         &daemon,
-        "rekeyd_step_attempts_total{step=\"observe\",outcome=\"error\"} ",
+        "rekeyd_step_attempts_total{outcome=\"error\",step=\"observe\"} ",
         60.0,
     )
     .await;
