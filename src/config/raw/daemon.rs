@@ -26,9 +26,9 @@ pub(in crate::config) struct RawDaemon {
     /// `rekeyd::audit`, if it is left out.
     #[schemars(regex(pattern = FULL_PATH))]
     pub(in crate::config) audit_log: Option<String>,
-    /// What the log holds: off, error, warn, info, debug or trace, or directives such as "info,rekeyd=debug". `--log-level`
-    /// and RUST_LOG hold before it.
-    #[schemars(length(min = 1, max = 1_000), extend("default" = "info"))]
+    /// What the log holds: off, error, warn, info, debug or trace, or directives such as "info,rekeyd=debug"; info if it is
+    /// left out. `--log-level` and RUST_LOG hold before it.
+    #[schemars(length(min = 1, max = 1_000))]
     pub(in crate::config) log_level: Option<String>,
     /// Where history, pauses and timings are kept: `sqlite:` and the path of a file that is on no network file system.
     #[schemars(regex(pattern = STATE), extend("default" = "sqlite:/var/lib/rekeyd/state.db"))]
