@@ -33,7 +33,7 @@ impl Default for LogLevel {
 }
 
 impl LogLevel {
-    /// As it was written.
+    /// As it was written, without spaces between directives.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -56,18 +56,21 @@ impl FromStr for LogLevel {
         if text.len() > LONGEST {
             return Err(senseless(format!("it is longer than {LONGEST} bytes")));
         }
-        if text.split(',').all(|directive| directive.trim().is_empty()) {
+        // What parses them takes no space.
+        let words: Vec<&str> = text.split(',').map(str::trim).filter(|word| !word.is_empty()).collect();
+        if words.is_empty() {
             return Err(senseless("it is empty".to_owned()));
         }
+        let directives = words.join(",");
         EnvFilter::builder()
             .with_regex(false)
-            .parse(text)
+            .parse(&directives)
             .map_err(|error| senseless(error.to_string()))?;
         // A word alone would be taken for the name of a part that logs everything, and silence all others.
-        let mut words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
+        let mut words = words.into_iter();
         match words.find(|word| !word.contains(['=', '[']) && word.parse::<LevelFilter>().is_err()) {
             Some(word) => Err(senseless(format!("{word:?} is no level"))),
-            None => Ok(Self(text.to_owned())),
+            None => Ok(Self(directives)),
         }
     }
 }
@@ -83,12 +86,14 @@ mod tests {
             "TRACE",
             "off",
             "info,rekeyd=debug",
-            "warn, rekeyd::engine=info",
+            "warn,rekeyd::engine=info",
             "info,[rotation]=debug",
             "info,[secret{secret=production/ec/user1}]=debug",
         ] {
             assert_eq!(text.parse::<LogLevel>().unwrap().as_str(), text);
         }
+        let spaced = " warn , rekeyd::engine=info,".parse::<LogLevel>().unwrap();
+        assert_eq!(spaced.as_str(), "warn,rekeyd::engine=info");
     }
 
     #[test]
@@ -97,7 +102,7 @@ mod tests {
         for (text, cause) in [
             ("inof", "\"inof\" is no level"),
             ("info,rekeyd", "\"rekeyd\" is no level"),
-            ("rekeyd=loud", "invalid"),
+            ("rekeyd=loud", "expected one of"),
             ("", "empty"),
             (" , ", "empty"),
             (&long, "longer"),

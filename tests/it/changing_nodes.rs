@@ -122,7 +122,7 @@ async fn changes_in_both_proofs(changes: [Change; 2], whole: bool, nodes: [usize
     world.end_faults();
     daemon.wait(secret, "retired", proven_retired).await;
     assert!(
-        daemon.log_text()[seen..].contains("nodes_changing: "),
+        daemon.log_text()[seen..].contains("\"reason\":\"nodes_changing\""),
         "the retirement's proof was not whole"
     );
     world.cache_available(CACHE).await;
@@ -150,7 +150,7 @@ fn promotion(scene: &Scene) -> (String, u64) {
 }
 
 fn told_of_changing_nodes(scene: &Scene) -> bool {
-    scene.daemon.log_text().contains("nodes_changing: ")
+    scene.daemon.log_text().contains("\"reason\":\"nodes_changing\"")
 }
 
 #[tokio::test(flavor = "multi_thread")]
