@@ -34,7 +34,16 @@ async fn a_rotation_that_a_blackout_holds_back() {
                     .is_some_and(|detail| detail.contains("blackout"))
         })
         .await;
-    stage.follow_whole().await;
+    stage.follow("What you see").await;
+    stage.follow("What to do").await;
+    stage.follow("How to see that it is over").await;
+    // Nothing is retired in the blackout: both passwords log in until its end.
+    stage
+        .until("rotated, in its overlap", |status| {
+            status.phase == Phase::Overlap && proven(status)
+        })
+        .await;
+    stage.world.assert_current_logs_in(&stage.secret, USER).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
