@@ -47,7 +47,8 @@ impl Calls {
     pub(super) fn announce(&self, operations: impl IntoIterator<Item = Operation>) {
         let outcomes = || std::iter::once(OK).chain(ErrorClass::ALL.map(ErrorClass::label));
         for operation in operations {
-            self.metrics.aws_operation(operation.service, operation.name, outcomes());
+            self.metrics
+                .aws_operation(operation.service, operation.name, outcomes());
         }
     }
 

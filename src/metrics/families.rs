@@ -253,7 +253,10 @@ impl Shown {
                 "policy_retirement_overdue",
                 "Secrets whose previous password still works more than an hour after its overlap.",
             ),
-            paused: of_policy("policy_paused", "1 while the policy is paused."),
+            paused: of_policy(
+                "policy_paused",
+                "1 while the configuration pauses the policy; secrets that a command paused are in rekeyd_secrets.",
+            ),
             held: gauge(
                 "policy_held",
                 &["policy", "reason"],

@@ -206,7 +206,8 @@ impl Shown {
             self.oldest_rotation.set(&[policy], super::seconds(oldest));
         }
         self.overdue.set(&[policy], f64::from(tally.overdue));
-        self.unproven.set(&[policy], f64::from(tally.unproven.values().sum::<u32>()));
+        self.unproven
+            .set(&[policy], f64::from(tally.unproven.values().sum::<u32>()));
         self.retirement_overdue
             .set(&[policy], f64::from(tally.retirement_overdue));
         self.paused.set(&[policy], f64::from(u8::from(paused)));

@@ -57,7 +57,9 @@ pub fn parse(text: &str) -> Exposition {
         } else if let Some((series, _)) = line.rsplit_once(' ') {
             let (name, inner) = series.split_once('{').unwrap_or((series, ""));
             let name = family_of(name, &exposition).to_owned();
-            let family = exposition.get_mut(&name).unwrap_or_else(|| panic!("{line} has no TYPE"));
+            let family = exposition
+                .get_mut(&name)
+                .unwrap_or_else(|| panic!("{line} has no TYPE"));
             family.series += 1;
             for (label, value) in labels(inner.trim_end_matches('}')) {
                 family.labels.entry(label).or_default().insert(value);

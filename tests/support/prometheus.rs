@@ -4,6 +4,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use serde_json::Value;
 use tokio::process::{Child, Command};
@@ -35,10 +36,16 @@ pub async fn promtool(args: &[&str], files: &[&Path]) -> (bool, String) {
     (output.status.success(), String::from_utf8_lossy(&said).into_owned())
 }
 
-/// A port of loopback that nobody listens on just now.
+/// A port of loopback that nobody listens on, below those that the kernel hands out by itself: it stays free while the
+/// process that has it is started again. No two calls give the same.
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("an address").port()
+    static GIVEN: AtomicU16 = AtomicU16::new(0);
+    let first = u16::try_from(std::process::id() % 10_000).expect("small");
+    let candidates = std::iter::repeat_with(|| 20_000 + (first + GIVEN.fetch_add(1, Ordering::Relaxed)) % 10_000);
+    let mut free = candidates
+        .take(1_000)
+        .filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
+    free.next().expect("a free port")
 }
 
 /// A running Prometheus. Dropping it kills it.
@@ -104,9 +111,11 @@ impl Prometheus {
 
     /// Waits until a query gives one series with this value.
     pub async fn wait_value(&self, expression: &str, wanted: f64) {
-        self.wait(expression, &format!("is {wanted}"), |found| {
-            matches!(found, [one] if (one - wanted).abs() < 1e-6)
-        })
+        self.wait(
+            expression,
+            &format!("is {wanted}"),
+            |found| matches!(found, [one] if (one - wanted).abs() < 1e-6),
+        )
         .await;
     }
 
@@ -135,7 +144,11 @@ impl Prometheus {
 
     /// Waits until an alert neither fires nor is about to.
     pub async fn is_silent(&self, alert: &str) {
-        self.wait(&format!("ALERTS{{alertname={alert:?}}}"), "is silent", <[f64]>::is_empty)
-            .await;
+        self.wait(
+            &format!("ALERTS{{alertname={alert:?}}}"),
+            "is silent",
+            <[f64]>::is_empty,
+        )
+        .await;
     }
 }

@@ -15,9 +15,9 @@ use std::fmt::Display;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use super::{Config, Metrics};
 use super::raw::RawConfig;
 use super::source::{Findings, KeyPath};
+use super::{Config, Metrics};
 use crate::certificates;
 use crate::clock::{Clock, SystemClock};
 

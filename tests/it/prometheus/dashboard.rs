@@ -77,7 +77,10 @@ fn grafanas_own_types_know_every_key_of_the_dashboard() {
     let mut dashboard = dashboard();
     assert_eq!(lost_on_the_way(&dashboard), "");
     dashboard["panels"][1]["options"]["colourMode"] = json!("background");
-    assert!(lost_on_the_way(&dashboard).contains("colourMode"), "an unknown key is found");
+    assert!(
+        lost_on_the_way(&dashboard).contains("colourMode"),
+        "an unknown key is found"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -152,6 +155,12 @@ fn each_panel_has_a_number_a_place_of_its_own_a_unit_and_says_what_it_shows() {
     }
     assert_eq!(
         rows,
-        ["Are my passwords fresh?", "What it does now", "Rotations", "AWS", "The process"]
+        [
+            "Are my passwords fresh?",
+            "What it does now",
+            "Rotations",
+            "AWS",
+            "The process"
+        ]
     );
 }

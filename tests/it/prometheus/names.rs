@@ -78,20 +78,29 @@ pub fn assert_known(expression: &str, shown: &Exposition) -> Vec<String> {
             "{metric} is a histogram, which has no series of that name: {expression}"
         );
         known_labels.extend(family.labels.keys().map(String::as_str));
-        for (label, value) in matchers.iter().filter(|(label, _)| !OF_THE_TARGET.contains(&label.as_str())) {
+        for (label, value) in matchers
+            .iter()
+            .filter(|(label, _)| !OF_THE_TARGET.contains(&label.as_str()))
+        {
             let values = family.labels.get(label);
             let values = values.unwrap_or_else(|| panic!("{metric} has no label {label}: {expression}"));
             let compared = value.split('|').filter(|value| !value.starts_with('$'));
             if label != "policy" {
                 compared.for_each(|value| {
-                    assert!(values.contains(value), "{metric}: {label} is never {value:?}: {expression}");
+                    assert!(
+                        values.contains(value),
+                        "{metric}: {label} is never {value:?}: {expression}"
+                    );
                 });
             }
         }
         families.push(name.to_owned());
     }
     for label in grouped(expression) {
-        assert!(known_labels.contains(&label), "no metric here has a label {label}: {expression}");
+        assert!(
+            known_labels.contains(&label),
+            "no metric here has a label {label}: {expression}"
+        );
     }
     families
 }
@@ -107,7 +116,10 @@ mod tests {
 
     #[test]
     fn an_expression_is_taken_apart() {
-        let found = selectors("sum by (x) (rate(rekeyd_a_total{outcome!=\"ok\",job=~\"a|b\"}[5m])) > rekeyd_b", &["rekeyd_"]);
+        let found = selectors(
+            "sum by (x) (rate(rekeyd_a_total{outcome!=\"ok\",job=~\"a|b\"}[5m])) > rekeyd_b",
+            &["rekeyd_"],
+        );
         let pairs = |selector: &Selector| selector.matchers.clone();
         assert_eq!(found[0].metric, "rekeyd_a_total");
         assert_eq!(
@@ -120,7 +132,10 @@ mod tests {
 
     #[test]
     fn what_is_there_is_known() {
-        let known = assert_known("sum without (outcome) (rekeyd_a_total{outcome=\"ok\",job=\"j\"})", &shown());
+        let known = assert_known(
+            "sum without (outcome) (rekeyd_a_total{outcome=\"ok\",job=\"j\"})",
+            &shown(),
+        );
         assert_eq!(known, ["rekeyd_a_total"]);
     }
 

@@ -58,7 +58,8 @@ fn families(section: &str, shown: &Exposition) -> String {
     let alerts = alerts_of(shown);
     let mut table = "| metric | type | labels | unit | meaning | alerts |\n|---|---|---|---|---|---|\n".to_owned();
     for (name, family) in shown.iter().filter(|(name, family)| belongs(section, name, family)) {
-        let quoted = |words: &mut dyn Iterator<Item = &String>| words.map(|word| format!("`{word}`")).collect::<Vec<_>>();
+        let quoted =
+            |words: &mut dyn Iterator<Item = &String>| words.map(|word| format!("`{word}`")).collect::<Vec<_>>();
         let labels = quoted(&mut family.labels.keys().filter(|label| *label != "le")).join(", ");
         let alerts = alerts.get(name).map(|names| quoted(&mut names.iter()).join(", "));
         let _ = writeln!(
@@ -77,13 +78,23 @@ fn families(section: &str, shown: &Exposition) -> String {
 fn labels(shown: &Exposition) -> String {
     let mut sets: BTreeMap<(&str, &BTreeSet<String>), Vec<&str>> = BTreeMap::new();
     for (name, family) in shown {
-        for (label, values) in family.labels.iter().filter(|(label, _)| !OPEN.contains(&label.as_str())) {
+        for (label, values) in family
+            .labels
+            .iter()
+            .filter(|(label, _)| !OPEN.contains(&label.as_str()))
+        {
             sets.entry((label, values)).or_default().push(name);
         }
     }
     let mut table = "| label | of | values |\n|---|---|---|\n".to_owned();
     for ((label, values), families) in sets {
-        let list = |words: Vec<&str>| words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
+        let list = |words: Vec<&str>| {
+            words
+                .iter()
+                .map(|word| format!("`{word}`"))
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
         let values = list(values.iter().map(String::as_str).collect());
         let _ = writeln!(table, "| `{label}` | {} | {values} |", list(families));
     }

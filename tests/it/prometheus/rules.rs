@@ -22,7 +22,10 @@ async fn prometheus_takes_the_rules_and_the_example_of_a_scrape() {
     let (taken, said) = promtool(&["check", "config", "--lint-fatal"], &[&folder().join("scrape.yml")]).await;
     assert!(taken, "{said}");
     let scrape = yaml(&folder().join("scrape.yml"));
-    assert_eq!(scrape["scrape_configs"][0]["job_name"], "rekeyd", "what the rules count on");
+    assert_eq!(
+        scrape["scrape_configs"][0]["job_name"], "rekeyd",
+        "what the rules count on"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -73,19 +76,28 @@ fn each_alert_says_what_how_badly_and_what_to_do_and_its_runbook_names_it() {
     for alert in &alerts {
         let name = text(alert, "alert");
         assert!(name.starts_with("Rekeyd"), "{name}");
-        assert!(["page", "ticket", "info"].contains(&text(&alert["labels"], "severity")), "{name}");
+        assert!(
+            ["page", "ticket", "info"].contains(&text(&alert["labels"], "severity")),
+            "{name}"
+        );
         let annotations = &alert["annotations"];
         for key in ["summary", "description"] {
             assert!(text(annotations, key).len() > 20, "{name} {key}");
         }
-        let page = text(annotations, "runbook_url").strip_prefix(RUNBOOKS).expect("the placeholder");
+        let page = text(annotations, "runbook_url")
+            .strip_prefix(RUNBOOKS)
+            .expect("the placeholder");
         let runbook = pages::page(&format!("docs/runbooks/{page}"));
         assert!(runbook.contains(&format!("`{name}`")), "{page} does not name {name}");
         pages_of.entry(page.to_owned()).or_default().insert(name.to_owned());
     }
     let paged = alerts.iter().filter(|alert| alert["labels"]["severity"] == "page");
     let paged: Vec<&str> = paged.map(|alert| text(alert, "alert")).collect();
-    assert_eq!(paged, ["RekeydPasswordRefused"], "only what clients notice gets anybody out of bed");
+    assert_eq!(
+        paged,
+        ["RekeydPasswordRefused"],
+        "only what clients notice gets anybody out of bed"
+    );
 }
 
 /// The words in backquotes that look like alerts.
@@ -105,7 +117,11 @@ fn no_runbook_names_an_alert_that_there_is_not() {
         let unknown: Vec<_> = named(&page).difference(&names).cloned().collect();
         assert!(unknown.is_empty(), "{}: {unknown:?}", path.display());
         let told = page.contains("Alert: `") || page.contains("Alerts: `") || page.contains("Alert `");
-        assert!(told || page.contains("No alert"), "{} does not say which alert leads to it", path.display());
+        assert!(
+            told || page.contains("No alert"),
+            "{} does not say which alert leads to it",
+            path.display()
+        );
     }
 }
 

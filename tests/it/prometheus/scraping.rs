@@ -123,7 +123,10 @@ async fn prometheus_tells_what_the_daemon_did_also_across_a_restart() {
     prometheus.wait_value(promoted, 1.0).await;
     prometheus.wait_value(&format!("resets({promoted}[10m])"), 1.0).await;
     let all = prometheus.query(&format!("round(increase({promoted}[10m]))")).await;
-    assert!((all[0] - 3.0).abs() < 1e-6, "two before the restart and one after it: {all:?}");
+    assert!(
+        (all[0] - 3.0).abs() < 1e-6,
+        "two before the restart and one after it: {all:?}"
+    );
 }
 
 /// Prometheus has as many series as the daemon shows.
@@ -164,7 +167,10 @@ async fn a_rotation_that_fails_and_a_password_that_somebody_changed_fire_their_a
 
     watched.world.set_passwords(USER, &[OTHER]).await;
     let alert = prometheus.fires("RekeydPasswordRefused").await;
-    assert_eq!((&alert["labels"]["severity"], &alert["labels"]["policy"]), (&json!("page"), &json!("orders")));
+    assert_eq!(
+        (&alert["labels"]["severity"], &alert["labels"]["policy"]),
+        (&json!("page"), &json!("orders"))
+    );
     let description = text(&alert["annotations"], "description");
     assert!(description.contains("cause: overwritten 1"), "{description}");
     prometheus.fires("RekeydHalted").await;
@@ -179,7 +185,10 @@ async fn a_rotation_that_fails_and_a_password_that_somebody_changed_fire_their_a
 async fn every_rule_is_evaluated(prometheus: &Prometheus) {
     let rules = prometheus.api("rules").await;
     let groups = rules["groups"].as_array().unwrap();
-    let all: Vec<_> = groups.iter().flat_map(|group| group["rules"].as_array().unwrap()).collect();
+    let all: Vec<_> = groups
+        .iter()
+        .flat_map(|group| group["rules"].as_array().unwrap())
+        .collect();
     assert_eq!(all.len(), super::alerts().len());
     for rule in all {
         assert_eq!(rule["health"], "ok", "{rule}");
@@ -207,5 +216,10 @@ fn only_durations_differ_in_the_rules_that_the_tests_of_scraping_load() {
     let pairs = shipped.lines().zip(hastened.lines());
     let differing: Vec<_> = pairs.filter(|(shipped, hastened)| shipped != hastened).collect();
     assert!(differing.len() > 10);
-    assert!(differing.iter().all(|(shipped, _)| shipped.starts_with("        for: ")), "{differing:?}");
+    assert!(
+        differing
+            .iter()
+            .all(|(shipped, _)| shipped.starts_with("        for: ")),
+        "{differing:?}"
+    );
 }

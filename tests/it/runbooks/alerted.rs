@@ -27,11 +27,7 @@ async fn a_rotation_that_a_blackout_holds_back() {
     stage.rotate().await;
     stage
         .until("held back", |status| {
-            status.phase == Phase::Due
-                && status
-                    .detail
-                    .as_ref()
-                    .is_some_and(|detail| detail.contains("blackout"))
+            status.phase == Phase::Due && status.detail.as_ref().is_some_and(|detail| detail.contains("blackout"))
         })
         .await;
     stage.follow("What you see").await;
@@ -85,10 +81,10 @@ async fn a_user_that_no_cache_knows() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_secret_that_somebody_paused() {
     let mut stage = Stage::of("docs/runbooks/paused.md", &[]).await;
-    stage.shell("rekeyd pause production/ec/user1 --reason 'a release'").await;
     stage
-        .until("paused", |status| status.phase == Phase::Paused)
+        .shell("rekeyd pause production/ec/user1 --reason 'a release'")
         .await;
+    stage.until("paused", |status| status.phase == Phase::Paused).await;
     stage.follow_whole().await;
 }
 
@@ -104,7 +100,10 @@ async fn secrets_whose_tags_were_taken_away() {
         .shell("aws secretsmanager untag-resource --secret-id production/ec/user1 --tag-keys team")
         .await;
     eventually("the policy has lost its secret", || async {
-        stage.status().await.map_or(Ok(()), |status| Err(format!("{status:#?}")))
+        stage
+            .status()
+            .await
+            .map_or(Ok(()), |status| Err(format!("{status:#?}")))
     })
     .await;
     stage.follow_whole().await;

@@ -54,7 +54,13 @@ impl Stage {
         let secret = secret_name(USER);
         world.create_secret(&secret, &document_with(USER, OLD)).await;
         let dir = world.dir.path().to_owned();
-        for folder in ["etc/rekeyd/rekeyd.d", "var/lib/rekeyd", "var/log/rekeyd", "run/rekeyd", "aws"] {
+        for folder in [
+            "etc/rekeyd/rekeyd.d",
+            "var/lib/rekeyd",
+            "var/log/rekeyd",
+            "run/rekeyd",
+            "aws",
+        ] {
             std::fs::create_dir_all(dir.join(folder)).expect("a folder");
         }
         std::fs::copy(world.ca_file(), dir.join("etc/rekeyd/ca.pem")).expect("the root");
