@@ -142,10 +142,10 @@ impl Prometheus {
         .await
     }
 
-    /// Waits until an alert neither fires nor is about to.
-    pub async fn is_silent(&self, alert: &str) {
+    /// Waits until no alert whose name fits a regular expression fires or is about to.
+    pub async fn is_silent(&self, alerts: &str) {
         self.wait(
-            &format!("ALERTS{{alertname={alert:?}}}"),
+            &format!("ALERTS{{alertname=~{alerts:?}}}"),
             "is silent",
             <[f64]>::is_empty,
         )

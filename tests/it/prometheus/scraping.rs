@@ -114,6 +114,8 @@ async fn prometheus_tells_what_the_daemon_did_also_across_a_restart() {
         .wait_value(oldest, rotated.timestamp_micros() as f64 / 1e6)
         .await;
     every_series_is_scraped(&watched, &prometheus).await;
+    // A fleet that is well is silent.
+    prometheus.is_silent(".*").await;
 
     watched.daemon.kill().await;
     prometheus.wait_value("up{job=\"rekeyd\"}", 0.0).await;

@@ -7,8 +7,11 @@ use rekeyd::clock::{Clock, SystemClock, Timestamp};
 use rekeyd::metrics::Metrics;
 use rekeyd::rotation::status::{Phase, SecretStatus};
 
+use crate::support::cli::orders;
 use crate::support::exposition::series;
 use crate::support::report::report;
+use crate::support::world::{document_with, secret_name};
+use crate::support::{OLD, World};
 
 /// A fleet, and whether each secret is to have series of its own.
 #[derive(Clone, Copy)]
@@ -106,6 +109,33 @@ async fn series_do_not_grow_with_the_secrets_unless_each_has_its_own_and_then_on
     }
     assert_eq!(of(1_000, true).await, bare + 3 + 3 * 1_000);
     assert_eq!(of(1_001, true).await, bare + 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_takes_the_series_of_single_secrets_away_and_brings_them_back() {
+    let world = World::of(&["user1"]).await;
+    let secret = secret_name("user1");
+    world.create_secret(&secret, &document_with("user1", OLD)).await;
+    let daemon = orders(&world, &["user1"])
+        .more("[metrics]\nper_secret = false\n")
+        .run()
+        .await;
+    daemon.checked(&secret).await;
+    let single = async || daemon.get("/metrics").await.body.contains("secret=\"");
+    assert!(!single().await);
+    let file = world.path("rekeyd.toml");
+    for per_secret in [true, false] {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let changed = text.replace(
+            &format!("per_secret = {}", !per_secret),
+            &format!("per_secret = {per_secret}"),
+        );
+        assert_ne!(text, changed);
+        std::fs::write(&file, changed).unwrap();
+        let reloaded = daemon.post("/api/v1/reload", &serde_json::json!({})).await;
+        assert_eq!(reloaded.status, 200, "{}", reloaded.body);
+        assert_eq!(single().await, per_secret);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
