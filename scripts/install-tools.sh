@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Makes sure that the named tools are there, and says nothing when they are.
 #
-#   scripts/install-tools.sh [cc] [redis] [promtool] [python] [shells] [man] [pages] [deny]       default: all but deny
+#   scripts/install-tools.sh [cc] [redis] [prometheus] [python] [shells] [man] [pages] [deny]       default: all but deny
 #
 #   cc        a C compiler, for SQLite and aws-lc
 #   redis     redis-server with TLS, and redis-cli: the caches of tests and demo
-#   promtool  checks the metrics; unpacked into .tools/ and not installed, so that no daemon starts
+#   prometheus  scrapes the daemon, and promtool checks metrics, rules and queries; unpacked into .tools/ and not
+#             installed, so that no service starts
 #   python    scripts/requirements.txt in a virtual environment, .tools/python
 #   shells    zsh and fish, which try their completions
 #   man       groff and mandoc, which read the manual pages
@@ -92,11 +93,12 @@ install_redis() {
     have redis-server && have redis-cli || die "redis-server or redis-cli is still missing"
 }
 
-install_promtool() {
-    { have promtool || [ -x "$tools/usr/bin/promtool" ]; } && return
-    need_apt "promtool"
+install_prometheus() {
+    local bin=$tools/usr/bin
+    { have promtool || [ -x "$bin/promtool" ]; } && { have prometheus || [ -x "$bin/prometheus" ]; } && return
+    need_apt "prometheus"
     have dpkg || die "dpkg is missing"
-    say "unpacking promtool into .tools"
+    say "unpacking prometheus and promtool into .tools"
     apt_lists prometheus
     local into
     into=$(mktemp -d)
@@ -108,9 +110,9 @@ install_promtool() {
         die "the package prometheus could not be downloaded"
     fi
     mkdir -p "$tools"
-    dpkg --fsys-tarfile "$into"/prometheus_*.deb | tar -x -C "$tools" ./usr/bin/promtool
+    dpkg --fsys-tarfile "$into"/prometheus_*.deb | tar -x -C "$tools" ./usr/bin/prometheus ./usr/bin/promtool
     rm -rf "$into"
-    [ -x "$tools/usr/bin/promtool" ] || die "the package prometheus holds no promtool"
+    [ -x "$bin/prometheus" ] && [ -x "$bin/promtool" ] || die "the package prometheus lacks prometheus or promtool"
 }
 
 # The stamp holds the folder too: scripts in it begin with its path.
@@ -157,10 +159,10 @@ install_deny() {
     cargo install cargo-deny --locked --version "$deny_version" --root "$tools" --force --quiet >&2
 }
 
-[ $# -gt 0 ] || set -- cc redis promtool python shells man pages
+[ $# -gt 0 ] || set -- cc redis prometheus python shells man pages
 for tool in "$@"; do
     case $tool in
-        cc | redis | promtool | python | shells | man | pages | deny) "install_$tool" ;;
-        *) die "unknown tool: $tool (there are cc, redis, promtool, python, shells, man, pages, deny)" ;;
+        cc | redis | prometheus | python | shells | man | pages | deny) "install_$tool" ;;
+        *) die "unknown tool: $tool (there are cc, redis, prometheus, python, shells, man, pages, deny)" ;;
     esac
 done

@@ -172,6 +172,7 @@ async fn start_engine(loaded: &Loaded, clock: SharedClock) -> Result<Started, Da
     let config = &loaded.config;
     let policies: Vec<String> = config.policies.keys().cloned().collect();
     let metrics = Arc::new(Metrics::new(&policies));
+    metrics.per_secret(config.metrics.per_secret);
     metrics.started(clock.now());
     metrics.config_loaded(true, clock.now());
     for warning in &loaded.warnings {

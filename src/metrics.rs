@@ -1,7 +1,7 @@
 //! Prometheus metrics: which there are, and what moves them.
 //!
 //! Labels come from closed sets: policies, phases, reasons, steps, operations and outcomes. Only the
-//! three gauges of single secrets are open, and they are left out above 1,000 secrets.
+//! three gauges of single secrets are open, and they are left out above 1,000 secrets, or if the configuration says so.
 
 mod families;
 mod family;
@@ -203,6 +203,18 @@ impl Metrics {
         memory.places = Some(names);
     }
 
+    /// Says whether each secret has series of its own; not above 1,000 secrets in any case.
+    pub fn per_secret(&self, per_secret: bool) {
+        self.memory().per_secret = per_secret;
+    }
+
+    /// Makes the series of an operation of AWS that may be asked for exist, with each of these outcomes.
+    pub fn aws_operation(&self, service: &str, operation: &str, outcomes: impl Iterator<Item = &'static str>) {
+        let calls = &self.families.calls;
+        calls.aws_request_duration.touch(&[service, operation]);
+        outcomes.for_each(|outcome| calls.aws_requests.add(&[service, operation, outcome], 0));
+    }
+
     /// Notes when the process started. Hidden `/proc/stat` (systemd's `ProcSubset=pid`) leaves the
     /// usual `process_start_time_seconds` without a value.
     pub fn started(&self, at: Timestamp) {
@@ -272,7 +284,7 @@ impl Metrics {
         self.families.calls.login_probes.add(&[outcome], 1);
     }
 
-    /// Counts a request to AWS; `outcome` is `ok` or an error class's label.
+    /// Counts a request to AWS.
     pub fn aws_request(&self, service: &'static str, operation: &'static str, outcome: &'static str, took: Duration) {
         self.families.calls.aws_requests.add(&[service, operation, outcome], 1);
         self.families

@@ -16,7 +16,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::AwsResult;
 use super::credentials::Refusals;
-use super::error::{AwsError, Failure, Transport, classify, plain};
+use super::error::{AwsError, ErrorClass, Failure, Transport, classify, plain};
 use super::request_id;
 use crate::clock::SharedClock;
 use crate::metrics::Metrics;
@@ -39,7 +39,19 @@ pub(super) struct Calls {
     pub(super) refusals: Refusals,
 }
 
+/// The outcome of a call that AWS answered as asked; the others are the labels of error classes.
+const OK: &str = "ok";
+
 impl Calls {
+    /// Makes the metrics of operations exist before they are called.
+    pub(super) fn announce(&self, operations: impl IntoIterator<Item = Operation>) {
+        let outcomes = || std::iter::once(OK).chain(ErrorClass::ALL.map(ErrorClass::label));
+        for operation in operations {
+            self.metrics
+                .aws_operation(operation.service, operation.name, outcomes());
+        }
+    }
+
     /// Waits for a call and notes how it went.
     pub(super) async fn run<T: RequestId, E: ProvideErrorMetadata>(
         &self,
@@ -58,7 +70,7 @@ impl Calls {
         if let Err(error) = &result {
             self.refusals.note(error);
         }
-        let outcome = result.as_ref().err().map_or("ok", |error| error.class.label());
+        let outcome = result.as_ref().err().map_or(OK, |error| error.class.label());
         tracing::debug!(
             event = "aws_call",
             service = operation.service,

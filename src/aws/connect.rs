@@ -18,10 +18,10 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use super::PlacePorts;
 use super::call::Calls;
 use super::credentials::{Chain, Refusals, Renewed};
-use super::elasticache::ElastiCache;
+use super::elasticache::{self, ElastiCache};
 use super::http::http_client;
 use super::provisioning::{Eyes, Hands, adapters};
-use super::secrets_manager::SecretsManager;
+use super::secrets_manager::{self, SecretsManager};
 use crate::clock::SharedClock;
 use crate::metrics::Metrics;
 use crate::policy::Place;
@@ -53,6 +53,7 @@ pub async fn connect_through(
     metrics: Arc<Metrics>,
 ) -> PlacePorts {
     let (config, calls) = configure(http, place, clock.clone(), metrics.clone()).await;
+    calls.announce(secrets_manager::OPERATIONS.into_iter().chain(elasticache::OPERATIONS));
     let ports = ports(&config, place, calls);
     super::governed(ports, &place.name, &place.budgets, &clock, &metrics)
 }

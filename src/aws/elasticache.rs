@@ -30,6 +30,16 @@ pub(super) const CACHE_CLUSTERS: Operation = operation("DescribeCacheClusters");
 pub(super) const SERVERLESS_CACHES: Operation = operation("DescribeServerlessCaches");
 const MODIFY_USER: Operation = operation("ModifyUser");
 
+/// All that is asked of ElastiCache for rotations.
+pub(super) const OPERATIONS: [Operation; 6] = [
+    USERS,
+    USER_GROUPS,
+    REPLICATION_GROUPS,
+    CACHE_CLUSTERS,
+    SERVERLESS_CACHES,
+    MODIFY_USER,
+];
+
 pub(super) const fn operation(name: &'static str) -> Operation {
     Operation {
         service: "elasticache",

@@ -37,6 +37,21 @@ pub enum ErrorClass {
 }
 
 impl ErrorClass {
+    /// Every class.
+    pub const ALL: [Self; 11] = [
+        Self::Throttled,
+        Self::Unavailable,
+        Self::Busy,
+        Self::Changing,
+        Self::Conflict,
+        Self::Expired,
+        Self::NotFound,
+        Self::Denied,
+        Self::Kms,
+        Self::Quota,
+        Self::Invalid,
+    ];
+
     /// Its name in metrics.
     pub fn label(self) -> &'static str {
         match self {

@@ -29,6 +29,9 @@ pub(super) const GET: Operation = operation("GetSecretValue");
 const PUT: Operation = operation("PutSecretValue");
 const UPDATE_STAGE: Operation = operation("UpdateSecretVersionStage");
 
+/// All that is asked of Secrets Manager for rotations.
+pub(super) const OPERATIONS: [Operation; 6] = [DESCRIBE, LIST_VERSIONS, LIST, GET, PUT, UPDATE_STAGE];
+
 pub(super) const fn operation(name: &'static str) -> Operation {
     Operation {
         service: "secretsmanager",

@@ -51,6 +51,9 @@ pub fn explain(loaded: &Loaded, now: Timestamp) -> String {
     let files: Vec<String> = loaded.sources.iter().map(|path| path.display().to_string()).collect();
     line(&mut text, 0, "configuration", &files.join(", "));
     explain_daemon(&mut text, &config.daemon);
+    if !config.metrics.per_secret {
+        line(&mut text, 2, "metrics", "of policies, none of single secrets");
+    }
     for place in config.places.values() {
         explain_place(&mut text, place);
     }

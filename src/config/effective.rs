@@ -36,11 +36,13 @@ pub struct Setting {
     pub set_as: Option<String>,
 }
 
-/// Every key of the daemon, the places and the policies, in the order of the schema.
+/// Every key of the daemon, the metrics, the places and the policies, in the order of the schema.
 pub(super) fn settings(written: &Value, findings: &Findings) -> Vec<Setting> {
     let reader = Reader { written, findings };
-    let daemon = KeyPath::of(&["daemon"]);
-    let mut settings = reader.table(&daemon, schema::of_table("daemon"), None);
+    let alone = ["daemon", "metrics"].into_iter();
+    let mut settings: Vec<Setting> = alone
+        .flat_map(|name| reader.table(&KeyPath::of(&[name]), schema::of_table(name), None))
+        .collect();
     let defaults = KeyPath::of(&["defaults"]);
     for (kind, defaults) in [("aws", None), ("policy", Some(&defaults))] {
         let mut names: Vec<&String> = written[kind].as_object().into_iter().flat_map(Map::keys).collect();

@@ -93,6 +93,8 @@ pub fn parse_str(name: &str, text: &str) -> Result<Loaded, ConfigErrors> {
 pub struct Config {
     /// The daemon itself.
     pub daemon: Daemon,
+    /// What `/metrics` shows.
+    pub metrics: Metrics,
     /// The places, by name.
     pub places: BTreeMap<String, Place>,
     /// The policies, by name.
@@ -127,6 +129,13 @@ pub struct Daemon {
     pub drift_check_interval: Option<Duration>,
     /// Whether nothing may be changed anywhere.
     pub paused: bool,
+}
+
+/// What `/metrics` shows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Metrics {
+    /// Whether each secret has series of its own, as long as there are no more than 1,000 of them.
+    pub per_secret: bool,
 }
 
 /// Where records are kept.

@@ -103,12 +103,14 @@ impl Reloader {
             sources,
         } = loaded;
         let needs_restart = needs_restart(&self.at_start, &config.daemon);
+        let per_secret = config.metrics.per_secret;
         let places = self.engine.places_to_connect(&config);
         let connected = connect_all(places, &self.clock, &self.metrics).await;
         let log_level = config.daemon.log_level.clone();
         let changes = self.engine.reload(config, connected).await?;
         warnings.extend(self.log.configure(log_level));
         let now = self.clock.now();
+        self.metrics.per_secret(per_secret);
         self.metrics.config_loaded(true, now);
         let configuration = ConfigurationStatus {
             file: self.source.file.clone(),

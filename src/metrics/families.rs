@@ -203,6 +203,7 @@ pub(super) struct Shown {
     pub(super) halted: Gauge,
     pub(super) drifted: Gauge,
     pub(super) unproven: Gauge,
+    pub(super) unproven_by_reason: Gauge,
     pub(super) retirement_overdue: Gauge,
     pub(super) paused: Gauge,
     pub(super) held: Gauge,
@@ -243,11 +244,19 @@ impl Shown {
                 "policy_unproven",
                 "Secrets whose current password could not be proved by a login.",
             ),
+            unproven_by_reason: gauge(
+                "policy_unproven_by_reason",
+                &["policy", "reason"],
+                "The same by reason: user_off and api_only may be meant, no_endpoints and node_unavailable are not.",
+            ),
             retirement_overdue: of_policy(
                 "policy_retirement_overdue",
                 "Secrets whose previous password still works more than an hour after its overlap.",
             ),
-            paused: of_policy("policy_paused", "1 while the policy is paused."),
+            paused: of_policy(
+                "policy_paused",
+                "1 while the configuration pauses the policy; secrets that a command paused are in rekeyd_secrets.",
+            ),
             held: gauge(
                 "policy_held",
                 &["policy", "reason"],
@@ -271,16 +280,16 @@ impl Single {
         Self {
             last_rotation: gauge(
                 "secret_last_rotation_timestamp_seconds",
-                "When the current version was created. Only up to 1000 secrets.",
+                "When the current version was created. Only up to 1000 secrets, and unless metrics.per_secret is false.",
             ),
             next_rotation: gauge(
                 "secret_next_rotation_timestamp_seconds",
-                "When the next rotation is due. Only up to 1000 secrets.",
+                "When the next rotation is due. Only up to 1000 secrets, and unless metrics.per_secret is false.",
             ),
             previous_valid: gauge(
                 "secret_previous_password_valid",
                 "1 while the previous password still logs in, as far as the number of the user's passwords tells. \
-                 Only up to 1000 secrets.",
+                 Only up to 1000 secrets, and unless metrics.per_secret is false.",
             ),
         }
     }

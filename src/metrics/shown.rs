@@ -8,25 +8,37 @@ use super::families::{Families, Shown, Single};
 use super::family::Gauge;
 use crate::clock::{Timestamp, after};
 use crate::rotation::observation::Proof;
-use crate::rotation::reason::{AttentionReason, DriftCause, HaltReason};
+use crate::rotation::reason::{AttentionReason, DriftCause, HaltReason, UnprovenReason};
 use crate::rotation::status::{Phase, SecretStatus};
 use crate::rotation::step::Step;
 
 /// Beyond this many secrets, series for each would cost more than they tell; no alert needs them.
 const MOST_SECRETS_WITH_SERIES: usize = 1_000;
 
+/// The label of a reason that is none of the closed sets: there is none, unless by a defect.
+const UNKNOWN: &str = "unknown";
+
 /// How late is overdue: longer than the fence and the usual propagation, so that rotations which
 /// are merely under way do not count.
 const GRACE: Duration = Duration::from_secs(3_600);
 
-/// What has been shown before, and which policies and places there are.
-#[derive(Default)]
+/// Which policies and places there are, and whether single secrets have series.
 pub(super) struct Memory {
     pub(super) policies: BTreeSet<String>,
     /// Nothing before the first reload: none can be gone by then.
     pub(super) places: Option<BTreeSet<String>>,
-    halts: BTreeSet<(String, &'static str)>,
-    attentions: BTreeSet<(String, &'static str)>,
+    /// Whether each secret has series of its own, as long as there are not too many.
+    pub(super) per_secret: bool,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self {
+            policies: BTreeSet::new(),
+            places: None,
+            per_secret: true,
+        }
+    }
 }
 
 /// What is counted for one policy.
@@ -38,7 +50,7 @@ struct Tally {
     drifts: BTreeMap<DriftCause, u32>,
     oldest: Option<Timestamp>,
     overdue: u32,
-    unproven: u32,
+    unproven: BTreeMap<UnprovenReason, u32>,
     retirement_overdue: u32,
     in_flight: u32,
 }
@@ -61,7 +73,9 @@ impl Tally {
         };
         let late = |due: Option<Timestamp>| u32::from(due.is_some_and(|due| after(due, GRACE) < now));
         self.overdue += late(secret.due_since.or(secret.next_rotation_at));
-        self.unproven += u32::from(matches!(secret.proof, Some(Proof::Unproven(_))));
+        if let Some(Proof::Unproven(reason)) = secret.proof {
+            *self.unproven.entry(reason).or_default() += 1;
+        }
         if secret.previous_password_valid == Some(true) {
             self.retirement_overdue += late(secret.overlap_until);
         }
@@ -82,24 +96,25 @@ fn in_flight(secret: &SecretStatus) -> bool {
 // Status carries the label as text; only those of the closed sets become labels of a metric.
 fn halt_label(reason: &str) -> &'static str {
     let known = HaltReason::ALL.iter().map(|known| known.label());
-    known.into_iter().find(|label| *label == reason).unwrap_or("unknown")
+    known.into_iter().find(|label| *label == reason).unwrap_or(UNKNOWN)
 }
 
 fn attention_label(reason: &str) -> &'static str {
     let known = AttentionReason::ALL.iter().map(|known| known.label());
-    known.into_iter().find(|label| *label == reason).unwrap_or("unknown")
+    known.into_iter().find(|label| *label == reason).unwrap_or(UNKNOWN)
 }
 
 impl Memory {
     /// Replaces every gauge.
     pub(super) fn show<S: Borrow<SecretStatus>>(
-        &mut self,
+        &self,
         families: &Families,
         secrets: impl IntoIterator<Item = S>,
         paused: &[String],
         now: Timestamp,
     ) {
-        let (tallies, few) = tally(&self.policies, secrets, now);
+        let most = if self.per_secret { MOST_SECRETS_WITH_SERIES } else { 0 };
+        let (tallies, few) = tally(&self.policies, secrets, most, now);
         let Families { shown, single, .. } = families;
         shown.clear();
         single.clear();
@@ -109,32 +124,16 @@ impl Memory {
         for (policy, tally) in &tallies {
             let is_paused = paused.iter().any(|paused| paused == policy);
             shown.policy(policy, tally, is_paused);
-            self.halts
-                .extend(tally.halts.keys().map(|reason| (policy.clone(), *reason)));
-            self.attentions
-                .extend(tally.attentions.keys().map(|reason| (policy.clone(), *reason)));
-        }
-        // A reason that is over shows zero rather than nothing, so that an alert on it resolves.
-        for (policy, reason) in &self.halts {
-            if let Some(tally) = tallies.get(policy.as_str()) {
-                shown.halted.set(&[policy, reason], count(tally.halts.get(reason)));
-            }
-        }
-        for (policy, reason) in &self.attentions {
-            if let Some(tally) = tallies.get(policy.as_str()) {
-                shown
-                    .needs_attention
-                    .set(&[policy, reason], count(tally.attentions.get(reason)));
-            }
         }
         few.iter().for_each(|secret| single.show(secret.borrow()));
     }
 }
 
-/// What there is of each policy; and the secrets themselves, if they are few enough for series of their own.
+/// What there is of each policy; and the secrets themselves, if they are no more than `most`.
 fn tally<S: Borrow<SecretStatus>>(
     policies: &BTreeSet<String>,
     secrets: impl IntoIterator<Item = S>,
+    most: usize,
     now: Timestamp,
 ) -> (BTreeMap<String, Tally>, Vec<S>) {
     let none = policies.iter().map(|policy| (policy.clone(), Tally::default()));
@@ -146,7 +145,7 @@ fn tally<S: Borrow<SecretStatus>>(
             Some(tally) => tally.add(status, now),
             None => tallies.entry(status.policy.clone()).or_default().add(status, now),
         }
-        match before < MOST_SECRETS_WITH_SERIES {
+        match before < most {
             true => few.push(secret),
             false => few = Vec::new(),
         }
@@ -167,6 +166,7 @@ impl Shown {
             &self.oldest_rotation,
             &self.drifted,
             &self.unproven,
+            &self.unproven_by_reason,
             &self.retirement_overdue,
             &self.paused,
         ];
@@ -182,11 +182,32 @@ impl Shown {
             self.drifted
                 .set(&[policy, cause.label()], count(tally.drifts.get(cause)));
         }
+        // A reason that nothing has shows zero, so that one that is over ends in zero.
+        for reason in HaltReason::ALL.iter().map(|reason| reason.label()) {
+            self.halted.set(&[policy, reason], count(tally.halts.get(reason)));
+        }
+        for reason in AttentionReason::ALL.iter().map(|reason| reason.label()) {
+            self.needs_attention
+                .set(&[policy, reason], count(tally.attentions.get(reason)));
+        }
+        for (gauge, unheard_of) in [
+            (&self.halted, tally.halts.get(UNKNOWN)),
+            (&self.needs_attention, tally.attentions.get(UNKNOWN)),
+        ] {
+            if unheard_of.is_some() {
+                gauge.set(&[policy, UNKNOWN], count(unheard_of));
+            }
+        }
+        for reason in UnprovenReason::ALL {
+            self.unproven_by_reason
+                .set(&[policy, reason.label()], count(tally.unproven.get(reason)));
+        }
         if let Some(oldest) = tally.oldest {
             self.oldest_rotation.set(&[policy], super::seconds(oldest));
         }
         self.overdue.set(&[policy], f64::from(tally.overdue));
-        self.unproven.set(&[policy], f64::from(tally.unproven));
+        self.unproven
+            .set(&[policy], f64::from(tally.unproven.values().sum::<u32>()));
         self.retirement_overdue
             .set(&[policy], f64::from(tally.retirement_overdue));
         self.paused.set(&[policy], f64::from(u8::from(paused)));

@@ -1,7 +1,7 @@
 //! The metrics through their text exposition.
 
 use super::*;
-use crate::rotation::reason::{HaltReason, UnprovenReason};
+use crate::rotation::reason::{AttentionReason, HaltReason, UnprovenReason};
 use crate::rotation::status::Phase;
 
 fn at(second: i64) -> Timestamp {
@@ -92,6 +92,7 @@ fn every_family_of_the_design_is_shown_with_a_help_text() {
         "policy_needs_attention",
         "policy_halted",
         "policy_unproven",
+        "policy_unproven_by_reason",
         "policy_retirement_overdue",
         "policy_paused",
         "store_errors_total",
@@ -123,6 +124,77 @@ fn series_that_are_known_to_exist_begin_at_zero() {
         "rekeyd_step_attempts_total{outcome=\"error\",step=\"finishSecret\"} 0",
     );
     assert_shows(&metrics, "rekeyd_store_errors_total 0");
+}
+
+#[test]
+fn every_reason_of_a_policy_is_shown_before_anything_has_it() {
+    let metrics = metrics();
+    metrics.show(&[] as &[SecretStatus], &[], at(0));
+    let shown = |family: &str, label: &str| {
+        assert_shows(
+            &metrics,
+            &format!("rekeyd_{family}{{policy=\"orders\",reason=\"{label}\"}} 0"),
+        );
+    };
+    HaltReason::ALL
+        .iter()
+        .for_each(|reason| shown("policy_halted", reason.label()));
+    AttentionReason::ALL
+        .iter()
+        .for_each(|reason| shown("policy_needs_attention", reason.label()));
+    UnprovenReason::ALL
+        .iter()
+        .for_each(|reason| shown("policy_unproven_by_reason", reason.label()));
+}
+
+#[test]
+fn an_operation_of_aws_is_shown_with_each_outcome_before_it_is_called() {
+    let metrics = metrics();
+    metrics.aws_operation("elasticache", "ModifyUser", ["ok", "throttled"].into_iter());
+    for outcome in ["ok", "throttled"] {
+        let labels = format!("operation=\"ModifyUser\",outcome=\"{outcome}\",service=\"elasticache\"");
+        assert_shows(&metrics, &format!("rekeyd_aws_requests_total{{{labels}}} 0"));
+    }
+}
+
+#[test]
+fn what_is_unproven_is_told_by_reason() {
+    let metrics = metrics();
+    let unproven = |name, reason| SecretStatus {
+        proof: Some(Proof::Unproven(reason)),
+        ..status(name, Phase::Idle, None)
+    };
+    let (off, only) = (UnprovenReason::UserOff, UnprovenReason::ApiOnly);
+    metrics.show(
+        &[unproven("a", off), unproven("b", only), unproven("c", only)],
+        &[],
+        at(0),
+    );
+    assert_shows(&metrics, "rekeyd_policy_unproven{policy=\"orders\"} 3");
+    assert_shows(
+        &metrics,
+        "rekeyd_policy_unproven_by_reason{policy=\"orders\",reason=\"api_only\"} 2",
+    );
+    assert_shows(
+        &metrics,
+        "rekeyd_policy_unproven_by_reason{policy=\"orders\",reason=\"user_off\"} 1",
+    );
+}
+
+#[test]
+fn no_secret_has_series_of_its_own_if_the_configuration_says_so() {
+    let metrics = metrics();
+    let secrets = [status("a", Phase::Idle, None)];
+    metrics.per_secret(false);
+    metrics.show(&secrets, &[], at(0));
+    assert_hides(&metrics, "secret=");
+    assert_shows(&metrics, "rekeyd_secrets{phase=\"idle\",policy=\"orders\"} 1");
+    metrics.per_secret(true);
+    metrics.show(&secrets, &[], at(0));
+    assert_shows(
+        &metrics,
+        "rekeyd_secret_previous_password_valid{policy=\"orders\",secret=\"a\"} 0",
+    );
 }
 
 #[test]

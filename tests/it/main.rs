@@ -76,6 +76,7 @@ mod places;
 mod places_simulated;
 mod plan_command;
 mod planted_bugs;
+mod prometheus;
 mod public_names;
 mod refusals;
 mod reload;

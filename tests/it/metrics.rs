@@ -1,7 +1,5 @@
 //! The metrics of the real binary, as Prometheus reads them.
 
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use rekeyd::clock::{Clock, SystemClock};
@@ -9,28 +7,14 @@ use rekeyd::rotation::status::Phase;
 use tokio::io::AsyncWriteExt;
 
 use crate::support::cli::orders;
+use crate::support::prometheus::program;
 use crate::support::status::proven_retired;
 use crate::support::world::{document, document_with, secret_name};
 use crate::support::{Daemon, Fault, FaultKind, OLD, Policy, Scene, World, eventually};
 
-/// `promtool`, from `.tools` or the path. Without it there is no test, and that is a failure.
-fn promtool() -> PathBuf {
-    let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join(".tools/usr/bin/promtool");
-    let on_path = std::env::var_os("PATH").unwrap_or_default();
-    let candidates =
-        std::iter::once(tools).chain(std::env::split_paths(&on_path).map(|folder| folder.join("promtool")));
-    candidates
-        .into_iter()
-        .find(|path| {
-            path.metadata()
-                .is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
-        })
-        .expect("promtool is missing, so the metrics cannot be checked: run `make tools`, which puts it into .tools/")
-}
-
 /// What `promtool check metrics` has to say; nothing if all is well.
 async fn complaints(metrics: &str) -> Option<String> {
-    let mut child = tokio::process::Command::new(promtool())
+    let mut child = tokio::process::Command::new(program("promtool"))
         .args(["check", "metrics"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -1,6 +1,7 @@
 //! docs/runbooks, each page followed as it stands on a day as bad as it says: the fault is made in the sandbox, what the
 //! page shows is seen, its commands are run in their order, and then all is well.
 
+mod alerted;
 mod connection;
 mod stage;
 
@@ -16,17 +17,25 @@ use crate::support::{iam, pages};
 use connection::Connection;
 use stage::{HEADINGS, Stage, USER};
 
-/// The pages, each with its test below.
-const PAGES: [&str; 11] = [
+/// The pages, each with its test below or in `alerted`.
+const PAGES: [&str; 19] = [
+    "audit-failing",
+    "daemon-down",
     "drift",
     "expired-ca",
     "halted",
     "kms-denied",
     "leaked-password",
     "lost-store",
+    "no-secrets",
     "node-unreachable",
+    "overdue",
+    "paused",
+    "reload-failed",
+    "retirement-overdue",
     "stuck-in-modifying",
     "throttled",
+    "unproven",
     "wrong-clock",
     "wrong-iam",
 ];

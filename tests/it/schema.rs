@@ -53,6 +53,7 @@ fn only(table: &[String], key: &str, value: toml::Value) -> toml::Table {
 /// key has a meaning.
 const WHOLE: &str = r#"
 [daemon]
+[metrics]
 [aws.orders]
 region = "us-east-1"
 role_arn = "arn:aws:iam::123456789012:role/rekeyd"
@@ -128,7 +129,7 @@ fn the_schema_has_every_key_that_the_configuration_knows_and_no_other() {
         let known: BTreeSet<&str> = known.flat_map(|known| known.split(", ")).collect();
         // What this release refuses whatever its value is, and what never is a default.
         let refused: &[&str] = match table.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-            [] => &["metrics", "notify"],
+            [] => &["notify"],
             ["defaults"] => &["secrets", "select", "allow_users"],
             _ => &[],
         };
@@ -212,7 +213,7 @@ async fn an_independent_validator_takes_every_documented_configuration_and_refus
         "[defaults]\nsecrets = [\"a\"]",
         "[policy.Orders]",
         "[aws.us-east-1]",
-        "[metrics]",
+        "[metrics]\nper_secret = 1",
         "policy = 1",
     ] {
         documents.push((never.to_owned(), as_json(never), false));

@@ -7,6 +7,7 @@ pub mod calls;
 pub mod cli;
 pub mod daemon;
 pub mod environment;
+pub mod exposition;
 pub mod faults;
 pub mod gate;
 pub mod golden;
@@ -17,6 +18,7 @@ pub mod mangles;
 pub mod mangling_proxy;
 pub mod nodes;
 pub mod pages;
+pub mod prometheus;
 #[path = "../../sandbox/tests/it/python.rs"]
 pub mod python;
 pub mod report;

@@ -30,6 +30,7 @@ pub fn explain_json(loaded: &Loaded, now: Timestamp) -> Value {
         "warnings": loaded.warnings,
         "problems": [],
         "daemon": daemon_json(&config.daemon),
+        "metrics": { "per_secret": config.metrics.per_secret },
         "aws": places,
         "policy": policies,
     })

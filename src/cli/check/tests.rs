@@ -46,6 +46,16 @@ fn the_json_holds_what_was_configured_and_five_dates() {
 }
 
 #[test]
+fn that_single_secrets_have_no_metrics_is_told() {
+    let mut loaded = sample();
+    assert!(!explain(&loaded, noon()).contains("none of single secrets"));
+    assert_eq!(explain_json(&loaded, noon())["metrics"]["per_secret"], true);
+    loaded.config.metrics.per_secret = false;
+    assert!(explain(&loaded, noon()).contains("none of single secrets"));
+    assert_eq!(explain_json(&loaded, noon())["metrics"]["per_secret"], false);
+}
+
+#[test]
 fn a_paused_daemon_and_warnings_are_plain_to_see() {
     let mut loaded = sample();
     loaded.config.daemon.paused = true;

@@ -15,9 +15,9 @@ use std::fmt::Display;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use super::Config;
 use super::raw::RawConfig;
 use super::source::{Findings, KeyPath};
+use super::{Config, Metrics};
 use crate::certificates;
 use crate::clock::{Clock, SystemClock};
 
@@ -26,13 +26,9 @@ type Given<T> = Option<(T, KeyPath)>;
 
 /// Checks a merged document. The result is only of use when `findings` holds no problem.
 pub(super) fn check(raw: &RawConfig, findings: &mut Findings) -> Config {
-    for (key, set, what) in [
-        ("metrics", raw.metrics, "series per secret follow their number"),
-        ("notify", raw.notify, "nobody would be notified; alert on the metrics"),
-    ] {
-        if set.is_some() {
-            findings.error(&KeyPath::of(&[key]), not_yet(key, what));
-        }
+    if raw.notify.is_some() {
+        let instead = "nobody would be notified; alert on the metrics";
+        findings.error(&KeyPath::of(&["notify"]), not_yet("notify", instead));
     }
     let daemon = daemon::check(&raw.daemon.0, findings);
     let places = place::check_all(&raw.aws, findings);
@@ -40,6 +36,9 @@ pub(super) fn check(raw: &RawConfig, findings: &mut Findings) -> Config {
     let policies = policy::check_all(raw, &places, findings);
     let config = Config {
         daemon,
+        metrics: Metrics {
+            per_secret: raw.metrics.0.per_secret.unwrap_or(true),
+        },
         places,
         policies,
     };

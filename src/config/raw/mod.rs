@@ -6,6 +6,7 @@
 
 mod daemon;
 mod forms;
+mod metrics;
 mod place;
 mod policy;
 mod table;
@@ -18,6 +19,7 @@ use serde::de::IgnoredAny;
 
 pub(super) use daemon::RawDaemon;
 pub(super) use forms::TABLE_NAME;
+pub(super) use metrics::RawMetrics;
 pub(super) use place::{RawBudget, RawPlace};
 pub(super) use policy::{RawMost, RawPassword, RawPolicy, RawRetry, RawSelect};
 pub(super) use table::Table;
@@ -44,8 +46,9 @@ pub(super) struct RawConfig {
     /// The policies: which secrets, when, and which users they may name.
     #[serde(default)]
     pub(super) policy: BTreeMap<String, Table<RawPolicy>>,
-    #[schemars(skip)]
-    pub(super) metrics: NotYet,
+    /// What `/metrics` shows.
+    #[serde(default)]
+    pub(super) metrics: Table<RawMetrics>,
     #[schemars(skip)]
     pub(super) notify: NotYet,
 }

@@ -54,13 +54,19 @@ impl Stage {
         let secret = secret_name(USER);
         world.create_secret(&secret, &document_with(USER, OLD)).await;
         let dir = world.dir.path().to_owned();
-        for folder in ["etc/rekeyd", "var/lib/rekeyd", "run/rekeyd", "aws"] {
+        for folder in [
+            "etc/rekeyd/rekeyd.d",
+            "var/lib/rekeyd",
+            "var/log/rekeyd",
+            "run/rekeyd",
+            "aws",
+        ] {
             std::fs::create_dir_all(dir.join(folder)).expect("a folder");
         }
         std::fs::copy(world.ca_file(), dir.join("etc/rekeyd/ca.pem")).expect("the root");
         let text = pages::page(page) + &configuration(keys, &world.sandbox.url());
         let text = pages::with_free_addresses(&text, ["127.0.0.1:9848"]);
-        let text = ["/etc/rekeyd/", "/var/lib/rekeyd/", "/run/rekeyd/"]
+        let text = ["/etc/rekeyd/", "/var/lib/rekeyd/", "/var/log/rekeyd/", "/run/rekeyd/"]
             .iter()
             .fold(text, |text, path| {
                 text.replace(path, &format!("{}{path}", dir.display()))
@@ -166,6 +172,13 @@ impl Stage {
         secrets.into_iter().next().ok_or_else(|| "not listed".to_owned())
     }
 
+    /// Adds to the configuration.
+    pub(super) fn drop_in(&self, file: &str, text: &str) {
+        let root = self.world.dir.path().display();
+        let text = text.replace("/var/log/rekeyd/", &format!("{root}/var/log/rekeyd/"));
+        std::fs::write(self.path(&format!("etc/rekeyd/rekeyd.d/{file}")), text).expect("a drop-in");
+    }
+
     async fn get(&self, path: &str) -> Result<serde_json::Value, String> {
         let answer = http::unix(&self.path("run/rekeyd/admin.sock"), "GET", path, None).await;
         Ok(answer.map_err(|error| error.to_string())?.json())
@@ -235,11 +248,12 @@ max_versions_per_day = 90
 [policy.orders]
 aws = "main"
 schedule = "1000d"
-secrets = ["{}"]
 allow_users = ["{USER}"]
-"#,
-        secret_name(USER)
+"#
     );
+    if !keys.iter().any(|(key, _)| *key == "select") {
+        let _ = writeln!(text, "secrets = [{:?}]", secret_name(USER));
+    }
     for (key, value) in keys {
         let _ = writeln!(text, "{key} = {value}");
     }
