@@ -2,35 +2,19 @@
 
 use crate::cli::CliError;
 use crate::cli::revoke::death;
-use crate::cli::text::{proof, time, time_and_distance, wrapped};
-use crate::cli::waits::waits_for;
+use crate::cli::text::{proof, time_and_distance, wrapped};
 use crate::clock::Timestamp;
 use crate::rotation::observation::Proof;
 use crate::rotation::revocation::Revocation;
 use crate::rotation::rollback::{Rollback, RollbackOutcome};
-use crate::rotation::status::{Phase, SecretStatus};
+use crate::rotation::status::SecretStatus;
 use crate::server::configuration::ConfigurationStatus;
+use crate::words::standing::{told, waits_for};
 
 /// What somebody should know of the configuration, a line each.
 pub(super) fn about_configuration(configuration: &ConfigurationStatus) -> Vec<String> {
     let complaints = configuration.complaints().into_iter();
     complaints.map(|line| format!("configuration: {line}")).collect()
-}
-
-/// Why a secret stands where it does, in a line.
-pub(super) fn told(secret: &SecretStatus) -> String {
-    let overlap = (secret.requested && secret.phase == Phase::Overlap).then(|| {
-        let end = match secret.overlap_until {
-            Some(until) => format!("until {} for the overlap of the last one", time(Some(until))),
-            None => "for the overlap of the last one to end".to_owned(),
-        };
-        format!("a requested rotation waits {end}; `rekeyd rotate --revoke-previous` ends it")
-    });
-    let reason = match (&secret.reason, &secret.detail) {
-        (Some(reason), Some(detail)) => Some(format!("{reason}: {detail}")),
-        (reason, detail) => detail.clone().or_else(|| reason.clone()),
-    };
-    overlap.or(reason).unwrap_or_default()
 }
 
 /// How many columns the name of a line takes.

@@ -2,22 +2,16 @@
 
 use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use super::families::{Families, Shown, Single};
 use super::family::Gauge;
-use crate::clock::{Timestamp, after};
-use crate::rotation::observation::Proof;
+use crate::clock::Timestamp;
 use crate::rotation::reason::{AttentionReason, DriftCause, HaltReason};
 use crate::rotation::status::{Phase, SecretStatus};
 use crate::rotation::step::Step;
 
 /// Beyond this many secrets, series for each would cost more than they tell; no alert needs them.
 const MOST_SECRETS_WITH_SERIES: usize = 1_000;
-
-/// How late is overdue: longer than the fence and the usual propagation, so that rotations which
-/// are merely under way do not count.
-const GRACE: Duration = Duration::from_secs(3_600);
 
 /// What has been shown before, and which policies and places there are.
 #[derive(Default)]
@@ -59,12 +53,9 @@ impl Tally {
             (Some(oldest), Some(last)) => Some(oldest.min(last)),
             (oldest, last) => oldest.or(last),
         };
-        let late = |due: Option<Timestamp>| u32::from(due.is_some_and(|due| after(due, GRACE) < now));
-        self.overdue += late(secret.due_since.or(secret.next_rotation_at));
-        self.unproven += u32::from(matches!(secret.proof, Some(Proof::Unproven(_))));
-        if secret.previous_password_valid == Some(true) {
-            self.retirement_overdue += late(secret.overlap_until);
-        }
+        self.overdue += u32::from(secret.is_overdue(now));
+        self.unproven += u32::from(secret.is_unproven());
+        self.retirement_overdue += u32::from(secret.is_retirement_overdue(now));
         self.in_flight += u32::from(in_flight(secret));
     }
 }
