@@ -1,5 +1,6 @@
 //! How rekeyd says things, on the command line and on the status page alike.
 
+pub mod facts;
 pub mod standing;
 pub mod time;
 
