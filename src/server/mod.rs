@@ -34,6 +34,7 @@ use axum::serve::{IncomingStream, Listener};
 use tokio::sync::oneshot;
 
 use crate::audit::Trail;
+use crate::clock::SharedClock;
 use crate::engine::control::Control;
 use crate::metrics::Metrics;
 use crate::server::configuration::Configuration;
@@ -57,6 +58,8 @@ pub struct Surface {
     pub configuration: Arc<dyn Configuration>,
     /// The audit log.
     pub audit: Arc<Trail>,
+    /// What pages tell the time by.
+    pub clock: SharedClock,
 }
 
 /// A surface that cannot be served.

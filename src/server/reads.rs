@@ -109,7 +109,7 @@ async fn secret(State(surface): State<Surface>, Path(secret): Path<String>) -> R
 }
 
 /// The secrets of that name or ARN; at least one.
-fn named(surface: &Surface, secret: &str) -> Result<Vec<SecretStatus>, Failure> {
+pub(super) fn named(surface: &Surface, secret: &str) -> Result<Vec<SecretStatus>, Failure> {
     let is_it = |status: &SecretStatus| status.secret == secret || status.arn.as_deref() == Some(secret);
     let secrets: Vec<SecretStatus> = surface.control.clone().each_secret().filter(is_it).collect();
     if secrets.is_empty() {

@@ -237,6 +237,7 @@ pub(crate) fn surface(control: &Arc<FakeControl>) -> Surface {
         configuration: Arc::clone(control) as Arc<dyn Configuration>,
         audit: Arc::new(Trail::to_log(Arc::new(SystemClock::new()), metrics.clone())),
         metrics,
+        clock: Arc::new(SystemClock::new()),
     }
 }
 
