@@ -63,7 +63,7 @@ async fn overview(State(surface): State<Surface>, RawQuery(query): RawQuery) -> 
         (listing::policies(&policies, &survey, now))
         (listing::secrets(&wanted, &policies, &survey, now))
     };
-    let page = Html(document("Status", &wanted.link(), now, &main));
+    let page = Html(document("Status", &wanted.address(), now, &main));
     Ok(match wanted.refresh {
         Some(seconds) => ([(header::REFRESH, seconds.to_string())], page).into_response(),
         None => page.into_response(),

@@ -104,7 +104,7 @@ async fn five_secrets_of_a_daemon_are_shown_as_they_stand_and_each_has_its_page(
         &overlap: ["in overlap", "Waits for the end of the overlap"],
         &waiting: ["rotating", "Waits for every node to accept the new password"],
         &halted: ["halted", "user_arn"],
-        &missing: ["needs attention", "A person"],
+        &missing: ["needs attention", "Waits for a person"],
     });
     let knows = json!({
         "states": states, "trouble": [halted, missing],

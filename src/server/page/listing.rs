@@ -4,11 +4,11 @@ use maud::{Markup, html};
 
 use crate::clock::Timestamp;
 use crate::engine::control::PolicyStatus;
-use crate::rotation::status::SecretStatus;
+use crate::rotation::status::{Phase, SecretStatus};
 use crate::words::standing::waits;
 use crate::words::{Tone, clean};
 
-use super::parts::{badge, machine, maybe, number, outside, outside_within, secret_link, some, when};
+use super::parts::{badge, machine, maybe, number, outside, outside_within, secret_link, sentence, some, when};
 use super::request::{Order, State, Wanted, of_phase};
 use super::survey::{Counts, Survey};
 
@@ -20,7 +20,7 @@ const LONGEST_WAIT: usize = 240;
 
 /// A cell, whose column is named in it where there is no room for a head.
 fn cell(column: &'static str, content: &Markup) -> Markup {
-    html! { td role="cell" data-column=(column) { (content) } }
+    html! { td role="cell" data-column=(column) { div { (content) } } }
 }
 
 fn head(columns: &[&'static str]) -> Markup {
@@ -46,7 +46,7 @@ pub(super) fn policies(policies: &[PolicyStatus], survey: &Survey, now: Timestam
         section aria-labelledby="policies" {
             h2 id="policies" { "Policies" }
             @if policies.is_empty() { p { "There is none." } } @else {
-                table role="table" aria-labelledby="policies" {
+                table role="table" class="policies" aria-labelledby="policies" {
                     (head(&["Policy", "Schedule", "Secrets", "State", "Next rotation", "Oldest rotation"]))
                     tbody role="rowgroup" {
                         @for policy in shown { (policy_row(policy, counts(policy), now)) }
@@ -83,12 +83,17 @@ fn policy_row(policy: &PolicyStatus, counts: &Counts, now: Timestamp) -> Markup 
 }
 
 fn policy_state(policy: &PolicyStatus, counts: &Counts) -> Markup {
+    let attention = counts.of(Phase::NeedsAttention);
     let troubles = [
-        (Tone::Bad, counts.of(crate::rotation::status::Phase::Halted), "halted"),
+        (Tone::Bad, counts.of(Phase::Halted), "halted"),
         (
             Tone::Bad,
-            counts.of(crate::rotation::status::Phase::NeedsAttention),
-            "in need of attention",
+            attention,
+            if attention == 1 {
+                "needs attention"
+            } else {
+                "need attention"
+            },
         ),
         (Tone::Bad, counts.overdue, "overdue"),
         (Tone::Bad, counts.drifted, "drifted"),
@@ -141,7 +146,7 @@ fn extent(wanted: &Wanted, survey: &Survey) -> Markup {
 
 fn form(wanted: &Wanted, policies: &[PolicyStatus]) -> Markup {
     html! {
-        form role="search" aria-label="Secrets" action="/" method="get" {
+        form role="search" aria-label="Secrets" action="/#secrets" method="get" {
             label class="wide" { "Search"
                 input type="search" name="q" value=(clean(&wanted.search)) maxlength="512" autocomplete="off"
                     autocapitalize="none" spellcheck="false" placeholder="name, user or reason";
@@ -184,7 +189,7 @@ fn row(secret: &SecretStatus, now: Timestamp) -> Markup {
             }
             (cell("State", &html! {
                 (state(secret, now))
-                span class="waits" { (outside_within(&waits(secret, now), LONGEST_WAIT)) }
+                span class="waits" { (outside_within(&sentence(&waits(secret, now)), LONGEST_WAIT)) }
             }))
             (cell("Last rotation", &maybe(secret.last_rotation_at, now)))
             (cell("Next rotation", &next(secret, now)))

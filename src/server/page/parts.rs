@@ -1,5 +1,6 @@
 //! What every page is made of.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 use std::sync::LazyLock;
 
@@ -93,12 +94,17 @@ pub(super) fn outside(text: &str) -> Markup {
     html! { bdi { (clean(text)) } }
 }
 
-/// The same, in so many characters at most.
-pub(super) fn outside_within(text: &str, most: usize) -> Markup {
+/// Text in so many characters at most, and one that tells of more.
+pub(super) fn within(text: &str, most: usize) -> Cow<'_, str> {
     match text.char_indices().nth(most) {
-        None => outside(text),
-        Some((end, _)) => html! { bdi { (clean(&text[..end])) "…" } },
+        None => text.into(),
+        Some((end, _)) => format!("{}…", &text[..end]).into(),
     }
+}
+
+/// Words from outside, in so many characters at most.
+pub(super) fn outside_within(text: &str, most: usize) -> Markup {
+    outside(&within(text, most))
 }
 
 /// A time, to the minute, and how far away it is.
@@ -181,4 +187,22 @@ pub(super) fn link<'a>(path: &str, pairs: impl IntoIterator<Item = (&'a str, &'a
 /// The page of a secret.
 pub(super) fn secret_link(name_or_arn: &str) -> String {
     link("/secret", [("name", name_or_arn)])
+}
+
+/// Words as a sentence.
+pub(super) fn sentence(words: &str) -> String {
+    let sentence = capitalised(words);
+    match sentence.ends_with(['.', '!', '?', ')']) {
+        true => sentence,
+        false => sentence + ".",
+    }
+}
+
+/// The same without a full stop.
+pub(super) fn capitalised(words: &str) -> String {
+    let mut characters = words.chars();
+    characters
+        .next()
+        .map(|first| first.to_uppercase().chain(characters).collect())
+        .unwrap_or_default()
 }

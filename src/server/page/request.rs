@@ -84,6 +84,15 @@ impl State {
         }
     }
 
+    /// The same behind a number.
+    pub(super) fn counted(self, count: usize) -> &'static str {
+        match (self, count) {
+            (Self::NeedsAPerson, 0 | 2..) => "need a person",
+            (Self::In(Phase::NeedsAttention), 0 | 2..) => "need attention",
+            _ => self.words(),
+        }
+    }
+
     fn fits(self, secret: &SecretStatus, now: Timestamp) -> bool {
         match self {
             Self::Any => true,
@@ -206,8 +215,13 @@ impl Wanted {
         Ok(wanted)
     }
 
-    /// Where the same is shown.
+    /// Where the same is shown, at the secrets: a phone has no room for what stands above them.
     pub(super) fn link(&self) -> String {
+        self.address() + "#secrets"
+    }
+
+    /// Where the same is shown.
+    pub(super) fn address(&self) -> String {
         let page = if self.page == 1 {
             String::new()
         } else {

@@ -15,7 +15,7 @@ use crate::words::standing::waits;
 use crate::words::time::moment;
 
 use super::listing::state;
-use super::parts::{class, machine, mark, number, outside, secret_link, when};
+use super::parts::{capitalised, class, machine, mark, number, outside, secret_link, sentence, when};
 use super::request::{Wanted, of_phase};
 use super::runbook::runbook;
 use super::timeline::timeline;
@@ -63,7 +63,7 @@ fn standing(secret: &SecretStatus, index: usize, several: bool, now: Timestamp) 
     html! {
         section class={ "verdict " (class(tone)) } aria-labelledby=(id) {
             h2 id=(id) {
-                span class="mark" aria-hidden="true" { (mark(tone)) } " " (sentence_of(of_phase(secret.phase)))
+                span class="mark" aria-hidden="true" { (mark(tone)) } " " (capitalised(of_phase(secret.phase)))
                 @if several { " under policy " (outside(&secret.policy)) }
             }
             p { (state(secret, now)) @if let Some(since) = secret.since { "since " (when(since, now)) } }
@@ -103,24 +103,6 @@ fn meaning(secret: &SecretStatus) -> Option<&'static str> {
     // The detail begins with it, as a rule.
     let said = secret.detail.as_deref().is_some_and(|detail| detail.contains(meaning));
     (!said).then_some(meaning)
-}
-
-/// Words as a sentence.
-fn sentence(words: &str) -> String {
-    let sentence = sentence_of(words);
-    match sentence.ends_with(['.', '!', '?']) {
-        true => sentence,
-        false => sentence + ".",
-    }
-}
-
-/// The same without a full stop.
-fn sentence_of(words: &str) -> String {
-    let mut characters = words.chars();
-    characters
-        .next()
-        .map(|first| first.to_uppercase().chain(characters).collect())
-        .unwrap_or_default()
 }
 
 /// Something that is told, with how often the same was seen before it without anything in between.
@@ -176,7 +158,7 @@ fn told(events: &[HistoryEntry], now: Timestamp) -> Markup {
 fn telling(telling: &Telling, again: usize, now: Timestamp) -> Markup {
     html! {
         h3 class=(class(telling.tone)) {
-            span aria-hidden="true" { (mark(telling.tone)) } " " (outside(&sentence_of(&telling.verdict)))
+            span aria-hidden="true" { (mark(telling.tone)) } " " (outside(&capitalised(&telling.verdict)))
         }
         p class="far" {
             @match telling.at {

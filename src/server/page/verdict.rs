@@ -7,7 +7,7 @@ use crate::rotation::status::{Phase, SecretStatus};
 use crate::server::configuration::ConfigurationStatus;
 use crate::words::Tone;
 
-use super::parts::{class, mark, number, outside, outside_within, secret_link, some};
+use super::parts::{class, mark, number, outside, outside_within, secret_link, some, within};
 use super::request::{State, Wanted, of_phase};
 use super::survey::{Counts, Survey};
 
@@ -34,6 +34,11 @@ impl Concern {
     }
 
     fn with(mut self, texts: &[String]) -> Self {
+        if let [only] = texts {
+            self.sentence += ": ";
+            self.sentence += &within(only, LONGEST);
+            return self;
+        }
         let told = texts.iter().take(MOST_TOLD);
         self.more.extend(told.map(|text| outside_within(text, LONGEST)));
         if texts.len() > MOST_TOLD {
@@ -205,7 +210,7 @@ fn paused(all: &Counts, policies: &[PolicyStatus]) -> Option<Concern> {
     let paused: Vec<String> = policies
         .iter()
         .filter(|policy| policy.paused)
-        .map(|policy| format!("policy {}", policy.policy))
+        .map(|policy| policy.policy.clone())
         .collect();
     if !policies.is_empty() && paused.len() == policies.len() {
         return Some(Concern::new(Tone::Busy, "Rotation is paused by the configuration"));
@@ -247,7 +252,7 @@ fn counted(all: &Counts) -> Markup {
                 @let wanted = Wanted { state, ..Wanted::everything() };
                 li { a href=(wanted.link()) class=(class(tone(state))) {
                     strong { (number(count(state))) } " "
-                    @if state == State::Any { "in all" } @else { (state.words()) }
+                    @if state == State::Any { "in all" } @else { (state.counted(count(state))) }
                 } }
             }
         }
