@@ -14,8 +14,9 @@ use tokio::process::Command;
 
 use crate::support::report::report;
 use crate::support::status::{idle_and_retired, proven};
-use crate::support::world::{document_with, late_replica, secret_name};
-use crate::support::{Delay, OLD, Policy, World, python};
+use crate::support::world::{document_with, late_replica, quick, secret_name};
+use crate::support::{Delay, OLD, Policy, Settings, World, python};
+use rekeyd_sandbox::Range;
 
 /// A browser that shares two cores with everything else takes its time.
 const PATIENCE: Duration = Duration::from_secs(240);
@@ -73,7 +74,11 @@ async fn five_secrets_of_a_daemon_are_shown_as_they_stand_and_each_has_its_page(
     world.create_secret(&secret_name("halted"), &no_user).await;
     let daemon = world
         .daemon("rekeyd")
-        .policy(Policy::new("orders", &["rotated", "halted", "missing"]).with("max_attention", "\"100%\""))
+        .policy(
+            Policy::new("orders", &["rotated", "halted", "missing"])
+                .with("max_attention", "\"100%\"")
+                .with("overlap", "\"2s\""),
+        )
         .policy(Policy::new("billing", &["overlap"]).with("overlap", "\"24h\""))
         .policy(Policy::new("search", &["waiting"]).with("propagation_timeout", "\"10m\""))
         .run()
@@ -87,8 +92,14 @@ async fn five_secrets_of_a_daemon_are_shown_as_they_stand_and_each_has_its_page(
     daemon
         .wait_reason(&missing, Phase::NeedsAttention, "user_not_found")
         .await;
+    // Slowly, so that the picture of its steps has something to show.
+    world.set_settings(Settings {
+        propagation_ms: Range { min: 700, max: 1_500 },
+        ..quick()
+    });
     daemon.rotate(&rotated).await;
     daemon.wait(&rotated, "rotated", idle_and_retired).await;
+    world.set_settings(quick());
     daemon.rotate(&overlap).await;
     daemon
         .wait(&overlap, "in its overlap", |status| status.phase == Phase::Overlap)

@@ -188,7 +188,8 @@ fn row(secret: &SecretStatus, now: Timestamp) -> Markup {
                 span class="far" { (outside(&secret.policy)) }
             }
             (cell("State", &html! {
-                (state(secret, now))
+                (badge(tone(secret, now), of_phase(secret.phase))) " "
+                (beside(secret, now))
                 span class="waits" { (outside_within(&sentence(&waits(secret, now)), LONGEST_WAIT)) }
             }))
             (cell("Last rotation", &maybe(secret.last_rotation_at, now)))
@@ -198,14 +199,17 @@ fn row(secret: &SecretStatus, now: Timestamp) -> Markup {
     }
 }
 
-/// The phase and what else there is to a secret, a badge each.
-pub(super) fn state(secret: &SecretStatus, now: Timestamp) -> Markup {
-    let tone = match Tone::of_phase(secret.phase) {
+/// How bad a phase is: to rest is good, unless something else is wrong.
+pub(super) fn tone(secret: &SecretStatus, now: Timestamp) -> Tone {
+    match Tone::of_phase(secret.phase) {
         Tone::Plain if secret.drift.is_none() && !secret.is_overdue(now) => Tone::Good,
         tone => tone,
-    };
+    }
+}
+
+/// What else there is to a secret than its phase, a badge each.
+pub(super) fn beside(secret: &SecretStatus, now: Timestamp) -> Markup {
     html! {
-        (badge(tone, of_phase(secret.phase))) " "
         @if let Some(cause) = secret.drift { (badge(Tone::Bad, &format!("drift: {}", cause.label().replace('_', " ")))) " " }
         @if secret.is_overdue(now) { (badge(Tone::Bad, "overdue")) " " }
         @if secret.is_unproven() { (badge(Tone::Busy, "unproven")) " " }

@@ -7,14 +7,14 @@ use crate::history::words::{Telling, of_episode, of_event};
 use crate::history::{Told, gather};
 use crate::rotation::event::Event;
 use crate::rotation::reason::{AttentionReason, HaltReason, WaitReason};
-use crate::rotation::status::SecretStatus;
+use crate::rotation::status::{Phase, SecretStatus};
 use crate::store::HistoryEntry;
 use crate::words::Tone;
 use crate::words::facts::{Fact, facts};
 use crate::words::standing::waits;
 use crate::words::time::moment;
 
-use super::listing::state;
+use super::listing::{beside, tone};
 use super::parts::{capitalised, class, machine, mark, number, outside, secret_link, sentence, when};
 use super::request::{Wanted, of_phase};
 use super::runbook::runbook;
@@ -53,7 +53,7 @@ pub(super) fn secret(shown: &[SecretStatus], history: &Result<Vec<HistoryEntry>,
 fn standing(secret: &SecretStatus, index: usize, several: bool, now: Timestamp) -> Markup {
     let tone = match secret.needs_a_person() {
         true => Tone::Bad,
-        false => Tone::of_phase(secret.phase),
+        false => tone(secret, now),
     };
     let policy = Wanted {
         policy: secret.policy.clone(),
@@ -66,7 +66,7 @@ fn standing(secret: &SecretStatus, index: usize, several: bool, now: Timestamp) 
                 span class="mark" aria-hidden="true" { (mark(tone)) } " " (capitalised(of_phase(secret.phase)))
                 @if several { " under policy " (outside(&secret.policy)) }
             }
-            p { (state(secret, now)) @if let Some(since) = secret.since { "since " (when(since, now)) } }
+            p { @if let Some(since) = secret.since { "Since " (when(since, now)) " " } (beside(secret, now)) }
             @if let Some(meaning) = meaning(secret) { p class="meaning" { (meaning) } }
             p { (outside(&sentence(&waits(secret, now)))) }
             @if let Some(page) = runbook(secret) {
@@ -74,10 +74,10 @@ fn standing(secret: &SecretStatus, index: usize, several: bool, now: Timestamp) 
             }
         }
         section aria-labelledby={ "facts-" (index) } {
-            h2 id={ "facts-" (index) } { "What is known" }
+            h2 id={ "facts-" (index) } { "Details" }
             dl class="facts" {
                 @for (name, fact) in facts(secret, now).iter().filter(|(name, _)| !SAID_ABOVE.contains(name)) {
-                    div { dt { (name) } dd {
+                    div class=[(*name == "arn").then_some("long")] { dt { (name) } dd {
                         @match fact {
                             Fact::At(at) => (when(*at, now)),
                             Fact::Text(text) if *name == "policy" => a href=(policy.link()) { (outside(text)) },
@@ -93,13 +93,15 @@ fn standing(secret: &SecretStatus, index: usize, several: bool, now: Timestamp) 
 /// What the label of a reason means.
 fn meaning(secret: &SecretStatus) -> Option<&'static str> {
     let label = secret.reason.as_deref()?;
-    let halt = HaltReason::ALL.iter().find(|reason| reason.label() == label);
-    let attention = AttentionReason::ALL.iter().find(|reason| reason.label() == label);
-    let wait = WaitReason::ALL.iter().find(|reason| reason.label() == label);
-    let meaning = halt
-        .map(|reason| reason.meaning())
-        .or(attention.map(|reason| reason.meaning()))
-        .or(wait.map(|reason| reason.meaning()))?;
+    // Some labels are in several sets.
+    let meaning = match secret.phase {
+        Phase::Halted => HaltReason::ALL.iter().find(|reason| reason.label() == label)?.meaning(),
+        Phase::NeedsAttention => {
+            let reason = AttentionReason::ALL.iter().find(|reason| reason.label() == label)?;
+            reason.meaning()
+        }
+        _ => WaitReason::ALL.iter().find(|reason| reason.label() == label)?.meaning(),
+    };
     // The detail begins with it, as a rule.
     let said = secret.detail.as_deref().is_some_and(|detail| detail.contains(meaning));
     (!said).then_some(meaning)
@@ -137,8 +139,8 @@ fn told(events: &[HistoryEntry], now: Timestamp) -> Markup {
         ol class="history" {
             @for item in items.iter().take(MOST_TOLD) {
                 @match item.told {
-                    Told::Episode(episode) => li {
-                        (telling(&of_episode(episode), 0, now))
+                    Told::Episode(episode) => li class="episode" {
+                        div { (telling(&of_episode(episode), 0, now)) }
                         @if pictures < MOST_PICTURES {
                             @if let Some(picture) = timeline(episode, { pictures += 1; pictures }, now) { (picture) }
                         }
