@@ -5,6 +5,10 @@
 //!
 //! A secret's name is a parameter and no part of the path: names may hold `..` and `//`, which browsers take out of paths.
 
+#[cfg(test)]
+mod history_tests;
+#[cfg(test)]
+mod http_tests;
 mod listing;
 mod parts;
 mod request;
