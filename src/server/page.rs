@@ -20,6 +20,8 @@ mod tests;
 mod timeline;
 mod verdict;
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::extract::{RawQuery, Request, State};
 use axum::http::{StatusCode, header};
@@ -31,12 +33,15 @@ use maud::html;
 use crate::clock::Timestamp;
 use crate::rotation::status::SecretStatus;
 use crate::server::Surface;
-use crate::server::reads::named;
+use crate::server::reads::{named, readiness};
 use crate::server::reply::{Failure, Told};
 
 use parts::{document, outside, secret_link};
 use request::{Wanted, given};
 use survey::Survey;
+
+/// The rest of a secret's page is not kept back for long by a store that does not answer.
+const HISTORY_DEADLINE: Duration = Duration::from_secs(5);
 
 /// The pages.
 pub(super) fn pages() -> Router<Surface> {
@@ -59,7 +64,7 @@ async fn overview(State(surface): State<Surface>, RawQuery(query): RawQuery) -> 
             wanted.policy
         )));
     }
-    let readiness = surface.control.readiness().await;
+    let readiness = readiness(&surface).await;
     let now = surface.clock.now();
     let survey = Survey::of(surface.control.clone().each_secret(), &wanted, now);
     let main = html! {
@@ -91,8 +96,14 @@ async fn one(State(surface): State<Surface>, RawQuery(query): RawQuery) -> Resul
         return Ok(Html(document(&name, &path, now, &secret::several(&name, &found))));
     }
     let asked = found.first().and_then(|secret| secret.arn.as_deref()).unwrap_or(&name);
-    let history = surface.control.history(Some(asked), secret::EVENTS).await;
-    let history = history.map_err(|error| error.to_string());
+    let history = surface.control.history(Some(asked), secret::EVENTS);
+    let history = match tokio::time::timeout(HISTORY_DEADLINE, history).await {
+        Ok(told) => told.map_err(|error| error.to_string()),
+        Err(_) => Err(format!(
+            "the store has not answered within {} s",
+            HISTORY_DEADLINE.as_secs()
+        )),
+    };
     Ok(Html(document(
         &name,
         &path,

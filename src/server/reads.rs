@@ -54,13 +54,18 @@ pub(super) fn status() -> Router<Surface> {
         .route("/api/v1/rotations", get(rotations))
 }
 
-async fn readyz(State(surface): State<Surface>) -> Response {
-    let readiness = tokio::time::timeout(READINESS_DEADLINE, surface.control.readiness())
+/// Whether the daemon can do its work. One that does not tell in time cannot.
+pub(super) async fn readiness(surface: &Surface) -> Readiness {
+    tokio::time::timeout(READINESS_DEADLINE, surface.control.readiness())
         .await
         .unwrap_or_else(|_| Readiness {
             ready: false,
             problems: vec![format!("no answer within {} s", READINESS_DEADLINE.as_secs())],
-        });
+        })
+}
+
+async fn readyz(State(surface): State<Surface>) -> Response {
+    let readiness = readiness(&surface).await;
     let status = match readiness.ready {
         true => StatusCode::OK,
         false => StatusCode::SERVICE_UNAVAILABLE,

@@ -15,7 +15,7 @@ use tokio::process::Command;
 use crate::support::report::report;
 use crate::support::status::{idle_and_retired, proven};
 use crate::support::world::{document_with, late_replica, quick, secret_name};
-use crate::support::{Delay, OLD, Policy, Settings, World, python};
+use crate::support::{Delay, OLD, Policy, Settings, World, http, python};
 use rekeyd_sandbox::Range;
 
 /// A browser that shares two cores with everything else takes its time.
@@ -135,13 +135,37 @@ async fn five_secrets_of_a_daemon_are_shown_as_they_stand_and_each_has_its_page(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn among_a_thousand_secrets_any_is_found_on_a_phone_without_a_script() {
-    let secrets = fleet::thousand();
+    let secrets = fleet::secrets(1_000);
     let one = secrets[617].secret.clone();
     let is_it = |secret: &&SecretStatus| secret.policy == "billing" && secret.phase == Phase::Halted;
     let halted = secrets.iter().filter(is_it).count();
     let server = fleet::serve(secrets).await;
     let knows = json!({"one": one, "policy": "billing", "halted": halted});
     browse("many", &server.address, knows).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_is_no_larger_among_ten_thousand_secrets_than_among_a_thousand() {
+    let mut sizes = Vec::new();
+    for count in [1_000, 10_000] {
+        let server = fleet::serve(fleet::secrets(count)).await;
+        let mut took = Vec::new();
+        for _ in 0..5 {
+            let began = tokio::time::Instant::now();
+            let page = http::tcp(&server.address, "GET", "/", None).await.unwrap();
+            took.push(began.elapsed());
+            assert_eq!(page.status, 200);
+            sizes.push(page.body.len());
+        }
+        took.sort();
+        let size = sizes.last().unwrap();
+        report(&format!(
+            "status page among {count} secrets: {size} bytes in {:?}",
+            took[2]
+        ));
+    }
+    let (least, most) = (sizes.iter().min().unwrap(), sizes.iter().max().unwrap());
+    assert!(most - least < 4_000 && *most < 80_000, "{sizes:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

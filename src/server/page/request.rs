@@ -246,12 +246,12 @@ impl Wanted {
         !self.policy.is_empty() || self.state != State::Any || !self.search.is_empty()
     }
 
-    /// Whether a secret is to be shown. `search` is in lower case.
-    pub(super) fn fits(&self, secret: &SecretStatus, now: Timestamp) -> bool {
-        let has = |text: &str| text.to_lowercase().contains(&self.search);
+    /// Whether a secret is to be shown. `needle` is what is searched for, in lower case.
+    pub(super) fn fits(&self, secret: &SecretStatus, needle: &str, now: Timestamp) -> bool {
+        let has = |text: &str| text.to_lowercase().contains(needle);
         (self.policy.is_empty() || secret.policy == self.policy)
             && self.state.fits(secret, now)
-            && (self.search.is_empty()
+            && (needle.is_empty()
                 || has(&secret.secret)
                 || secret.user_id.as_deref().is_some_and(has)
                 || secret.reason.as_deref().is_some_and(has)
@@ -279,7 +279,7 @@ pub(super) fn given(query: &str) -> Result<BTreeMap<String, String>, String> {
 fn searched(value: &str) -> Result<String, String> {
     match value.chars().count() > LONGEST_SEARCH {
         true => Err(format!("a search has {LONGEST_SEARCH} characters at most")),
-        false => Ok(value.trim().to_lowercase()),
+        false => Ok(value.trim().to_owned()),
     }
 }
 

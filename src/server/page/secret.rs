@@ -20,8 +20,8 @@ use super::request::{Wanted, of_phase};
 use super::runbook::runbook;
 use super::timeline::timeline;
 
-/// How much of the history is read: with a proof every few hours, that of months.
-pub(super) const EVENTS: usize = 1_000;
+/// How much of the history is read: as much as the store keeps of a secret.
+pub(super) const EVENTS: usize = 500;
 
 /// How much of it is told; `rekeyd history` tells all.
 const MOST_TOLD: usize = 30;
@@ -151,7 +151,7 @@ fn told(events: &[HistoryEntry], now: Timestamp) -> Markup {
                 }
             }
         }
-        @if items.len() > MOST_TOLD || events.len() >= EVENTS {
+        @if items.len() > MOST_TOLD {
             p class="far" { "There is more: " code { "rekeyd history" } " tells all of it." }
         }
     }

@@ -75,6 +75,7 @@ impl Survey {
         let mut first = Least::new(wanted.page.saturating_mul(ROWS));
         let mut worst = Least::new(NAMED);
         let mut fitting = 0;
+        let needle = wanted.search.to_lowercase();
         for secret in secrets {
             all.add(&secret, now);
             match policies.get_mut(&secret.policy) {
@@ -84,7 +85,7 @@ impl Survey {
             if secret.needs_a_person() {
                 worst.offer_copy(i64::from(secret.phase.urgency()), &secret);
             }
-            if wanted.fits(&secret, now) {
+            if wanted.fits(&secret, &needle, now) {
                 fitting += 1;
                 first.offer(wanted.order.rank(&secret, now), secret);
             }

@@ -86,12 +86,12 @@ fn idle(name: &str, policy: &str, number: i64) -> SecretStatus {
     }
 }
 
-/// A thousand secrets: most of them well, and among the others each reason at least once.
-pub fn thousand() -> Vec<SecretStatus> {
+/// A thousand secrets or more: most of them well, and among the others each reason at least once.
+pub fn secrets(count: usize) -> Vec<SecretStatus> {
     let teams = ["cache", "ratelimit", "session-store", "feature-flags", "leaderboard"];
-    let mut secrets: Vec<SecretStatus> = (0..1_000)
+    let mut secrets: Vec<SecretStatus> = (0..count)
         .map(|number| {
-            let policy = POLICIES[number / 125];
+            let policy = POLICIES[number * POLICIES.len() / count];
             let team = teams[number % teams.len()];
             let name = format!("production/{policy}/{team}/user-{number:04}");
             idle(&name, policy, i64::try_from(number).unwrap())
