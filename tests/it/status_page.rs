@@ -139,9 +139,15 @@ async fn among_a_thousand_secrets_any_is_found_on_a_phone_without_a_script() {
     let one = secrets[617].secret.clone();
     let is_it = |secret: &&SecretStatus| secret.policy == "billing" && secret.phase == Phase::Halted;
     let halted = secrets.iter().filter(is_it).count();
-    let server = fleet::serve(secrets).await;
+    let server = fleet::serve_troubled(secrets).await;
     let knows = json!({"one": one, "policy": "billing", "halted": halted});
     browse("many", &server.address, knows).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_all_is_well_the_first_sentence_says_so() {
+    let server = fleet::serve(fleet::well(16)).await;
+    browse("well", &server.address, json!({})).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -83,7 +83,7 @@ class Browser:
                 assert not found.violations_count, f"{name} {width} {scheme}: {found.generate_report()}"
         content = page.content()
         assert "<script" not in content and not re.search(r"<[^>]*\son\w+\s*=", content), f"{name} has a script"
-        reply = page.request.get(page.url)
+        reply = page.request.get(page.url, headers={"accept": "text/html"})
         assert len(reply.body()) <= bytes_at_most, f"{name} has {len(reply.body())} bytes"
         policy = reply.headers["content-security-policy"]
         for part in ("default-src 'none'", "style-src 'self'", "form-action 'self'", "frame-ancestors 'none'"):
@@ -218,6 +218,15 @@ def many(browser, knows):
         browser.look(page, "many", 80_000)
 
 
+def well(browser, knows):
+    """What is seen on most days."""
+    with browser.page(scripts=True) as page:
+        page.goto("/")
+        expect(page.get_by_role("heading", level=1)).to_have_text(re.compile("All 16 passwords are fresh"))
+        expect(page.get_by_role("link", name="need a person")).to_have_count(0)
+        browser.look(page, "well", 40_000)
+
+
 def hostile(browser, knows):
     """Names and words that would be markup, steer the text or be endless."""
     with browser.page(scripts=True) as page:
@@ -240,7 +249,8 @@ def hostile(browser, knows):
 
 
 def main():
-    scenario = {"few": few, "paused": paused, "refused": refused, "many": many, "hostile": hostile}[sys.argv[1]]
+    scenarios = (few, paused, refused, many, well, hostile)
+    scenario = {scenario.__name__: scenario for scenario in scenarios}[sys.argv[1]]
     knows = json.load(sys.stdin)
     expect.set_options(timeout=20_000)
     with sync_playwright() as playwright:

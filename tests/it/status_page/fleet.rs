@@ -40,9 +40,25 @@ impl Drop for Server {
 
 /// Serves these secrets.
 pub async fn serve(secrets: Vec<SecretStatus>) -> Server {
+    let policies = policies(&secrets);
+    serve_under(secrets, policies).await
+}
+
+/// The same with one policy paused, and another held back.
+pub async fn serve_troubled(secrets: Vec<SecretStatus>) -> Server {
+    let mut policies = policies(&secrets);
+    policies[7].paused = true;
+    policies[0].held = vec![PolicyHold {
+        reason: HoldReason::MaxAttention,
+        detail: "waits until fewer than 12 of its secrets are in trouble: 42 are".to_owned(),
+    }];
+    serve_under(secrets, policies).await
+}
+
+async fn serve_under(secrets: Vec<SecretStatus>, policies: Vec<PolicyStatus>) -> Server {
     let http = HttpServer::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let address = http.address().to_string();
-    let fleet = Arc::new(Fleet(secrets));
+    let fleet = Arc::new(Fleet { secrets, policies });
     let (clock, metrics) = (Arc::new(SystemClock::new()), Arc::new(Metrics::new(&[])));
     let surface = Surface {
         control: fleet.clone(),
@@ -86,17 +102,21 @@ fn idle(name: &str, policy: &str, number: i64) -> SecretStatus {
     }
 }
 
+/// Secrets that are all well.
+pub fn well(count: usize) -> Vec<SecretStatus> {
+    let teams = ["cache", "ratelimit", "session-store", "feature-flags", "leaderboard"];
+    let secrets = (0..count).map(|number| {
+        let policy = POLICIES[number * POLICIES.len() / count];
+        let team = teams[number % teams.len()];
+        let name = format!("production/{policy}/{team}/user-{number:04}");
+        idle(&name, policy, i64::try_from(number).unwrap())
+    });
+    secrets.collect()
+}
+
 /// A thousand secrets or more: most of them well, and among the others each reason at least once.
 pub fn secrets(count: usize) -> Vec<SecretStatus> {
-    let teams = ["cache", "ratelimit", "session-store", "feature-flags", "leaderboard"];
-    let mut secrets: Vec<SecretStatus> = (0..count)
-        .map(|number| {
-            let policy = POLICIES[number * POLICIES.len() / count];
-            let team = teams[number % teams.len()];
-            let name = format!("production/{policy}/{team}/user-{number:04}");
-            idle(&name, policy, i64::try_from(number).unwrap())
-        })
-        .collect();
+    let mut secrets = well(count);
     for (secret, reason) in every(&mut secrets, 3).zip(HaltReason::ALL.iter().cycle().take(40)) {
         stand(secret, Phase::Halted, reason.label(), reason.meaning());
     }
@@ -174,29 +194,34 @@ pub fn hostile() -> (Vec<SecretStatus>, Vec<Value>) {
     (secrets.into(), names.into())
 }
 
+/// The policies of these secrets.
+fn policies(secrets: &[SecretStatus]) -> Vec<PolicyStatus> {
+    let policies = POLICIES.iter().enumerate().map(|(number, name)| PolicyStatus {
+        policy: (*name).to_owned(),
+        place: "main".to_owned(),
+        schedule: ["30d", "0 8 1 * *", "rate(14 days)"][number % 3].to_owned(),
+        timezone: (number % 3 == 1).then(|| "Europe/Berlin".to_owned()),
+        secrets: secrets.iter().filter(|secret| secret.policy == *name).count(),
+        paused: false,
+        held: Vec::new(),
+    });
+    policies.collect()
+}
+
 /// An engine that tells of secrets, and does nothing.
-struct Fleet(Vec<SecretStatus>);
+struct Fleet {
+    secrets: Vec<SecretStatus>,
+    policies: Vec<PolicyStatus>,
+}
 
 #[async_trait]
 impl Control for Fleet {
     fn secrets(&self) -> Vec<SecretStatus> {
-        self.0.clone()
+        self.secrets.clone()
     }
 
     fn policies(&self) -> Vec<PolicyStatus> {
-        let policies = POLICIES.iter().enumerate().map(|(number, name)| PolicyStatus {
-            policy: (*name).to_owned(),
-            place: "main".to_owned(),
-            schedule: ["30d", "0 8 1 * *", "rate(14 days)"][number % 3].to_owned(),
-            timezone: (number % 3 == 1).then(|| "Europe/Berlin".to_owned()),
-            secrets: self.0.iter().filter(|secret| secret.policy == *name).count(),
-            paused: *name == "sessions",
-            held: Vec::from_iter((*name == "billing").then(|| PolicyHold {
-                reason: HoldReason::MaxAttention,
-                detail: "waits until fewer than 12 of its secrets are in trouble: 42 are".to_owned(),
-            })),
-        });
-        policies.collect()
+        self.policies.clone()
     }
 
     async fn readiness(&self) -> Readiness {
