@@ -76,7 +76,7 @@ fn the_picture_has_a_bar_for_each_step_as_wide_as_it_took() {
     let [Told::Episode(episode)] = &told[..] else {
         panic!("{told:?}")
     };
-    let picture = timeline(episode, 1, at(0)).unwrap();
+    let picture = timeline(episode, 1, None, at(0)).unwrap();
     let text = plain(&picture);
     assert!(
         text.starts_with("Steps of the rotation that began at 2027-01-14 04:13:20Z create: "),
@@ -103,6 +103,22 @@ fn the_picture_has_a_bar_for_each_step_as_wide_as_it_took() {
     ] {
         assert!(picture.0.contains(bar), "{bar}: {}", picture.0);
     }
+}
+
+#[test]
+fn an_overlap_that_has_not_ended_is_drawn_only_where_the_previous_password_still_logs_in() {
+    let promoted = rotation().split_off(1);
+    let told = gather(&promoted);
+    let [Told::Episode(episode)] = &told[..] else {
+        panic!("{told:?}")
+    };
+    let picture = |overlaps| plain(&timeline(episode, 1, overlaps, at(0)).unwrap());
+    assert!(picture(Some("v2")).contains("overlap: both passwords log in: 27 h so far"));
+    assert!(
+        !picture(None).contains("overlap"),
+        "a first password has nothing before it"
+    );
+    assert!(!picture(Some("v3")).contains("overlap"), "another version's");
 }
 
 #[test]

@@ -43,7 +43,7 @@ pub(super) fn secret(shown: &[SecretStatus], history: &Result<Vec<HistoryEntry>,
         section aria-labelledby="history" {
             h2 id="history" { "History" }
             @match history {
-                Ok(events) => (told(events, now)),
+                Ok(events) => (told(events, overlaps(shown), now)),
                 Err(why) => p { "It cannot be told: " (outside(why)) }
             }
         }
@@ -130,7 +130,14 @@ fn items(told: &[Told]) -> Vec<Item<'_>> {
     items
 }
 
-fn told(events: &[HistoryEntry], now: Timestamp) -> Markup {
+/// The version whose predecessor still logs in.
+fn overlaps(shown: &[SecretStatus]) -> Option<&str> {
+    let secret = shown.first()?;
+    let current = secret.current_version.as_deref();
+    current.filter(|_| secret.previous_password_valid == Some(true))
+}
+
+fn told(events: &[HistoryEntry], overlaps: Option<&str>, now: Timestamp) -> Markup {
     let told = gather(events);
     let items = items(&told);
     let mut pictures = 0;
@@ -142,7 +149,7 @@ fn told(events: &[HistoryEntry], now: Timestamp) -> Markup {
                     Told::Episode(episode) => li class="episode" {
                         div { (telling(&of_episode(episode), 0, now)) }
                         @if pictures < MOST_PICTURES {
-                            @if let Some(picture) = timeline(episode, { pictures += 1; pictures }, now) { (picture) }
+                            @if let Some(picture) = timeline(episode, { pictures += 1; pictures }, overlaps, now) { (picture) }
                         }
                     },
                     Told::Event(entry) => @if let Ok(event) = of_event(entry) {

@@ -50,9 +50,10 @@ impl Part {
     }
 }
 
-/// The picture; nothing if no step of it is in the history. `number` tells several on one page apart.
-pub(super) fn timeline(episode: &Episode, number: usize, now: Timestamp) -> Option<Markup> {
-    let (steps, after) = bars(episode);
+/// The picture; nothing if no step of it is in the history. `number` tells several on one page apart, and `overlaps` is the
+/// version whose predecessor still logs in, if any: a first password has none, and no retirement follows it.
+pub(super) fn timeline(episode: &Episode, number: usize, overlaps: Option<&str>, now: Timestamp) -> Option<Markup> {
+    let (steps, after) = bars(episode, overlaps);
     let parts: Vec<Part> = [steps, after]
         .into_iter()
         .filter_map(|bars| Part::of(bars, now))
@@ -104,11 +105,12 @@ fn scale(part: &Part, now: Timestamp) -> String {
 }
 
 /// The steps of an episode, and what followed it.
-fn bars(episode: &Episode) -> (Vec<Bar>, Vec<Bar>) {
+fn bars(episode: &Episode, overlaps: Option<&str>) -> (Vec<Bar>, Vec<Bar>) {
     let (retirement, steps): (Vec<&Stage>, Vec<&Stage>) =
         episode.steps.iter().partition(|stage| stage.step == Step::Retire);
     let mut after: Vec<Bar> = Vec::new();
-    if let (Outcome::Promoted, Kind::Rotation, Some(promoted)) = (episode.result, episode.kind, episode.ended_at) {
+    let overlapped = !retirement.is_empty() || overlaps == Some(&episode.version);
+    if let (Outcome::Promoted, true, Some(promoted)) = (episode.result, overlapped, episode.ended_at) {
         after.push(Bar {
             name: "overlap: both passwords log in",
             class: "overlap",
