@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes sure that the named tools are there, and says nothing when they are.
 #
-#   scripts/install-tools.sh [cc] [redis] [prometheus] [python] [shells] [man] [pages] [deny]       default: all but deny
+#   scripts/install-tools.sh [cc] [redis] [prometheus] [python] [shells] [man] [pages] [browser] [deny]       default: all but deny
 #
 #   cc        a C compiler, for SQLite and aws-lc
 #   redis     redis-server with TLS, and redis-cli: the caches of tests and demo
@@ -11,6 +11,7 @@
 #   shells    zsh and fish, which try their completions
 #   man       groff and mandoc, which read the manual pages
 #   pages     what the commands of docs/ and their tests use: jq, curl, openssl, shellcheck, sqlite3, tmux, faketime
+#   browser   chromium, which looks at the status page; scripts/requirements.txt has what drives it
 #   deny      cargo-deny for `make lint-deps`; built into .tools/, which takes minutes
 #
 # Written for Debian and Ubuntu. Elsewhere it names what is missing and fails.
@@ -152,6 +153,11 @@ install_man() {
     have groff && have mandoc || apt_install groff-base mandoc
 }
 
+# playwright, which drives it, can fetch browsers of its own: this is the one that the distribution keeps safe.
+install_browser() {
+    have chromium || apt_install chromium fonts-dejavu-core
+}
+
 install_deny() {
     local deny=$tools/bin/cargo-deny
     [ -x "$deny" ] && [ "$("$deny" --version)" = "cargo-deny $deny_version" ] && return
@@ -159,10 +165,10 @@ install_deny() {
     cargo install cargo-deny --locked --version "$deny_version" --root "$tools" --force --quiet >&2
 }
 
-[ $# -gt 0 ] || set -- cc redis prometheus python shells man pages
+[ $# -gt 0 ] || set -- cc redis prometheus python shells man pages browser
 for tool in "$@"; do
     case $tool in
-        cc | redis | prometheus | python | shells | man | pages | deny) "install_$tool" ;;
-        *) die "unknown tool: $tool (there are cc, redis, prometheus, python, shells, man, pages, deny)" ;;
+        cc | redis | prometheus | python | shells | man | pages | browser | deny) "install_$tool" ;;
+        *) die "unknown tool: $tool (there are cc, redis, prometheus, python, shells, man, pages, browser, deny)" ;;
     esac
 done

@@ -78,7 +78,7 @@ pub async fn run(
     let daemon = &loaded.config.daemon;
     let stop_serving = CancellationToken::new();
     let kept = (metrics.clone(), audit.clone(), log.clone());
-    let reloader = Reloader::new(source, &loaded, engine.clone(), kept, clock);
+    let reloader = Reloader::new(source, &loaded, engine.clone(), kept, clock.clone());
     let reloader: Arc<dyn Configuration> = Arc::new(reloader);
     let surface = Surface {
         control: engine.clone(),
@@ -86,6 +86,7 @@ pub async fn run(
         configuration: reloader.clone(),
         audit: audit.clone(),
         log,
+        clock,
     };
     let http = HttpServer::bind(daemon.listen).await?;
     let admin = AdminServer::bind_for(&daemon.admin_socket, daemon.admin_group.as_deref()).await?;

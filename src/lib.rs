@@ -17,6 +17,7 @@
 //! | [`store`] | records and history, in SQLite |
 //! | [`metrics`] | the Prometheus families |
 //! | [`config`] | files and variables to checked values |
+//! | [`words`], [`history`] | how rekeyd says things, on the command line and the status page; what its history tells |
 //! | [`inventory`] | which secrets a policy has, and which nodes a user has |
 //! | [`iam`] | the least IAM policies that a configuration needs |
 //! | [`engine`] | effects: the due-queue, looks and steps, discovery, reloads, commands |
@@ -34,6 +35,7 @@ pub mod clock;
 pub mod config;
 pub mod daemon;
 pub mod engine;
+pub mod history;
 pub mod iam;
 pub mod inventory;
 pub mod login;
@@ -51,3 +53,4 @@ pub mod store;
 pub mod takeover;
 pub mod telemetry;
 pub mod tick;
+pub mod words;

@@ -1,10 +1,6 @@
 //! `rekeyd history`: what was done to secrets, why, and how long it took.
 
-mod episode;
-mod gathering;
-#[cfg(test)]
-mod tests;
-mod words;
+mod text;
 
 use serde::Serialize;
 
@@ -13,12 +9,11 @@ use crate::cli::show::pretty;
 use crate::cli::source::{Source, View};
 use crate::cli::text::{Cell, moment, table};
 use crate::cli::{CliError, Reply, Session};
-use crate::rotation::event::Event;
+use crate::history::episode::Episode;
+use crate::history::words::fields;
+use crate::history::{Told, gather};
 use crate::secret::secret_arn_name;
 use crate::store::HistoryEntry;
-
-use episode::Episode;
-use gathering::{Told, gather};
 
 /// So many events at most make up a rotation with its retirement, retries aside.
 const EVENTS_OF_A_ROTATION: usize = 30;
@@ -63,8 +58,8 @@ pub(super) async fn history(source: &Source, args: &HistoryArgs, session: &Sessi
             })?
         } else {
             let told = told.iter().take(args.limit).map(|told| match told {
-                Told::Episode(episode) => words::of_episode(episode, session),
-                Told::Event(entry) => words::of_event(entry, session),
+                Told::Episode(episode) => Ok(text::of_episode(episode, session)),
+                Told::Event(entry) => text::of_event(entry, session),
             });
             told.collect::<Result<String, CliError>>()?
         }
@@ -79,28 +74,4 @@ fn row(entry: &HistoryEntry) -> Result<[Cell; 4], CliError> {
         Cell::from(entry.event.label()),
         Cell::from(fields(&entry.event)?),
     ])
-}
-
-/// What an event tells beside its name.
-fn fields(event: &Event) -> Result<String, CliError> {
-    let event = serde_json::to_value(event)?;
-    let Some(event) = event.as_object() else {
-        return Ok(String::new());
-    };
-    let shown = event
-        .iter()
-        .filter(|(name, value)| *name != "event" && !value.is_null());
-    let shown = shown.map(|(name, value)| format!("{name}={}", plain(value)));
-    Ok(shown.collect::<Vec<_>>().join(" "))
-}
-
-/// A value without the marks of JSON: `unproven:user_off`, `host:port`, `one,another`.
-fn plain(value: &serde_json::Value) -> String {
-    use serde_json::Value;
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Array(values) => values.iter().map(plain).collect::<Vec<_>>().join(","),
-        Value::Object(members) => members.values().map(plain).collect::<Vec<_>>().join(":"),
-        Value::Null | Value::Bool(_) | Value::Number(_) => value.to_string(),
-    }
 }

@@ -33,7 +33,6 @@ mod terminal;
 mod tests;
 mod text;
 mod wait;
-mod waits;
 
 use std::ffi::OsString;
 use std::io::{ErrorKind, IsTerminal, Write};

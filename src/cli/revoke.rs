@@ -13,6 +13,7 @@ use crate::clock::Timestamp;
 use crate::rotation::observation::Proof;
 use crate::rotation::revocation::{DeadPassword, Revocation};
 use crate::rotation::status::Phase;
+use crate::words::facts::fate;
 
 #[cfg(test)]
 mod tests;
@@ -98,28 +99,8 @@ pub(super) fn report(watched: &[Watched], json: bool, session: &Session) -> Resu
     Ok(format!("{table}\n{}\n{OPEN_CONNECTIONS}\n", summary.told()))
 }
 
-/// What is told of a password that died meanwhile.
-pub(super) fn death(revocation: &Revocation, dead: &DeadPassword) -> String {
-    format!(
-        "the password of version {} is {} after {} ({}, {} nodes)",
-        dead.version,
-        fate(dead),
-        seconds(revocation.seconds_to(dead)),
-        super::text::proof(Some(dead.proof)),
-        dead.nodes
-    )
-}
-
 fn seconds(seconds: f64) -> String {
     format!("{seconds:.1} s")
-}
-
-/// What is known to have become of a password.
-fn fate(dead: &DeadPassword) -> &'static str {
-    match is_unproven(dead) {
-        true => "removed",
-        false => "dead",
-    }
 }
 
 fn is_unproven(dead: &DeadPassword) -> bool {

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::cli::args::RollbackArgs;
 use crate::cli::client::{Client, ClientError};
 use crate::cli::exit::Exit;
-use crate::cli::show::{pretty, told};
+use crate::cli::show::pretty;
 use crate::cli::text::{clean, proof, time};
 use crate::cli::{CliError, Reply, Session};
 use crate::clock::{Timestamp, after};
@@ -15,6 +15,7 @@ use crate::engine::control::{Accepted, RollbackOptions};
 use crate::rotation::rollback::{Rollback, RollbackOutcome};
 use crate::rotation::status::SecretStatus;
 use crate::server::wire::RollbackBody;
+use crate::words::standing::told;
 
 #[cfg(test)]
 mod tests;

@@ -7,12 +7,12 @@ use crate::cli::client::ClientError;
 use crate::cli::show::{about_configuration, pretty, view};
 use crate::cli::source::{Source, View};
 use crate::cli::text::{Cell, NARROWEST_NAME, Tone, line, painted, time, widths, wrapped};
-use crate::cli::waits::{waits, waits_for};
 use crate::cli::{CliError, Reply, Session};
 use crate::clock::Timestamp;
 use crate::rotation::observation::Proof;
 use crate::rotation::status::{Phase, SecretStatus};
 use crate::server::configuration::ConfigurationStatus;
+use crate::words::standing::{waits, waits_for};
 
 /// Where secrets stand.
 pub(super) async fn status(source: &Source, args: &StatusArgs, session: &Session) -> Result<Reply, CliError> {
@@ -26,7 +26,7 @@ pub(super) async fn status(source: &Source, args: &StatusArgs, session: &Session
     }
     let summary = Summary::of(&secrets);
     if args.attention {
-        secrets.retain(needs_a_person);
+        secrets.retain(SecretStatus::needs_a_person);
     }
     let configuration = found.configuration.as_ref();
     let text = match args {
@@ -46,7 +46,7 @@ pub(super) async fn status(source: &Source, args: &StatusArgs, session: &Session
                 .iter()
                 .flat_map(|configuration| about_configuration(configuration));
             let complaints: String = complaints.map(|line| wrapped(&line, 0, session.width)).collect();
-            secrets.sort_by_key(|secret| (!needs_a_person(secret), urgency(secret.phase)));
+            secrets.sort_by_key(|secret| (!secret.needs_a_person(), secret.phase.urgency()));
             summary.headline(!complaints.is_empty(), session) + &complaints + &listed(&secrets, session)
         }
     };
@@ -113,7 +113,7 @@ impl Summary {
         let phase = |phase: Phase| count(&|secret| secret.phase == phase);
         Self {
             secrets: secrets.len(),
-            needs_a_person: count(&needs_a_person),
+            needs_a_person: count(&SecretStatus::needs_a_person),
             halted: phase(Phase::Halted),
             needs_attention: phase(Phase::NeedsAttention),
             drifted: count(&|secret| secret.drift.is_some()),
@@ -178,25 +178,6 @@ impl Summary {
             true => painted(text.trim_end(), tone) + "\n",
             false => text,
         }
-    }
-}
-
-fn needs_a_person(secret: &SecretStatus) -> bool {
-    matches!(secret.phase, Phase::Halted | Phase::NeedsAttention) || secret.drift.is_some()
-}
-
-/// What needs a person first, then what is under way, then what rests.
-fn urgency(phase: Phase) -> u8 {
-    match phase {
-        Phase::Halted => 0,
-        Phase::NeedsAttention => 1,
-        Phase::Paused => 2,
-        Phase::Due => 3,
-        Phase::Rotating => 4,
-        Phase::Retiring => 5,
-        Phase::Starting => 6,
-        Phase::Overlap => 7,
-        Phase::Idle => 8,
     }
 }
 

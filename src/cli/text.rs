@@ -1,12 +1,11 @@
-//! Text for people: tables, times, colour.
-
-use std::time::Duration;
+//! Text on a terminal: tables, columns, colour. What it says is in [`crate::words`].
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use crate::clock::{Timestamp, between};
 use crate::rotation::observation::Proof;
 use crate::rotation::status::Phase;
+pub(super) use crate::words::time::{moment, time, time_and_distance};
+pub(super) use crate::words::{Tone, clean, proof};
 
 /// A secret's name takes no fewer columns than this, however narrow the terminal is.
 pub(super) const NARROWEST_NAME: usize = 12;
@@ -18,15 +17,6 @@ pub(super) struct Cell {
     tone: Tone,
 }
 
-/// How a cell looks, where there is colour.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Tone {
-    Plain,
-    Good,
-    Busy,
-    Bad,
-}
-
 impl Cell {
     pub(super) fn toned(text: impl AsRef<str>, tone: Tone) -> Self {
         Self {
@@ -36,21 +26,11 @@ impl Cell {
     }
 
     pub(super) fn phase(phase: Phase) -> Self {
-        let tone = match phase {
-            Phase::Halted | Phase::NeedsAttention => Tone::Bad,
-            Phase::Due | Phase::Rotating | Phase::Retiring | Phase::Paused => Tone::Busy,
-            Phase::Starting | Phase::Idle | Phase::Overlap => Tone::Plain,
-        };
-        Self::toned(phase.label(), tone)
+        Self::toned(phase.label(), Tone::of_phase(phase))
     }
 
     pub(super) fn proof(proof: Option<Proof>) -> Self {
-        let tone = match proof {
-            Some(Proof::Proven | Proof::EndpointProven) => Tone::Good,
-            Some(Proof::Unproven(_)) => Tone::Busy,
-            None => Tone::Plain,
-        };
-        Self::toned(self::proof(proof), tone)
+        Self::toned(self::proof(proof), Tone::of_proof(proof))
     }
 
     /// The same in so many columns at most.
@@ -113,66 +93,6 @@ pub(super) fn line(row: &[Cell], widths: &[usize], colour: bool) -> String {
     let cells = row.iter().zip(widths).enumerate();
     let cells = cells.map(|(column, (cell, width))| cell.paint(if column == last { 0 } else { *width }, colour));
     cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
-}
-
-/// What was proved, and if nothing was, why.
-pub(super) fn proof(proof: Option<Proof>) -> String {
-    match proof {
-        Some(Proof::Unproven(reason)) => format!("unproven ({reason})"),
-        Some(proof) => proof.label().to_owned(),
-        None => "-".to_owned(),
-    }
-}
-
-/// A time; seconds matter to nobody who reads a table.
-pub(super) fn time(at: Option<Timestamp>) -> String {
-    at.map_or_else(|| "-".to_owned(), |at| at.format("%Y-%m-%d %H:%MZ").to_string())
-}
-
-/// A time to the second.
-pub(super) fn moment(at: Timestamp) -> String {
-    at.format("%Y-%m-%d %H:%M:%SZ").to_string()
-}
-
-/// A time, and how far away it is.
-pub(super) fn time_and_distance(at: Timestamp, now: Timestamp) -> String {
-    let distance = match at <= now {
-        true => format!("{} ago", span(between(at, now))),
-        false => format!("in {}", span(between(now, at))),
-    };
-    format!("{} ({distance})", moment(at))
-}
-
-/// A span, roughly.
-pub(super) fn span(span: Duration) -> String {
-    match span.as_secs() {
-        seconds @ 0..120 => format!("{seconds} s"),
-        seconds @ 120..7_200 => format!("{} min", seconds / 60),
-        seconds @ 7_200..172_800 => format!("{} h", seconds / 3_600),
-        seconds => format!("{} d", seconds / 86_400),
-    }
-}
-
-/// A span, to the tenth of a second where that tells something.
-pub(super) fn exact_span(seconds: f64) -> String {
-    match seconds {
-        short if short < 120.0 => format!("{short:.1} s"),
-        long => span(Duration::from_secs_f64(long)),
-    }
-}
-
-/// Text without control characters, and without those that change the direction of what follows: what AWS or an operator
-/// worded must not steer the terminal.
-pub(super) fn clean(text: &str) -> String {
-    text.chars()
-        .map(|character| if steers(character) { ' ' } else { character })
-        .collect()
-}
-
-fn steers(character: char) -> bool {
-    // The embeddings, overrides and isolates of UAX #9, and the separators of lines and paragraphs.
-    let is_direction = matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    character.is_control() || is_direction || matches!(character, '\u{2028}' | '\u{2029}')
 }
 
 /// Text in so many columns at most. Its middle goes: names differ at their ends, and begin with what they belong to.
@@ -269,12 +189,6 @@ mod tests {
             assert_eq!(shortened(text, columns), shown);
             assert!(shown.width() <= columns);
         }
-    }
-
-    #[test]
-    fn nobodys_words_steer_the_terminal() {
-        let told = "gone\u{1b}[2J\nnew line\u{202e}desrever\u{2028}and 漢字";
-        assert_eq!(clean(told), "gone [2J new line desrever and 漢字");
     }
 
     #[test]

@@ -7,13 +7,13 @@ use std::time::Duration;
 use crate::cli::Session;
 use crate::cli::client::{Client, ClientError};
 use crate::cli::progress::Progress;
-use crate::cli::revoke::death;
-use crate::cli::show::told;
 use crate::cli::text::{clean, time};
 use crate::engine::control::Accepted;
 use crate::rotation::reason::HaltReason;
 use crate::rotation::revocation::Revocation;
 use crate::rotation::status::{Phase, SecretStatus};
+use crate::words::facts::death;
+use crate::words::standing::told;
 
 /// Between two looks: short for a person who waits, cheap for the daemon.
 const POLL: Duration = Duration::from_secs(1);

@@ -2,11 +2,10 @@
 
 use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use super::families::{Families, Shown, Single};
 use super::family::Gauge;
-use crate::clock::{Timestamp, after};
+use crate::clock::Timestamp;
 use crate::rotation::observation::Proof;
 use crate::rotation::reason::{AttentionReason, DriftCause, HaltReason, UnprovenReason};
 use crate::rotation::status::{Phase, SecretStatus};
@@ -17,10 +16,6 @@ const MOST_SECRETS_WITH_SERIES: usize = 1_000;
 
 /// The label of a reason that is none of the closed sets: there is none, unless by a defect.
 const UNKNOWN: &str = "unknown";
-
-/// How late is overdue: longer than the fence and the usual propagation, so that rotations which
-/// are merely under way do not count.
-const GRACE: Duration = Duration::from_secs(3_600);
 
 /// Which policies and places there are, and whether single secrets have series.
 pub(super) struct Memory {
@@ -71,14 +66,11 @@ impl Tally {
             (Some(oldest), Some(last)) => Some(oldest.min(last)),
             (oldest, last) => oldest.or(last),
         };
-        let late = |due: Option<Timestamp>| u32::from(due.is_some_and(|due| after(due, GRACE) < now));
-        self.overdue += late(secret.due_since.or(secret.next_rotation_at));
+        self.overdue += u32::from(secret.is_overdue(now));
         if let Some(Proof::Unproven(reason)) = secret.proof {
             *self.unproven.entry(reason).or_default() += 1;
         }
-        if secret.previous_password_valid == Some(true) {
-            self.retirement_overdue += late(secret.overlap_until);
-        }
+        self.retirement_overdue += u32::from(secret.is_retirement_overdue(now));
         self.in_flight += u32::from(in_flight(secret));
     }
 }

@@ -1,8 +1,10 @@
 //! What an operator is shown of a secret: plain data for status, HTTP and metrics.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
-use crate::clock::Timestamp;
+use crate::clock::{Timestamp, after};
 use crate::rotation::observation::Proof;
 use crate::rotation::reason::DriftCause;
 use crate::rotation::revocation::Revocation;
@@ -61,7 +63,26 @@ impl Phase {
             Self::Halted => "halted",
         }
     }
+
+    /// Its place where what needs a person stands first, then what is under way, then what rests.
+    pub fn urgency(self) -> u8 {
+        match self {
+            Self::Halted => 0,
+            Self::NeedsAttention => 1,
+            Self::Paused => 2,
+            Self::Due => 3,
+            Self::Rotating => 4,
+            Self::Retiring => 5,
+            Self::Starting => 6,
+            Self::Overlap => 7,
+            Self::Idle => 8,
+        }
+    }
 }
+
+/// How late is overdue: longer than the fence and the usual propagation, so that rotations which
+/// are merely under way do not count.
+const GRACE: Duration = Duration::from_secs(3_600);
 
 /// One secret, as status shows it.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -135,6 +156,26 @@ pub struct SecretStatus {
 }
 
 impl SecretStatus {
+    /// Whether it is halted, needs attention, or has a current password that does not work everywhere any more.
+    pub fn needs_a_person(&self) -> bool {
+        matches!(self.phase, Phase::Halted | Phase::NeedsAttention) || self.drift.is_some()
+    }
+
+    /// Whether its rotation should have happened by now.
+    pub fn is_overdue(&self, now: Timestamp) -> bool {
+        is_late(self.due_since.or(self.next_rotation_at), now)
+    }
+
+    /// Whether its previous password should be gone by now.
+    pub fn is_retirement_overdue(&self, now: Timestamp) -> bool {
+        self.previous_password_valid == Some(true) && is_late(self.overlap_until, now)
+    }
+
+    /// Whether the last proof of its current password came to nothing.
+    pub fn is_unproven(&self) -> bool {
+        matches!(self.proof, Some(Proof::Unproven(_)))
+    }
+
     /// A secret of which nothing else is known: it is starting.
     pub fn unknown(secret: &str, policy: &str, place: &str) -> Self {
         Self {
@@ -170,4 +211,8 @@ impl SecretStatus {
             since: None,
         }
     }
+}
+
+fn is_late(due: Option<Timestamp>, now: Timestamp) -> bool {
+    due.is_some_and(|due| after(due, GRACE) < now)
 }

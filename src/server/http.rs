@@ -3,11 +3,10 @@
 use std::net::SocketAddr;
 
 use axum::Router;
-use axum::extract::{Request, State};
-use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
-use axum::middleware::{Next, from_fn};
-use axum::response::{Html, IntoResponse, Response};
-use axum::routing::get;
+use axum::extract::Request;
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
 use tokio::net::TcpListener;
 
 use crate::server::limit::Limited;
@@ -59,14 +58,16 @@ fn router(surface: Surface, exposed: bool) -> Router {
     let router = match exposed {
         true => reads::health()
             .merge(reads::status())
-            .route("/", get(status_page))
+            .merge(page::pages())
             .fallback(nothing),
         false => reads::health().fallback(hidden),
     };
     router
-        .layer(from_fn(headers))
+        .merge(page::assets())
         .layer(from_fn(deadline))
         .layer(from_fn(only_reads))
+        .layer(from_fn_with_state(surface.clone(), page::in_words))
+        .layer(from_fn(headers))
         .with_state(surface)
 }
 
@@ -81,30 +82,29 @@ async fn only_reads(request: Request, next: Next) -> Response {
     ([(header::ALLOW, "GET, HEAD")], failure).into_response()
 }
 
-/// No page is kept by a cache or runs anything.
+/// What a browser may do with any answer: nothing but show it. A page has this server's one style sheet and its icon,
+/// asks only this server, names nobody in an address that it passes on, and is in no other page.
+const HEADERS: [(HeaderName, &str); 4] = [
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    ),
+];
+
 async fn headers(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
-    for (name, value) in [
-        (header::CACHE_CONTROL, "no-store"),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (
-            header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
-        ),
-    ] {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    let headers = response.headers_mut();
+    for (name, value) in HEADERS {
+        headers.insert(name, HeaderValue::from_static(value));
     }
+    // What tells of secrets is kept by no cache.
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
     response
-}
-
-async fn status_page(State(surface): State<Surface>) -> Html<String> {
-    let readiness = surface.control.readiness().await;
-    Html(page::render(
-        &readiness,
-        &surface.configuration.status(),
-        &surface.control.policies(),
-        &surface.control.secrets(),
-    ))
 }
 
 async fn nothing(uri: Uri) -> Failure {
@@ -113,7 +113,7 @@ async fn nothing(uri: Uri) -> Failure {
 
 async fn hidden(uri: Uri) -> Failure {
     match uri.path() {
-        path if path == "/" || path.starts_with("/api/") => Failure::not_found(
+        path if path == "/" || path == "/secret" || path.starts_with("/api/") => Failure::not_found(
             "status is served on loopback addresses only; set `daemon.expose_status = true` to serve it here, or ask \
              over the admin socket",
         ),

@@ -35,6 +35,7 @@ use axum::serve::{IncomingStream, Listener};
 use tokio::sync::oneshot;
 
 use crate::audit::Trail;
+use crate::clock::SharedClock;
 use crate::engine::control::Control;
 use crate::metrics::Metrics;
 use crate::server::configuration::Configuration;
@@ -61,6 +62,8 @@ pub struct Surface {
     pub audit: Arc<Trail>,
     /// The level of the log.
     pub log: Arc<LogControl>,
+    /// What pages tell the time by.
+    pub clock: SharedClock,
 }
 
 /// A surface that cannot be served.

@@ -1,129 +1,157 @@
-//! The status page: one plain HTML document, without scripts.
+//! The status page: documents for people, without scripts, that work by links and one form.
+//!
+//! - `GET /`: whether the passwords are fresh, policies and secrets; [`request`] has its parameters
+//! - `GET /secret?name=NAME-OR-ARN`: one secret with its history
+//!
+//! A secret's name is a parameter and no part of the path: names may hold `..` and `//`, which browsers take out of paths.
 
-use std::fmt::Write;
+#[cfg(test)]
+mod history_tests;
+#[cfg(test)]
+mod http_tests;
+mod listing;
+mod parts;
+mod request;
+mod runbook;
+mod secret;
+mod survey;
+#[cfg(test)]
+mod tests;
+mod timeline;
+mod verdict;
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{RawQuery, Request, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::get;
+use maud::html;
 
 use crate::clock::Timestamp;
-use crate::engine::control::{PolicyStatus, Readiness};
 use crate::rotation::status::SecretStatus;
-use crate::server::configuration::ConfigurationStatus;
+use crate::server::Surface;
+use crate::server::reads::{named, readiness};
+use crate::server::reply::{Failure, Told};
 
-/// A browser has trouble with more rows, and a reader too.
-const MOST_ROWS: usize = 1_000;
+use parts::{document, outside, secret_link};
+use request::{Wanted, given};
+use survey::Survey;
 
-const HEAD: &str = "<!doctype html>
-<html lang=\"en\"><head><meta charset=\"utf-8\"><title>rekeyd</title><style>
-body{font:15px/1.5 system-ui,sans-serif;margin:2rem;color:#222;background:#fff}
-table{border-collapse:collapse;margin-bottom:2rem}
-th,td{text-align:left;padding:.2rem 1rem .2rem 0;border-bottom:1px solid #ddd;vertical-align:top}
-.halted,.needs_attention{color:#a40000;font-weight:600}
-</style></head><body><h1>rekeyd</h1>
-";
+/// The rest of a secret's page is not kept back for long by a store that does not answer.
+const HISTORY_DEADLINE: Duration = Duration::from_secs(5);
 
-/// The page.
-pub(super) fn render(
-    readiness: &Readiness,
-    configuration: &ConfigurationStatus,
-    policies: &[PolicyStatus],
-    secrets: &[SecretStatus],
-) -> String {
-    let mut page = String::from(HEAD);
-    match readiness.ready {
-        true => page.push_str("<p>Ready.</p>\n"),
-        false => push(
-            &mut page,
-            format_args!(
-                "<p class=\"halted\">Not ready: {}</p>\n",
-                escape(&readiness.problems.join("; "))
-            ),
-        ),
-    }
-    for line in configuration.complaints() {
-        push(
-            &mut page,
-            format_args!("<p class=\"needs_attention\">{}</p>\n", escape(&line)),
-        );
-    }
-    let header = ["Policy", "Place", "Schedule", "Secrets", "Paused", "Held"];
-    table(&mut page, "Policies", &header, policies, |policy, page| {
-        let paused = if policy.paused { "yes" } else { "" };
-        let count = policy.secrets.to_string();
-        let zone = policy.timezone.iter().map(|zone| format!(" ({zone})"));
-        let schedule = zone.fold(policy.schedule.clone(), |schedule, zone| schedule + &zone);
-        let held: Vec<&str> = policy.held.iter().map(|hold| hold.detail.as_str()).collect();
-        cells(
-            page,
-            "",
-            &[
-                &policy.policy,
-                &policy.place,
-                &schedule,
-                &count,
-                paused,
-                &held.join("; "),
-            ],
-        );
-    });
-    let header = ["Secret", "Policy", "Phase", "Proof", "Last rotation", "Next", "Detail"];
-    table(&mut page, "Secrets", &header, secrets, |secret, page| {
-        let proof = secret.proof.map_or("", |proof| proof.label());
-        let (last, next) = (time(secret.last_rotation_at), time(secret.next_rotation_at));
-        let detail = secret.detail.as_deref().unwrap_or_default();
-        let phase = secret.phase.label();
-        cells(
-            page,
-            phase,
-            &[&secret.secret, &secret.policy, phase, proof, &last, &next, detail],
-        );
-    });
-    page.push_str("</body></html>\n");
-    page
+/// The pages.
+pub(super) fn pages() -> Router<Surface> {
+    Router::new().route("/", get(overview)).route("/secret", get(one))
 }
 
-fn table<T>(page: &mut String, title: &str, header: &[&str], rows: &[T], row: impl Fn(&T, &mut String)) {
-    push(page, format_args!("<h2>{title}</h2>\n<table><tr>"));
-    for name in header {
-        push(page, format_args!("<th>{name}</th>"));
+/// What pages and errors look like: it tells nothing of secrets.
+pub(super) fn assets() -> Router<Surface> {
+    Router::new()
+        .route("/style.css", get(parts::style))
+        .route("/icon.svg", get(parts::icon))
+}
+
+async fn overview(State(surface): State<Surface>, RawQuery(query): RawQuery) -> Result<Response, Failure> {
+    let wanted = Wanted::parse(&query.unwrap_or_default()).map_err(Failure::bad_request)?;
+    let policies = surface.control.policies();
+    if !wanted.policy.is_empty() && policies.iter().all(|policy| policy.policy != wanted.policy) {
+        return Err(Failure::not_found(format!(
+            "no policy is called {:?}; the form has those that there are",
+            wanted.policy
+        )));
     }
-    page.push_str("</tr>\n");
-    rows.iter().take(MOST_ROWS).for_each(|each| row(each, page));
-    page.push_str("</table>\n");
-    if rows.len() > MOST_ROWS {
-        let more = rows.len() - MOST_ROWS;
-        push(
-            page,
-            format_args!("<p>{more} more are not shown; <code>rekeyd status</code> lists all.</p>\n"),
-        );
+    let readiness = readiness(&surface).await;
+    let now = surface.clock.now();
+    let survey = Survey::of(surface.control.clone().each_secret(), &wanted, now);
+    let main = html! {
+        (verdict::verdict(&readiness, &surface.configuration.status(), &policies, &survey))
+        (listing::policies(&policies, &survey, now))
+        (listing::secrets(&wanted, &policies, &survey, now))
+    };
+    let page = Html(document("Status", &wanted.address(), now, &main));
+    Ok(match wanted.refresh {
+        Some(seconds) => ([(header::REFRESH, seconds.to_string())], page).into_response(),
+        None => page.into_response(),
+    })
+}
+
+async fn one(State(surface): State<Surface>, RawQuery(query): RawQuery) -> Result<Html<String>, Failure> {
+    let mut given = given(&query.unwrap_or_default()).map_err(Failure::bad_request)?;
+    let name = given
+        .remove("name")
+        .ok_or_else(|| Failure::bad_request("whose page? Give the name or ARN of a secret as name"))?;
+    if let Some((other, _)) = given.pop_first() {
+        return Err(Failure::bad_request(format!(
+            "this page knows nothing of {other:?}; it knows name"
+        )));
     }
-}
-
-fn cells(page: &mut String, class: &str, texts: &[&str]) {
-    push(page, format_args!("<tr class=\"{class}\">"));
-    for text in texts {
-        push(page, format_args!("<td>{}</td>", escape(text)));
+    let found = named(&surface, &name)?;
+    let now = surface.clock.now();
+    let path = secret_link(&name);
+    if !is_one(&found) {
+        return Ok(Html(document(&name, &path, now, &secret::several(&name, &found))));
     }
-    page.push_str("</tr>\n");
+    let asked = found.first().and_then(|secret| secret.arn.as_deref()).unwrap_or(&name);
+    let history = surface.control.history(Some(asked), secret::EVENTS);
+    let history = match tokio::time::timeout(HISTORY_DEADLINE, history).await {
+        Ok(told) => told.map_err(|error| error.to_string()),
+        Err(_) => Err(format!(
+            "the store has not answered within {} s",
+            HISTORY_DEADLINE.as_secs()
+        )),
+    };
+    Ok(Html(document(
+        &name,
+        &path,
+        now,
+        &secret::secret(&found, &history, now),
+    )))
 }
 
-fn push(page: &mut String, text: std::fmt::Arguments<'_>) {
-    // Writing to a string does not fail.
-    page.write_fmt(text).unwrap_or_default();
+/// Whether these are the same secret, under several policies perhaps.
+fn is_one(found: &[SecretStatus]) -> bool {
+    let mut arns = found.iter().map(|secret| secret.arn.as_deref());
+    let first = arns.next().flatten();
+    arns.all(|arn| first.is_some() && arn == first)
 }
 
-fn time(at: Option<Timestamp>) -> String {
-    at.map_or_else(String::new, |at| at.format("%Y-%m-%d %H:%M:%SZ").to_string())
-}
-
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            other => escaped.push(other),
+/// Tells people in a document what programs are told in JSON. What lies under `/api/` is for programs.
+pub(super) async fn in_words(State(surface): State<Surface>, request: Request, next: Next) -> Response {
+    let accept = request
+        .headers()
+        .get(header::ACCEPT)
+        .and_then(|accept| accept.to_str().ok());
+    let is_for_people =
+        accept.is_some_and(|accept| accept.contains("text/html")) && !request.uri().path().starts_with("/api/");
+    let response = next.run(request).await;
+    let told = response.extensions().get::<Told>().cloned();
+    match told.filter(|_| is_for_people) {
+        None => response,
+        Some(Told(error)) => {
+            let (mut head, _) = response.into_parts();
+            head.headers.remove(header::CONTENT_LENGTH);
+            head.headers.remove(header::CONTENT_TYPE);
+            let body = refusal(head.status, &error, surface.clock.now());
+            (head, Html(body)).into_response()
         }
     }
-    escaped
+}
+
+fn refusal(status: StatusCode, error: &str, now: Timestamp) -> String {
+    let title = match status {
+        StatusCode::NOT_FOUND => "There is nothing here",
+        StatusCode::BAD_REQUEST => "This cannot be shown",
+        StatusCode::METHOD_NOT_ALLOWED => "Nothing can be changed here",
+        _ => "There is no answer",
+    };
+    let main = html! {
+        h1 { (title) }
+        p { (outside(error)) }
+        p { a href="/" { "Status of all secrets" } }
+    };
+    document(title, "/", now, &main)
 }

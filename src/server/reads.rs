@@ -54,13 +54,18 @@ pub(super) fn status() -> Router<Surface> {
         .route("/api/v1/rotations", get(rotations))
 }
 
-async fn readyz(State(surface): State<Surface>) -> Response {
-    let readiness = tokio::time::timeout(READINESS_DEADLINE, surface.control.readiness())
+/// Whether the daemon can do its work. One that does not tell in time cannot.
+pub(super) async fn readiness(surface: &Surface) -> Readiness {
+    tokio::time::timeout(READINESS_DEADLINE, surface.control.readiness())
         .await
         .unwrap_or_else(|_| Readiness {
             ready: false,
             problems: vec![format!("no answer within {} s", READINESS_DEADLINE.as_secs())],
-        });
+        })
+}
+
+async fn readyz(State(surface): State<Surface>) -> Response {
+    let readiness = readiness(&surface).await;
     let status = match readiness.ready {
         true => StatusCode::OK,
         false => StatusCode::SERVICE_UNAVAILABLE,
@@ -109,7 +114,7 @@ async fn secret(State(surface): State<Surface>, Path(secret): Path<String>) -> R
 }
 
 /// The secrets of that name or ARN; at least one.
-fn named(surface: &Surface, secret: &str) -> Result<Vec<SecretStatus>, Failure> {
+pub(super) fn named(surface: &Surface, secret: &str) -> Result<Vec<SecretStatus>, Failure> {
     let is_it = |status: &SecretStatus| status.secret == secret || status.arn.as_deref() == Some(secret);
     let secrets: Vec<SecretStatus> = surface.control.clone().each_secret().filter(is_it).collect();
     if secrets.is_empty() {

@@ -1,5 +1,7 @@
 //! Answers that are no success, in one form.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::http::StatusCode;
@@ -34,9 +36,16 @@ impl Failure {
     }
 }
 
+/// What a failure says, left with its answer for whoever words it otherwise.
+#[derive(Clone)]
+pub(super) struct Told(pub(super) Arc<str>);
+
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        (self.status, Json(ErrorReply { error: self.error })).into_response()
+        let told = Told(self.error.as_str().into());
+        let mut response = (self.status, Json(ErrorReply { error: self.error })).into_response();
+        response.extensions_mut().insert(told);
+        response
     }
 }
 

@@ -238,6 +238,7 @@ pub(crate) fn surface(control: &Arc<FakeControl>) -> Surface {
         audit: Arc::new(Trail::to_log(Arc::new(SystemClock::new()), metrics.clone())),
         metrics,
         log: Arc::new(LogControl::of_no_log()),
+        clock: Arc::new(SystemClock::new()),
     }
 }
 

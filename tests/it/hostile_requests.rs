@@ -149,6 +149,8 @@ fn requests() -> impl Strategy<Value = Vec<u8>> {
     let path = prop_oneof![
         select(vec![
             "/",
+            "/?page=99999999999999999999&q=%ff",
+            "/secret?name=%00%",
             "*",
             "",
             "/livez",

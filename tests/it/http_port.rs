@@ -129,6 +129,7 @@ async fn beyond_loopback_only_health_and_metrics_are_served_unless_status_is_exp
         }
         for path in [
             "/",
+            "/secret?name=production/ec/user1",
             "/api/v1/secrets",
             "/api/v1/policies",
             "/api/v1/rotations",

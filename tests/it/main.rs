@@ -97,6 +97,7 @@ mod socket_access;
 mod stall;
 mod state_command;
 mod status_command;
+mod status_page;
 mod storage;
 mod stored_json;
 mod strange_passwords;

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 const LAYERS: [&[&str]; 7] = [
     &["policy", "secret", "clock", "planted"],
     &["rotation", "schedule", "certificates"],
-    &["audit", "aws", "login", "store", "metrics", "config"],
-    &["inventory", "iam"],
+    &["audit", "aws", "login", "store", "metrics", "config", "words"],
+    &["inventory", "iam", "history"],
     &["engine", "onboard", "takeover"],
     &["tick", "telemetry", "process", "server", "preflight"],
     &["daemon", "cli"],

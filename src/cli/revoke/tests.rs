@@ -4,6 +4,7 @@ use super::*;
 use crate::engine::control::Accepted;
 use crate::rotation::reason::UnprovenReason;
 use crate::server::testing::{arn, at, status};
+use crate::words::facts::death;
 
 fn dead(proof: Proof) -> DeadPassword {
     DeadPassword {

@@ -31,6 +31,7 @@ impl Seen {
         let secret = secret_name("user1");
         for path in [
             "/",
+            &format!("/secret?name={secret}"),
             "/livez",
             "/readyz",
             "/metrics",

@@ -11,7 +11,7 @@ use super::episode::{Episode, Kind, Outcome, Wait};
 
 /// Something that is told.
 #[derive(Clone, PartialEq, Debug)]
-pub(super) enum Told {
+pub enum Told {
     /// An episode, where it last moved.
     Episode(Box<Episode>),
     /// An event that belongs to none.
@@ -19,7 +19,7 @@ pub(super) enum Told {
 }
 
 /// What these events tell, which are the newest first; so is what is told.
-pub(super) fn gather(events: &[HistoryEntry]) -> Vec<Told> {
+pub fn gather(events: &[HistoryEntry]) -> Vec<Told> {
     let mut secrets: BTreeMap<&str, Gathering> = BTreeMap::new();
     for (order, entry) in events.iter().rev().enumerate() {
         let of_it = secrets.entry(&entry.secret_arn).or_default();
@@ -203,8 +203,11 @@ impl Gathering {
                     reason: reason.label().to_owned(),
                     detail: detail.clone(),
                 };
-                if let Some(stage) = open.open().filter(|stage| !stage.waited_for.contains(&wait)) {
-                    stage.waited_for.push(wait);
+                if let Some(stage) = open.open() {
+                    stage.wait(entry.at);
+                    if !stage.waited_for.contains(&wait) {
+                        stage.waited_for.push(wait);
+                    }
                 }
             }
             Event::AttemptFailed { message, .. } => match open.open() {
@@ -219,8 +222,12 @@ impl Gathering {
             }
             Event::AttentionCleared | Event::HaltCleared => open.failure = None,
             Event::RotationDropped => open.end(entry.at, Outcome::Dropped),
+            Event::WaitingEnded => {
+                if let Some(stage) = open.open() {
+                    stage.go_on(entry.at);
+                }
+            }
             Event::WriteRefused
-            | Event::WaitingEnded
             | Event::SettlingStarted { .. }
             | Event::SettlingBroken { .. }
             | Event::PasswordsRestored { .. } => {}

@@ -9,51 +9,58 @@ use crate::rotation::step::Step;
 
 /// One rotation of a secret with the retirement that followed, a repair of drift, or a rollback.
 #[derive(Clone, PartialEq, Debug, Serialize)]
-pub(super) struct Episode {
-    pub(super) kind: Kind,
+pub struct Episode {
+    /// What it is.
+    pub kind: Kind,
     /// The secret's name.
-    pub(super) secret: String,
-    pub(super) secret_arn: String,
+    pub secret: String,
+    /// The secret's ARN.
+    pub secret_arn: String,
     /// What woke it; not known of those of earlier releases, and of what was found under way.
-    pub(super) cause: Option<Cause>,
+    pub cause: Option<Cause>,
     /// Whether it was found under way: another process began it.
-    pub(super) found: bool,
+    pub found: bool,
     /// The version whose password it gives to clients.
-    pub(super) version: String,
+    pub version: String,
     /// The version that it replaces.
-    pub(super) previous: Option<String>,
+    pub previous: Option<String>,
     /// Which try at replacing that version it was, from 0.
-    pub(super) generation: Option<u32>,
+    pub generation: Option<u32>,
     /// When it began; nothing if that is no longer in the history.
-    pub(super) began_at: Option<Timestamp>,
+    pub began_at: Option<Timestamp>,
     /// When clients got the password, or when it was given up.
-    pub(super) ended_at: Option<Timestamp>,
+    pub ended_at: Option<Timestamp>,
     /// From the one to the other.
-    pub(super) seconds: Option<f64>,
-    pub(super) result: Outcome,
+    pub seconds: Option<f64>,
+    /// What came of it.
+    pub result: Outcome,
     /// Why it was given up, or has not ended.
-    pub(super) failure: Option<String>,
+    pub failure: Option<String>,
     /// What proved the password.
-    pub(super) proof: Option<Proof>,
+    pub proof: Option<Proof>,
     /// How many nodes accepted it.
-    pub(super) nodes: Option<usize>,
+    pub nodes: Option<usize>,
     /// In the order in which they began.
-    pub(super) steps: Vec<Stage>,
+    pub steps: Vec<Stage>,
 }
 
 /// What an episode is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Kind {
+pub enum Kind {
+    /// A rotation, with the retirement that followed.
     Rotation,
+    /// A repair of drift.
     Repair,
+    /// AWSCURRENT moved back.
     Rollback,
 }
 
 /// What came of an episode.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Outcome {
+pub enum Outcome {
+    /// It has not ended.
     UnderWay,
     /// AWSCURRENT moved to the new version.
     Promoted,
@@ -69,27 +76,37 @@ pub(super) enum Outcome {
 
 /// A step of an episode.
 #[derive(Clone, PartialEq, Debug, Serialize)]
-pub(super) struct Stage {
-    pub(super) step: Step,
-    pub(super) began_at: Timestamp,
-    pub(super) ended_at: Option<Timestamp>,
-    pub(super) seconds: Option<f64>,
+pub struct Stage {
+    /// Which.
+    pub step: Step,
+    /// When it began.
+    pub began_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// From the one to the other.
+    pub seconds: Option<f64>,
     /// How often it was tried, as far as attempts are stored.
-    pub(super) attempts: u32,
+    pub attempts: u32,
     /// What it waited for, each once.
-    pub(super) waited_for: Vec<Wait>,
+    pub waited_for: Vec<Wait>,
     /// What failed, in AWS's words and rekeyd's.
-    pub(super) failures: Vec<String>,
-    /// Of a retirement: what proved that the previous password is dead, and how many nodes refused it.
-    pub(super) proof: Option<Proof>,
-    pub(super) nodes: Option<usize>,
+    pub failures: Vec<String>,
+    /// Of a retirement: what proved that the previous password is dead.
+    pub proof: Option<Proof>,
+    /// How many nodes refused it.
+    pub nodes: Option<usize>,
+    /// When it waited: from when, and until when unless it still does.
+    #[serde(skip)]
+    pub waits: Vec<(Timestamp, Option<Timestamp>)>,
 }
 
 /// Something that a step waited for.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-pub(super) struct Wait {
-    pub(super) reason: String,
-    pub(super) detail: String,
+pub struct Wait {
+    /// The label of the reason.
+    pub reason: String,
+    /// On what, in words.
+    pub detail: String,
 }
 
 impl Stage {
@@ -104,10 +121,26 @@ impl Stage {
             failures: Vec::new(),
             proof: None,
             nodes: None,
+            waits: Vec::new(),
+        }
+    }
+
+    /// It waits from now on, unless it does already.
+    pub(super) fn wait(&mut self, at: Timestamp) {
+        if self.waits.last().is_none_or(|(_, until)| until.is_some()) {
+            self.waits.push((at, None));
+        }
+    }
+
+    /// It waits no more.
+    pub(super) fn go_on(&mut self, at: Timestamp) {
+        if let Some((_, until @ None)) = self.waits.last_mut() {
+            *until = Some(at);
         }
     }
 
     pub(super) fn end(&mut self, at: Timestamp) {
+        self.go_on(at);
         self.ended_at = Some(at);
         self.seconds = Some(between(self.began_at, at).as_secs_f64());
         self.attempts = self.attempts.max(1);
@@ -172,7 +205,7 @@ impl Episode {
     }
 
     /// Whether anything of it, its retirement included, is still to come.
-    pub(super) fn is_open(&self) -> bool {
+    pub fn is_open(&self) -> bool {
         self.result == Outcome::UnderWay || self.steps.last().is_some_and(|stage| stage.ended_at.is_none())
     }
 }

@@ -1,11 +1,13 @@
 //! From events to what is told.
 
-use super::episode::Outcome;
+use super::episode::{Episode, Outcome};
 use super::*;
 use crate::clock::Timestamp;
+use crate::rotation::event::Event;
 use crate::rotation::observation::Proof;
 use crate::rotation::reason::{HaltReason, UnprovenReason};
 use crate::rotation::step::Step;
+use crate::store::HistoryEntry;
 
 const ARN: &str = "arn:aws:secretsmanager:us-east-1:123456789012:secret:production/ec/user1-AbCdEf";
 
@@ -176,22 +178,14 @@ fn what_no_node_proved_is_told_without_nodes() {
         proof: unproven,
         nodes: 0,
     };
-    let session = Session {
-        clock: std::sync::Arc::new(crate::clock::SystemClock::new()),
-        terminal: false,
-        colour: false,
-        width: None,
-        redraws: false,
-        progress: None,
-        log: std::sync::Arc::new(crate::telemetry::LogControl::of_no_log()),
-    };
     let told = history(vec![started("v2", "v1"), promoted, checked]);
     let told: String = told
         .iter()
         .map(|told| match told {
-            Told::Episode(episode) => words::of_episode(episode, &session).unwrap(),
-            Told::Event(entry) => words::of_event(entry, &session).unwrap(),
+            Told::Episode(episode) => words::of_episode(episode).verdict,
+            Told::Event(entry) => words::of_event(entry).unwrap().verdict,
         })
+        .map(|verdict| verdict + "\n")
         .collect();
     assert!(told.contains("unproven (user_off) then\n"), "{told}");
     assert!(told.contains("checked: unproven (user_off)\n"), "{told}");

@@ -1,9 +1,5 @@
 //! Episodes and events in words.
 
-use unicode_width::UnicodeWidthStr;
-
-use crate::cli::text::{Tone, clean, exact_span, moment, painted, proof, shortened, wrapped};
-use crate::cli::{CliError, Session};
 use crate::clock::Timestamp;
 use crate::rotation::cause::{Cause, CauseKind};
 use crate::rotation::event::Event;
@@ -12,57 +8,47 @@ use crate::rotation::revocation::DeadPassword;
 use crate::rotation::step::Step;
 use crate::secret::secret_arn_name;
 use crate::store::HistoryEntry;
+use crate::words::time::{exact_span, moment};
+use crate::words::{Tone, proof};
 
 use super::episode::{Episode, Kind, Outcome, Stage};
-use super::fields;
 
-/// How far the lines below the first one of an episode are set in.
-const INDENT: usize = 2;
+/// What is told of an episode or an event.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Telling {
+    /// When it ended, or began if it has not; nothing if that is no longer in the history.
+    pub at: Option<Timestamp>,
+    /// The secret's name.
+    pub secret: String,
+    /// What came of it, in a few words.
+    pub verdict: String,
+    /// How bad that is.
+    pub tone: Tone,
+    /// What there is to say beside it, each with the name of its line.
+    pub lines: Vec<(&'static str, String)>,
+}
 
-/// The name of a line takes so many columns.
-const NAME: usize = 13;
-
-/// An episode, over several lines.
-pub(super) fn of_episode(episode: &Episode, session: &Session) -> Result<String, CliError> {
+/// An episode.
+pub fn of_episode(episode: &Episode) -> Telling {
     let (verdict, tone) = verdict(episode);
-    let at = episode.ended_at.or(episode.began_at);
-    let at = at.map_or_else(|| "earlier".to_owned(), moment);
-    let mut text = headline(&at, &episode.secret, &verdict, tone, session);
-    let mut tell = |name: &str, what: &str| text.push_str(&named(name, what, session));
+    let mut lines = Vec::new();
     if episode.kind == Kind::Rotation {
-        tell("woken by", &cause(episode));
+        lines.push(("woken by", cause(episode)));
     }
-    for stage in &episode.steps {
-        tell(stage.step.label(), &told(stage));
-    }
-    if let Some(failure) = &episode.failure {
-        tell("because", failure);
-    }
+    lines.extend(episode.steps.iter().map(|stage| (stage.step.label(), told(stage))));
+    lines.extend(episode.failure.clone().map(|failure| ("because", failure)));
     let versions = match &episode.previous {
         Some(previous) if episode.kind != Kind::Repair => format!("{} in place of {previous}", episode.version),
         _ => episode.version.clone(),
     };
-    tell("version", &versions);
-    Ok(text)
-}
-
-fn headline(at: &str, secret: &str, what: &str, tone: Tone, session: &Session) -> String {
-    let room = session
-        .width
-        .map(|columns| columns.saturating_sub(at.len() + what.width() + 4));
-    let secret = room.map_or_else(|| secret.to_owned(), |room| shortened(secret, room.max(12)));
-    let what = if session.colour {
-        painted(what, tone)
-    } else {
-        what.to_owned()
-    };
-    format!("{at}  {secret}  {what}\n")
-}
-
-fn named(name: &str, what: &str, session: &Session) -> String {
-    let below = wrapped(what, INDENT + NAME, session.width);
-    let first = format!("{:INDENT$}{name:NAME$}", "");
-    first + below.trim_start()
+    lines.push(("version", versions));
+    Telling {
+        at: episode.ended_at.or(episode.began_at),
+        secret: episode.secret.clone(),
+        verdict,
+        tone,
+        lines,
+    }
 }
 
 fn verdict(episode: &Episode) -> (String, Tone) {
@@ -168,8 +154,11 @@ fn revocation(asked_at: Timestamp, seconds: f64, dead: &[DeadPassword]) -> Strin
     )
 }
 
-/// An event that belongs to no episode, in a line.
-pub(super) fn of_event(entry: &HistoryEntry, session: &Session) -> Result<String, CliError> {
+/// An event that belongs to no episode.
+///
+/// # Errors
+/// If its fields are no JSON.
+pub fn of_event(entry: &HistoryEntry) -> Result<Telling, serde_json::Error> {
     let by = |by: &Option<String>| by.as_ref().map_or_else(String::new, |by| format!(" by {by}"));
     let (what, tone) = match &entry.event {
         Event::Requested(request) => {
@@ -217,18 +206,36 @@ pub(super) fn of_event(entry: &HistoryEntry, session: &Session) -> Result<String
             (format!("{name} {fields}").trim_end().to_owned(), Tone::Plain)
         }
     };
-    let what = clean(&what);
-    let at = moment(entry.at);
     let secret = secret_arn_name(&entry.secret_arn).unwrap_or(&entry.secret_arn);
-    let Some(columns) = session.width else {
-        return Ok(headline(&at, secret, &what, tone, session));
+    Ok(Telling {
+        at: Some(entry.at),
+        secret: secret.to_owned(),
+        verdict: what,
+        tone,
+        lines: Vec::new(),
+    })
+}
+
+/// What an event tells beside its name.
+pub fn fields(event: &Event) -> Result<String, serde_json::Error> {
+    let event = serde_json::to_value(event)?;
+    let Some(event) = event.as_object() else {
+        return Ok(String::new());
     };
-    let whole = format!("{at}  {secret}  {what}");
-    match whole.width() <= columns {
-        true => Ok(headline(&at, secret, &what, tone, session)),
-        false => {
-            let room = columns.saturating_sub(at.len() + INDENT).max(NAME);
-            Ok(format!("{at}  {}\n", shortened(secret, room)) + &wrapped(&what, INDENT + NAME, session.width))
-        }
+    let shown = event
+        .iter()
+        .filter(|(name, value)| *name != "event" && !value.is_null());
+    let shown = shown.map(|(name, value)| format!("{name}={}", plain(value)));
+    Ok(shown.collect::<Vec<_>>().join(" "))
+}
+
+/// A value without the marks of JSON: `unproven:user_off`, `host:port`, `one,another`.
+fn plain(value: &serde_json::Value) -> String {
+    use serde_json::Value;
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(values) => values.iter().map(plain).collect::<Vec<_>>().join(","),
+        Value::Object(members) => members.values().map(plain).collect::<Vec<_>>().join(":"),
+        Value::Null | Value::Bool(_) | Value::Number(_) => value.to_string(),
     }
 }

@@ -1,12 +1,11 @@
-//! What a secret waits for, in words.
+//! Where a secret stands, and what it waits for.
 
-use crate::cli::show::told;
-use crate::cli::text::{time, time_and_distance};
 use crate::clock::Timestamp;
 use crate::rotation::observation::Proof;
 use crate::rotation::reason::{HaltReason, UnprovenReason};
 use crate::rotation::status::{Phase, SecretStatus};
 use crate::rotation::step::Step;
+use crate::words::time::{time, time_and_distance};
 
 /// Details that are sentences, and say themselves who waits.
 const SENTENCES: [&str; 4] = [
@@ -17,7 +16,7 @@ const SENTENCES: [&str; 4] = [
 ];
 
 /// What a secret waits for, behind its verb: some wait for something, others until something.
-pub(super) fn waits(secret: &SecretStatus, now: Timestamp) -> String {
+pub fn waits(secret: &SecretStatus, now: Timestamp) -> String {
     let what = waits_for(secret, now);
     if SENTENCES.iter().any(|sentence| what.starts_with(sentence)) {
         return what;
@@ -28,6 +27,22 @@ pub(super) fn waits(secret: &SecretStatus, now: Timestamp) -> String {
     }
 }
 
+/// Why a secret stands where it does, in a line.
+pub fn told(secret: &SecretStatus) -> String {
+    let overlap = (secret.requested && secret.phase == Phase::Overlap).then(|| {
+        let end = match secret.overlap_until {
+            Some(until) => format!("until {} for the overlap of the last one", time(Some(until))),
+            None => "for the overlap of the last one to end".to_owned(),
+        };
+        format!("a requested rotation waits {end}; `rekeyd rotate --revoke-previous` ends it")
+    });
+    let reason = match (&secret.reason, &secret.detail) {
+        (Some(reason), Some(detail)) => Some(format!("{reason}: {detail}")),
+        (reason, detail) => detail.clone().or_else(|| reason.clone()),
+    };
+    overlap.or(reason).unwrap_or_default()
+}
+
 /// The detail of something due without its beginning, which says what stands before it.
 fn of_due(told: &str) -> &str {
     let told = told.strip_prefix("due, and waits ").unwrap_or(told);
@@ -35,7 +50,7 @@ fn of_due(told: &str) -> &str {
 }
 
 /// What has to happen before a secret's phase ends.
-pub(super) fn waits_for(secret: &SecretStatus, now: Timestamp) -> String {
+pub fn waits_for(secret: &SecretStatus, now: Timestamp) -> String {
     let told = told(secret);
     let or = |usual: String| if told.is_empty() { usual } else { told.clone() };
     match secret.phase {
@@ -123,7 +138,14 @@ fn way_out(secret: &SecretStatus) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::testing::{at, status};
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_timestamp(1_800_000_000 + second, 0).unwrap()
+    }
+
+    fn status(name: &str) -> SecretStatus {
+        SecretStatus::unknown(name, "orders", "main")
+    }
 
     #[test]
     fn what_waits_is_said_in_english_whatever_it_waits_for() {
