@@ -13,6 +13,7 @@ use crate::audit::{Actor, AuditError, Trail};
 use crate::aws::PlacePorts;
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{Loaded, StateLocation};
+use crate::engine::control::Control;
 use crate::engine::{Adapters, Engine, Settled};
 use crate::login::{DEFAULT_CONCURRENCY, DEFAULT_DEADLINE, RedisLogin};
 use crate::metrics::Metrics;
@@ -21,6 +22,7 @@ use crate::server::admin::AdminServer;
 use crate::server::configuration::{Configuration, reload_audited};
 use crate::server::http::HttpServer;
 use crate::server::{ServeError, Surface};
+use crate::service_manager::{self, Summary, Watchdog};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
 use crate::tick::Tick;
@@ -77,7 +79,7 @@ pub async fn run(
     let stop_serving = CancellationToken::new();
     let kept = (metrics.clone(), audit.clone());
     let reloader = Reloader::new(source, &loaded, engine.clone(), kept, clock);
-    let reloader: Arc<dyn Configuration> = Arc::new(reloader);
+    let reloader = Arc::new(reloader);
     let surface = Surface {
         control: engine.clone(),
         metrics,
@@ -94,9 +96,15 @@ pub async fn run(
         stop_serving.clone().cancelled_owned(),
     ));
     servers.spawn(admin.serve(surface, stop_serving.clone().cancelled_owned()));
-    let ticking = engine.clone();
-    let tick = Tick::start(move || ticking.tick()).await?;
-    notify_manager(&[sd_notify::NotifyState::Ready]);
+    let (ticking, watchdog) = (engine.clone(), Watchdog::of_environment());
+    let on_tick = move || {
+        // It notes what readiness goes by; a tick that does not come back from it feeds no watchdog.
+        ticking.tick();
+        watchdog.iter().for_each(Watchdog::ticked);
+    };
+    let tick = Tick::start(on_tick).await?;
+    service_manager::ready();
+    let telling = tokio::spawn(tell_status(engine.clone(), reloader.clone()));
     let reloading = tokio::spawn(reload_at(hangups, reloader, audit));
 
     let mut died = false;
@@ -106,7 +114,8 @@ pub async fn run(
             () = shutdown => {}
             _ = servers.join_next() => died = true,
         }
-        notify_manager(&[sd_notify::NotifyState::Stopping]);
+        telling.abort();
+        service_manager::stopping(engine.drain_timeout());
         tracing::info!("stopping: steps under way are finished first");
     };
     engine.run(told_or_dead).await;
@@ -213,10 +222,26 @@ async fn connect_all(places: Vec<Place>, clock: &SharedClock, metrics: &Arc<Metr
     connecting.join_all().await.into_iter().collect()
 }
 
-/// Tells the service manager, if there is one.
-fn notify_manager(states: &[sd_notify::NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(states) {
-        tracing::debug!(%error, "the service manager was not told");
+/// Keeps the line that `systemctl status` shows, where a service manager listens: looks now and then and after each
+/// reload, and tells what has changed.
+async fn tell_status(engine: Arc<Engine>, reloader: Arc<Reloader>) {
+    if !service_manager::is_there() {
+        return;
+    }
+    let mut shown = None;
+    loop {
+        let secrets = engine.clone().each_secret();
+        let refused = reloader.status().last_reload_failed.is_some();
+        // Some 10,000 of them: not on a thread that rotations need.
+        let Ok(summary) = tokio::task::spawn_blocking(move || Summary::of(secrets, refused)).await else {
+            return;
+        };
+        let next_look_in = summary.next_look_in();
+        if shown.as_ref() != Some(&summary) {
+            service_manager::show(&summary);
+            shown = Some(summary);
+        }
+        let _ = tokio::time::timeout(next_look_in, reloader.ended()).await;
     }
 }
 

@@ -87,6 +87,7 @@ mod runbooks;
 mod schedules;
 mod schema;
 mod secrecy;
+mod service_manager;
 mod shutdown;
 mod simulated;
 mod simulated_faults;
