@@ -20,8 +20,10 @@ use crate::support::{Fault, FaultKind, OLD, PATIENCE, World, eventually, python}
 const USER: u32 = 65_532;
 
 /// Shows the root read-only, the two folders of the image's volumes aside, to one program of it; then becomes that program.
+/// Every engine adds the devices: the C library of a static program is asked for randomness through a file.
 const ENTER: &str = "
 mount --bind $0 $0
+for device in random urandom; do mount --bind /dev/$device $0/dev/$device; done
 mount --bind $1 $0/var/lib/rekeyd
 mount --bind $2 $0/run/rekeyd
 mount -o remount,bind,ro $0
@@ -67,8 +69,14 @@ impl Root {
             &std::fs::read(roots).unwrap(),
             0o644,
         );
-        // An engine writes this one.
-        root.put("etc/hosts", b"127.0.0.1 localhost\n", 0o644);
+        // What an engine adds.
+        for (name, content) in [
+            ("etc/hosts", "127.0.0.1 localhost\n"),
+            ("dev/random", ""),
+            ("dev/urandom", ""),
+        ] {
+            root.put(name, content.as_bytes(), 0o644);
+        }
         root.put(
             "etc/rekeyd/rekeyd.toml",
             configuration(world, daemon_keys).as_bytes(),
