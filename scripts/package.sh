@@ -22,6 +22,11 @@ gzip --best --no-name "$out"/man/*
 "$program" completions bash >"$out/rekeyd.bash"
 "$program" completions zsh >"$out/_rekeyd"
 "$program" completions fish >"$out/rekeyd.fish"
+mkdir "$out/share"
+for folder in config/prometheus config/grafana; do
+    [ ! -d "$folder" ] || cp -r "$folder" "$out/share/"
+done
+cp config/rekeyd.schema.json "$out/share/"
 gzip --best --no-name --stdout CHANGELOG.md >"$out/changelog.gz"
 .tools/python/bin/python scripts/sbom.py >"$out/sbom.cdx.json"
 

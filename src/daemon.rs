@@ -78,8 +78,7 @@ pub async fn run(
     let daemon = &loaded.config.daemon;
     let stop_serving = CancellationToken::new();
     let kept = (metrics.clone(), audit.clone());
-    let reloader = Reloader::new(source, &loaded, engine.clone(), kept, clock);
-    let reloader = Arc::new(reloader);
+    let reloader = Arc::new(Reloader::new(source, &loaded, engine.clone(), kept, clock.clone()));
     let surface = Surface {
         control: engine.clone(),
         metrics,
@@ -96,13 +95,7 @@ pub async fn run(
         stop_serving.clone().cancelled_owned(),
     ));
     servers.spawn(admin.serve(surface, stop_serving.clone().cancelled_owned()));
-    let (ticking, watchdog) = (engine.clone(), Watchdog::of_environment());
-    let on_tick = move || {
-        // It notes what readiness goes by; a tick that does not come back from it feeds no watchdog.
-        ticking.tick();
-        watchdog.iter().for_each(Watchdog::ticked);
-    };
-    let tick = Tick::start(on_tick).await?;
+    let tick = start_watched_tick(engine.clone(), clock.clone()).await?;
     service_manager::ready();
     let telling = tokio::spawn(tell_status(engine.clone(), reloader.clone()));
     let reloading = tokio::spawn(reload_at(hangups, reloader, audit));
@@ -220,6 +213,17 @@ async fn connect_all(places: Vec<Place>, clock: &SharedClock, metrics: &Arc<Metr
         });
     }
     connecting.join_all().await.into_iter().collect()
+}
+
+/// The tick, which feeds the service manager's watchdog. It notes what readiness goes by before that: one that does not
+/// come back from it feeds nothing.
+async fn start_watched_tick(engine: Arc<Engine>, clock: SharedClock) -> Result<Tick, DaemonError> {
+    let watchdog = Watchdog::of_environment();
+    let on_tick = move || {
+        engine.tick();
+        watchdog.iter().for_each(|watchdog| watchdog.ticked(clock.monotonic()));
+    };
+    Ok(Tick::start(on_tick).await?)
 }
 
 /// Keeps the line that `systemctl status` shows, where a service manager listens: looks now and then and after each

@@ -3,13 +3,15 @@
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::support::cli::orders;
 use crate::support::daemon::Setup;
 use crate::support::status::rotated_to;
 use crate::support::world::secret_name;
-use crate::support::{Fault, FaultKind, OLD, PATIENCE, World, eventually};
+use crate::support::{Fault, FaultKind, OLD, World, eventually};
 use rekeyd::rotation::version::version_id;
 
 /// A service manager that writes down each message and when it came.
@@ -187,10 +189,9 @@ async fn the_watchdog_is_fed_while_the_scheduler_ticks_and_starves_when_it_does_
     .await;
     let last = *manager.pings().last().unwrap();
     let enough = last + timeout + timeout / 2;
-    tokio::time::sleep_until(enough.into()).await;
+    tokio::time::sleep_until(enough).await;
     assert_eq!(daemon.get("/livez").await.status, 200, "the process lives");
     assert_eq!(manager.pings().last(), Some(&last), "fed without a tick");
-    assert!(Instant::now() - last < PATIENCE);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,7 +9,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::OnceCell;
 
 use super::cli::{Ended, ended};
-use super::{eventually, python};
+use super::{PATIENCE, eventually, python};
 
 /// A running machine. Dropping it ends it.
 pub struct Machine {
@@ -36,7 +36,8 @@ impl Machine {
             .expect("bash starts");
         let mut lines = BufReader::new(holder.stdout.take().expect("a pipe")).lines();
         let console = || std::fs::read_to_string(shared.path().join("console")).unwrap_or_default();
-        let systemd = lines.next_line().await.expect("text");
+        let systemd = tokio::time::timeout(PATIENCE, lines.next_line()).await;
+        let systemd = systemd.ok().and_then(|line| line.expect("text"));
         let systemd = systemd.unwrap_or_else(|| panic!("systemd-nspawn (as root) did not start: {}", console()));
         let machine = Self {
             systemd: systemd.trim().to_owned(),
