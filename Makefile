@@ -5,7 +5,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 # cargo uses the cores; two targets at a time would only wait for its lock.
 .NOTPARALLEL:
-.PHONY: help demo test lint lint-deps bench bench-sandbox soak tools
+.PHONY: help demo test lint lint-deps package bench bench-sandbox soak tools
 
 help: ## lists these targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  %-14s %s\n' "$$name" "$$text"; done
@@ -16,8 +16,8 @@ demo: ## rotates users of a sandbox before your eyes, until Ctrl-C or for DEMO_S
 	@cargo build --locked --package rekeyd --bin rekeyd # by itself: an example is built with the switches of the tests
 	@exec "$${CARGO_TARGET_DIR:-target}/debug/examples/demo"
 
-test: ## all tests; installs redis-server, prometheus, Python clients, shells, chromium and what the documentation uses if they are missing
-	@scripts/install-tools.sh cc redis prometheus python shells man pages browser
+test: ## all tests; installs redis-server, prometheus, Python clients, shells, chromium, cargo-deb, a Debian to boot and what the documentation uses if they are missing
+	@scripts/install-tools.sh cc redis prometheus python shells man pages browser deb machine
 	@scripts/test.sh
 
 lint: ## formatting, clippy, documentation; warnings are errors
@@ -31,6 +31,11 @@ lint-deps: ## licences, sources and banned crates; builds cargo-deny the first t
 	@scripts/install-tools.sh deny
 	.tools/bin/cargo-deny --locked check bans licenses sources
 
+package: ## the Debian package, with an SBOM in it, into DIST=target/debian; a release build takes minutes
+	@scripts/install-tools.sh cc python deb
+	cargo build --release --locked --package rekeyd --bin rekeyd
+	@scripts/package.sh release --output "$(or $(DIST),target/debian/)"
+
 bench: ## the figures of docs/BENCHMARKS.md; ONLY=rotation,rest,… and SIZE=10,1000,… choose; all takes some 25 minutes
 	@scripts/install-tools.sh cc redis
 	@ONLY="$(ONLY)" SIZE="$(SIZE)" cargo bench --locked --package rekeyd --bench figures
@@ -43,4 +48,4 @@ soak: ## random simulated worlds and pairs of faults for SECONDS=600, from SEED=
 	@scripts/soak.sh "$(or $(SECONDS),600)" $(SEED)
 
 tools: ## installs what demo, test and lint need, and nothing that is there already
-	@scripts/install-tools.sh cc redis prometheus python shells man pages browser
+	@scripts/install-tools.sh cc redis prometheus python shells man pages browser deb machine

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Makes sure that the named tools are there, and says nothing when they are.
 #
-#   scripts/install-tools.sh [cc] [redis] [prometheus] [python] [shells] [man] [pages] [browser] [deny]       default: all but deny
+#   scripts/install-tools.sh [cc] [redis] [prometheus] [python] [shells] [man] [pages] [browser] [deb] [machine] [deny]
+#                                                                                            default: all but deny
 #
 #   cc        a C compiler, for SQLite and aws-lc
 #   redis     redis-server with TLS, and redis-cli: the caches of tests and demo
@@ -12,6 +13,9 @@
 #   man       groff and mandoc, which read the manual pages
 #   pages     what the commands of docs/ and their tests use: jq, curl, openssl, shellcheck, sqlite3, tmux, faketime
 #   browser   chromium, which looks at the status page; scripts/requirements.txt has what drives it
+#   deb       cargo-deb, which writes the Debian package; built into .tools/, without optimisation in a minute
+#   machine   a small Debian with systemd in .tools/machine, and systemd-nspawn, which boots it: the unit and the package
+#             are tried in copies of it
 #   deny      cargo-deny for `make lint-deps`; built into .tools/, which takes minutes
 #
 # Written for Debian and Ubuntu. Elsewhere it names what is missing and fails.
@@ -20,6 +24,7 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 tools=$root/.tools
 deny_version=0.20.2
+deb_version=3.8.0
 
 say() { echo "install-tools: $*" >&2; }
 die() { say "$*"; exit 1; }
@@ -158,6 +163,42 @@ install_browser() {
     have chromium || apt_install chromium fonts-dejavu-core
 }
 
+# Without its defaults: it then writes gzip, and needs no C library of xz.
+install_deb() {
+    local deb=$tools/bin/cargo-deb
+    [ -x "$deb" ] && [ "$("$deb" --version)" = "cargo-deb $deb_version" ] && return
+    say "building cargo-deb $deb_version into .tools"
+    cargo install cargo-deb --debug --no-default-features --locked --version "$deb_version" --root "$tools" --force --quiet >&2
+}
+
+# What is installed beside the essential packages; the stamp names it, so that a change makes a new one.
+machine_stamp="bookworm $(dpkg --print-architecture 2>/dev/null || true) systemd systemd-sysv ca-certificates"
+
+install_machine() {
+    local machine=$tools/machine suite packages
+    have systemd-nspawn || apt_install systemd-container
+    [ "$(cat "$machine.stamp" 2>/dev/null)" = "$machine_stamp" ] && [ -d "$machine" ] && return
+    have mmdebstrap || apt_install mmdebstrap
+    say "installing a Debian with systemd into .tools/machine"
+    mkdir -p "$tools"
+    as_root rm -rf "$machine" "$machine.stamp"
+    read -r suite _ packages <<<"$machine_stamp"
+    # Nobody reads its manuals, and nothing of it has to survive a power cut. Both are forgotten afterwards: the tests'
+    # packages are installed whole.
+    as_root mmdebstrap --quiet --variant=essential --skip=check/empty --include="${packages// /,}" \
+        --aptopt='Apt::Install-Recommends "false"' --aptopt='Acquire::Languages "none"' --dpkgopt=force-unsafe-io \
+        --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
+        --dpkgopt='path-exclude=/usr/share/locale/*' --customize-hook='rm "$1"/etc/dpkg/dpkg.cfg.d/99mmdebstrap' \
+        --customize-hook='echo 127.0.0.1 localhost >"$1"/etc/hosts' "$suite" "$machine" $(debian_mirror) >&2 ||
+        die "mmdebstrap could not install Debian into .tools/machine"
+    echo "$machine_stamp" >"$machine.stamp"
+}
+
+# The archive that this machine installs from, if it is a Debian; nothing, else, for mmdebstrap's own choice.
+debian_mirror() {
+    apt-get indextargets --format '$(REPO_URI)' 'Origin: Debian' 2>/dev/null | grep -v security | head -n 1 || true
+}
+
 install_deny() {
     local deny=$tools/bin/cargo-deny
     [ -x "$deny" ] && [ "$("$deny" --version)" = "cargo-deny $deny_version" ] && return
@@ -165,10 +206,10 @@ install_deny() {
     cargo install cargo-deny --locked --version "$deny_version" --root "$tools" --force --quiet >&2
 }
 
-[ $# -gt 0 ] || set -- cc redis prometheus python shells man pages browser
+[ $# -gt 0 ] || set -- cc redis prometheus python shells man pages browser deb machine
 for tool in "$@"; do
     case $tool in
-        cc | redis | prometheus | python | shells | man | pages | browser | deny) "install_$tool" ;;
-        *) die "unknown tool: $tool (there are cc, redis, prometheus, python, shells, man, pages, browser, deny)" ;;
+        cc | redis | prometheus | python | shells | man | pages | browser | deb | machine | deny) "install_$tool" ;;
+        *) die "unknown tool: $tool (there are cc, redis, prometheus, python, shells, man, pages, browser, deb, machine, deny)" ;;
     esac
 done

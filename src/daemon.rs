@@ -13,6 +13,7 @@ use crate::audit::{Actor, AuditError, Trail};
 use crate::aws::PlacePorts;
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{Loaded, StateLocation};
+use crate::engine::control::Control;
 use crate::engine::{Adapters, Engine, Settled};
 use crate::login::{DEFAULT_CONCURRENCY, DEFAULT_DEADLINE, RedisLogin};
 use crate::metrics::Metrics;
@@ -21,6 +22,7 @@ use crate::server::admin::AdminServer;
 use crate::server::configuration::{Configuration, reload_audited};
 use crate::server::http::HttpServer;
 use crate::server::{ServeError, Surface};
+use crate::service_manager::{self, Summary, Watchdog};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
 use crate::telemetry::LogControl;
@@ -78,15 +80,14 @@ pub async fn run(
     let daemon = &loaded.config.daemon;
     let stop_serving = CancellationToken::new();
     let kept = (metrics.clone(), audit.clone(), log.clone());
-    let reloader = Reloader::new(source, &loaded, engine.clone(), kept, clock.clone());
-    let reloader: Arc<dyn Configuration> = Arc::new(reloader);
+    let reloader = Arc::new(Reloader::new(source, &loaded, engine.clone(), kept, clock.clone()));
     let surface = Surface {
         control: engine.clone(),
         metrics,
         configuration: reloader.clone(),
         audit: audit.clone(),
         log,
-        clock,
+        clock: clock.clone(),
     };
     let http = HttpServer::bind(daemon.listen).await?;
     let admin = AdminServer::bind_for(&daemon.admin_socket, daemon.admin_group.as_deref()).await?;
@@ -98,9 +99,9 @@ pub async fn run(
         stop_serving.clone().cancelled_owned(),
     ));
     servers.spawn(admin.serve(surface, stop_serving.clone().cancelled_owned()));
-    let ticking = engine.clone();
-    let tick = Tick::start(move || ticking.tick()).await?;
-    notify_manager(&[sd_notify::NotifyState::Ready]);
+    let tick = start_watched_tick(engine.clone(), clock).await?;
+    service_manager::ready();
+    let telling = tokio::spawn(tell_status(engine.clone(), reloader.clone()));
     let reloading = tokio::spawn(reload_at(hangups, reloader, audit));
 
     let mut died = false;
@@ -110,7 +111,8 @@ pub async fn run(
             () = shutdown => {}
             _ = servers.join_next() => died = true,
         }
-        notify_manager(&[sd_notify::NotifyState::Stopping]);
+        telling.abort();
+        service_manager::stopping(engine.drain_timeout());
         tracing::info!(event = "stopping", "stopping: steps under way are finished first");
     };
     engine.run(told_or_dead).await;
@@ -222,10 +224,37 @@ async fn connect_all(places: Vec<Place>, clock: &SharedClock, metrics: &Arc<Metr
     connecting.join_all().await.into_iter().collect()
 }
 
-/// Tells the service manager, if there is one.
-fn notify_manager(states: &[sd_notify::NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(states) {
-        tracing::debug!(event = "manager_not_told", %error, "the service manager was not told");
+/// The tick, which feeds the service manager's watchdog. It notes what readiness goes by before that: one that does not
+/// come back from it feeds nothing.
+async fn start_watched_tick(engine: Arc<Engine>, clock: SharedClock) -> Result<Tick, DaemonError> {
+    let watchdog = Watchdog::of_environment();
+    let on_tick = move || {
+        engine.tick();
+        watchdog.iter().for_each(|watchdog| watchdog.ticked(clock.monotonic()));
+    };
+    Ok(Tick::start(on_tick).await?)
+}
+
+/// Keeps the line that `systemctl status` shows, where a service manager listens: looks now and then and after each
+/// reload, and tells what has changed.
+async fn tell_status(engine: Arc<Engine>, reloader: Arc<Reloader>) {
+    if !service_manager::is_there() {
+        return;
+    }
+    let mut shown = None;
+    loop {
+        let secrets = engine.clone().each_secret();
+        let refused = reloader.status().last_reload_failed.is_some();
+        // Some 10,000 of them: not on a thread that rotations need.
+        let Ok(summary) = tokio::task::spawn_blocking(move || Summary::of(secrets, refused)).await else {
+            return;
+        };
+        let next_look_in = summary.next_look_in();
+        if shown.as_ref() != Some(&summary) {
+            service_manager::show(&summary);
+            shown = Some(summary);
+        }
+        let _ = tokio::time::timeout(next_look_in, reloader.ended()).await;
     }
 }
 

@@ -49,6 +49,7 @@ pub mod rotation;
 pub mod schedule;
 pub mod secret;
 pub mod server;
+pub mod service_manager;
 pub mod store;
 pub mod takeover;
 pub mod telemetry;

@@ -13,7 +13,7 @@ use rekeyd::clock::SystemClock;
 /// How long a blocking call, such as a name lookup, may hold the end of the process.
 const LAST_CALLS: Duration = Duration::from_secs(1);
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return unparsed(&error, std::env::args_os()),

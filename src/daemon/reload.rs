@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use tokio::sync::Notify;
 
 use crate::audit::Trail;
 use crate::clock::SharedClock;
@@ -14,9 +15,10 @@ use crate::metrics::Metrics;
 use crate::server::configuration::{
     Configuration, ConfigurationStatus, FailedReload, NeedsRestart, RefusedReload, ReloadError, ReloadReply,
 };
+use crate::service_manager;
 use crate::telemetry::LogControl;
 
-use super::{connect_all, notify_manager};
+use super::connect_all;
 
 /// Where the configuration comes from.
 #[derive(Clone)]
@@ -40,6 +42,7 @@ pub(super) struct Reloader {
     status: Mutex<ConfigurationStatus>,
     /// Held by the reload under way.
     turn: tokio::sync::Mutex<()>,
+    ended: Notify,
 }
 
 impl Reloader {
@@ -69,7 +72,13 @@ impl Reloader {
             at_start: loaded.config.daemon.clone(),
             status: Mutex::new(status),
             turn: tokio::sync::Mutex::default(),
+            ended: Notify::new(),
         }
+    }
+
+    /// Waits for the end of a reload, for one that waits at a time.
+    pub(super) async fn ended(&self) {
+        self.ended.notified().await;
     }
 
     /// Reads the configuration, and opens the audit log that it names: whoever rotates logs has moved the old one away.
@@ -161,7 +170,7 @@ impl Configuration for Reloader {
         if self.engine.is_stopping() {
             return Err(ReloadError::Stopping(Stopping.to_string()));
         }
-        tell_manager_of_reload();
+        service_manager::reloading();
         let taken = match self.read().await {
             Ok(loaded) => self
                 .take(loaded)
@@ -173,19 +182,10 @@ impl Configuration for Reloader {
             }
         };
         if !self.engine.is_stopping() {
-            notify_manager(&[sd_notify::NotifyState::Ready]);
+            service_manager::ready();
         }
+        self.ended.notify_one();
         taken
-    }
-}
-
-/// The service manager takes a reload for begun only with the time of the message.
-fn tell_manager_of_reload() {
-    match sd_notify::NotifyState::monotonic_usec_now() {
-        Ok(now) => notify_manager(&[sd_notify::NotifyState::Reloading, now]),
-        Err(error) => {
-            tracing::debug!(event = "manager_not_told", %error, "the service manager was not told of the reload")
-        }
     }
 }
 

@@ -244,7 +244,7 @@ impl Engine {
         self.stop.cancel();
         self.tasks.close();
         discovery.abort();
-        if tokio::time::timeout(self.running().daemon.drain_timeout, self.tasks.wait())
+        if tokio::time::timeout(self.drain_timeout(), self.tasks.wait())
             .await
             .is_err()
         {
@@ -253,6 +253,11 @@ impl Engine {
                 "drain_timeout is over: steps under way are cut off; the next start resumes them"
             );
         }
+    }
+
+    /// How long steps under way have to finish once it is told to end, by the configuration in force.
+    pub fn drain_timeout(&self) -> Duration {
+        self.running().daemon.drain_timeout
     }
 
     /// Notes a tick of the scheduler, and looks at what is due.

@@ -11,7 +11,7 @@ const LAYERS: [&[&str]; 7] = [
     &["audit", "aws", "login", "store", "metrics", "config", "words"],
     &["inventory", "iam", "history"],
     &["engine", "onboard", "takeover"],
-    &["tick", "telemetry", "process", "server", "preflight"],
+    &["tick", "telemetry", "process", "server", "preflight", "service_manager"],
     &["daemon", "cli"],
 ];
 

@@ -18,6 +18,7 @@ use rekeyd::rotation::step::Step;
 use rekeyd::server::Surface;
 use rekeyd::server::configuration::{Configuration, ConfigurationStatus, ReloadError, ReloadReply};
 use rekeyd::server::http::HttpServer;
+use rekeyd::telemetry::LogControl;
 use rekeyd::store::HistoryEntry;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
@@ -65,6 +66,7 @@ async fn serve_under(secrets: Vec<SecretStatus>, policies: Vec<PolicyStatus>) ->
         configuration: fleet,
         audit: Arc::new(Trail::to_log(clock.clone(), metrics.clone())),
         metrics,
+        log: Arc::new(LogControl::of_no_log()),
         clock,
     };
     let serving = tokio::spawn(async move { http.serve(surface, false, std::future::pending()).await.unwrap() });
