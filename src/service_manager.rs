@@ -32,7 +32,9 @@ pub fn ready() {
 pub fn reloading() {
     match NotifyState::monotonic_usec_now() {
         Ok(now) => tell(&[NotifyState::Reloading, now]),
-        Err(error) => tracing::debug!(event = "manager_not_told", %error, "the service manager was not told of the reload"),
+        Err(error) => {
+            tracing::debug!(event = "manager_not_told", %error, "the service manager was not told of the reload")
+        }
     }
 }
 

@@ -18,8 +18,8 @@ use rekeyd::rotation::step::Step;
 use rekeyd::server::Surface;
 use rekeyd::server::configuration::{Configuration, ConfigurationStatus, ReloadError, ReloadReply};
 use rekeyd::server::http::HttpServer;
-use rekeyd::telemetry::LogControl;
 use rekeyd::store::HistoryEntry;
+use rekeyd::telemetry::LogControl;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
