@@ -4,6 +4,7 @@ mod reload;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rand::TryRngCore;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -12,10 +13,11 @@ use tokio_util::sync::CancellationToken;
 use crate::audit::{Actor, AuditError, Trail};
 use crate::aws::PlacePorts;
 use crate::clock::{SharedClock, SystemClock};
-use crate::config::{Loaded, StateLocation};
+use crate::config::{ConfigErrors, Loaded, StateLocation};
 use crate::engine::{Adapters, Engine, Settled};
 use crate::login::{DEFAULT_CONCURRENCY, DEFAULT_DEADLINE, RedisLogin};
 use crate::metrics::Metrics;
+use crate::notify::{self, Bounds, Deliveries, Targets};
 use crate::policy::Place;
 use crate::server::admin::AdminServer;
 use crate::server::configuration::{Configuration, reload_audited};
@@ -43,6 +45,9 @@ pub enum DaemonError {
     /// The scheduler.
     #[error("the scheduler cannot be started: {0}")]
     Tick(#[from] tokio_cron_scheduler::JobSchedulerError),
+    /// What is kept in files for those who are notified.
+    #[error("{0}")]
+    Notify(#[from] ConfigErrors),
     /// A surface died.
     #[error("a server task ended by itself; the daemon stops, so that it is restarted whole")]
     ServerEnded,
@@ -55,6 +60,7 @@ impl DaemonError {
             Self::Store(error) => error.takes_a_person(),
             Self::Audit(error) => error.takes_a_person(),
             Self::Serve(error) => error.takes_a_person(),
+            Self::Notify(_) => true,
             Self::Tick(_) | Self::ServerEnded => false,
         }
     }
@@ -72,11 +78,16 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), DaemonError> {
     let clock: SharedClock = Arc::new(SystemClock::new());
-    let Started { engine, metrics, audit } = start_engine(&loaded, clock.clone()).await?;
+    let targets = notify::open(&loaded.config, clock.now())?;
+    let started = start_engine(&loaded, clock.clone()).await?;
+    let deliveries = started.deliver_to(targets, &clock).await;
+    let Started {
+        engine, metrics, audit, ..
+    } = started;
     let daemon = &loaded.config.daemon;
     let stop_serving = CancellationToken::new();
     let kept = (metrics.clone(), audit.clone());
-    let reloader = Reloader::new(source, &loaded, engine.clone(), kept, clock);
+    let reloader = Reloader::new(source, &loaded, (engine.clone(), deliveries.clone()), kept, clock);
     let reloader: Arc<dyn Configuration> = Arc::new(reloader);
     let surface = Surface {
         control: engine.clone(),
@@ -110,6 +121,7 @@ pub async fn run(
         tracing::info!("stopping: steps under way are finished first");
     };
     engine.run(told_or_dead).await;
+    deliveries.stop().await;
     reloading.abort();
     tick.stop().await;
     stop_serving.cancel();
@@ -127,7 +139,11 @@ pub async fn run_once(
     mut hangups: Signal,
     shutdown: impl Future<Output = ()>,
 ) -> Result<Settled, DaemonError> {
-    let Started { engine, .. } = start_engine(&loaded, Arc::new(SystemClock::new())).await?;
+    let clock: SharedClock = Arc::new(SystemClock::new());
+    let targets = notify::open(&loaded.config, clock.now())?;
+    let started = start_engine(&loaded, clock.clone()).await?;
+    let deliveries = started.deliver_to(targets, &clock).await;
+    let engine = started.engine;
     tokio::spawn(async move {
         while hangups.recv().await.is_some() {
             tracing::warn!("SIGHUP: a single run does not read its configuration again");
@@ -152,14 +168,30 @@ pub async fn run_once(
     };
     engine.run(settled_or_told).await;
     tick.stop().await;
+    deliveries.settle(LAST_DELIVERIES).await;
     Ok(engine.settled())
 }
+
+/// How long a single run waits for notifications to be delivered when everything else is done.
+const LAST_DELIVERIES: Duration = Duration::from_secs(10);
 
 /// An engine, and what it shares with the surfaces.
 struct Started {
     engine: Arc<Engine>,
+    store: Arc<dyn Store>,
     metrics: Arc<Metrics>,
     audit: Arc<Trail>,
+}
+
+impl Started {
+    /// Delivers what the engine stores, to these, and what was left by an earlier process.
+    async fn deliver_to(&self, targets: Targets, clock: &SharedClock) -> Arc<Deliveries> {
+        let saved = self.engine.outgoing_saved();
+        let (store, metrics) = (self.store.clone(), self.metrics.clone());
+        let deliveries = Deliveries::new(store, clock.clone(), metrics, saved, Bounds::default());
+        deliveries.replace(targets).await;
+        Arc::new(deliveries)
+    }
 }
 
 async fn start_engine(loaded: &Loaded, clock: SharedClock) -> Result<Started, DaemonError> {
@@ -183,7 +215,7 @@ async fn start_engine(loaded: &Loaded, clock: SharedClock) -> Result<Started, Da
     let adapters = Adapters {
         places,
         login: Arc::new(RedisLogin::new(metrics.clone(), DEFAULT_DEADLINE, DEFAULT_CONCURRENCY)),
-        store,
+        store: store.clone(),
         clock,
         randomness: Box::new(rand::rngs::OsRng.unwrap_err()),
         metrics: metrics.clone(),
@@ -195,7 +227,12 @@ async fn start_engine(loaded: &Loaded, clock: SharedClock) -> Result<Started, Da
         "rekeyd starts"
     );
     let engine = Engine::new(config.clone(), adapters).await?;
-    Ok(Started { engine, metrics, audit })
+    Ok(Started {
+        engine,
+        store,
+        metrics,
+        audit,
+    })
 }
 
 /// The ports to each place, by its name. Asks AWS for nothing; files and the environment of each

@@ -19,6 +19,7 @@
 //! | [`config`] | files and variables to checked values |
 //! | [`inventory`] | which secrets a policy has, and which nodes a user has |
 //! | [`iam`] | the least IAM policies that a configuration needs |
+//! | [`notify`] | what happened, told to webhooks, Slack and EventBridge through an outbox in the store |
 //! | [`engine`] | effects: the due-queue, looks and steps, discovery, reloads, commands |
 //! | [`preflight`] | what the engine would do and be refused for, by looking only |
 //! | [`onboard`], [`takeover`] | what an operator has made or taken over: users, secrets, their first rotation |
@@ -38,6 +39,7 @@ pub mod iam;
 pub mod inventory;
 pub mod login;
 pub mod metrics;
+pub mod notify;
 pub mod onboard;
 pub mod planted;
 pub mod policy;

@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::cli::help;
+pub use crate::cli::notify::{NotifyCommand, NotifyTestArgs};
 pub use crate::cli::onboard::args::OnboardArgs;
 use crate::cli::plan::PlanArgs;
 pub use crate::cli::state::args::{ExportArgs, ImportArgs, StateCommand};
@@ -113,6 +114,13 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Try whether notifications arrive.
+    #[command(after_help = help::NOTIFY, arg_required_else_help = true)]
+    Notify {
+        /// What to try.
+        #[command(subcommand)]
+        command: NotifyCommand,
+    },
     /// Take all that the store remembers elsewhere: out of this store, or into an empty one.
     #[command(after_help = help::STATE, arg_required_else_help = true)]
     State {
@@ -171,6 +179,9 @@ impl Command {
             Self::Onboard(args) => args.json,
             Self::Takeover(args) => args.json,
             Self::Rollback(args) => args.json,
+            Self::Notify {
+                command: NotifyCommand::Test(args),
+            } => args.json,
             Self::State {
                 command: StateCommand::Export(args),
             } => args.json,

@@ -12,6 +12,7 @@ mod help;
 mod history;
 mod iam_policy;
 mod man;
+mod notify;
 mod onboard;
 pub mod plan;
 mod progress;
@@ -225,7 +226,7 @@ fn log_options(cli: &Cli, variables: &[(OsString, OsString)]) -> Result<LogOptio
     // Those that work beside the daemon, or in its place, tell what goes on themselves.
     let in_its_place = matches!(
         cli.command,
-        Command::Onboard(_) | Command::Takeover(_) | Command::State { .. }
+        Command::Onboard(_) | Command::Takeover(_) | Command::Notify { .. } | Command::State { .. }
     );
     let quiet = in_its_place.then(|| QUIET.to_owned());
     Ok(LogOptions {
@@ -275,6 +276,7 @@ pub async fn execute(cli: Cli, session: &Session) -> Result<Reply, CliError> {
         Command::Rotate(args) => rotate::rotate(&client()?, args, session).await,
         Command::Onboard(args) => onboard::onboard(&cli, *args, session).await,
         Command::Takeover(args) => takeover::takeover(&cli, args, session).await,
+        Command::Notify { command } => notify::notify(&cli.config, command, session).await,
         Command::State { command } => state::state(&cli, command, session).await,
         Command::Reload { json } => reload::reload(&client()?, json, session).await,
         Command::Rollback(args) => rollback::rollback(&client()?, args, session).await,

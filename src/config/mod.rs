@@ -8,6 +8,7 @@ mod check;
 mod effective;
 mod error;
 mod layers;
+mod notify;
 mod raw;
 mod schema;
 mod source;
@@ -26,6 +27,7 @@ use crate::policy::{Place, Policy};
 pub use crate::schedule::duration;
 pub use effective::Setting;
 pub use error::{ConfigErrors, Location, Problem};
+pub use notify::{Channel, KeptIn, NotifyTarget, UrlFrom, webhook_url};
 pub use schema::schema;
 pub use source::SourceKind;
 
@@ -95,6 +97,8 @@ pub struct Config {
     pub places: BTreeMap<String, Place>,
     /// The policies, by name.
     pub policies: BTreeMap<String, Policy>,
+    /// Who is notified, by name.
+    pub notify: BTreeMap<String, NotifyTarget>,
 }
 
 /// The daemon's own settings.

@@ -11,6 +11,7 @@ use crate::clock::SharedClock;
 use crate::config::{ConfigErrors, Daemon, Loaded, Location, Problem, StateLocation};
 use crate::engine::{Engine, Reloaded, Stopping};
 use crate::metrics::Metrics;
+use crate::notify::{self, Deliveries, Targets};
 use crate::server::configuration::{
     Configuration, ConfigurationStatus, FailedReload, NeedsRestart, RefusedReload, ReloadError, ReloadReply,
 };
@@ -30,6 +31,7 @@ pub struct Source {
 pub(super) struct Reloader {
     source: Source,
     engine: Arc<Engine>,
+    deliveries: Arc<Deliveries>,
     metrics: Arc<Metrics>,
     audit: Arc<Trail>,
     clock: SharedClock,
@@ -45,7 +47,7 @@ impl Reloader {
     pub(super) fn new(
         source: Source,
         loaded: &Loaded,
-        engine: Arc<Engine>,
+        (engine, deliveries): (Arc<Engine>, Arc<Deliveries>),
         (metrics, audit): (Arc<Metrics>, Arc<Trail>),
         clock: SharedClock,
     ) -> Self {
@@ -60,6 +62,7 @@ impl Reloader {
         Self {
             source,
             engine,
+            deliveries,
             metrics,
             audit,
             clock,
@@ -69,14 +72,19 @@ impl Reloader {
         }
     }
 
-    /// Reads the configuration, and opens the audit log that it names: whoever rotates logs has moved the old one away.
-    async fn read(&self) -> Result<Loaded, RefusedReload> {
-        let read = self.source.read.clone();
-        match tokio::task::spawn_blocking(move || read()).await {
-            Ok(Ok(loaded)) => {
+    /// Reads the configuration and what it keeps in files for those it notifies, and opens the audit log that it names: whoever rotates logs has moved the old one away.
+    async fn read(&self) -> Result<(Loaded, Targets), RefusedReload> {
+        let (read, now) = (self.source.read.clone(), self.clock.now());
+        let whole = move || -> Result<_, ConfigErrors> {
+            let loaded = read()?;
+            let targets = notify::open(&loaded.config, now)?;
+            Ok((loaded, targets))
+        };
+        match tokio::task::spawn_blocking(whole).await {
+            Ok(Ok((loaded, targets))) => {
                 let reopened = self.audit.reopen(loaded.config.daemon.audit_log.clone()).await;
                 reopened.map_err(|error| refused(Location::default(), format!("daemon.audit_log: {error}")))?;
-                Ok(loaded)
+                Ok((loaded, targets))
             }
             Ok(Err(errors)) => {
                 // The audit log that is in force is opened anew all the same. Where it cannot be, it goes on as it was.
@@ -93,7 +101,7 @@ impl Reloader {
     }
 
     /// Goes by what was read, but for what takes a restart.
-    async fn take(&self, loaded: Loaded) -> Result<ReloadReply, Stopping> {
+    async fn take(&self, loaded: Loaded, targets: Targets) -> Result<ReloadReply, Stopping> {
         let Loaded {
             config,
             warnings,
@@ -103,6 +111,8 @@ impl Reloader {
         let places = self.engine.places_to_connect(&config);
         let connected = connect_all(places, &self.clock, &self.metrics).await;
         let changes = self.engine.reload(config, connected).await?;
+        // Only now: from here on nothing is stored for targets that are gone.
+        self.deliveries.replace(targets).await;
         let now = self.clock.now();
         self.metrics.config_loaded(true, now);
         let configuration = ConfigurationStatus {
@@ -148,8 +158,8 @@ impl Configuration for Reloader {
         }
         tell_manager_of_reload();
         let taken = match self.read().await {
-            Ok(loaded) => self
-                .take(loaded)
+            Ok((loaded, targets)) => self
+                .take(loaded, targets)
                 .await
                 .map_err(|stopping| ReloadError::Stopping(stopping.to_string())),
             Err(refused) => {

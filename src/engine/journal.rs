@@ -1,7 +1,8 @@
-//! Every event goes through here: into the record and the store, then into log and metrics.
+//! Every event goes through here: into the record and the store, with what is to be told of it, then into log and metrics.
 
 use std::sync::Arc;
 
+use crate::notify::{self, Told};
 use crate::rotation::event::Event;
 use crate::rotation::state::Record;
 use crate::store::StoreError;
@@ -22,7 +23,11 @@ impl Engine {
             return Err(gone(key));
         };
         let _held = journal.lock().await;
-        let Some(before) = self.state().entries.get(key).map(|entry| entry.record.clone()) else {
+        let before = self.state().entries.get(key).map(|entry| {
+            let user = entry.user.as_ref().map(|(id, _)| id.clone());
+            (entry.record.clone(), user)
+        });
+        let Some((before, user)) = before else {
             return Err(gone(key));
         };
         let after = match Record::clone(&before).apply(at, &event) {
@@ -36,10 +41,24 @@ impl Engine {
                 });
             }
         };
-        if let Err(error) = self.store.save(&after, &[(at, event.clone())]).await {
+        let told = Told {
+            policy: &policy,
+            secret: &name,
+            user_id: user.as_deref(),
+            before: &before,
+            event: &event,
+            after: &after,
+            at,
+        };
+        let outgoing = notify::outgoing(&self.running().notify, &told);
+        let events = [(at, event.clone())];
+        if let Err(error) = self.store.save_and_tell(&after, &events, &outgoing).await {
             self.metrics.store_error();
             tracing::error!(secret = name, %error, "not stored, so nothing is changed");
             return Err(error);
+        }
+        if !outgoing.is_empty() {
+            self.outgoing_saved.send_replace(());
         }
         {
             let mut state = self.state();

@@ -27,6 +27,7 @@ pub(super) struct Memory {
     pub(super) places: Option<BTreeSet<String>>,
     halts: BTreeSet<(String, &'static str)>,
     attentions: BTreeSet<(String, &'static str)>,
+    pub(super) notify_targets: BTreeSet<String>,
 }
 
 /// What is counted for one policy.

@@ -3,6 +3,7 @@
 
 mod daemon;
 mod fleet;
+mod notify;
 mod place;
 mod policy;
 mod settings;
@@ -21,27 +22,27 @@ use super::source::{Findings, KeyPath};
 use crate::certificates;
 use crate::clock::{Clock, SystemClock};
 
+pub use notify::webhook_url;
+
 /// A value with the key that gave it.
 type Given<T> = Option<(T, KeyPath)>;
 
 /// Checks a merged document. The result is only of use when `findings` holds no problem.
 pub(super) fn check(raw: &RawConfig, findings: &mut Findings) -> Config {
-    for (key, set, what) in [
-        ("metrics", raw.metrics, "series per secret follow their number"),
-        ("notify", raw.notify, "nobody would be notified; alert on the metrics"),
-    ] {
-        if set.is_some() {
-            findings.error(&KeyPath::of(&[key]), not_yet(key, what));
-        }
+    if raw.metrics.is_some() {
+        let message = not_yet("metrics", "series per secret follow their number");
+        findings.error(&KeyPath::of(&["metrics"]), message);
     }
     let daemon = daemon::check(&raw.daemon.0, findings);
     let places = place::check_all(&raw.aws, findings);
     settings::check_defaults(&raw.defaults.0, findings);
     let policies = policy::check_all(raw, &places, findings);
+    let notify = notify::check_all(raw, &places, findings);
     let config = Config {
         daemon,
         places,
         policies,
+        notify,
     };
     // A layer that could not be read might have changed any of it.
     if !findings.is_incomplete() {

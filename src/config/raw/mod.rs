@@ -6,6 +6,7 @@
 
 mod daemon;
 mod forms;
+mod notify;
 mod place;
 mod policy;
 mod table;
@@ -18,6 +19,7 @@ use serde::de::IgnoredAny;
 
 pub(super) use daemon::RawDaemon;
 pub(super) use forms::TABLE_NAME;
+pub(super) use notify::RawNotify;
 pub(super) use place::{RawBudget, RawPlace};
 pub(super) use policy::{RawMost, RawPassword, RawPolicy, RawRetry, RawSelect};
 pub(super) use table::Table;
@@ -44,8 +46,9 @@ pub(super) struct RawConfig {
     /// The policies: which secrets, when, and which users they may name.
     #[serde(default)]
     pub(super) policy: BTreeMap<String, Table<RawPolicy>>,
+    /// Who is notified, by any names.
+    #[serde(default)]
+    pub(super) notify: BTreeMap<String, Table<RawNotify>>,
     #[schemars(skip)]
     pub(super) metrics: NotYet,
-    #[schemars(skip)]
-    pub(super) notify: NotYet,
 }
