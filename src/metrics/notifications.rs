@@ -38,6 +38,9 @@ impl Metrics {
             for outcome in NotificationOutcome::ALL {
                 self.families.notifications.told.add(&[name, outcome.label()], 0);
             }
+            if !memory.notify_targets.contains(name) {
+                self.families.notifications.pending.set(&[name], 0.0);
+            }
         }
         memory.notify_targets = names;
     }
@@ -56,5 +59,40 @@ impl Metrics {
         if memory.notify_targets.contains(target) {
             self.families.notifications.pending.set(&[target], count as f64);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(names: &[&str]) -> BTreeSet<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn series_begin_at_zero_count_and_end_with_their_target() {
+        let metrics = Metrics::new(&[]);
+        metrics.notify_targets(names(&["oncall", "bus"]));
+        metrics.notified("oncall", NotificationOutcome::Delivered, 3);
+        metrics.notifications_pending("bus", 7);
+        let text = metrics.render();
+        for line in [
+            "rekeyd_notifications_total{notify=\"oncall\",outcome=\"delivered\"} 3",
+            "rekeyd_notifications_total{notify=\"bus\",outcome=\"dropped\"} 0",
+            "rekeyd_notifications_pending{notify=\"oncall\"} 0",
+            "rekeyd_notifications_pending{notify=\"bus\"} 7",
+        ] {
+            assert!(text.contains(line), "{line}: {text}");
+        }
+        metrics.notify_targets(names(&["bus"]));
+        metrics.notified("oncall", NotificationOutcome::Failed, 1);
+        metrics.notifications_pending("oncall", 1);
+        let text = metrics.render();
+        assert!(!text.contains("oncall"), "{text}");
+        assert!(
+            text.contains("rekeyd_notifications_pending{notify=\"bus\"} 7"),
+            "{text}"
+        );
     }
 }

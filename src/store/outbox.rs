@@ -26,3 +26,7 @@ pub struct Backlog {
     /// When the oldest came about.
     pub since: Timestamp,
 }
+
+#[cfg(test)]
+#[path = "outbox_tests.rs"]
+mod tests;

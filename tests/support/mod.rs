@@ -19,6 +19,7 @@ pub mod nodes;
 pub mod pages;
 #[path = "../../sandbox/tests/it/python.rs"]
 pub mod python;
+pub mod receiver;
 pub mod report;
 pub mod scene;
 pub mod shape;

@@ -1,5 +1,6 @@
 mod access;
 mod damaged;
+mod notify;
 mod places;
 mod properties;
 mod refused;

@@ -11,7 +11,10 @@ use crate::store::Store;
 use crate::store::sqlite::{SqliteStore, connect};
 
 /// Entry `n` is a store of schema `n + 1`. A new schema comes with a new entry; none is ever edited.
-const PUBLISHED: [&str; MIGRATIONS.len()] = [include_str!("published/schema-1.sql")];
+const PUBLISHED: [&str; MIGRATIONS.len()] = [
+    include_str!("published/schema-1.sql"),
+    include_str!("published/schema-2.sql"),
+];
 
 /// A step to a schema that no release has, long enough to be interrupted.
 const NEXT: &str = "
@@ -73,6 +76,12 @@ async fn a_store_of_every_published_schema_opens_with_its_records_pauses_request
             "schema {version}: an entry of every event of that release"
         );
         store.save(full, &[]).await.unwrap();
+        let waiting = store.outgoing("oncall", 9).await.unwrap();
+        assert_eq!(
+            waiting.len(),
+            usize::from(version >= 2),
+            "schema {version}: a notification"
+        );
     }
 }
 

@@ -1,0 +1,191 @@
+//! Receivers that are down, daemons that are killed, and stores that are lost: nothing waits for a notification, and what
+//! was stored arrives.
+
+use std::net::TcpListener;
+
+use rekeyd::rotation::status::Phase;
+
+use crate::support::daemon::{Setup, delete_store};
+use crate::support::receiver::{Receiver, Reply, Request};
+use crate::support::status::{proven_retired, rotated_to};
+use crate::support::world::secret_name;
+use crate::support::{Daemon, OLD, Policy, World, eventually};
+
+const EVENTS: [&str; 2] = ["succeeded", "retired"];
+
+fn setup<'a>(world: &'a World, tables: &str) -> Setup<'a> {
+    world
+        .daemon("rekeyd")
+        .policy(Policy::new("orders", &["user1"]))
+        .more(tables)
+}
+
+async fn world_of_user1() -> (World, String) {
+    let world = World::start().await;
+    world.live_user("user1", OLD).await;
+    (world, secret_name("user1"))
+}
+
+/// One rotation from its request to the proof that the old password is dead.
+async fn rotated(daemon: &Daemon, secret: &str) -> String {
+    let before = daemon.checked(secret).await.current_version;
+    daemon.rotate(secret).await;
+    let status = daemon
+        .wait(secret, "rotated", |status| {
+            proven_retired(status) && status.current_version != before && status.phase == Phase::Idle
+        })
+        .await;
+    status.current_version.unwrap()
+}
+
+/// The messages in the order in which each came for the first time.
+fn first_seen(requests: &[Request]) -> Vec<(String, String)> {
+    let mut seen: Vec<(String, String)> = Vec::new();
+    for request in requests {
+        let message = (request.id().to_owned(), request.body.clone());
+        if !seen.contains(&message) {
+            seen.push(message);
+        }
+    }
+    seen
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn receivers_that_are_down_in_every_way_delay_nothing_and_get_everything_in_order_later() {
+    let (world, secret) = world_of_user1().await;
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = free.local_addr().unwrap().port();
+    drop(free);
+    let (hangs, fails, drops) = (Receiver::start(), Receiver::start(), Receiver::start());
+    hangs.replies(Reply::Hang);
+    fails.replies(Reply::status(500));
+    drops.replies(Reply::Drop);
+    let refused = format!("http://127.0.0.1:{port}/rekeyd");
+    let tables: String = [
+        ("hangs", hangs.url()),
+        ("fails", fails.url()),
+        ("drops", drops.url()),
+        ("refuses", refused),
+    ]
+    .iter()
+    .map(|(name, url)| world.webhook(name, url, &EVENTS))
+    .collect();
+    let daemon = setup(&world, &tables).run().await;
+    rotated(&daemon, &secret).await;
+    rotated(&daemon, &secret).await;
+    assert_eq!(daemon.get("/readyz").await.status, 200);
+    for down in [&hangs, &fails, &drops] {
+        down.got(2).await;
+        let requests = down.requests();
+        assert!(
+            requests.iter().all(|request| request.id() == requests[0].id()),
+            "nothing overtakes the first: {requests:#?}"
+        );
+    }
+    let metrics = daemon.get("/metrics").await.body;
+    for name in ["hangs", "fails", "drops", "refuses"] {
+        let pending = format!("rekeyd_notifications_pending{{notify=\"{name}\"}} 4");
+        assert!(metrics.contains(&pending), "{pending} in {metrics}");
+    }
+
+    [&hangs, &fails, &drops].map(|receiver| receiver.replies(Reply::status(200)));
+    let refuses = Receiver::at(port);
+    let mut told = Vec::new();
+    for receiver in [&hangs, &fails, &drops, &refuses] {
+        let messages = eventually("four messages arrived", || async {
+            let seen = first_seen(&receiver.requests());
+            if seen.len() == 4 {
+                Ok(seen)
+            } else {
+                Err(format!("{seen:?}"))
+            }
+        })
+        .await;
+        told.push(messages);
+    }
+    let kinds = |messages: &[(String, String)]| -> Vec<String> {
+        let kind = |body: &str| serde_json::from_str::<serde_json::Value>(body).unwrap()["type"].to_string();
+        messages.iter().map(|(_, body)| kind(body)).collect()
+    };
+    let (succeeded, retired) = ("\"rotation.succeeded\"", "\"password.retired\"");
+    assert_eq!(kinds(&told[0]), [succeeded, retired, succeeded, retired]);
+    assert!(
+        told.iter().all(|messages| *messages == told[0]),
+        "as they were stored, for each"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_killed_between_a_delivery_and_its_note_delivers_again_under_the_same_id() {
+    let (world, secret) = world_of_user1().await;
+    let receiver = Receiver::start();
+    receiver.replies(Reply::Hang);
+    let table = world
+        .webhook("oncall", &receiver.url(), &EVENTS)
+        .replace("\"1s\"", "\"60s\"");
+    let daemon = setup(&world, &table).run().await;
+    rotated(&daemon, &secret).await;
+    receiver.got(1).await;
+    daemon.kill().await;
+    receiver.replies(Reply::status(200));
+    let daemon = setup(&world, &table).run().await;
+    let requests = receiver.got(3).await;
+    let ids: Vec<&str> = requests.iter().map(Request::id).collect();
+    assert_eq!((ids[0], requests[0].body.as_str()), (ids[1], requests[1].body.as_str()));
+    assert_ne!(ids[1], ids[2]);
+    let kinds: Vec<String> = requests.iter().map(Request::kind).collect();
+    assert_eq!(kinds, ["rotation.succeeded", "rotation.succeeded", "password.retired"]);
+    eventually("nothing waits", || async {
+        let metrics = daemon.get("/metrics").await.body;
+        match metrics.contains("rekeyd_notifications_pending{notify=\"oncall\"} 0") {
+            true => Ok(()),
+            false => Err(metrics),
+        }
+    })
+    .await;
+    assert_eq!(receiver.requests().len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_that_is_told_to_end_waits_for_no_receiver() {
+    let (world, secret) = world_of_user1().await;
+    let receiver = Receiver::start();
+    receiver.replies(Reply::Hang);
+    let table = world
+        .webhook("oncall", &receiver.url(), &EVENTS)
+        .replace("\"1s\"", "\"60s\"");
+    let daemon = setup(&world, &table).run().await;
+    rotated(&daemon, &secret).await;
+    receiver.got(1).await;
+    let asked = tokio::time::Instant::now();
+    assert_eq!(daemon.end("-TERM").await, Some(0));
+    assert!(asked.elapsed().as_secs() < 25, "{:?}", asked.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_store_costs_what_waited_in_it_and_nothing_else() {
+    let (world, secret) = world_of_user1().await;
+    let receiver = Receiver::start();
+    receiver.replies(Reply::status(503));
+    let table = world.webhook("oncall", &receiver.url(), &EVENTS);
+    let daemon = setup(&world, &table).run().await;
+    let first = rotated(&daemon, &secret).await;
+    receiver.got(1).await;
+    let state_file = daemon.state_file.clone();
+    daemon.kill().await;
+    delete_store(&state_file);
+    receiver.replies(Reply::status(200));
+    let before = receiver.requests().len();
+    let daemon = setup(&world, &table).run().await;
+    daemon.checked(&secret).await;
+    let second = rotated(&daemon, &secret).await;
+    daemon.wait(&secret, "rotated", rotated_to(&second)).await;
+    let requests = receiver.got(before + 2).await;
+    for request in &requests[before..] {
+        assert_eq!(
+            request.json()["data"]["version"],
+            second.as_str(),
+            "{first} is not told"
+        );
+    }
+}
