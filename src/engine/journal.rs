@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::clock::Timestamp;
 use crate::notify::{self, Told};
 use crate::rotation::event::Event;
 use crate::rotation::state::Record;
@@ -30,17 +31,7 @@ impl Engine {
         let Some((before, user)) = before else {
             return Err(gone(key));
         };
-        let after = match Record::clone(&before).apply(at, &event) {
-            Ok(after) => after,
-            Err(illegal) => {
-                tracing::error!(secret = name, error = %illegal, "please report this");
-                return Err(StoreError::Failed {
-                    location: name,
-                    action: "recording an event",
-                    cause: illegal.to_string(),
-                });
-            }
-        };
+        let after = applied(&before, at, &event, &name)?;
         let told = Told {
             policy: &policy,
             secret: &name,
@@ -50,39 +41,60 @@ impl Engine {
             after: &after,
             at,
         };
-        let outgoing = notify::outgoing(&self.running().notify, &told);
-        let events = [(at, event.clone())];
-        if let Err(error) = self.store.save_and_tell(&after, &events, &outgoing).await {
+        self.save(&told).await?;
+        self.take_over(key, after, &event);
+        self.metrics.event(&policy, &before, &event, at);
+        super::log::log(&name, &policy, &event);
+        Ok(())
+    }
+
+    /// Stores a record, its event, and what is to be told of it.
+    async fn save(&self, told: &Told<'_>) -> Result<(), StoreError> {
+        let outgoing = notify::outgoing(&self.running().notify, told);
+        let events = [(told.at, told.event.clone())];
+        if let Err(error) = self.store.save_and_tell(told.after, &events, &outgoing).await {
             self.metrics.store_error();
-            tracing::error!(secret = name, %error, "not stored, so nothing is changed");
+            tracing::error!(secret = told.secret, %error, "not stored, so nothing is changed");
             return Err(error);
         }
         if !outgoing.is_empty() {
             self.outgoing_saved.send_replace(());
         }
-        {
-            let mut state = self.state();
-            if let Some(entry) = state.entries.get_mut(key) {
-                let took_room = entry.takes_room();
-                // It may have come to another policy meanwhile.
-                entry.record = Arc::new(after.under(&entry.policy));
-                let takes_room = entry.takes_room();
-                if matches!(event, Event::Promoted { .. }) {
-                    entry.dues.tried = false;
-                }
-                state.count_in_flight(key, took_room, takes_room);
-                self.member_changed(&mut state, key);
-            }
-        }
-        self.metrics.event(&policy, &before, &event, at);
-        super::log::log(&name, &policy, &event);
         Ok(())
+    }
+
+    /// Goes by a record that was stored from now on.
+    fn take_over(&self, key: &str, record: Record, event: &Event) {
+        let mut state = self.state();
+        if let Some(entry) = state.entries.get_mut(key) {
+            let took_room = entry.takes_room();
+            // It may have come to another policy meanwhile.
+            entry.record = Arc::new(record.under(&entry.policy));
+            let takes_room = entry.takes_room();
+            if matches!(event, Event::Promoted { .. }) {
+                entry.dues.tried = false;
+            }
+            state.count_in_flight(key, took_room, takes_room);
+            self.member_changed(&mut state, key);
+        }
     }
 
     /// The record of a secret as it stands.
     pub(super) fn record_of(&self, key: &str) -> Option<Arc<Record>> {
         self.state().entries.get(key).map(|entry| entry.record.clone())
     }
+}
+
+/// The record after an event.
+fn applied(before: &Record, at: Timestamp, event: &Event, secret: &str) -> Result<Record, StoreError> {
+    before.clone().apply(at, event).map_err(|illegal| {
+        tracing::error!(secret, error = %illegal, "please report this");
+        StoreError::Failed {
+            location: secret.to_owned(),
+            action: "recording an event",
+            cause: illegal.to_string(),
+        }
+    })
 }
 
 /// A secret that left its policy meanwhile: what was to be recorded must not be done.

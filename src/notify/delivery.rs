@@ -85,7 +85,7 @@ impl Delivery {
             while !waiting.is_empty() {
                 let group = self.channel.group(&waiting);
                 let attempt = self.channel.deliver(&group).await;
-                let gone = self.conclude(&group, &attempt).await?;
+                let gone = self.conclude(&group, &attempt).await;
                 count = count.saturating_sub(gone.len() as u64);
                 self.metrics.notifications_pending(&self.target, count);
                 waiting.retain(|outgoing| !gone.contains(&outgoing.id));
@@ -94,16 +94,18 @@ impl Delivery {
                     // What waits may have been trimmed meanwhile.
                     break;
                 }
-                tokio::time::sleep(self.channel.pace()).await;
+                if !self.channel.pace().is_zero() {
+                    tokio::time::sleep(self.channel.pace()).await;
+                }
             }
         }
     }
 
     /// Stores and counts what came of an attempt. Returns the ids of what nobody will try again.
-    async fn conclude(&mut self, group: &[Outgoing], attempt: &Attempt) -> Result<Vec<String>, StoreFailed> {
+    async fn conclude(&mut self, group: &[Outgoing], attempt: &Attempt) -> Vec<String> {
         let mut gone = attempt.delivered.clone();
         if !gone.is_empty() {
-            self.removed(&gone).await?;
+            self.remove(&gone).await;
             self.metrics
                 .notified(&self.target, NotificationOutcome::Delivered, gone.len() as u64);
         }
@@ -118,13 +120,11 @@ impl Delivery {
             }
             self.failures = 0;
             self.refused = None;
-            return Ok(gone);
+            return gone;
         };
         self.failed(failure);
-        if let Some(refused) = self.given_up(group, failure).await? {
-            gone.extend(refused);
-        }
-        Ok(gone)
+        gone.extend(self.given_up(group, failure).await);
+        gone
     }
 
     fn failed(&mut self, failure: &Failure) {
@@ -152,32 +152,31 @@ impl Delivery {
     }
 
     /// Lets a message go that the receiver has refused often enough for what it says.
-    async fn given_up(&mut self, group: &[Outgoing], failure: &Failure) -> Result<Option<Vec<String>>, StoreFailed> {
+    async fn given_up(&mut self, group: &[Outgoing], failure: &Failure) -> Vec<String> {
         let Some(head) = group.first().filter(|_| failure.of_message) else {
             self.refused = None;
-            return Ok(None);
+            return Vec::new();
         };
         let before = self.refused.take().filter(|(id, _)| *id == head.id);
         let refusals = before.map_or(1, |(_, refusals)| refusals + 1);
         if refusals < MOST_REFUSALS {
             self.refused = Some((head.id.clone(), refusals));
-            return Ok(None);
+            return Vec::new();
         }
         let ids: Vec<String> = group.iter().map(|outgoing| outgoing.id.clone()).collect();
-        self.removed(&ids).await?;
+        self.remove(&ids).await;
         self.dropped(ids.len() as u64, "the receiver keeps refusing them for what they say");
-        Ok(Some(ids))
+        ids
     }
 
     /// Takes messages out of the outbox. Tried until it is done: they would go out again at once otherwise.
-    async fn removed(&self, ids: &[String]) -> Result<(), StoreFailed> {
+    async fn remove(&self, ids: &[String]) {
         for failures in 1.. {
             match self.known(self.store.told(&self.target, ids).await) {
-                Ok(()) => break,
+                Ok(()) => return,
                 Err(StoreFailed) => tokio::time::sleep(pause_after(failures)).await,
             }
         }
-        Ok(())
     }
 
     /// Waits before the next attempt, and keeps the outbox within its bounds meanwhile.

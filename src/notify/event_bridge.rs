@@ -32,7 +32,8 @@ impl Bus {
             Ok(Err(error)) => Attempt::failed(Failure {
                 words: error.to_string(),
                 retry_after: error.retry_after,
-                of_message: error.class == ErrorClass::Invalid,
+                // What AWS says of the events, and not what keeps a request from being made.
+                of_message: error.class == ErrorClass::Invalid && error.code.ends_with("Exception"),
             }),
             Err(_) => Attempt::failed(Failure {
                 words: format!("no answer within {} s", self.timeout.as_secs()),

@@ -68,6 +68,7 @@ mod metrics;
 mod moto;
 mod nodes;
 mod notifications;
+mod notifications_documented;
 mod notifications_event_bus;
 mod notifications_held_up;
 mod notifications_reloaded;

@@ -15,7 +15,7 @@ from standardwebhooks.webhooks import Webhook
 given = json.load(sys.stdin)
 webhook = Webhook(given['key'])
 print(json.dumps([webhook.verify(message['body'], message['headers']) for message in given['messages']]))
-forged = dict(given['messages'][0], body=given['messages'][0]['body'].replace('rotation', 'notation'))
+forged = dict(given['messages'][0], body=given['messages'][0]['body'].replace('policy', 'polity'))
 try:
     webhook.verify(forged['body'], forged['headers'])
 except Exception:
