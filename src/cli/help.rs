@@ -271,8 +271,8 @@ Exit codes:
   78  the configuration is wrong";
 
 pub(super) const NOTIFY_TEST: &str = "\
-The message says that it is a test. It goes out from here and not from the daemon: with the
-rights, the network and the AWS credentials of whoever runs this.
+The message says that it is a test. It goes out from here and not from the daemon: with
+the rights, the network and the AWS credentials of whoever runs this.
 
 Examples:
   rekeyd notify test oncall

@@ -19,7 +19,7 @@ use crate::store::outbox::Outgoing;
 const TEST: &str = "rekeyd.test";
 
 /// No text of a message is longer, in characters: ten messages fit into a call of EventBridge, which takes 256 KB.
-const LONGEST_TEXT: usize = 4_000;
+const LONGEST_TEXT: usize = 2_500;
 
 /// A message. The order of its fields is that of its JSON.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
