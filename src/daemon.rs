@@ -17,7 +17,7 @@ use crate::config::{ConfigErrors, Loaded, StateLocation};
 use crate::engine::{Adapters, Engine, Settled};
 use crate::login::{DEFAULT_CONCURRENCY, DEFAULT_DEADLINE, RedisLogin};
 use crate::metrics::Metrics;
-use crate::notify::{self, Bounds, Deliveries, Targets};
+use crate::notify::{self, Bounds, Deliveries};
 use crate::policy::Place;
 use crate::server::admin::AdminServer;
 use crate::server::configuration::{Configuration, reload_audited};
@@ -78,12 +78,12 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), DaemonError> {
     let clock: SharedClock = Arc::new(SystemClock::new());
-    let targets = notify::open(&loaded.config, clock.now())?;
-    let started = start_engine(&loaded, clock.clone()).await?;
-    let deliveries = started.deliver_to(targets, &clock).await;
     let Started {
-        engine, metrics, audit, ..
-    } = started;
+        engine,
+        deliveries,
+        metrics,
+        audit,
+    } = start_engine(&loaded, clock.clone()).await?;
     let daemon = &loaded.config.daemon;
     let stop_serving = CancellationToken::new();
     let kept = (metrics.clone(), audit.clone());
@@ -140,10 +140,7 @@ pub async fn run_once(
     shutdown: impl Future<Output = ()>,
 ) -> Result<Settled, DaemonError> {
     let clock: SharedClock = Arc::new(SystemClock::new());
-    let targets = notify::open(&loaded.config, clock.now())?;
-    let started = start_engine(&loaded, clock.clone()).await?;
-    let deliveries = started.deliver_to(targets, &clock).await;
-    let engine = started.engine;
+    let Started { engine, deliveries, .. } = start_engine(&loaded, clock).await?;
     tokio::spawn(async move {
         while hangups.recv().await.is_some() {
             tracing::warn!("SIGHUP: a single run does not read its configuration again");
@@ -178,24 +175,15 @@ const LAST_DELIVERIES: Duration = Duration::from_secs(10);
 /// An engine, and what it shares with the surfaces.
 struct Started {
     engine: Arc<Engine>,
-    store: Arc<dyn Store>,
+    deliveries: Arc<Deliveries>,
     metrics: Arc<Metrics>,
     audit: Arc<Trail>,
 }
 
-impl Started {
-    /// Delivers what the engine stores, to these, and what was left by an earlier process.
-    async fn deliver_to(&self, targets: Targets, clock: &SharedClock) -> Arc<Deliveries> {
-        let saved = self.engine.outgoing_saved();
-        let (store, metrics) = (self.store.clone(), self.metrics.clone());
-        let deliveries = Deliveries::new(store, clock.clone(), metrics, saved, Bounds::default());
-        deliveries.replace(targets).await;
-        Arc::new(deliveries)
-    }
-}
-
 async fn start_engine(loaded: &Loaded, clock: SharedClock) -> Result<Started, DaemonError> {
     let config = &loaded.config;
+    let targets = notify::open(config, clock.now())?;
+    let of_deliveries = clock.clone();
     let policies: Vec<String> = config.policies.keys().cloned().collect();
     let metrics = Arc::new(Metrics::new(&policies));
     metrics.started(clock.now());
@@ -227,9 +215,12 @@ async fn start_engine(loaded: &Loaded, clock: SharedClock) -> Result<Started, Da
         "rekeyd starts"
     );
     let engine = Engine::new(config.clone(), adapters).await?;
+    let saved = engine.outgoing_saved();
+    let deliveries = Deliveries::new(store, of_deliveries, metrics.clone(), saved, Bounds::default());
+    deliveries.replace(targets).await;
     Ok(Started {
         engine,
-        store,
+        deliveries: Arc::new(deliveries),
         metrics,
         audit,
     })

@@ -50,39 +50,60 @@ fn first_seen(requests: &[Request]) -> Vec<(String, String)> {
     seen
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn receivers_that_are_down_in_every_way_delay_nothing_and_get_everything_in_order_later() {
-    let (world, secret) = world_of_user1().await;
+/// Receivers that are down, each in its way, and the tables of all of them.
+fn receivers_down(world: &World) -> ([Receiver; 3], u16, String) {
     let free = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = free.local_addr().unwrap().port();
     drop(free);
-    let (hangs, fails, drops) = (Receiver::start(), Receiver::start(), Receiver::start());
-    hangs.replies(Reply::Hang);
-    fails.replies(Reply::status(500));
-    drops.replies(Reply::Drop);
+    let receivers = [Reply::Hang, Reply::status(500), Reply::Drop].map(|reply| {
+        let receiver = Receiver::start();
+        receiver.replies(reply);
+        receiver
+    });
     let refused = format!("http://127.0.0.1:{port}/rekeyd");
-    let tables: String = [
-        ("hangs", hangs.url()),
-        ("fails", fails.url()),
-        ("drops", drops.url()),
-        ("refuses", refused),
-    ]
-    .iter()
-    .map(|(name, url)| world.webhook(name, url, &EVENTS))
-    .collect();
+    let urls = receivers.iter().map(Receiver::url).chain([refused]);
+    let tables = DOWN
+        .iter()
+        .zip(urls)
+        .map(|(name, url)| world.webhook(name, &url, &EVENTS));
+    let tables = tables.collect();
+    (receivers, port, tables)
+}
+
+/// What each is that is down.
+const DOWN: [&str; 4] = ["hangs", "fails", "drops", "refuses"];
+
+/// The bodies of the first messages, once there are so many.
+async fn bodies(receiver: &Receiver, count: usize) -> Vec<String> {
+    let seen = eventually("the messages arrived", || async {
+        let seen = first_seen(&receiver.requests());
+        if seen.len() == count {
+            Ok(seen)
+        } else {
+            Err(format!("{seen:?}"))
+        }
+    })
+    .await;
+    seen.into_iter().map(|(_, body)| body).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn receivers_that_are_down_in_every_way_delay_nothing_and_get_everything_in_order_later() {
+    let (world, secret) = world_of_user1().await;
+    let (receivers, port, tables) = receivers_down(&world);
     let daemon = setup(&world, &tables).run().await;
     rotated(&daemon, &secret).await;
     rotated(&daemon, &secret).await;
     assert_eq!(daemon.get("/readyz").await.status, 200);
-    for down in [&hangs, &fails, &drops] {
-        down.got(2).await;
-        let requests = down.requests();
+    for down in &receivers {
+        let requests = down.got(2).await;
+        let first = requests[0].id();
         assert!(
-            requests.iter().all(|request| request.id() == requests[0].id()),
+            requests.iter().all(|request| request.id() == first),
             "nothing overtakes the first: {requests:#?}"
         );
     }
-    for name in ["hangs", "fails", "drops", "refuses"] {
+    for name in DOWN {
         let pending = format!("rekeyd_notifications_pending{{notify=\"{name}\"}} 4");
         eventually(&pending, || async {
             let metrics = daemon.get("/metrics").await.body;
@@ -95,33 +116,18 @@ async fn receivers_that_are_down_in_every_way_delay_nothing_and_get_everything_i
         .await;
     }
 
-    for receiver in [&hangs, &fails, &drops] {
-        receiver.replies(Reply::status(200));
+    receivers
+        .iter()
+        .for_each(|receiver| receiver.replies(Reply::status(200)));
+    let refused = Receiver::at(port);
+    let told = bodies(&refused, 4).await;
+    for receiver in &receivers {
+        assert_eq!(bodies(receiver, 4).await, told, "as they were stored, for each");
     }
-    let refuses = Receiver::at(port);
-    let mut told = Vec::new();
-    for receiver in [&hangs, &fails, &drops, &refuses] {
-        let messages = eventually("four messages arrived", || async {
-            let seen = first_seen(&receiver.requests());
-            if seen.len() == 4 {
-                Ok(seen)
-            } else {
-                Err(format!("{seen:?}"))
-            }
-        })
-        .await;
-        told.push(messages);
-    }
-    let kinds = |messages: &[(String, String)]| -> Vec<String> {
-        let kind = |body: &str| serde_json::from_str::<serde_json::Value>(body).unwrap()["type"].to_string();
-        messages.iter().map(|(_, body)| kind(body)).collect()
-    };
-    let (succeeded, retired) = ("\"rotation.succeeded\"", "\"password.retired\"");
-    assert_eq!(kinds(&told[0]), [succeeded, retired, succeeded, retired]);
-    assert!(
-        told.iter().all(|messages| *messages == told[0]),
-        "as they were stored, for each"
-    );
+    let kind = |body: &String| serde_json::from_str::<serde_json::Value>(body).unwrap()["type"].clone();
+    let kinds: Vec<serde_json::Value> = told.iter().map(kind).collect();
+    let (succeeded, retired) = ("rotation.succeeded", "password.retired");
+    assert_eq!(kinds, [succeeded, retired, succeeded, retired]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -80,7 +80,7 @@ fn each_type_has_keys_of_its_own() {
 }
 
 #[test]
-fn what_cannot_work_is_refused_where_it_stands() {
+fn what_cannot_be_a_webhook_is_refused_where_it_stands() {
     let webhook = "[notify.a]\ntype = \"webhook\"\nsecret_file = \"/k\"\n";
     let cases = [
         (
@@ -128,6 +128,13 @@ fn what_cannot_work_is_refused_where_it_stands() {
             format!("{webhook}url = \"https://h\"\npolicies = [\"order\"]\n"),
             "t.toml:12:13: there is no policy `order`; known: orders",
         ),
+    ];
+    assert_refused(&cases);
+}
+
+#[test]
+fn what_cannot_be_reached_otherwise_is_refused_where_it_stands() {
+    let cases = [
         (
             "[notify.a]\ntype = \"webhook\"\nurl = \"https://h\"\nsecret_file = \"k\"\n".to_owned(),
             "t.toml:11:15: write the full path",
@@ -163,8 +170,13 @@ fn what_cannot_work_is_refused_where_it_stands() {
             "t.toml:9:1: unknown key `typ`; did you mean `type`?",
         ),
     ];
+    assert_refused(&cases);
+}
+
+#[track_caller]
+fn assert_refused(cases: &[(String, &str)]) {
     for (tables, told) in cases {
-        let found = problems(&tables);
+        let found = problems(tables);
         assert!(
             found.iter().any(|problem| problem.starts_with(told)),
             "{tables}{told}: {found:?}"
