@@ -69,8 +69,8 @@ pub enum UrlFrom {
     Kept(KeptIn),
 }
 
-/// A file beside the configuration, and where that names it.
-#[derive(Clone, PartialEq, Eq, Debug)]
+/// A file beside the configuration, and where that names it. Two are the same wherever they are named.
+#[derive(Clone, Eq, Debug)]
 pub struct KeptIn {
     /// Its path.
     pub path: PathBuf,
@@ -78,4 +78,10 @@ pub struct KeptIn {
     pub key: String,
     /// Where that stands.
     pub location: Location,
+}
+
+impl PartialEq for KeptIn {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.path, &self.key) == (&other.path, &other.key)
+    }
 }
