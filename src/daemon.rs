@@ -4,6 +4,7 @@ mod reload;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rand::TryRngCore;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -12,11 +13,12 @@ use tokio_util::sync::CancellationToken;
 use crate::audit::{Actor, AuditError, Trail};
 use crate::aws::PlacePorts;
 use crate::clock::{SharedClock, SystemClock};
-use crate::config::{Loaded, StateLocation};
+use crate::config::{ConfigErrors, Loaded, StateLocation};
 use crate::engine::control::Control;
 use crate::engine::{Adapters, Engine, Settled};
 use crate::login::{DEFAULT_CONCURRENCY, DEFAULT_DEADLINE, RedisLogin};
 use crate::metrics::Metrics;
+use crate::notify::{self, Bounds, Deliveries};
 use crate::policy::Place;
 use crate::server::admin::AdminServer;
 use crate::server::configuration::{Configuration, reload_audited};
@@ -46,6 +48,9 @@ pub enum DaemonError {
     /// The scheduler.
     #[error("the scheduler cannot be started: {0}")]
     Tick(#[from] tokio_cron_scheduler::JobSchedulerError),
+    /// What is kept in files for those who are notified.
+    #[error("{0}")]
+    Notify(#[from] ConfigErrors),
     /// A surface died.
     #[error("a server task ended by itself; the daemon stops, so that it is restarted whole")]
     ServerEnded,
@@ -58,6 +63,7 @@ impl DaemonError {
             Self::Store(error) => error.takes_a_person(),
             Self::Audit(error) => error.takes_a_person(),
             Self::Serve(error) => error.takes_a_person(),
+            Self::Notify(_) => true,
             Self::Tick(_) | Self::ServerEnded => false,
         }
     }
@@ -76,11 +82,17 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), DaemonError> {
     let clock: SharedClock = Arc::new(SystemClock::new());
-    let Started { engine, metrics, audit } = start_engine(&loaded, clock.clone()).await?;
+    let Started {
+        engine,
+        deliveries,
+        metrics,
+        audit,
+    } = start_engine(&loaded, clock.clone()).await?;
     let daemon = &loaded.config.daemon;
     let stop_serving = CancellationToken::new();
     let kept = (metrics.clone(), audit.clone(), log.clone());
-    let reloader = Arc::new(Reloader::new(source, &loaded, engine.clone(), kept, clock.clone()));
+    let works = (engine.clone(), deliveries.clone());
+    let reloader = Arc::new(Reloader::new(source, &loaded, works, kept, clock.clone()));
     let surface = Surface {
         control: engine.clone(),
         metrics,
@@ -116,6 +128,7 @@ pub async fn run(
         tracing::info!(event = "stopping", "stopping: steps under way are finished first");
     };
     engine.run(told_or_dead).await;
+    deliveries.stop().await;
     reloading.abort();
     tick.stop().await;
     stop_serving.cancel();
@@ -133,7 +146,8 @@ pub async fn run_once(
     mut hangups: Signal,
     shutdown: impl Future<Output = ()>,
 ) -> Result<Settled, DaemonError> {
-    let Started { engine, .. } = start_engine(&loaded, Arc::new(SystemClock::new())).await?;
+    let clock: SharedClock = Arc::new(SystemClock::new());
+    let Started { engine, deliveries, .. } = start_engine(&loaded, clock).await?;
     tokio::spawn(async move {
         while hangups.recv().await.is_some() {
             tracing::warn!(
@@ -161,18 +175,25 @@ pub async fn run_once(
     };
     engine.run(settled_or_told).await;
     tick.stop().await;
+    deliveries.settle(LAST_DELIVERIES).await;
     Ok(engine.settled())
 }
+
+/// How long a single run waits for notifications to be delivered when everything else is done.
+const LAST_DELIVERIES: Duration = Duration::from_secs(10);
 
 /// An engine, and what it shares with the surfaces.
 struct Started {
     engine: Arc<Engine>,
+    deliveries: Arc<Deliveries>,
     metrics: Arc<Metrics>,
     audit: Arc<Trail>,
 }
 
 async fn start_engine(loaded: &Loaded, clock: SharedClock) -> Result<Started, DaemonError> {
     let config = &loaded.config;
+    let targets = notify::open(config, clock.now())?;
+    let of_deliveries = clock.clone();
     let policies: Vec<String> = config.policies.keys().cloned().collect();
     let metrics = Arc::new(Metrics::new(&policies));
     metrics.per_secret(config.metrics.per_secret);
@@ -193,7 +214,7 @@ async fn start_engine(loaded: &Loaded, clock: SharedClock) -> Result<Started, Da
     let adapters = Adapters {
         places,
         login: Arc::new(RedisLogin::new(metrics.clone(), DEFAULT_DEADLINE, DEFAULT_CONCURRENCY)),
-        store,
+        store: store.clone(),
         clock,
         randomness: Box::new(rand::rngs::OsRng.unwrap_err()),
         metrics: metrics.clone(),
@@ -206,7 +227,15 @@ async fn start_engine(loaded: &Loaded, clock: SharedClock) -> Result<Started, Da
         "rekeyd starts"
     );
     let engine = Engine::new(config.clone(), adapters).await?;
-    Ok(Started { engine, metrics, audit })
+    let saved = engine.outgoing_saved();
+    let deliveries = Deliveries::new(store, of_deliveries, metrics.clone(), saved, Bounds::default());
+    deliveries.replace(targets).await;
+    Ok(Started {
+        engine,
+        deliveries: Arc::new(deliveries),
+        metrics,
+        audit,
+    })
 }
 
 /// The ports to each place, by its name. Asks AWS for nothing; files and the environment of each

@@ -20,6 +20,7 @@
 //! | [`words`], [`history`] | how rekeyd says things, on the command line and the status page; what its history tells |
 //! | [`inventory`] | which secrets a policy has, and which nodes a user has |
 //! | [`iam`] | the least IAM policies that a configuration needs |
+//! | [`notify`] | what happened, told to webhooks, Slack and EventBridge through an outbox in the store |
 //! | [`engine`] | effects: the due-queue, looks and steps, discovery, reloads, commands |
 //! | [`preflight`] | what the engine would do and be refused for, by looking only |
 //! | [`onboard`], [`takeover`] | what an operator has made or taken over: users, secrets, their first rotation |
@@ -40,6 +41,7 @@ pub mod iam;
 pub mod inventory;
 pub mod login;
 pub mod metrics;
+pub mod notify;
 pub mod onboard;
 pub mod planted;
 pub mod policy;

@@ -5,6 +5,7 @@
 
 mod families;
 mod family;
+mod notifications;
 mod shown;
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,8 @@ use crate::rotation::reason::{DriftCause, HoldReason};
 use crate::rotation::state::Record;
 use crate::rotation::status::SecretStatus;
 use crate::rotation::step::Step;
+
+pub use self::notifications::NotificationOutcome;
 
 /// The media type of [`Metrics::render`].
 pub const EXPOSITION_FORMAT: &str = prometheus::TEXT_FORMAT;

@@ -137,6 +137,7 @@ fn place(url: &str) -> Place {
         role: None,
         secrets_manager_endpoint: Some(url.to_owned()),
         elasticache_endpoint: Some(url.to_owned()),
+        event_bridge_endpoint: None,
         sts_endpoint: None,
         use_fips: None,
         use_dualstack: None,

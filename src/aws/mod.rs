@@ -10,6 +10,7 @@ mod connect;
 mod credentials;
 mod elasticache;
 pub mod error;
+mod event_bus;
 mod flow;
 mod http;
 mod known;
@@ -37,6 +38,7 @@ use crate::secret::Password;
 
 pub use connect::{CALL_TIMEOUT, connect, connect_operator, connect_through};
 pub use error::{AwsError, ErrorClass};
+pub use event_bus::{BusEvent, EventBus, MOST_EVENTS, connect_event_bus};
 pub use flow::governed;
 pub use http::http_client;
 pub use known::{KnownVersions, SecretReading};

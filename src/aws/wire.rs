@@ -112,6 +112,7 @@ impl Wire {
             role: None,
             secrets_manager_endpoint: Some(self.url.clone()),
             elasticache_endpoint: Some(self.url.clone()),
+            event_bridge_endpoint: None,
             budgets: crate::policy::Budgets::default(),
             sts_endpoint: None,
             use_fips: None,

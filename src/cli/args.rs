@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::cli::help;
+pub use crate::cli::notify::{NotifyCommand, NotifyTestArgs};
 pub use crate::cli::onboard::args::OnboardArgs;
 use crate::cli::plan::PlanArgs;
 pub use crate::cli::state::args::{ExportArgs, ImportArgs, StateCommand};
@@ -116,6 +117,13 @@ pub enum Command {
     },
     /// Let the daemon log more, or less, for a while; without a level, show what it logs.
     LogLevel(LogLevelArgs),
+    /// Try whether notifications arrive.
+    #[command(after_help = help::NOTIFY, arg_required_else_help = true)]
+    Notify {
+        /// What to try.
+        #[command(subcommand)]
+        command: NotifyCommand,
+    },
     /// Take all that the store remembers elsewhere: out of this store, or into an empty one.
     #[command(after_help = help::STATE, arg_required_else_help = true)]
     State {
@@ -175,6 +183,9 @@ impl Command {
             Self::Takeover(args) => args.json,
             Self::Rollback(args) => args.json,
             Self::LogLevel(args) => args.json,
+            Self::Notify {
+                command: NotifyCommand::Test(args),
+            } => args.json,
             Self::State {
                 command: StateCommand::Export(args),
             } => args.json,

@@ -2,6 +2,7 @@
 
 mod effective;
 mod json;
+mod notify;
 #[cfg(test)]
 mod tests;
 mod timing;
@@ -35,6 +36,10 @@ pub(super) fn check(file: &Path, effective: bool, json: bool, session: &Session)
         Err(errors) => return Err(CliError::Configuration(errors.to_string())),
     };
     let now = session.clock.now();
+    let mut loaded = loaded;
+    // The daemon would not start; whoever runs this may stand elsewhere, or not be let at the files.
+    let unread = notify::doubts(&loaded.config, now);
+    loaded.warnings.extend(unread);
     let text = match (effective, json) {
         (false, false) => explain(&loaded, now),
         (false, true) => pretty(&explain_json(&loaded, now))?,
@@ -59,6 +64,9 @@ pub fn explain(loaded: &Loaded, now: Timestamp) -> String {
     }
     for policy in config.policies.values() {
         explain_policy(&mut text, policy, config, now);
+    }
+    for target in config.notify.values() {
+        notify::explain(&mut text, target);
     }
     if !loaded.warnings.is_empty() {
         text.push_str("\nwarnings\n");
@@ -182,6 +190,7 @@ fn explain_place(text: &mut String, place: &Place) {
     for (service, url) in [
         ("Secrets Manager at", &place.secrets_manager_endpoint),
         ("ElastiCache at", &place.elasticache_endpoint),
+        ("EventBridge at", &place.event_bridge_endpoint),
         ("STS at", &place.sts_endpoint),
     ] {
         if let Some(url) = url {

@@ -273,6 +273,30 @@ Exit codes:
   13  refused: nothing has changed
   78  the configuration is wrong, and there is no daemon to ask";
 
+pub(super) const NOTIFY: &str = "\
+Examples:
+  rekeyd notify test oncall
+
+Exit codes:
+   0  the receiver took it
+   1  it did not, or does not answer
+   2  there is no such target
+  78  the configuration is wrong";
+
+pub(super) const NOTIFY_TEST: &str = "\
+The message says that it is a test. It goes out from here and not from the daemon: with
+the rights, the network and the AWS credentials of whoever runs this.
+
+Examples:
+  rekeyd notify test oncall
+  rekeyd notify test oncall --json               its id, and what was answered
+
+Exit codes:
+   0  the receiver took it
+   1  it did not, or does not answer
+   2  there is no such target
+  78  the configuration is wrong, or a file that it names";
+
 pub(super) const STATE: &str = "\
 The store holds history, pauses, requests and timings, and no password. Its file is of
 JSON lines, and the same whatever store it comes from.

@@ -13,6 +13,7 @@ mod history;
 mod iam_policy;
 mod log_level;
 mod man;
+mod notify;
 mod onboard;
 pub mod plan;
 mod progress;
@@ -246,7 +247,7 @@ fn log_options(cli: &Cli, variables: &[(OsString, OsString)], level: Option<Said
     // Those that work beside the daemon, or in its place, tell what goes on themselves.
     let in_its_place = matches!(
         cli.command,
-        Command::Onboard(_) | Command::Takeover(_) | Command::State { .. }
+        Command::Onboard(_) | Command::Takeover(_) | Command::Notify { .. } | Command::State { .. }
     );
     let quiet = || QUIET.parse().map_err(|error: LogLevelError| error.to_string());
     Ok(LogOptions {
@@ -298,6 +299,7 @@ pub async fn execute(cli: Cli, session: &Session) -> Result<Reply, CliError> {
         Command::Rotate(args) => rotate::rotate(&client()?, args, session).await,
         Command::Onboard(args) => onboard::onboard(&cli, *args, session).await,
         Command::Takeover(args) => takeover::takeover(&cli, args, session).await,
+        Command::Notify { command } => notify::notify(&cli.config, command, session).await,
         Command::State { command } => state::state(&cli, command, session).await,
         Command::LogLevel(args) => log_level::log_level(&client()?, args, session).await,
         Command::Reload { json } => reload::reload(&client()?, json, session).await,

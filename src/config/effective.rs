@@ -7,16 +7,18 @@ use super::schema;
 use super::source::{Findings, KeyPath, SourceKind};
 
 /// The keys of a place that take the value of another one that is set.
-const INSTEAD: [(&str, &str); 2] = [
+const INSTEAD: [(&str, &str); 3] = [
     ("secrets_manager_endpoint_url", "endpoint_url"),
     ("elasticache_endpoint_url", "endpoint_url"),
+    ("eventbridge_endpoint_url", "endpoint_url"),
 ];
 
 /// The keys that mean something only beside another one: without it their defaults are not in force.
-const BESIDE: [(&str, &str); 3] = [
+const BESIDE: [(&str, &str); 4] = [
     ("role_session_name", "role_arn"),
     ("role_session_duration", "role_arn"),
     ("never_within", "together"),
+    ("event_bus", "aws"),
 ];
 
 /// A key, the value of it that is in force, and what set it.
@@ -36,7 +38,7 @@ pub struct Setting {
     pub set_as: Option<String>,
 }
 
-/// Every key of the daemon, the metrics, the places and the policies, in the order of the schema.
+/// Every key of the daemon, the metrics, the places, the policies and who is notified, in the order of the schema.
 pub(super) fn settings(written: &Value, findings: &Findings) -> Vec<Setting> {
     let reader = Reader { written, findings };
     let alone = ["daemon", "metrics"].into_iter();
@@ -44,7 +46,7 @@ pub(super) fn settings(written: &Value, findings: &Findings) -> Vec<Setting> {
         .flat_map(|name| reader.table(&KeyPath::of(&[name]), schema::of_table(name), None))
         .collect();
     let defaults = KeyPath::of(&["defaults"]);
-    for (kind, defaults) in [("aws", None), ("policy", Some(&defaults))] {
+    for (kind, defaults) in [("aws", None), ("policy", Some(&defaults)), ("notify", None)] {
         let mut names: Vec<&String> = written[kind].as_object().into_iter().flat_map(Map::keys).collect();
         names.sort();
         for name in names {

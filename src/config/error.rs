@@ -14,6 +14,11 @@ pub struct ConfigErrors {
 }
 
 impl ConfigErrors {
+    /// These; at least one.
+    pub fn of(problems: Vec<Problem>) -> Self {
+        Self { problems }
+    }
+
     /// The problems, in the order of the sources; at least one.
     pub fn problems(&self) -> &[Problem] {
         &self.problems

@@ -9,6 +9,7 @@ mod effective;
 mod error;
 mod layers;
 mod log_level;
+mod notify;
 mod raw;
 mod schema;
 mod source;
@@ -28,6 +29,7 @@ pub use crate::schedule::duration;
 pub use effective::Setting;
 pub use error::{ConfigErrors, Location, Problem};
 pub use log_level::{LogLevel, LogLevelError};
+pub use notify::{Channel, KeptIn, NotifyTarget, UrlFrom, webhook_url};
 pub use schema::schema;
 pub use source::SourceKind;
 
@@ -99,6 +101,8 @@ pub struct Config {
     pub places: BTreeMap<String, Place>,
     /// The policies, by name.
     pub policies: BTreeMap<String, Policy>,
+    /// Who is notified, by name.
+    pub notify: BTreeMap<String, NotifyTarget>,
 }
 
 /// The daemon's own settings.

@@ -24,7 +24,7 @@ static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
     let mut generator: SchemaGenerator = settings.with_transform(RecursiveTransform(as_toml)).into_generator();
     let mut schema = generator.root_schema_for::<RawConfig>().to_value();
     if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
-        for named in ["aws", "policy"] {
+        for named in ["aws", "policy", "notify"] {
             name_tables(properties.get_mut(named));
         }
         let defaults = properties

@@ -43,7 +43,12 @@ fn explain_unknown(key: &str, known: &[&str]) -> String {
 /// The tables that have such a key.
 fn homes(key: &str) -> Vec<String> {
     let mut found = Vec::new();
-    for (name, table) in [("daemon", "daemon"), ("aws", "aws.NAME"), ("policy", "policy.NAME")] {
+    for (name, table) in [
+        ("daemon", "daemon"),
+        ("aws", "aws.NAME"),
+        ("policy", "policy.NAME"),
+        ("notify", "notify.NAME"),
+    ] {
         collect_homes(key, schema::of_table(name), table, &mut found);
     }
     found

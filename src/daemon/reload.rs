@@ -12,6 +12,7 @@ use crate::clock::SharedClock;
 use crate::config::{ConfigErrors, Daemon, Loaded, Location, Problem, StateLocation};
 use crate::engine::{Engine, Reloaded, Stopping};
 use crate::metrics::Metrics;
+use crate::notify::{self, Deliveries, Targets};
 use crate::server::configuration::{
     Configuration, ConfigurationStatus, FailedReload, NeedsRestart, RefusedReload, ReloadError, ReloadReply,
 };
@@ -33,6 +34,7 @@ pub struct Source {
 pub(super) struct Reloader {
     source: Source,
     engine: Arc<Engine>,
+    deliveries: Arc<Deliveries>,
     metrics: Arc<Metrics>,
     audit: Arc<Trail>,
     log: Arc<LogControl>,
@@ -50,7 +52,7 @@ impl Reloader {
     pub(super) fn new(
         source: Source,
         loaded: &Loaded,
-        engine: Arc<Engine>,
+        (engine, deliveries): (Arc<Engine>, Arc<Deliveries>),
         (metrics, audit, log): (Arc<Metrics>, Arc<Trail>, Arc<LogControl>),
         clock: SharedClock,
     ) -> Self {
@@ -65,6 +67,7 @@ impl Reloader {
         Self {
             source,
             engine,
+            deliveries,
             metrics,
             audit,
             log,
@@ -81,14 +84,20 @@ impl Reloader {
         self.ended.notified().await;
     }
 
-    /// Reads the configuration, and opens the audit log that it names: whoever rotates logs has moved the old one away.
-    async fn read(&self) -> Result<Loaded, RefusedReload> {
-        let read = self.source.read.clone();
-        match tokio::task::spawn_blocking(move || read()).await {
-            Ok(Ok(loaded)) => {
+    /// Reads the configuration and what it keeps in files for those it notifies, and opens the audit log that it names:
+    /// whoever rotates logs has moved the old one away.
+    async fn read(&self) -> Result<(Loaded, Targets), RefusedReload> {
+        let (read, now) = (self.source.read.clone(), self.clock.now());
+        let whole = move || -> Result<_, ConfigErrors> {
+            let loaded = read()?;
+            let targets = notify::open(&loaded.config, now)?;
+            Ok((loaded, targets))
+        };
+        match tokio::task::spawn_blocking(whole).await {
+            Ok(Ok((loaded, targets))) => {
                 let reopened = self.audit.reopen(loaded.config.daemon.audit_log.clone()).await;
                 reopened.map_err(|error| refused(Location::default(), format!("daemon.audit_log: {error}")))?;
-                Ok(loaded)
+                Ok((loaded, targets))
             }
             Ok(Err(errors)) => {
                 // The audit log that is in force is opened anew all the same. Where it cannot be, it goes on as it was.
@@ -105,7 +114,7 @@ impl Reloader {
     }
 
     /// Goes by what was read, but for what takes a restart.
-    async fn take(&self, loaded: Loaded) -> Result<ReloadReply, Stopping> {
+    async fn take(&self, loaded: Loaded, targets: Targets) -> Result<ReloadReply, Stopping> {
         let Loaded {
             config,
             mut warnings,
@@ -118,6 +127,8 @@ impl Reloader {
         let log_level = config.daemon.log_level.clone();
         let changes = self.engine.reload(config, connected).await?;
         warnings.extend(self.log.configure(log_level));
+        // Only now: from here on nothing is stored for targets that are gone.
+        self.deliveries.replace(targets).await;
         let now = self.clock.now();
         self.metrics.per_secret(per_secret);
         self.metrics.config_loaded(true, now);
@@ -172,8 +183,8 @@ impl Configuration for Reloader {
         }
         service_manager::reloading();
         let taken = match self.read().await {
-            Ok(loaded) => self
-                .take(loaded)
+            Ok((loaded, targets)) => self
+                .take(loaded, targets)
                 .await
                 .map_err(|stopping| ReloadError::Stopping(stopping.to_string())),
             Err(refused) => {

@@ -1,9 +1,11 @@
-//! Every event goes through here: into the record and the store, then into log and metrics.
+//! Every event goes through here: into the record and the store, with what is to be told of it, then into log and metrics.
 
 use std::sync::Arc;
 
 use tracing::Instrument;
 
+use crate::clock::Timestamp;
+use crate::notify::{self, Told};
 use crate::rotation::event::Event;
 use crate::rotation::state::Record;
 use crate::store::StoreError;
@@ -35,52 +37,81 @@ impl Engine {
     ) -> Result<(), StoreError> {
         let at = self.clock.now();
         let _held = journal.lock().await;
-        let Some(before) = self.state().entries.get(key).map(|entry| entry.record.clone()) else {
+        let before = self.state().entries.get(key).map(|entry| {
+            let user = entry.user.as_ref().map(|(id, _)| id.clone());
+            (entry.record.clone(), user)
+        });
+        let Some((before, user)) = before else {
             return Err(gone(key));
         };
-        let after = match Record::clone(&before).apply(at, &event) {
-            Ok(after) => after,
-            Err(illegal) => {
-                tracing::error!(
-                    event = "illegal_event",
-                    error = %illegal,
-                    "a defect: this cannot have happened, and is not stored; please report this"
-                );
-                return Err(StoreError::Failed {
-                    location: name.to_owned(),
-                    action: "recording an event",
-                    cause: illegal.to_string(),
-                });
-            }
+        let after = applied(&before, at, &event, name)?;
+        let told = Told {
+            policy,
+            secret: name,
+            user_id: user.as_deref(),
+            before: &before,
+            event: &event,
+            after: &after,
+            at,
         };
-        if let Err(error) = self.store.save(&after, &[(at, event.clone())]).await {
+        self.save(&told).await?;
+        self.take_over(key, after, &event);
+        self.metrics.event(policy, &before, &event, at);
+        super::log::log(&before, &event);
+        Ok(())
+    }
+
+    /// Stores a record, its event, and what is to be told of it.
+    async fn save(&self, told: &Told<'_>) -> Result<(), StoreError> {
+        let outgoing = notify::outgoing(&self.running().notify, told);
+        let events = [(told.at, told.event.clone())];
+        if let Err(error) = self.store.save_and_tell(told.after, &events, &outgoing).await {
             self.metrics.store_error();
             tracing::error!(event = "not_stored", %error, "not stored, so nothing is changed");
             return Err(error);
         }
-        {
-            let mut state = self.state();
-            if let Some(entry) = state.entries.get_mut(key) {
-                let took_room = entry.takes_room();
-                // It may have come to another policy meanwhile.
-                entry.record = Arc::new(after.under(&entry.policy));
-                let takes_room = entry.takes_room();
-                if matches!(event, Event::Promoted { .. }) {
-                    entry.dues.tried = false;
-                }
-                state.count_in_flight(key, took_room, takes_room);
-                self.member_changed(&mut state, key);
-            }
+        if !outgoing.is_empty() {
+            self.outgoing_saved.send_replace(());
         }
-        self.metrics.event(policy, &before, &event, at);
-        super::log::log(&before, &event);
         Ok(())
+    }
+
+    /// Goes by a record that was stored from now on.
+    fn take_over(&self, key: &str, record: Record, event: &Event) {
+        let mut state = self.state();
+        if let Some(entry) = state.entries.get_mut(key) {
+            let took_room = entry.takes_room();
+            // It may have come to another policy meanwhile.
+            entry.record = Arc::new(record.under(&entry.policy));
+            let takes_room = entry.takes_room();
+            if matches!(event, Event::Promoted { .. }) {
+                entry.dues.tried = false;
+            }
+            state.count_in_flight(key, took_room, takes_room);
+            self.member_changed(&mut state, key);
+        }
     }
 
     /// The record of a secret as it stands.
     pub(super) fn record_of(&self, key: &str) -> Option<Arc<Record>> {
         self.state().entries.get(key).map(|entry| entry.record.clone())
     }
+}
+
+/// The record after an event.
+fn applied(before: &Record, at: Timestamp, event: &Event, secret: &str) -> Result<Record, StoreError> {
+    before.clone().apply(at, event).map_err(|illegal| {
+        tracing::error!(
+            event = "illegal_event",
+            error = %illegal,
+            "a defect: this cannot have happened, and is not stored; please report this"
+        );
+        StoreError::Failed {
+            location: secret.to_owned(),
+            action: "recording an event",
+            cause: illegal.to_string(),
+        }
+    })
 }
 
 /// A secret that left its policy meanwhile: what was to be recorded must not be done.

@@ -119,6 +119,8 @@ pub struct Engine {
     wake: Notify,
     /// Rings when secrets of some policies are to be looked for at once.
     discover_again: watch::Sender<()>,
+    /// Changes when something was stored that is to be told.
+    outgoing_saved: watch::Sender<()>,
     /// Somebody has given leave back.
     work_ended: Notify,
     tasks: TaskTracker,
@@ -218,6 +220,7 @@ impl Engine {
             }),
             wake: Notify::new(),
             discover_again: watch::Sender::new(()),
+            outgoing_saved: watch::Sender::new(()),
             work_ended: Notify::new(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
@@ -225,6 +228,11 @@ impl Engine {
         };
         engine.carry_over();
         Ok(Arc::new(engine))
+    }
+
+    /// Changes when something was stored that is to be told.
+    pub fn outgoing_saved(&self) -> watch::Receiver<()> {
+        self.outgoing_saved.subscribe()
     }
 
     /// Works until `shutdown` ends, then finishes the steps under way within `drain_timeout`.

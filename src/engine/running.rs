@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::aws::PlacePorts;
-use crate::config::{Config, Daemon};
+use crate::config::{Config, Daemon, NotifyTarget};
 use crate::policy::{Place, Policy};
 
 /// A configuration and the ports to its places.
@@ -16,6 +16,8 @@ pub(super) struct Running {
     pub(super) places: BTreeMap<String, Place>,
     /// The ports to each place, by its name.
     pub(super) ports: BTreeMap<String, PlacePorts>,
+    /// Who is notified, by name.
+    pub(super) notify: BTreeMap<String, NotifyTarget>,
     /// The policies, by name.
     pub(super) policies: BTreeMap<String, Arc<Policy>>,
     /// The places in which a policy works, each with those among them that may be the same account
@@ -27,7 +29,12 @@ impl Running {
     pub(super) fn new(config: Config, ports: BTreeMap<String, PlacePorts>) -> Self {
         let policies = config.policies.into_iter();
         let policies = policies.map(|(name, policy)| (name, Arc::new(policy))).collect();
-        Self::with(policies, config.daemon, config.places, ports)
+        Self::with(policies, config.daemon, config.places, ports).notifying(config.notify)
+    }
+
+    /// The same, with somebody to notify.
+    pub(super) fn notifying(self, notify: BTreeMap<String, NotifyTarget>) -> Self {
+        Self { notify, ..self }
     }
 
     /// The same of policies that may be in force already.
@@ -50,6 +57,7 @@ impl Running {
             daemon,
             places,
             ports,
+            notify: BTreeMap::new(),
             policies,
             neighbours,
         }

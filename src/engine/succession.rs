@@ -102,7 +102,7 @@ impl Succession {
             let policy = unchanged.cloned().unwrap_or_else(|| Arc::new(policy));
             (name, policy)
         });
-        Running::with(policies.collect(), new.daemon, new.places, ports)
+        Running::with(policies.collect(), new.daemon, new.places, ports).notifying(new.notify)
     }
 
     /// Policies whose secrets must be looked for at once.

@@ -4,13 +4,23 @@ use std::collections::BTreeSet;
 
 use super::document::Account;
 use super::given::{Given, GivenError};
-use crate::config::Config;
+use crate::config::{Channel, Config};
 use crate::policy::{Place, Policy};
 use crate::secret::secret_arn_place;
 
 /// The policies that work in a place.
 pub(super) fn policies_of<'a>(config: &'a Config, place: &'a Place) -> impl Iterator<Item = &'a Policy> {
     config.policies.values().filter(|policy| policy.place == place.name)
+}
+
+/// The event buses that are reached with the credentials of a place.
+pub(super) fn buses_of<'a>(config: &'a Config, place: &Place) -> BTreeSet<&'a str> {
+    let channels = config.notify.values().map(|target| &target.channel);
+    let buses = channels.filter_map(|channel| match channel {
+        Channel::EventBridge { place: of, bus } if *of == place.name => Some(bus.as_str()),
+        _ => None,
+    });
+    buses.collect()
 }
 
 /// The account of a place: its role's, or the one that its secrets' ARNs name, or what the operator says of rekeyd's own

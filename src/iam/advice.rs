@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::accounts::{account, account_of, host_account, policies_of};
+use super::accounts::{account, account_of, buses_of, host_account, policies_of};
 use super::document::{Account, Arn, Condition, Document, Resource, Statement};
 use super::given::{Given, GivenError, KmsKey};
 use super::needs::Site;
@@ -81,7 +81,7 @@ pub fn advise(config: &Config, given: &Given) -> Result<Advice, GivenError> {
     Ok(advice)
 }
 
-/// The places that policies work in.
+/// The places that policies work in, or from which somebody is notified.
 fn sites<'a>(config: &'a Config, given: &Given) -> Result<Vec<Site<'a>>, GivenError> {
     if let (Some(principal), Some(account)) = (&given.principal, &given.account)
         && principal.account != *account
@@ -96,13 +96,18 @@ fn sites<'a>(config: &'a Config, given: &Given) -> Result<Vec<Site<'a>>, GivenEr
     let mut sites = Vec::new();
     for place in config.places.values().filter(wanted) {
         let policies: Vec<&Policy> = policies_of(config, place).collect();
-        if policies.is_empty() {
+        let buses = match given.purpose {
+            Purpose::Daemon => buses_of(config, place),
+            _ => BTreeSet::new(),
+        };
+        if policies.is_empty() && buses.is_empty() {
             continue;
         }
         let account = account(place, &policies, given)?;
         sites.push(Site {
             place,
             policies,
+            buses,
             account,
             kms_keys: Vec::new(),
             purpose: given.purpose,

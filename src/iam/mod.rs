@@ -13,6 +13,8 @@
 
 mod accounts;
 mod advice;
+#[cfg(test)]
+mod bus_tests;
 mod cloudformation;
 mod document;
 mod given;

@@ -53,6 +53,8 @@ pub(super) const SUFFIX: &str = "-??????";
 pub(super) struct Site<'a> {
     pub(super) place: &'a Place,
     pub(super) policies: Vec<&'a Policy>,
+    /// The event buses that are told of what happens, by name or ARN.
+    pub(super) buses: BTreeSet<&'a str>,
     pub(super) account: Account,
     pub(super) kms_keys: Vec<&'a KmsKey>,
     pub(super) purpose: Purpose,
@@ -62,12 +64,14 @@ impl Site<'_> {
     /// What its policies need there.
     pub(super) fn permissions(&self) -> Document {
         let statements = match self.purpose {
+            Purpose::Daemon if self.policies.is_empty() => self.notifications().into_iter().collect(),
             Purpose::Daemon => {
                 let mut statements = self.secrets("Rotate", &ROTATE);
                 statements.extend(self.listing());
                 statements.push(self.passwords());
                 statements.push(self.look_ups());
                 statements.extend(self.keys(&ENCRYPT_AND_DECRYPT));
+                statements.extend(self.notifications());
                 statements
             }
             Purpose::Plan => {
@@ -187,6 +191,22 @@ impl Site<'_> {
     fn listing(&self) -> Option<Statement> {
         let selects = self.policies.iter().any(|policy| policy.selection.selects());
         selects.then(|| Statement::new("ListSecrets", &["secretsmanager:ListSecrets"], vec![Resource::All]))
+    }
+
+    /// Events on exactly the buses that are configured.
+    fn notifications(&self) -> Option<Statement> {
+        let bus = |bus: &&str| match bus.splitn(6, ':').collect::<Vec<_>>()[..] {
+            ["arn", partition, _, region, account, name] => Resource::Arn(Arn {
+                partition: partition.to_owned(),
+                service: "events",
+                region: region.to_owned(),
+                account: Account::Known(account.to_owned()),
+                rest: name.to_owned(),
+            }),
+            _ => self.arn("events", format!("event-bus/{bus}")),
+        };
+        let buses: BTreeSet<Resource> = self.buses.iter().map(bus).collect();
+        (!buses.is_empty()).then(|| Statement::new("Notify", &["events:PutEvents"], buses.into_iter().collect()))
     }
 
     fn passwords(&self) -> Statement {

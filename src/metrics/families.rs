@@ -11,6 +11,7 @@ pub(super) struct Families {
     pub(super) process: Process,
     pub(super) work: Work,
     pub(super) calls: Calls,
+    pub(super) notifications: Notifications,
     pub(super) shown: Shown,
     pub(super) single: Single,
     all: Vec<Box<dyn Labelled>>,
@@ -23,6 +24,7 @@ impl Families {
             process: Process::declare(&catalogue),
             work: Work::declare(&catalogue),
             calls: Calls::declare(&catalogue),
+            notifications: Notifications::declare(&catalogue),
             shown: Shown::declare(&catalogue),
             single: Single::declare(&catalogue),
             all: catalogue.into_families(),
@@ -188,6 +190,32 @@ impl Calls {
                 &["service", "operation"],
                 &CALL_SECONDS,
                 "How long requests to AWS took, failed ones included.",
+            ),
+        }
+    }
+}
+
+/// What is told to whoever is not looking.
+pub(super) struct Notifications {
+    pub(super) told: Counter,
+    pub(super) pending: Gauge,
+}
+
+impl Notifications {
+    fn declare(catalogue: &Catalogue<'_>) -> Self {
+        Self {
+            told: Counter::new(
+                catalogue,
+                "notifications_total",
+                &["notify", "outcome"],
+                "Notifications by what came of them: delivered; failed, once for each attempt, after which it is tried \
+                 again; or dropped, because too many waited, for too long, or the receiver would not have this one.",
+            ),
+            pending: Gauge::new(
+                catalogue,
+                "notifications_pending",
+                &["notify"],
+                "Notifications that wait in the store for their receiver.",
             ),
         }
     }

@@ -24,6 +24,7 @@ pub(super) struct Memory {
     pub(super) places: Option<BTreeSet<String>>,
     /// Whether each secret has series of its own, as long as there are not too many.
     pub(super) per_secret: bool,
+    pub(super) notify_targets: BTreeSet<String>,
 }
 
 impl Default for Memory {
@@ -32,6 +33,7 @@ impl Default for Memory {
             policies: BTreeSet::new(),
             places: None,
             per_secret: true,
+            notify_targets: BTreeSet::new(),
         }
     }
 }

@@ -10,6 +10,7 @@
 pub mod cause;
 pub mod drift;
 pub mod event;
+pub mod notice;
 pub mod observation;
 pub mod plan;
 pub mod reason;

@@ -1,7 +1,8 @@
 //! What a store holds as a file that any store can take: JSON lines.
 //!
 //! The first line is the [`Header`]. A line for each record follows, by ARN, then one for each entry of the history,
-//! oldest first, all as a store keeps them. The header's numbers say where records end, and whether lines are missing.
+//! oldest first, and one for each
+//! message that waits to be told, in order, all as a store keeps them. The header's numbers say where records end, and whether lines are missing.
 
 use std::collections::BTreeSet;
 
@@ -12,14 +13,15 @@ use serde_json::Value;
 use crate::clock::Timestamp;
 use crate::rotation::state::Record;
 use crate::store::HistoryEntry;
+use crate::store::outbox::Outgoing;
 
 /// The form of the file that this release writes, and the newest that it reads.
-pub const FORMAT: u64 = 1;
+pub const FORMAT: u64 = 2;
 
 /// The first line.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Header {
-    /// The form of the file: [`FORMAT`].
+    /// The form of the file: [`FORMAT`], or an earlier one.
     pub rekeyd_state: u64,
     /// When it was written.
     pub exported_at: Timestamp,
@@ -29,6 +31,9 @@ pub struct Header {
     pub records: usize,
     /// How many entries of the history follow them.
     pub history: usize,
+    /// How many messages that wait to be told follow those; files of form 1 have none.
+    #[serde(default)]
+    pub outbox: usize,
 }
 
 /// A whole file.
@@ -40,6 +45,8 @@ pub struct Exported {
     pub records: Vec<Record>,
     /// The history, oldest first.
     pub history: Vec<HistoryEntry>,
+    /// What waits to be told, in order.
+    pub outbox: Vec<Outgoing>,
 }
 
 /// A file that is not whole, or that this release cannot read. No message holds what stands in the file where a file of
@@ -93,6 +100,7 @@ impl Exported {
         let mut exported = Self {
             records: Vec::new(),
             history: Vec::new(),
+            outbox: Vec::new(),
             header,
         };
         let mut secrets = BTreeSet::new();
@@ -101,8 +109,12 @@ impl Exported {
                 .take(line, &mut secrets)
                 .map_err(|cause| exported.broken(number, cause))?;
         }
-        let announced = exported.header.records.saturating_add(exported.header.history);
-        let there = exported.records.len() + exported.history.len();
+        let header = &exported.header;
+        let announced = header
+            .records
+            .saturating_add(header.history)
+            .saturating_add(header.outbox);
+        let there = exported.records.len() + exported.history.len() + exported.outbox.len();
         match announced - there {
             0 => Ok(exported),
             lacking => Err(Unreadable::Truncated {
@@ -123,6 +135,8 @@ impl Exported {
             self.records.push(record);
         } else if self.history.len() < self.header.history {
             self.history.push(parsed(line, "an entry of the history")?);
+        } else if self.outbox.len() < self.header.outbox {
+            self.outbox.push(parsed(line, "a notification")?);
         } else {
             return Err("more lines than the header announces".to_owned());
         }

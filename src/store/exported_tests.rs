@@ -9,6 +9,15 @@ fn at(second: i64) -> Timestamp {
     Timestamp::from_timestamp(1_800_000_000 + second, 5).expect("a valid time")
 }
 
+fn outgoing() -> Outgoing {
+    Outgoing {
+        target: "oncall".to_owned(),
+        id: "msg_1".to_owned(),
+        at: at(2),
+        message: "{}".to_owned(),
+    }
+}
+
 fn exported() -> Exported {
     let entry = |second, name: &str| HistoryEntry {
         at: at(second),
@@ -22,9 +31,11 @@ fn exported() -> Exported {
             release: RELEASE.to_owned(),
             records: 2,
             history: 3,
+            outbox: 1,
         },
         records: vec![Record::new("arn:a".into(), at(0)), Record::new("arn:b".into(), at(1))],
         history: vec![entry(1, "arn:a"), entry(2, "arn:b"), entry(2, "arn:a")],
+        outbox: vec![outgoing()],
     }
 }
 
@@ -42,6 +53,8 @@ fn lines(exported: &Exported) -> Vec<String> {
             .iter()
             .map(|entry| serde_json::to_string(entry).unwrap()),
     );
+    let outbox = exported.outbox.iter();
+    lines.extend(outbox.map(|outgoing| serde_json::to_string(outgoing).unwrap()));
     lines
 }
 
@@ -61,12 +74,30 @@ fn a_whole_file_is_read_as_it_was_written() {
         header: Header {
             records: 0,
             history: 0,
+            outbox: 0,
             ..exported().header
         },
         records: Vec::new(),
         history: Vec::new(),
+        outbox: Vec::new(),
     };
     assert_eq!(Exported::read(lines(&empty)[0].as_bytes()), Ok(empty));
+}
+
+#[test]
+fn a_file_of_the_first_form_has_no_notifications_and_is_read() {
+    let mut old = exported();
+    old.outbox.clear();
+    let mut lines = lines(&old);
+    lines[0] = lines[0]
+        .replace("\"rekeyd_state\":2", "\"rekeyd_state\":1")
+        .replace(",\"outbox\":1", "");
+    let read = Exported::read(lines.join("\n").as_bytes()).unwrap();
+    assert_eq!((read.header.rekeyd_state, read.header.outbox), (1, 0));
+    assert_eq!(
+        (read.records, read.history, read.outbox),
+        (old.records, old.history, Vec::new())
+    );
 }
 
 #[test]
@@ -82,14 +113,14 @@ fn a_file_cut_short_anywhere_is_refused_with_the_line_where_it_ends() {
     }
     assert_eq!(
         refusal(&lines(&exported())[..4]),
-        "line 4: the file ends here, and 2 of the 5 lines that its header announces are missing: copy or export it again"
+        "line 4: the file ends here, and 3 of the 6 lines that its header announces are missing: copy or export it again"
     );
 }
 
 #[test]
 fn each_kind_of_broken_line_is_told_with_its_number() {
     type Breaking = fn(&mut Vec<String>);
-    let cases: [(&str, Breaking); 8] = [
+    let cases: [(&str, Breaking); 9] = [
         ("line 3: this is not a record: ", |lines| lines[2] = "{}".into()),
         ("line 3: a second record of arn:a", |lines| {
             lines[2] = lines[1].clone();
@@ -101,14 +132,17 @@ fn each_kind_of_broken_line_is_told_with_its_number() {
         ("line 5: this is not an entry of the history: ", |lines| {
             lines[4].clear();
         }),
-        ("line 7: more lines than the header announces", |lines| {
-            lines.push(lines[5].clone());
+        ("line 7: this is not a notification: ", |lines| {
+            lines[6] = lines[6].replace("target", "aim");
+        }),
+        ("line 8: more lines than the header announces", |lines| {
+            lines.push(lines[6].clone());
         }),
         ("line 1: this is no file of `rekeyd state export`", |lines| {
             drop(lines.remove(0));
         }),
-        ("line 1: written in a newer form (2; this release knows 1)", |lines| {
-            lines[0] = lines[0].replace("\"rekeyd_state\":1", "\"rekeyd_state\":2");
+        ("line 1: written in a newer form (3; this release knows 2)", |lines| {
+            lines[0] = lines[0].replace("\"rekeyd_state\":2", "\"rekeyd_state\":3");
         }),
     ];
     for (words, broken) in cases {

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use crate::clock::Timestamp;
 use crate::rotation::event::Event;
 use crate::rotation::state::Record;
+use crate::store::outbox::{Backlog, Outgoing};
 use crate::store::{HISTORY_PER_SECRET, HistoryEntry, Store, StoreError};
 
 /// Records and history in memory.
@@ -20,6 +21,8 @@ pub struct MemoryStore {
 struct Content {
     records: BTreeMap<String, Record>,
     history: Vec<HistoryEntry>,
+    /// In the order in which it was saved.
+    outbox: Vec<Outgoing>,
     fault: Option<String>,
 }
 
@@ -79,11 +82,64 @@ impl Store for MemoryStore {
         Ok(self.open("reading the records")?.records.values().cloned().collect())
     }
 
-    async fn save(&self, record: &Record, events: &[(Timestamp, Event)]) -> Result<(), StoreError> {
+    async fn save_and_tell(
+        &self,
+        record: &Record,
+        events: &[(Timestamp, Event)],
+        outgoing: &[Outgoing],
+    ) -> Result<(), StoreError> {
         let mut content = self.open("writing a record")?;
         content.records.insert(record.secret_arn.clone(), record.clone());
         content.remember(&record.secret_arn, events);
+        for new in outgoing {
+            let known = |waiting: &Outgoing| waiting.target == new.target && waiting.id == new.id;
+            if !content.outbox.iter().any(known) {
+                content.outbox.push(new.clone());
+            }
+        }
         Ok(())
+    }
+
+    async fn outgoing(&self, target: &str, limit: usize) -> Result<Vec<Outgoing>, StoreError> {
+        let content = self.open("reading an outbox")?;
+        let waiting = content.outbox.iter().filter(|waiting| waiting.target == target);
+        Ok(waiting.take(limit).cloned().collect())
+    }
+
+    async fn told(&self, target: &str, ids: &[String]) -> Result<(), StoreError> {
+        let gone = |waiting: &Outgoing| waiting.target == target && ids.contains(&waiting.id);
+        self.open("emptying an outbox")?.outbox.retain(|waiting| !gone(waiting));
+        Ok(())
+    }
+
+    async fn trim_outbox(&self, target: &str, most: usize, since: Timestamp) -> Result<u64, StoreError> {
+        let mut content = self.open("trimming an outbox")?;
+        let before = content.outbox.len();
+        content
+            .outbox
+            .retain(|waiting| waiting.target != target || waiting.at >= since);
+        let left = content.outbox.iter().filter(|waiting| waiting.target == target);
+        let mut surplus = left.count().saturating_sub(most);
+        content.outbox.retain(|waiting| {
+            let drop = surplus > 0 && waiting.target == target;
+            surplus -= usize::from(drop);
+            !drop
+        });
+        Ok((before - content.outbox.len()) as u64)
+    }
+
+    async fn backlogs(&self) -> Result<BTreeMap<String, Backlog>, StoreError> {
+        let content = self.open("counting what waits")?;
+        let mut backlogs: BTreeMap<String, Backlog> = BTreeMap::new();
+        for waiting in &content.outbox {
+            let backlog = backlogs.entry(waiting.target.clone()).or_insert(Backlog {
+                waiting: 0,
+                since: waiting.at,
+            });
+            backlog.waiting += 1;
+            backlog.since = backlog.since.min(waiting.at);
+        }
+        Ok(backlogs)
     }
 
     async fn history(&self, secret_arn: Option<&str>, limit: usize) -> Result<Vec<HistoryEntry>, StoreError> {

@@ -4,7 +4,10 @@
 
 pub mod exported;
 pub mod memory;
+pub mod outbox;
 pub mod sqlite;
+
+use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -12,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Timestamp;
 use crate::rotation::event::Event;
 use crate::rotation::state::Record;
+use crate::store::outbox::{Backlog, Outgoing};
 
 /// A store that could not be read or written.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -85,11 +89,35 @@ pub trait Store: Send + Sync {
     /// Every record. A record that cannot be read is left out, logged, and rebuilt from AWS.
     async fn records(&self) -> Result<Vec<Record>, StoreError>;
 
-    /// Writes a record and the events that led to it, durably and together.
-    async fn save(&self, record: &Record, events: &[(Timestamp, Event)]) -> Result<(), StoreError>;
+    /// Writes a record, the events that led to it and what is to be told of them, durably and together. A message that a
+    /// target's outbox has already, by its id, is not added again.
+    async fn save_and_tell(
+        &self,
+        record: &Record,
+        events: &[(Timestamp, Event)],
+        outgoing: &[Outgoing],
+    ) -> Result<(), StoreError>;
+
+    /// The same with nothing to tell.
+    async fn save(&self, record: &Record, events: &[(Timestamp, Event)]) -> Result<(), StoreError> {
+        self.save_and_tell(record, events, &[]).await
+    }
 
     /// The newest entries of one secret's history, or of all, newest first.
     async fn history(&self, secret_arn: Option<&str>, limit: usize) -> Result<Vec<HistoryEntry>, StoreError>;
+
+    /// What waits for a target, oldest first as it was saved, and no more than `limit`.
+    async fn outgoing(&self, target: &str, limit: usize) -> Result<Vec<Outgoing>, StoreError>;
+
+    /// Removes these from a target's outbox: they arrived, or nobody will try any more. One that is not there is no error.
+    async fn told(&self, target: &str, ids: &[String]) -> Result<(), StoreError>;
+
+    /// Removes from a target's outbox what came about before `since`, and then the oldest beyond `most`. Returns how many
+    /// that was.
+    async fn trim_outbox(&self, target: &str, most: usize, since: Timestamp) -> Result<u64, StoreError>;
+
+    /// The targets for which something waits, and how much.
+    async fn backlogs(&self) -> Result<BTreeMap<String, Backlog>, StoreError>;
 
     /// Whether the store answers a small read and write.
     async fn check(&self) -> Result<(), StoreError>;

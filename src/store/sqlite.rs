@@ -3,6 +3,7 @@
 mod batch;
 mod files;
 mod filling;
+mod letters;
 mod reading;
 mod rows;
 mod schema;
@@ -11,6 +12,7 @@ mod snapshot;
 mod tests;
 mod view;
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,6 +25,7 @@ use rusqlite::config::DbConfig;
 use crate::clock::Timestamp;
 use crate::rotation::event::Event;
 use crate::rotation::state::Record;
+use crate::store::outbox::{Backlog, Outgoing};
 use crate::store::{HistoryEntry, Store, StoreError};
 
 pub use reading::read_records;
@@ -226,9 +229,14 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn save(&self, record: &Record, events: &[(Timestamp, Event)]) -> Result<(), StoreError> {
-        let change =
-            rows::Change::new(record, events).map_err(|error| self.owned.location.refused(SAVE, error.to_string()))?;
+    async fn save_and_tell(
+        &self,
+        record: &Record,
+        events: &[(Timestamp, Event)],
+        outgoing: &[Outgoing],
+    ) -> Result<(), StoreError> {
+        let change = rows::Change::new(record, events, outgoing)
+            .map_err(|error| self.owned.location.refused(SAVE, error.to_string()))?;
         let (written, service) = self.waiting.put(change);
         if let Some(service) = service {
             let (owned, turn) = (self.owned.clone(), self.turn.clone());
@@ -243,6 +251,35 @@ impl Store for SqliteStore {
             rows::history(connection, secret_arn.as_deref(), limit)
         })
         .await
+    }
+
+    async fn outgoing(&self, target: &str, limit: usize) -> Result<Vec<Outgoing>, StoreError> {
+        let target = target.to_owned();
+        self.perform("reading an outbox", move |connection| {
+            letters::oldest(connection, &target, limit)
+        })
+        .await
+    }
+
+    async fn told(&self, target: &str, ids: &[String]) -> Result<(), StoreError> {
+        let (target, ids) = (target.to_owned(), ids.to_vec());
+        self.write("emptying an outbox", move |connection| {
+            letters::remove(connection, &target, &ids)
+        })
+        .await
+    }
+
+    async fn trim_outbox(&self, target: &str, most: usize, since: Timestamp) -> Result<u64, StoreError> {
+        let target = target.to_owned();
+        self.perform("trimming an outbox", move |connection| {
+            letters::trim(connection, &target, most, since)
+        })
+        .await
+    }
+
+    async fn backlogs(&self) -> Result<BTreeMap<String, Backlog>, StoreError> {
+        self.perform("counting what waits", |connection| letters::backlogs(connection))
+            .await
     }
 
     async fn check(&self) -> Result<(), StoreError> {

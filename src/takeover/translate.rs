@@ -93,6 +93,7 @@ mod tests {
             role: None,
             secrets_manager_endpoint: None,
             elasticache_endpoint: None,
+            event_bridge_endpoint: None,
             sts_endpoint: None,
             use_fips: None,
             use_dualstack: None,

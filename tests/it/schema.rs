@@ -64,6 +64,9 @@ schedule = "cron(0 8 1 * ? *)"
 together = "pair"
 secrets = ["production/ec/user1"]
 allow_users = ["user1"]
+[notify.orders]
+type = "eventbridge"
+aws = "orders"
 "#;
 
 /// A key's value in a document that has everything else.
@@ -129,7 +132,6 @@ fn the_schema_has_every_key_that_the_configuration_knows_and_no_other() {
         let known: BTreeSet<&str> = known.flat_map(|known| known.split(", ")).collect();
         // What this release refuses whatever its value is, and what never is a default.
         let refused: &[&str] = match table.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-            [] => &["notify"],
             ["defaults"] => &["secrets", "select", "allow_users"],
             _ => &[],
         };
@@ -187,7 +189,9 @@ fn the_bounds_and_words_that_the_schema_tells_are_those_of_the_configuration() {
                 );
                 tried += 1;
             }
-            for word in schema["enum"].as_array().into_iter().flatten() {
+            // Each type of a target has keys of its own; the configuration's tests try all of them.
+            let words = schema["enum"].as_array().filter(|_| key != "type");
+            for word in words.into_iter().flatten() {
                 let word = word.as_str().unwrap();
                 assert!(takes(&table, key, word.into()), "{table:?} {key} {word}");
                 assert!(!takes(&table, key, format!("{word}s").into()), "{table:?} {key}");

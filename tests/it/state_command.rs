@@ -261,7 +261,7 @@ async fn a_file_that_is_not_sound_is_refused_with_its_line_and_nothing_is_writte
             format!("line {lines}: this is not an entry of the history"),
         ),
         (
-            whole.replacen("\"rekeyd_state\":1,", "\"rekeyd_state\":2,", 1),
+            whole.replacen("\"rekeyd_state\":2,", "\"rekeyd_state\":3,", 1),
             "line 1: written in a newer form".to_owned(),
         ),
         (

@@ -9,7 +9,7 @@ const LAYERS: [&[&str]; 7] = [
     &["policy", "secret", "clock", "planted"],
     &["rotation", "schedule", "certificates"],
     &["audit", "aws", "login", "store", "metrics", "config", "words"],
-    &["inventory", "iam", "history"],
+    &["inventory", "iam", "history", "notify"],
     &["engine", "onboard", "takeover"],
     &["tick", "telemetry", "process", "server", "preflight", "service_manager"],
     &["daemon", "cli"],

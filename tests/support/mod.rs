@@ -23,6 +23,7 @@ pub mod pages;
 pub mod prometheus;
 #[path = "../../sandbox/tests/it/python.rs"]
 pub mod python;
+pub mod receiver;
 pub mod report;
 pub mod scene;
 pub mod shape;

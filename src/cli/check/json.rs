@@ -4,6 +4,7 @@ use chrono::SecondsFormat;
 use chrono_tz::Tz;
 use serde_json::{Value, json};
 
+use super::notify::notify_json;
 use super::timing::not_before;
 use super::{DATES, most_in_trouble, state};
 use crate::clock::Timestamp;
@@ -24,6 +25,11 @@ pub fn explain_json(loaded: &Loaded, now: Timestamp) -> Value {
         .iter()
         .map(|(name, policy)| (name.clone(), policy_json(policy, now)))
         .collect();
+    let notify: serde_json::Map<String, Value> = config
+        .notify
+        .iter()
+        .map(|(name, target)| (name.clone(), notify_json(target)))
+        .collect();
     json!({
         "valid": true,
         "sources": sources(loaded),
@@ -33,6 +39,7 @@ pub fn explain_json(loaded: &Loaded, now: Timestamp) -> Value {
         "metrics": { "per_secret": config.metrics.per_secret },
         "aws": places,
         "policy": policies,
+        "notify": notify,
     })
 }
 
@@ -70,6 +77,7 @@ fn place_json(place: &Place) -> Value {
         "external_id": place.role.as_ref().and_then(|role| role.external_id.as_deref()),
         "secrets_manager_endpoint_url": place.secrets_manager_endpoint,
         "elasticache_endpoint_url": place.elasticache_endpoint,
+        "eventbridge_endpoint_url": place.event_bridge_endpoint,
         "sts_endpoint_url": place.sts_endpoint,
         "role_session_name": place.role.as_ref().map(|role| role.session_name.as_str()),
         "role_session_duration": place.role.as_ref().and_then(|role| role.session_duration).map(duration::format),

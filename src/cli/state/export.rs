@@ -32,6 +32,7 @@ pub(super) fn export(store: &Path, args: &ExportArgs, now: Timestamp, terminal: 
         release: env!("CARGO_PKG_VERSION").to_owned(),
         records: counts.records,
         history: counts.history,
+        outbox: counts.outbox,
     };
     match &args.out {
         Some(out) => to_file(&snapshot, &header, out)?,
@@ -55,6 +56,8 @@ struct Report<'a> {
     exported_at: Timestamp,
     records: usize,
     history: usize,
+    /// Notifications that wait.
+    outbox: usize,
     /// Rows that cannot be read.
     left_out: usize,
 }
@@ -70,13 +73,14 @@ fn told(store: &Path, args: &ExportArgs, header: &Header, counts: Counts, termin
             exported_at: header.exported_at,
             records: counts.records,
             history: counts.history,
+            outbox: counts.outbox,
             left_out: counts.unreadable,
         });
     }
     let line = format!(
         "{}: {} of {}",
         file.display(),
-        counted(counts.records, counts.history),
+        counted(counts.records, counts.history, counts.outbox),
         store.display()
     );
     Ok(if terminal { clean(&line) + "\n" } else { String::new() })
@@ -99,6 +103,7 @@ fn write(snapshot: &Snapshot, header: &Header, to: impl Write) -> Result<(), Fai
     line(&mut to, header)?;
     snapshot.records(|record| line(&mut to, &record))??;
     snapshot.history(|entry| line(&mut to, &entry))??;
+    snapshot.outbox(|outgoing| line(&mut to, &outgoing))??;
     to.flush()?;
     Ok(snapshot.is_of_one_moment()?)
 }

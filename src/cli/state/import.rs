@@ -46,6 +46,7 @@ pub(super) async fn import(settings: &Daemon, args: ImportArgs, session: &Sessio
         release: &header.release,
         records: header.records,
         history: header.history,
+        outbox: header.outbox,
     };
     let text = match (args.json, session.terminal) {
         (true, _) => pretty(&report)?,
@@ -64,6 +65,8 @@ struct Report<'a> {
     release: &'a str,
     records: usize,
     history: usize,
+    /// Notifications that waited.
+    outbox: usize,
 }
 
 impl Report<'_> {
@@ -71,7 +74,7 @@ impl Report<'_> {
         format!(
             "{}: {}, exported at {} by release {}",
             self.store.display(),
-            counted(self.records, self.history),
+            counted(self.records, self.history, self.outbox),
             self.exported_at.format("%Y-%m-%d %H:%M:%SZ"),
             self.release
         )
@@ -130,6 +133,7 @@ fn subject(settings: &Daemon, args: &ImportArgs, header: &Header) -> Subject {
             "store": store(settings).display().to_string(),
             "records": header.records,
             "history": header.history,
+            "outbox": header.outbox,
             "exported_at": header.exported_at,
         })),
         ..Subject::default()

@@ -42,8 +42,13 @@ fn failed(error: StoreError) -> CliError {
 }
 
 /// So many of something, in words.
-fn counted(records: usize, history: usize) -> String {
+fn counted(records: usize, history: usize, outbox: usize) -> String {
     let s = if records == 1 { "" } else { "s" };
     let entries = if history == 1 { "entry" } else { "entries" };
-    format!("{records} record{s} and {history} {entries} of history")
+    let waiting = match outbox {
+        0 => String::new(),
+        1 => ", and 1 notification that waits".to_owned(),
+        more => format!(", and {more} notifications that wait"),
+    };
+    format!("{records} record{s} and {history} {entries} of history{waiting}")
 }

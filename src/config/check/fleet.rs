@@ -21,6 +21,7 @@ pub(super) fn check(config: &Config, raw: &RawConfig, findings: &mut Findings) {
         .policy
         .values()
         .filter_map(|Table(policy)| place_of(raw, policy))
+        .chain(raw.notify.values().filter_map(|Table(target)| target.aws.as_deref()))
         .collect();
     for name in config.places.keys().filter(|name| !used.contains(name.as_str())) {
         findings.warn(&KeyPath::of(&["aws", name]), format!("no policy works in `{name}`"));

@@ -3,6 +3,7 @@
 
 mod daemon;
 mod fleet;
+mod notify;
 mod place;
 mod policy;
 mod settings;
@@ -21,19 +22,18 @@ use super::{Config, Metrics};
 use crate::certificates;
 use crate::clock::{Clock, SystemClock};
 
+pub use notify::webhook_url;
+
 /// A value with the key that gave it.
 type Given<T> = Option<(T, KeyPath)>;
 
 /// Checks a merged document. The result is only of use when `findings` holds no problem.
 pub(super) fn check(raw: &RawConfig, findings: &mut Findings) -> Config {
-    if raw.notify.is_some() {
-        let instead = "nobody would be notified; alert on the metrics";
-        findings.error(&KeyPath::of(&["notify"]), not_yet("notify", instead));
-    }
     let daemon = daemon::check(&raw.daemon.0, findings);
     let places = place::check_all(&raw.aws, findings);
     settings::check_defaults(&raw.defaults.0, findings);
     let policies = policy::check_all(raw, &places, findings);
+    let notify = notify::check_all(raw, &places, findings);
     let config = Config {
         daemon,
         metrics: Metrics {
@@ -41,6 +41,7 @@ pub(super) fn check(raw: &RawConfig, findings: &mut Findings) -> Config {
         },
         places,
         policies,
+        notify,
     };
     // A layer that could not be read might have changed any of it.
     if !findings.is_incomplete() {
@@ -91,11 +92,6 @@ pub(super) fn check_files(config: &Config, roots: LookAtRoots, findings: &mut Fi
         };
         findings.warn(&spot, problem.as_str());
     }
-}
-
-/// Why a key that exists is refused. Ignoring it would break what its author relies on.
-fn not_yet(key: &str, instead: &str) -> String {
-    format!("`{key}` is not supported yet and would be ignored ({instead}): remove it")
 }
 
 /// Reads a given value; reports one that is wrong, and takes `default` for it or for none.

@@ -34,6 +34,7 @@ fn check(name: &str, raw: &RawPlace, findings: &mut Findings) -> Place {
         |key: &str, value: &Option<String>| super::read_optional(text(key, value), values::endpoint_url, findings);
     let secrets_manager_endpoint = endpoint("secrets_manager_endpoint_url", &raw.secrets_manager_endpoint_url);
     let elasticache_endpoint = endpoint("elasticache_endpoint_url", &raw.elasticache_endpoint_url);
+    let event_bridge_endpoint = endpoint("eventbridge_endpoint_url", &raw.eventbridge_endpoint_url);
     let sts_endpoint = endpoint("sts_endpoint_url", &raw.sts_endpoint_url);
     let region = super::read(text("region", &raw.region), String::new(), values::region, findings);
     let role = check_role(raw, &region, &path, findings);
@@ -44,7 +45,8 @@ fn check(name: &str, raw: &RawPlace, findings: &mut Findings) -> Place {
         profile: super::read_optional(text("profile", &raw.profile), values::not_empty, findings),
         role,
         secrets_manager_endpoint: secrets_manager_endpoint.or_else(|| both.clone()),
-        elasticache_endpoint: elasticache_endpoint.or(both),
+        elasticache_endpoint: elasticache_endpoint.or_else(|| both.clone()),
+        event_bridge_endpoint: event_bridge_endpoint.or(both),
         sts_endpoint,
         use_fips: raw.use_fips,
         use_dualstack: raw.use_dualstack,
@@ -99,6 +101,7 @@ fn check_endpoints(raw: &RawPlace, path: &KeyPath, findings: &mut Findings) {
         ("endpoint_url", &raw.endpoint_url),
         ("secrets_manager_endpoint_url", &raw.secrets_manager_endpoint_url),
         ("elasticache_endpoint_url", &raw.elasticache_endpoint_url),
+        ("eventbridge_endpoint_url", &raw.eventbridge_endpoint_url),
         ("sts_endpoint_url", &raw.sts_endpoint_url),
     ];
     let Some((url, _)) = urls.into_iter().find(|(_, url)| url.is_some()) else {

@@ -235,6 +235,33 @@ pub(super) fn endpoint_url(text: String) -> Result<String, String> {
     }
 }
 
+/// A URL that something is sent to: with a path and a query, if it has them. It may be a secret, and no message holds it.
+pub(super) fn url(text: &str) -> Result<(), String> {
+    let (scheme, rest) = text
+        .split_once("://")
+        .ok_or("no URL: write one like \"https://host/path\"")?;
+    let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    if authority.contains('@') {
+        return Err("a URL here must not carry a user or a password".to_owned());
+    }
+    let in_order = |b: u8| b.is_ascii_graphic() && b != b'#';
+    if !path.bytes().all(in_order) {
+        return Err("a URL here has no fragment, no spaces, and ASCII characters only".to_owned());
+    }
+    let (host, port) = split_host(authority).ok_or("a URL here begins with https:// and a host")?;
+    if let Some(port) = port {
+        port_number(port).map_err(|_| "the URL's port is none: 1 to 65535")?;
+    }
+    match scheme {
+        "https" => Ok(()),
+        "http" if is_loopback(host) => Ok(()),
+        "http" => Err(
+            "plain http would show the names of secrets and users on the way: use https, or a loopback host".to_owned(),
+        ),
+        _ => Err("a URL here begins with https://, or with http:// and a loopback host".to_owned()),
+    }
+}
+
 fn is_loopback(host: &str) -> bool {
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }

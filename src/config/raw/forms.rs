@@ -31,6 +31,13 @@ pub(super) const SESSION_NAME: &str = "^[A-Za-z0-9_+=,.@-]{2,64}$";
 pub(super) const ENDPOINT_URL: &str =
     "^(https://[^/?#@]+|http://(localhost|127\\.[0-9.]+|\\[[0:]*1\\])(:[0-9]{1,5})?)/?$";
 
+/// https anywhere, http on this machine; a path and a query may follow.
+pub(super) const WEBHOOK_URL: &str =
+    "^(https://[^/?#@ ]+|http://(localhost|127\\.[0-9.]+|\\[[0:]*1\\])(:[0-9]{1,5})?)([/?][^# ]*)?$";
+
+/// The name or the ARN of an event bus.
+pub(super) const EVENT_BUS: &str = "^[A-Za-z0-9/._:-]+$";
+
 pub(super) const ENDPOINT: &str = "^[^/]+:[0-9]{1,5}$";
 
 /// A secret's name or ARN.

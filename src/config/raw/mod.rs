@@ -7,6 +7,7 @@
 mod daemon;
 mod forms;
 mod metrics;
+mod notify;
 mod place;
 mod policy;
 mod table;
@@ -15,18 +16,14 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 
 pub(super) use daemon::RawDaemon;
 pub(super) use forms::TABLE_NAME;
 pub(super) use metrics::RawMetrics;
+pub(super) use notify::RawNotify;
 pub(super) use place::{RawBudget, RawPlace};
 pub(super) use policy::{RawMost, RawPassword, RawPolicy, RawRetry, RawSelect};
 pub(super) use table::Table;
-
-/// A key that this release knows and does not do yet. Any value is read, so that the key itself
-/// is what gets reported.
-pub(super) type NotYet = Option<IgnoredAny>;
 
 /// The configuration of rekeyd, rekeyd.toml, or a drop-in of it. No key is required here, for each may stand in
 /// another layer: `rekeyd check` tells what is missing in all of them together.
@@ -49,6 +46,7 @@ pub(super) struct RawConfig {
     /// What `/metrics` shows.
     #[serde(default)]
     pub(super) metrics: Table<RawMetrics>,
-    #[schemars(skip)]
-    pub(super) notify: NotYet,
+    /// Who is notified, by any names.
+    #[serde(default)]
+    pub(super) notify: BTreeMap<String, Table<RawNotify>>,
 }

@@ -32,7 +32,7 @@ pub(in crate::config) struct RawPlace {
     pub(in crate::config) use_fips: Option<bool>,
     /// true: AWS's endpoints that answer over IPv6, too. Unless set, what AWS's shared configuration says.
     pub(in crate::config) use_dualstack: Option<bool>,
-    /// Where both services answer, if not at their public endpoints. Plain http only to this machine.
+    /// Where all services but STS answer, if not at their public endpoints. Plain http only to this machine.
     #[schemars(regex(pattern = ENDPOINT_URL), extend("examples" = ["http://127.0.0.1:4566"]))]
     pub(in crate::config) endpoint_url: Option<String>,
     /// Where Secrets Manager answers, instead of `endpoint_url`.
@@ -41,6 +41,9 @@ pub(in crate::config) struct RawPlace {
     /// Where ElastiCache answers, instead of `endpoint_url`.
     #[schemars(regex(pattern = ENDPOINT_URL))]
     pub(in crate::config) elasticache_endpoint_url: Option<String>,
+    /// Where EventBridge answers, for notifications only.
+    #[schemars(regex(pattern = ENDPOINT_URL))]
+    pub(in crate::config) eventbridge_endpoint_url: Option<String>,
     /// Where STS answers, for `role_arn` only.
     #[schemars(regex(pattern = ENDPOINT_URL))]
     pub(in crate::config) sts_endpoint_url: Option<String>,

@@ -1,5 +1,6 @@
 mod access;
 mod damaged;
+mod notify;
 mod places;
 mod properties;
 mod refused;
@@ -103,10 +104,11 @@ fn the_sample_file_loads_without_a_warning() {
 
 #[test]
 fn every_value_that_the_sample_comments_out_is_accepted() {
-    // Lines like `# key = value`, which prose never is.
+    // Lines like `# key = value` and `# [table]`, which prose never is.
     let is_key = |line: &str| {
         let key = line.strip_prefix("# ").and_then(|rest| rest.split_once(" = "));
-        key.is_some_and(|(key, _)| key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'))
+        let is_value = key.is_some_and(|(key, _)| key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'));
+        is_value || line.starts_with("# [")
     };
     let lines = SAMPLE.lines().map(|line| if is_key(line) { &line[2..] } else { line });
     let text: String = lines.flat_map(|line| [line, "\n"]).collect();
@@ -131,6 +133,11 @@ fn every_value_that_the_sample_comments_out_is_accepted() {
     expected.daemon.audit_log.clone_from(&daemon.audit_log);
     assert_eq!(daemon.log_level.as_ref().map(LogLevel::as_str), Some("info"));
     expected.daemon.log_level.clone_from(&daemon.log_level);
+    assert_eq!(
+        loaded.config.notify.keys().collect::<Vec<_>>(),
+        ["bus", "oncall", "team"]
+    );
+    expected.notify.clone_from(&loaded.config.notify);
     // All the others claim to be the built-in defaults.
     assert_eq!(loaded.config, expected);
 }

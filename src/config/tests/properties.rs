@@ -16,15 +16,17 @@ fn cases(least: u32) -> ProptestConfig {
     }
 }
 
-/// The sample with every key that it comments out, and without its prose.
+/// The sample with every key and table that it comments out, and without its prose.
 fn everything() -> String {
     let is_key = |line: &str| {
         let key = line.split_once(" = ").map_or("", |(key, _)| key);
         !key.is_empty() && key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
     };
-    let lines = SAMPLE
-        .lines()
-        .map(|line| line.strip_prefix("# ").filter(|key| is_key(key)).unwrap_or(line));
+    let lines = SAMPLE.lines().map(|line| {
+        line.strip_prefix("# ")
+            .filter(|line| is_key(line) || line.starts_with('['))
+            .unwrap_or(line)
+    });
     lines
         .filter(|line| !line.starts_with('#') && !line.is_empty())
         .flat_map(|line| [line, "\n"])

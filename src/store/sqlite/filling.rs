@@ -2,6 +2,7 @@
 
 use rusqlite::TransactionBehavior;
 
+use super::letters::Letter;
 use super::rows::{self, Change, Moved};
 use super::{Location, SqliteStore};
 use crate::store::StoreError;
@@ -11,7 +12,7 @@ use crate::store::exported::Exported;
 const ACTION: &str = "importing into it";
 
 impl SqliteStore {
-    /// Whether it holds nothing: no record and no history.
+    /// Whether it holds nothing: no record, no history and nothing that waits to be told.
     ///
     /// # Errors
     /// [`StoreError::Failed`] when the file cannot be read.
@@ -30,6 +31,7 @@ impl SqliteStore {
     pub async fn fill(&self, exported: Exported) -> Result<(), StoreError> {
         let location = self.owned.location.clone();
         let (records, history) = prepared(&exported, &location)?;
+        let outbox: Vec<Letter> = exported.outbox.iter().map(Letter::new).collect();
         drop(exported);
         self.write(ACTION, move |connection| {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -39,6 +41,9 @@ impl SqliteStore {
             for entry in &history {
                 entry.write(&transaction)?;
             }
+            for letter in &outbox {
+                letter.write(&transaction)?;
+            }
             rows::date_records(&transaction)?;
             transaction.commit()
         })
@@ -47,7 +52,7 @@ impl SqliteStore {
 }
 
 fn prepared(exported: &Exported, location: &Location) -> Result<(Vec<Change>, Vec<Moved>), StoreError> {
-    let records = exported.records.iter().map(|record| Change::new(record, &[]));
+    let records = exported.records.iter().map(|record| Change::new(record, &[], &[]));
     let history = exported.history.iter().map(Moved::new);
     records
         .collect::<serde_json::Result<_>>()

@@ -5,22 +5,29 @@ use std::convert::Infallible;
 use chrono::SecondsFormat;
 use rusqlite::{Connection, Row, Transaction, params};
 
+use super::letters::Letter;
 use crate::clock::Timestamp;
 use crate::rotation::event::Event;
 use crate::rotation::state::Record;
+use crate::store::outbox::Outgoing;
 use crate::store::{HISTORY_PER_SECRET, HistoryEntry};
 
-/// A record and the events that led to it, ready to be written.
+/// A record, the events that led to it and what is told of them, ready to be written.
 pub(super) struct Change {
     secret_arn: String,
     record: String,
     updated_at: String,
     events: Vec<(String, String)>,
+    outgoing: Vec<Letter>,
 }
 
 impl Change {
     /// Serialises everything, so that nothing but the database can fail later.
-    pub(super) fn new(record: &Record, events: &[(Timestamp, Event)]) -> serde_json::Result<Self> {
+    pub(super) fn new(
+        record: &Record,
+        events: &[(Timestamp, Event)],
+        outgoing: &[Outgoing],
+    ) -> serde_json::Result<Self> {
         // The store reads no clock: a record is as new as the newest event that led to it.
         let updated_at = events.iter().map(|(at, _)| *at).max().unwrap_or(record.first_seen);
         Ok(Self {
@@ -31,6 +38,7 @@ impl Change {
                 .iter()
                 .map(|(at, event)| Ok((text(*at), serde_json::to_string(event)?)))
                 .collect::<serde_json::Result<_>>()?,
+            outgoing: outgoing.iter().map(Letter::new).collect(),
         })
     }
 
@@ -55,7 +63,7 @@ impl Change {
                 )?
                 .execute(params![self.secret_arn, rows(HISTORY_PER_SECRET)])?;
         }
-        Ok(())
+        self.outgoing.iter().try_for_each(|letter| letter.write(transaction))
     }
 }
 
@@ -191,7 +199,8 @@ pub(super) fn each_entry<E>(
 
 /// Whether nothing was ever stored.
 pub(super) fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {
-    let holds = "SELECT EXISTS (SELECT 1 FROM records) OR EXISTS (SELECT 1 FROM history)";
+    let holds = "SELECT EXISTS (SELECT 1 FROM records) OR EXISTS (SELECT 1 FROM history) \
+                 OR EXISTS (SELECT 1 FROM outbox)";
     connection
         .query_row(holds, (), |row| row.get::<_, bool>(0))
         .map(|holds| !holds)
@@ -260,10 +269,10 @@ pub(super) fn beat(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 /// Times of one width, so that their text sorts as they do.
-fn text(at: Timestamp) -> String {
+pub(super) fn text(at: Timestamp) -> String {
     at.to_rfc3339_opts(SecondsFormat::Nanos, true)
 }
 
-fn rows(count: usize) -> i64 {
+pub(super) fn rows(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }

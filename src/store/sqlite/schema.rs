@@ -14,7 +14,9 @@ const LOOKING: &str = "reading the schema";
 const APPLICATION_ID: i64 = 0x726b_7964;
 
 /// Entry `n` leads from schema `n` to `n + 1`. A published entry is never edited.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 2] = [FIRST, OUTBOX];
+
+const FIRST: &str = "
     CREATE TABLE records (
         secret_arn TEXT PRIMARY KEY,
         json       TEXT NOT NULL,
@@ -34,7 +36,19 @@ const MIGRATIONS: [&str; 1] = ["
         beats INTEGER NOT NULL
     ) STRICT;
     INSERT INTO heartbeat VALUES (1, 0);
-"];
+";
+
+const OUTBOX: &str = "
+    CREATE TABLE outbox (
+        seq     INTEGER PRIMARY KEY AUTOINCREMENT,
+        target  TEXT NOT NULL,
+        id      TEXT NOT NULL,
+        at      TEXT NOT NULL,
+        message TEXT NOT NULL,
+        UNIQUE (target, id)
+    ) STRICT;
+    CREATE INDEX outbox_of_target ON outbox (target, seq);
+";
 
 /// Brings the tables up to date, or refuses a file that this release must not touch. A file of an
 /// older release is first copied beside itself, for whoever wants to go back to that release.

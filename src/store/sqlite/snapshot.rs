@@ -8,8 +8,9 @@ use std::time::SystemTime;
 use rusqlite::Connection;
 
 use super::rows::{self, Unreadable};
-use super::{Location, files, reading, schema};
+use super::{Location, files, letters, reading, schema};
 use crate::rotation::state::Record;
+use crate::store::outbox::Outgoing;
 use crate::store::{HistoryEntry, StoreError};
 
 /// What reading is called in errors.
@@ -22,6 +23,8 @@ pub struct Counts {
     pub records: usize,
     /// Entries of the history that can be read.
     pub history: usize,
+    /// Messages that wait to be told.
+    pub outbox: usize,
     /// Rows that cannot be read, as the log told.
     pub unreadable: usize,
 }
@@ -87,8 +90,12 @@ impl Snapshot {
                 counts.add(record, |counts| &mut counts.records);
                 Ok::<_, Infallible>(())
             })?;
-            rows::each_entry(connection, |entry| {
+            let Ok(()) = rows::each_entry(connection, |entry| {
                 counts.add(entry, |counts| &mut counts.history);
+                Ok::<_, Infallible>(())
+            })?;
+            letters::each(connection, |_| {
+                counts.outbox += 1;
                 Ok::<_, Infallible>(())
             })
         })?
@@ -109,6 +116,14 @@ impl Snapshot {
     /// As [`Snapshot::records`].
     pub fn history<E>(&self, mut take: impl FnMut(HistoryEntry) -> Result<(), E>) -> Result<Result<(), E>, StoreError> {
         self.read(|connection| rows::each_entry(connection, |entry| entry.map_or(Ok(()), &mut take)))
+    }
+
+    /// Hands over every message that waits to be told, oldest first, until one is not taken.
+    ///
+    /// # Errors
+    /// As [`Snapshot::records`].
+    pub fn outbox<E>(&self, take: impl FnMut(Outgoing) -> Result<(), E>) -> Result<Result<(), E>, StoreError> {
+        self.read(|connection| letters::each(connection, take))
     }
 
     /// That all that was read is of one moment.

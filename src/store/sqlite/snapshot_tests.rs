@@ -59,6 +59,7 @@ async fn a_filled_store_holds_what_the_other_held_and_is_as_new() {
         Counts {
             records: 2,
             history: 3,
+            outbox: 0,
             unreadable: 0
         }
     );
@@ -74,16 +75,33 @@ async fn a_filled_store_holds_what_the_other_held_and_is_as_new() {
         release: String::new(),
         records: 2,
         history: 3,
+        outbox: 0,
+    };
+    let outgoing = Outgoing {
+        target: "oncall".to_owned(),
+        id: "msg_1".to_owned(),
+        at: at(6),
+        message: "{}".to_owned(),
     };
     let exported = Exported {
         header,
         records,
         history,
+        outbox: vec![outgoing.clone()],
     };
     store.fill(exported.clone()).await.unwrap();
     assert!(!store.is_empty().await.unwrap());
     drop(store);
+    let counts = Counts { outbox: 1, ..counts };
     assert_eq!(read(&other), (exported.records, exported.history, counts));
+    let mut outbox = Vec::new();
+    let snapshot = Snapshot::open(&other).unwrap().expect("a store");
+    let taken = snapshot.outbox(|outgoing| {
+        outbox.push(outgoing);
+        Ok::<_, ()>(())
+    });
+    taken.unwrap().unwrap();
+    assert_eq!(outbox, [outgoing]);
     let written_at = |path| read_view(path, |_| true, 0).unwrap().unwrap().written_at;
     assert_eq!((written_at(&other), written_at(&path)), (Some(at(5)), Some(at(5))));
 }
@@ -106,11 +124,13 @@ async fn a_store_that_cannot_be_filled_to_the_end_holds_nothing_of_it() {
         release: String::new(),
         records: 2,
         history: 3,
+        outbox: 0,
     };
     let exported = Exported {
         header,
         records,
         history,
+        outbox: Vec::new(),
     };
     let error = store.fill(exported).await.unwrap_err().to_string();
     assert!(error.contains("importing into it failed"), "{error}");
@@ -161,6 +181,7 @@ async fn what_cannot_be_read_is_counted_and_left_out() {
         Counts {
             records: 1,
             history: 2,
+            outbox: 0,
             unreadable: 2
         }
     );

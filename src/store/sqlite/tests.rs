@@ -108,7 +108,7 @@ async fn a_file_of_a_newer_release_is_left_alone() {
             error,
             StoreError::Newer {
                 found: 99,
-                known: 1,
+                known: 2,
                 ..
             }
         ),

@@ -26,15 +26,17 @@ pub fn documented() -> Vec<(String, String)> {
     found
 }
 
-/// The shipped configuration with its commented keys, without prose.
+/// The shipped configuration with its commented keys and tables, without prose.
 fn with_all_keys(shipped: &str) -> String {
     let is_key = |line: &str| {
         let key = line.split_once(" = ").map_or("", |(key, _)| key);
         !key.is_empty() && key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
     };
-    let lines = shipped
-        .lines()
-        .map(|line| line.strip_prefix("# ").filter(|key| is_key(key)).unwrap_or(line));
+    let lines = shipped.lines().map(|line| {
+        line.strip_prefix("# ")
+            .filter(|line| is_key(line) || line.starts_with('['))
+            .unwrap_or(line)
+    });
     lines
         .filter(|line| !line.starts_with('#'))
         .map(|line| format!("{line}\n"))
@@ -50,7 +52,20 @@ pub struct Sample {
 }
 
 /// Those of each form that are unlike each other.
-const VALUES: [(&str, &str, &[&str], &[&str]); 23] = [
+const VALUES: [(&str, &str, &[&str], &[&str]); 26] = [
+    (
+        "notify.orders",
+        "event_bus",
+        &["\"a/b\"", "\"arn:aws:events:us-east-1:123456789012:event-bus/x\""],
+        &["\"a b\"", "\"\""],
+    ),
+    ("notify.orders", "timeout", &["\"3s\""], &["3", "\"soon\""]),
+    (
+        "notify.orders",
+        "events",
+        &["[\"halted\"]"],
+        &["[]", "[\"halt\"]", "\"halted\""],
+    ),
     (
         "daemon",
         "listen",

@@ -1,5 +1,6 @@
 //! What a replica remembers over a crash: the daemon's own stores, cut off from a dead process.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -9,6 +10,7 @@ use rekeyd::clock::{Clock, SystemClock, Timestamp};
 use rekeyd::rotation::event::Event;
 use rekeyd::rotation::state::Record;
 use rekeyd::store::memory::MemoryStore;
+use rekeyd::store::outbox::{Backlog, Outgoing};
 use rekeyd::store::sqlite::SqliteStore;
 use rekeyd::store::{HistoryEntry, Store, StoreError};
 use tokio::time::{Instant, sleep};
@@ -145,8 +147,29 @@ impl Store for StillStore {
         self.wait(self.0.records())
     }
 
-    async fn save(&self, record: &Record, events: &[(Timestamp, Event)]) -> Result<(), StoreError> {
-        self.wait(self.0.save(record, events))
+    async fn save_and_tell(
+        &self,
+        record: &Record,
+        events: &[(Timestamp, Event)],
+        outgoing: &[Outgoing],
+    ) -> Result<(), StoreError> {
+        self.wait(self.0.save_and_tell(record, events, outgoing))
+    }
+
+    async fn outgoing(&self, target: &str, limit: usize) -> Result<Vec<Outgoing>, StoreError> {
+        self.wait(self.0.outgoing(target, limit))
+    }
+
+    async fn told(&self, target: &str, ids: &[String]) -> Result<(), StoreError> {
+        self.wait(self.0.told(target, ids))
+    }
+
+    async fn trim_outbox(&self, target: &str, most: usize, since: Timestamp) -> Result<u64, StoreError> {
+        self.wait(self.0.trim_outbox(target, most, since))
+    }
+
+    async fn backlogs(&self) -> Result<BTreeMap<String, Backlog>, StoreError> {
+        self.wait(self.0.backlogs())
     }
 
     async fn history(&self, secret_arn: Option<&str>, limit: usize) -> Result<Vec<HistoryEntry>, StoreError> {
@@ -204,11 +227,16 @@ impl OpenStore {
         }
     }
 
-    async fn write(&self, record: &Record, events: &[(Timestamp, Event)]) -> Result<(), StoreError> {
+    async fn write(
+        &self,
+        record: &Record,
+        events: &[(Timestamp, Event)],
+        outgoing: &[Outgoing],
+    ) -> Result<(), StoreError> {
         let store = self.open().await;
         self.world.is_about_to_save(&record.secret_arn);
         self.disk.defect(&self.chance)?;
-        store.save(record, events).await?;
+        store.save_and_tell(record, events, outgoing).await?;
         let entry = |(at, event): &(Timestamp, Event)| JournalEntry {
             at: *at,
             replica: self.replica.clone(),
@@ -234,7 +262,12 @@ impl Store for OpenStore {
         self.open().await.records().await
     }
 
-    async fn save(&self, record: &Record, events: &[(Timestamp, Event)]) -> Result<(), StoreError> {
+    async fn save_and_tell(
+        &self,
+        record: &Record,
+        events: &[(Timestamp, Event)],
+        outgoing: &[Outgoing],
+    ) -> Result<(), StoreError> {
         self.process.running().await;
         let event = events.first().map_or("no event", |(_, event)| event.label());
         let save = self.process.saves(event);
@@ -248,7 +281,7 @@ impl Store for OpenStore {
         let saved = match save.fault {
             Some(SaveFaultKind::Fails) => Err(DiskTrouble::Broken.error()),
             Some(SaveFaultKind::Full) => Err(DiskTrouble::Full.error()),
-            _ => self.write(record, events).await,
+            _ => self.write(record, events, outgoing).await,
         };
         self.process.saved(&save);
         self.process.running().await;
@@ -256,6 +289,22 @@ impl Store for OpenStore {
             Some(SaveFaultKind::FailsAfter) => Err(DiskTrouble::Broken.error()),
             _ => saved,
         }
+    }
+
+    async fn outgoing(&self, target: &str, limit: usize) -> Result<Vec<Outgoing>, StoreError> {
+        self.open().await.outgoing(target, limit).await
+    }
+
+    async fn told(&self, target: &str, ids: &[String]) -> Result<(), StoreError> {
+        self.open().await.told(target, ids).await
+    }
+
+    async fn trim_outbox(&self, target: &str, most: usize, since: Timestamp) -> Result<u64, StoreError> {
+        self.open().await.trim_outbox(target, most, since).await
+    }
+
+    async fn backlogs(&self) -> Result<BTreeMap<String, Backlog>, StoreError> {
+        self.open().await.backlogs().await
     }
 
     async fn history(&self, secret_arn: Option<&str>, limit: usize) -> Result<Vec<HistoryEntry>, StoreError> {
