@@ -24,7 +24,7 @@ use crate::metrics::Metrics;
 /// What a call is, in metrics and errors.
 #[derive(Clone, Copy)]
 pub(super) struct Operation {
-    /// `secretsmanager` or `elasticache`, as in their endpoints.
+    /// `secretsmanager`, `elasticache` or `events`, as in their endpoints.
     pub(super) service: &'static str,
     /// The operation's name.
     pub(super) name: &'static str,

@@ -71,6 +71,7 @@ impl EventBridge {
             builder = builder.endpoint_url(url);
         }
         let client = Client::from_conf(builder.build());
+        calls.announce([PUT]);
         Self { client, calls }
     }
 }

@@ -97,7 +97,7 @@ impl Deliveries {
                 }
                 Err(error) => tracing::error!(
                     notify = name,
-                    event = "notification_failed",
+                    event = "notify_target_unusable",
                     error,
                     "notifications wait until a reload that mends this"
                 ),
@@ -135,7 +135,10 @@ impl Deliveries {
             }
         };
         if tokio::time::timeout(limit, empty).await.is_err() {
-            tracing::warn!("notifications are left; the next start delivers them");
+            tracing::warn!(
+                event = "notifications_left",
+                "notifications are left; the next start delivers them"
+            );
         }
     }
 
@@ -145,7 +148,7 @@ impl Deliveries {
             Ok(backlogs) => backlogs,
             Err(error) => {
                 self.metrics.store_error();
-                tracing::error!(%error, "what waits for targets that are gone stays in the store until the next start");
+                tracing::error!(event = "outbox_failed", %error, "what waits for targets that are gone stays in the store until the next start");
                 return;
             }
         };
@@ -153,13 +156,13 @@ impl Deliveries {
             match self.store.trim_outbox(name, 0, Timestamp::UNIX_EPOCH).await {
                 Ok(count) => tracing::warn!(
                     notify = name,
-                    event = "notifications_dropped",
+                    event = "notify_target_gone",
                     count,
                     "no [notify.{name}] is configured any more: what waited for it is given up"
                 ),
                 Err(error) => {
                     self.metrics.store_error();
-                    tracing::error!(notify = name, %error, "what waits for it stays in the store until the next start");
+                    tracing::error!(event = "outbox_failed", notify = name, %error, "what waits for it stays in the store until the next start");
                 }
             }
         }

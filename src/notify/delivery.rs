@@ -143,7 +143,7 @@ impl Delivery {
         } else {
             tracing::debug!(
                 notify,
-                event = "notification_failed",
+                event = "notification_failed_again",
                 error,
                 attempts,
                 "it did not arrive again"
@@ -232,7 +232,7 @@ impl Delivery {
     fn known<T>(&self, read: Result<T, StoreError>) -> Result<T, StoreFailed> {
         read.map_err(|error| {
             self.metrics.store_error();
-            tracing::error!(notify = self.target, %error, "notifications wait until the store can be had");
+            tracing::error!(event = "outbox_failed", notify = self.target, %error, "notifications wait until the store can be had");
             StoreFailed
         })
     }

@@ -106,6 +106,7 @@ pub fn outgoing(targets: &BTreeMap<String, NotifyTarget>, told: &Told<'_>) -> Ve
         // Plain data, whose keys are strings: nothing in it can fail to be JSON.
         let Ok(text) = serde_json::to_string(&message) else {
             tracing::error!(
+                event = "notification_not_written",
                 kind = kind.label(),
                 "a notification could not be written: please report this"
             );

@@ -15,7 +15,8 @@ use serde_json::Value;
 use tokio::sync::OnceCell;
 
 use crate::support::exposition::{self, Exposition};
-use crate::support::{Scene, python};
+use crate::support::world::{document_with, secret_name};
+use crate::support::{OLD, Policy, World, python};
 
 fn folder() -> PathBuf {
     python::workspace().join("config/prometheus")
@@ -48,13 +49,23 @@ fn text<'a>(value: &'a Value, key: &str) -> &'a str {
     value[key].as_str().unwrap_or_else(|| panic!("no {key} in {value}"))
 }
 
-/// What a daemon with one policy and one secret shows.
+/// What a daemon with one policy, one secret and a receiver of each kind shows.
 async fn shown() -> &'static Exposition {
     static SHOWN: OnceCell<Exposition> = OnceCell::const_new();
     SHOWN
         .get_or_init(|| async {
-            let scene = Scene::start(&[]).await;
-            exposition::parse(&scene.daemon.get("/metrics").await.body)
+            let world = World::of(&["user1"]).await;
+            let secret = secret_name("user1");
+            world.create_secret(&secret, &document_with("user1", OLD)).await;
+            let bus = "[notify.bus]\ntype = \"eventbridge\"\naws = \"main\"\n";
+            let daemon = world
+                .daemon("rekeyd")
+                .policy(Policy::new("orders", &["user1"]))
+                .more(&(world.webhook("oncall", "http://127.0.0.1:1/", &["succeeded"]) + bus))
+                .run()
+                .await;
+            daemon.checked(&secret).await;
+            exposition::parse(&daemon.get("/metrics").await.body)
         })
         .await
 }

@@ -18,7 +18,7 @@ use connection::Connection;
 use stage::{HEADINGS, Stage, USER};
 
 /// The pages, each with its test below or in `alerted`.
-const PAGES: [&str; 19] = [
+const PAGES: [&str; 20] = [
     "audit-failing",
     "daemon-down",
     "drift",
@@ -29,6 +29,7 @@ const PAGES: [&str; 19] = [
     "lost-store",
     "no-secrets",
     "node-unreachable",
+    "notifications",
     "overdue",
     "paused",
     "reload-failed",

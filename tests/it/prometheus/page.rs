@@ -13,7 +13,7 @@ use crate::support::{golden, pages, python};
 const PAGE: &str = "docs/METRICS.md";
 
 /// Labels whose values are the user's or the build's: the others have closed sets.
-const OPEN: [&str; 7] = ["policy", "secret", "place", "version", "commit", "arch", "le"];
+const OPEN: [&str; 8] = ["policy", "secret", "place", "notify", "version", "commit", "arch", "le"];
 
 fn unit(name: &str, family: &Family) -> &'static str {
     let base = name.trim_end_matches("_total");
@@ -37,6 +37,7 @@ fn belongs(section: &str, name: &str, family: &Family) -> bool {
         name if !name.starts_with("rekeyd_") => "client library",
         _ if has("secret") => "secrets",
         _ if has("policy") => "policies",
+        _ if has("notify") => "notifications",
         _ if has("service") || has("place") => "aws",
         _ => "daemon",
     };

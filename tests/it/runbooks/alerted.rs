@@ -7,6 +7,7 @@ use rekeyd_sandbox::NodeChange;
 
 use super::stage::{Stage, USER};
 use crate::support::eventually;
+use crate::support::receiver::Receiver;
 use crate::support::status::proven;
 use crate::support::world::GROUP;
 
@@ -135,4 +136,26 @@ async fn an_audit_log_whose_folder_is_gone() {
     stage.until("checked", proven).await;
     std::fs::remove_dir_all(stage.path("var/log/rekeyd")).unwrap();
     stage.follow_whole().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_of_notifications_that_has_moved() {
+    let mut stage = Stage::with_clock("docs/runbooks/notifications.md", &[], None).await;
+    let table = stage.world.webhook("oncall", "http://127.0.0.1:1/", &["succeeded"]);
+    stage.drop_in("50-oncall.toml", &table);
+    stage.serve().await;
+    stage.rotate().await;
+    let journal = stage.path("journal");
+    eventually("the receiver was not there", || async {
+        let journal = std::fs::read_to_string(&journal).unwrap();
+        journal.contains("notification_failed").then_some(()).ok_or(journal)
+    })
+    .await;
+    let port = stage.between("url = \"http://127.0.0.1:", "/").parse().unwrap();
+    let receiver = Receiver::at(port);
+    stage.follow("What you see").await;
+    stage.follow("What to do").await;
+    stage.follow("How to see that it is over").await;
+    let kinds: Vec<String> = receiver.requests().iter().map(|request| request.kind()).collect();
+    assert_eq!(kinds, ["rekeyd.test", "rotation.succeeded"]);
 }

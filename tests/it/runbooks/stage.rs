@@ -65,7 +65,7 @@ impl Stage {
         }
         std::fs::copy(world.ca_file(), dir.join("etc/rekeyd/ca.pem")).expect("the root");
         let text = pages::page(page) + &configuration(keys, &world.sandbox.url());
-        let text = pages::with_free_addresses(&text, ["127.0.0.1:9848"]);
+        let text = pages::with_free_addresses(&text, ["127.0.0.1:9848", "127.0.0.1:9849"]);
         let text = ["/etc/rekeyd/", "/var/lib/rekeyd/", "/var/log/rekeyd/", "/run/rekeyd/"]
             .iter()
             .fold(text, |text, path| {
@@ -115,6 +115,12 @@ impl Stage {
             self.world.sandbox.url()
         );
         std::fs::write(self.path(&format!("aws/{command}")), script).expect("a script");
+    }
+
+    /// What stands between two texts of the page.
+    pub(super) fn between(&self, before: &str, after: &str) -> &str {
+        let (_, rest) = self.page.split_once(before).expect("the first text");
+        rest.split_once(after).expect("the second text").0
     }
 
     pub(super) fn path(&self, file: &str) -> PathBuf {
