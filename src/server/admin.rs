@@ -6,7 +6,7 @@
 //! - `POST /api/v1/resume`: a [`Selector`]
 //! - `POST /api/v1/rollback`: [`RollbackBody`], about one secret
 //!
-//! - `GET` and `POST /api/v1/log-level`: see [`log_level`]
+//! - `GET` and `POST /api/v1/log-level`: the level of the log, and for how long
 //! - `POST /api/v1/reload`: nothing, or `{}`; answers with [`ReloadReply`], or 422 and [`RefusedReload`]
 //!
 //! Each other takes a JSON object that selects secrets in one way, and answers with [`AcceptedReply`], stored before it is sent.
