@@ -116,6 +116,7 @@ mod strange_versions;
 mod structure;
 mod stuck_partners;
 mod takeover;
+mod unit_commands;
 mod unit_on_systemd;
 mod unknown_users;
 mod version_ids;
