@@ -110,6 +110,7 @@ mod state_command;
 mod status_command;
 mod status_page;
 mod storage;
+mod store_at_rest;
 mod stored_json;
 mod strange_passwords;
 mod strange_versions;
