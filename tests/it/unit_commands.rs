@@ -58,6 +58,29 @@ async fn a_command_as_the_daemons_user_leaves_it_its_store_and_its_socket() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_root_made_is_refused_by_the_service_with_what_to_do() {
+    let world = World::start().await;
+    world.live_user("user1", OLD).await;
+    let machine = configured(&world, "").await;
+    machine
+        .does("systemctl stop rekeyd && rm /var/lib/rekeyd/state.db*")
+        .await;
+    machine
+        .does("set -a && . /etc/rekeyd/environment && rekeyd run --once")
+        .await;
+    assert_ne!(machine.run("systemctl start rekeyd").await.code, Some(0));
+    let journal = machine.journal().await;
+    assert!(
+        journal.contains("state.db.lock: Permission denied")
+            && journal.contains("give the store's files and their folder to the user that rekeyd runs as"),
+        "{journal}"
+    );
+    machine
+        .does("chown --reference=/var/lib/rekeyd/ /var/lib/rekeyd/state.db* && systemctl start rekeyd")
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_export_is_taken_in_where_no_daemon_ran_before() {
     let world = World::start().await;
     world.live_user("user1", OLD).await;
