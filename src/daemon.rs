@@ -114,6 +114,7 @@ pub async fn run(
     let tick = start_watched_tick(engine.clone(), clock).await?;
     service_manager::ready();
     let telling = tokio::spawn(tell_status(engine.clone(), reloader.clone()));
+    let checking = tokio::spawn(check_store(engine.clone()));
     let reloading = tokio::spawn(reload_at(hangups, reloader, audit));
 
     let mut died = false;
@@ -124,6 +125,7 @@ pub async fn run(
             _ = servers.join_next() => died = true,
         }
         telling.abort();
+        checking.abort();
         service_manager::stopping(engine.drain_timeout());
         tracing::info!(event = "stopping", "stopping: steps under way are finished first");
     };
@@ -284,6 +286,18 @@ async fn tell_status(engine: Arc<Engine>, reloader: Arc<Reloader>) {
             shown = Some(summary);
         }
         let _ = tokio::time::timeout(next_look_in, reloader.ended()).await;
+    }
+}
+
+/// Between two checks of the store.
+const STORE_CHECK_INTERVAL: Duration = Duration::from_secs(30);
+
+/// Tries the store now and then, as readiness does, which counts what fails: a daemon at rest writes nothing for days, and
+/// would learn that its store is lost no sooner than from a command that it cannot accept.
+async fn check_store(engine: Arc<Engine>) {
+    loop {
+        tokio::time::sleep(STORE_CHECK_INTERVAL).await;
+        engine.readiness().await;
     }
 }
 

@@ -11,7 +11,7 @@ use crate::support::world::secret_name;
 use crate::support::{Fault, FaultKind, OLD, World, eventually};
 
 /// A machine whose rekeyd is configured for `user1` of this world, with further keys of `[daemon]`.
-async fn configured(world: &World, daemon_keys: &str) -> Machine {
+pub(super) async fn configured(world: &World, daemon_keys: &str) -> Machine {
     let machine = Machine::with_package().await;
     let keys = format!("listen = \"127.0.0.1:0\"\n{daemon_keys}");
     machine.give_text(&configuration(world, &keys), "rekeyd.toml");
@@ -38,7 +38,7 @@ async fn configured(world: &World, daemon_keys: &str) -> Machine {
 }
 
 /// Waits until the daemon in the machine has proved the current password, or that of another version.
-async fn proved(machine: &Machine, version: &str) {
+pub(super) async fn proved(machine: &Machine, version: &str) {
     eventually(&format!("{version} is current and proved"), || async {
         let status = machine.run("rekeyd status --json").await;
         let shown: serde_json::Value = serde_json::from_str(&status.stdout).unwrap_or_default();

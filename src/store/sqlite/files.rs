@@ -77,7 +77,13 @@ fn file_system<'a>(mounts: &'a str, folder: &Path) -> Option<&'a str> {
 pub(super) fn lock(path: &Path, location: &Location) -> Result<File, StoreError> {
     const ACTION: &str = "taking its lock";
     let path = lock_path(path);
-    let at = |error: &Error| location.refused(ACTION, format!("{}: {error}", path.display()));
+    let at = |error: &Error| {
+        let advice = match error.kind() {
+            ErrorKind::PermissionDenied => "; give the store's files and their folder to the user that rekeyd runs as",
+            _ => "",
+        };
+        location.refused(ACTION, format!("{}: {error}{advice}", path.display()))
+    };
     let file = private().open(&path).map_err(|error| at(&error))?;
     match file.try_lock() {
         Ok(()) => Ok(file),

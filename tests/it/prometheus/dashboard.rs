@@ -110,6 +110,26 @@ async fn every_expression_is_one_that_prometheus_takes_and_names_what_there_is()
     assert!(unseen.is_empty(), "on no panel: {unseen:?}");
 }
 
+/// A 0 that nobody measured would call the passwords of a dead daemon fresh.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_panel_but_the_one_that_says_that_it_is_down_has_a_number_while_the_daemon_is_down() {
+    let expressions = expressions(&dashboard());
+    let (up, others): (Vec<&String>, Vec<&String>) = expressions
+        .iter()
+        .partition(|expression| expression.contains("up{job=\"rekeyd\"}"));
+    assert_eq!(up.len(), 1, "{up:?}");
+    let nothing = others.iter().map(|expr| json!({ "expr": expr, "eval_time": "10m" }));
+    let zero = json!({ "expr": up[0], "eval_time": "10m", "exp_samples": [{ "labels": "{}", "value": 0 }] });
+    let looked_at: Vec<Value> = nothing.chain([zero]).collect();
+    let down = json!({ "series": "up{job=\"rekeyd\"}", "values": "0x20" });
+    let tests = json!({ "tests": [{ "interval": "1m", "input_series": [down], "promql_expr_test": looked_at }] });
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("down.test.yml");
+    std::fs::write(&file, tests.to_string()).unwrap();
+    let (passed, said) = promtool(&["test", "rules"], &[&file]).await;
+    assert!(passed, "{said}");
+}
+
 #[test]
 fn the_data_source_is_a_variable_everywhere_and_legends_name_labels_that_are_kept() {
     let dashboard = dashboard();
