@@ -88,6 +88,10 @@ impl Delivery {
                 let gone = self.conclude(&group, &attempt).await;
                 count = count.saturating_sub(gone.len() as u64);
                 self.metrics.notifications_pending(&self.target, count);
+                if self.saved.has_changed().unwrap_or_default() {
+                    self.saved.mark_unchanged();
+                    count = self.count().await?;
+                }
                 waiting.retain(|outgoing| !gone.contains(&outgoing.id));
                 if let Some(failure) = attempt.failure {
                     self.rest(&failure).await?;

@@ -295,3 +295,33 @@ async fn a_task_that_ends_between_delivery_and_its_note_delivers_again_under_the
     assert_eq!(scene.receiver.ids(), ["msg_0", "msg_0"]);
     assert_eq!(scene.waiting().await, 0);
 }
+
+/// A receiver that takes a second for each.
+struct Slow(Arc<Receiver>);
+
+#[async_trait]
+impl Channel for Slow {
+    async fn deliver(&self, group: &[Outgoing]) -> Attempt {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        self.0.deliver(group).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_while_a_slow_receiver_is_served_is_among_what_waits() {
+    let scene = Scene::new();
+    scene.put(0..10).await;
+    let _task = tokio::spawn(
+        scene
+            .delivery(Arc::new(Slow(scene.receiver.clone())), Bounds::default())
+            .run(),
+    );
+    pass(Duration::from_millis(500)).await;
+    scene.put(10..1_000).await;
+    pass(Duration::from_secs(2)).await;
+    assert_eq!(scene.waiting().await, 998);
+    scene.assert_shows("rekeyd_notifications_pending{notify=\"oncall\"} 998");
+    pass(Duration::from_secs(1_000)).await;
+    assert_eq!(scene.receiver.ids(), expected(0..1_000));
+    scene.assert_shows("rekeyd_notifications_pending{notify=\"oncall\"} 0");
+}

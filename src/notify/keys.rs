@@ -39,10 +39,11 @@ impl Url {
         let url = self.expose();
         let path = url.splitn(4, '/').nth(3).unwrap_or_default();
         let words = words.replace(url, "(its URL)");
-        match path.len() {
-            // Too short to be a secret, and too common to be told from other words.
-            0..=3 => words,
-            _ => words.replace(path, "(its path)"),
+        // Too short to be a secret, or a word like those that errors are made of.
+        let is_common = path.len() < 4 || path.len() < 16 && path.bytes().all(|byte| byte.is_ascii_lowercase());
+        match is_common {
+            true => words,
+            false => words.replace(path, "(its path)"),
         }
     }
 }

@@ -22,6 +22,9 @@ const USER_AGENT: &str = concat!("rekeyd/", env!("CARGO_PKG_VERSION"));
 /// How much of an answer is read, in bytes.
 const LONGEST_ANSWER: usize = 64 * 1024;
 
+/// How long the rest of an answer is waited for, once its status is there: only the word in it is of use.
+const WORD_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// The longest answer that is told, in bytes: Slack's are single words, such as `invalid_payload`.
 const LONGEST_WORD: usize = 64;
 
@@ -55,11 +58,11 @@ impl Poster {
 
     /// Sends a body, of which all that it tells of arrives or nothing.
     pub(super) async fn post(&self, headers: &[(&'static str, String)], body: String, group: &[Outgoing]) -> Attempt {
-        match tokio::time::timeout(self.timeout, self.answer(headers, body)).await {
-            Ok(Ok((status, word, _))) if (200..300).contains(&status) => Attempt::done(group, told(status, &word)),
-            Ok(Ok((status, word, retry_after))) => Attempt::failed(Failure {
+        match self.answer(headers, body).await {
+            Ok((status, word, _)) if (200..300).contains(&status) => Attempt::done(group, told(status, &word)),
+            Ok((status, word, retry_after)) => Attempt::failed(Failure {
                 words: match status {
-                    300..400 => format!(
+                    301 | 302 | 303 | 307 | 308 => format!(
                         "{}: it redirects, which is not followed; name the URL that it redirects to",
                         told(status, "")
                     ),
@@ -68,12 +71,8 @@ impl Poster {
                 retry_after,
                 of_message: OF_MESSAGE.contains(&status),
             }),
-            Ok(Err(words)) => Attempt::failed(Failure {
+            Err(words) => Attempt::failed(Failure {
                 words: self.url.keep_out_of(&words),
-                ..Failure::default()
-            }),
-            Err(_) => Attempt::failed(Failure {
-                words: format!("no answer within {} s", self.timeout.as_secs()),
                 ..Failure::default()
             }),
         }
@@ -98,12 +97,18 @@ impl Poster {
         for (name, value) in all.into_iter().chain(headers.iter().cloned()) {
             request.headers_mut().insert(name, value);
         }
-        let answer = self.connector.call(request).await.map_err(|error| causes(&error))?;
+        let answer = tokio::time::timeout(self.timeout, self.connector.call(request))
+            .await
+            .map_err(|_| format!("no answer within {} s", self.timeout.as_secs()))?
+            .map_err(|error| causes(&error))?;
         let retry_after = retry_after(&answer);
         let status = answer.status().as_u16();
-        let body = Limited::new(answer.into_body(), LONGEST_ANSWER).collect().await;
-        // Who has answered has answered, however much of it can be read.
-        let body = body.map(|body| body.to_bytes()).unwrap_or_default();
+        // Who has answered has answered, however much of it can be read, and in whatever time.
+        let body = Limited::new(answer.into_body(), LONGEST_ANSWER).collect();
+        let body = match tokio::time::timeout(WORD_TIMEOUT, body).await {
+            Ok(Ok(body)) => body.to_bytes(),
+            Ok(Err(_)) | Err(_) => Default::default(),
+        };
         Ok((status, word(&body), retry_after))
     }
 }
@@ -141,3 +146,7 @@ fn causes(error: &dyn Error) -> String {
     words.dedup();
     words.join(": ")
 }
+
+#[cfg(test)]
+#[path = "post_tests.rs"]
+mod tests;

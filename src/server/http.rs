@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use crate::server::limit::Limited;
 use crate::server::peer::Onlooker;
 use crate::server::reply::Failure;
-use crate::server::{ServeError, Surface, deadline, page, reads, serve};
+use crate::server::{ServeError, Surface, deadline, names, page, reads, serve};
 
 /// A TCP address that is listened on and not served yet.
 pub struct HttpServer {
@@ -38,7 +38,8 @@ impl HttpServer {
     }
 
     /// Serves until `shutdown`, then for a short grace. Status is left out unless the address is a
-    /// loopback one or `expose_status` says so: names of secrets and users are nobody else's business.
+    /// loopback one or `expose_status` says so: names of secrets and users are nobody else's business. On a loopback address
+    /// it is asked for by that or by `localhost`, unless `expose_status` says so.
     ///
     /// # Errors
     /// [`ServeError::Ended`] when it ends before `shutdown`.
@@ -48,19 +49,32 @@ impl HttpServer {
         expose_status: bool,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), ServeError> {
-        let exposed = expose_status || self.address.ip().to_canonical().is_loopback();
-        let service = router(surface, exposed).into_make_service_with_connect_info::<Onlooker>();
+        let status = match (expose_status, self.address.ip().to_canonical().is_loopback()) {
+            (true, _) => Status::ToAll,
+            (false, true) => Status::ToLocalNames,
+            (false, false) => Status::Hidden,
+        };
+        let service = router(surface, status).into_make_service_with_connect_info::<Onlooker>();
         serve(Limited::new(self.listener), service, shutdown).await
     }
 }
 
-fn router(surface: Surface, exposed: bool) -> Router {
-    let router = match exposed {
-        true => reads::health()
-            .merge(reads::status())
-            .merge(page::pages())
+/// Who is shown status.
+enum Status {
+    ToAll,
+    /// To whoever asks for this machine as such: see [`names`].
+    ToLocalNames,
+    Hidden,
+}
+
+fn router(surface: Surface, status: Status) -> Router {
+    let shown = || reads::status().merge(page::pages());
+    let router = match status {
+        Status::ToAll => reads::health().merge(shown()).fallback(nothing),
+        Status::ToLocalNames => reads::health()
+            .merge(shown().layer(from_fn(names::only_local)))
             .fallback(nothing),
-        false => reads::health().fallback(hidden),
+        Status::Hidden => reads::health().fallback(hidden),
     };
     router
         .merge(page::assets())

@@ -7,6 +7,7 @@ pub mod http;
 mod limit;
 mod listing;
 mod log_level;
+mod names;
 mod object;
 mod orders;
 mod page;

@@ -144,6 +144,7 @@ pub(super) async fn in_words(State(surface): State<Surface>, request: Request, n
 fn refusal(status: StatusCode, error: &str, now: Timestamp) -> String {
     let title = match status {
         StatusCode::NOT_FOUND => "There is nothing here",
+        StatusCode::FORBIDDEN => "This is not shown at this name",
         StatusCode::BAD_REQUEST => "This cannot be shown",
         StatusCode::METHOD_NOT_ALLOWED => "Nothing can be changed here",
         _ => "There is no answer",

@@ -221,8 +221,8 @@ async fn bytes_that_are_no_request_end_in_an_error_or_a_closed_connection() {
         vec![b'A'; 2 << 20],
         [b"GET /livez HTTP/1.1\r\nX: ".to_vec(), vec![b'x'; 2 << 20], b"\r\n\r\n".to_vec()].concat(),
         [b"GET /livez HTTP/1.1\r\n".to_vec(), b"X: y\r\n".repeat(50_000), b"\r\n".to_vec()].concat(),
-        format!("GET /api/v1/secrets?secret={} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "x".repeat(60_000)).into_bytes(),
-        format!("GET /{} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "../".repeat(20_000)).into_bytes(),
+        format!("GET /api/v1/secrets?secret={} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", "x".repeat(60_000)).into_bytes(),
+        format!("GET /{} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", "../".repeat(20_000)).into_bytes(),
         [b"POST /api/v1/rotate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 33554432\r\n\r\n".to_vec(), vec![b'['; 32 << 20]].concat(),
         b"POST /api/v1/rotate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{\"all\": true}".to_vec(),
     ]);

@@ -22,8 +22,13 @@ async fn serve(control: &Arc<FakeControl>, listen: &str) -> (SocketAddr, Running
 
 /// Status, head in lower case, and body.
 async fn ask(address: SocketAddr, request: &str, accept: &str) -> (u16, String, String) {
+    ask_at("localhost", address, request, accept).await
+}
+
+/// The same, by a name of the server.
+async fn ask_at(name: &str, address: SocketAddr, request: &str, accept: &str) -> (u16, String, String) {
     let mut stream = TcpStream::connect(("127.0.0.1", address.port())).await.unwrap();
-    let request = format!("{request} HTTP/1.1\r\nHost: x\r\nAccept: {accept}\r\nConnection: close\r\n\r\n");
+    let request = format!("{request} HTTP/1.1\r\nHost: {name}\r\nAccept: {accept}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut reply = String::new();
     stream.read_to_string(&mut reply).await.unwrap();
@@ -193,4 +198,40 @@ async fn beyond_loopback_a_browser_is_told_why_there_is_no_page() {
         );
     }
     assert_eq!(ask(address, "GET /style.css", BROWSER).await.0, 200);
+}
+
+#[tokio::test]
+async fn a_web_page_that_points_a_name_of_its_own_at_loopback_reads_no_status() {
+    let control = FakeControl::new(vec![status("a")]);
+    let (address, _running) = serve(&control, "127.0.0.1:0").await;
+    for request in [
+        "GET /",
+        "GET /secret?name=a",
+        "GET /api/v1/secrets",
+        "GET /api/v1/rotations",
+    ] {
+        let (code, _, body) = ask_at("evil.example.com:9848", address, request, BROWSER).await;
+        assert_eq!(code, 403, "{request}");
+        assert!(
+            body.contains("daemon.expose_status") && !body.contains("user1"),
+            "{request}: {body}"
+        );
+        for name in ["127.0.0.1:9848", "localhost:8080", "[::1]:9848"] {
+            assert_eq!(ask_at(name, address, request, BROWSER).await.0, 200, "{name} {request}");
+        }
+    }
+    for request in ["GET /livez", "GET /metrics"] {
+        let (code, _, _) = ask_at("rekeyd.internal:9848", address, request, "*/*").await;
+        assert_eq!(code, 200, "{request}: monitoring asks by any name");
+    }
+}
+
+#[tokio::test]
+async fn status_that_is_exposed_is_shown_at_any_name() {
+    let control = FakeControl::new(vec![status("a")]);
+    let server = HttpServer::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let address = server.address();
+    let surface = surface(&control);
+    let _running = Running::start(|stopped| server.serve(surface, true, until(stopped)));
+    assert_eq!(ask_at("status.example.com", address, "GET /", BROWSER).await.0, 200);
 }

@@ -101,8 +101,9 @@ fn policy_state(policy: &PolicyStatus, counts: &Counts) -> Markup {
     ];
     let mut troubles = troubles.into_iter().filter(|(_, count, _)| *count > 0).peekable();
     let is_well = troubles.peek().is_none() && !policy.paused && policy.held.is_empty();
+    let is_empty = policy.secrets == 0 && troubles.peek().is_none();
     html! {
-        @if is_well { (badge(Tone::Good, "well")) " " }
+        @if is_empty { (badge(Tone::Busy, "no secrets")) " " } @else if is_well { (badge(Tone::Good, "well")) " " }
         @for (tone, count, what) in troubles { (badge(tone, &format!("{} {what}", number(count)))) " " }
         @if policy.paused { (badge(Tone::Busy, "paused")) " " }
         @for hold in &policy.held {

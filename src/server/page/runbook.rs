@@ -32,8 +32,9 @@ fn of_attention(reason: AttentionReason) -> &'static str {
         AttentionReason::AccessDenied => "docs/runbooks/wrong-iam.md",
         AttentionReason::KmsUnavailable => "docs/runbooks/kms-denied.md",
         AttentionReason::RequestExpired => "docs/runbooks/wrong-clock.md",
+        AttentionReason::NodeUnavailable => "docs/runbooks/retirement-overdue.md",
+        AttentionReason::AuditFailed => "docs/runbooks/audit-failing.md",
         AttentionReason::NodeLagging
-        | AttentionReason::NodeUnavailable
         | AttentionReason::NodesChanging
         | AttentionReason::AcceptsAnyPassword
         | AttentionReason::PreviousStillAccepted
@@ -43,7 +44,6 @@ fn of_attention(reason: AttentionReason) -> &'static str {
         | AttentionReason::QuotaExceeded
         | AttentionReason::RequestRefused
         | AttentionReason::AwsUnavailable
-        | AttentionReason::AuditFailed
         | AttentionReason::InternalError => "docs/OPERATIONS.md",
     }
 }

@@ -375,6 +375,10 @@ fn a_policy_says_when_it_is_next_and_what_is_wrong_with_it() {
         assert!(text.contains(&date.format("%Y-%m-%d %H:%MZ").to_string()), "{text}");
     }
     assert!(text.contains("billing main 30d 1 ✓ well not known not known"), "{text}");
+    let mut empty = policy("billing");
+    empty.secrets = 0;
+    let text = plain(&listing::policies(&[empty], &all, at(0)));
+    assert!(text.contains("billing main 30d 0 ◐ no secrets"), "{text}");
 }
 
 #[test]
