@@ -175,7 +175,7 @@ install_deb() {
 machine_stamp="bookworm $(dpkg --print-architecture 2>/dev/null || true) systemd systemd-sysv ca-certificates"
 
 install_machine() {
-    local machine=$tools/machine suite packages
+    local machine=$tools/machine suite packages mirror
     have systemd-nspawn || apt_install systemd-container
     [ "$(cat "$machine.stamp" 2>/dev/null)" = "$machine_stamp" ] && [ -d "$machine" ] && return
     have mmdebstrap || apt_install mmdebstrap
@@ -183,13 +183,14 @@ install_machine() {
     mkdir -p "$tools"
     as_root rm -rf "$machine" "$machine.stamp"
     read -r suite _ packages <<<"$machine_stamp"
+    mapfile -t mirror < <(debian_mirror)
     # Nobody reads its manuals, and nothing of it has to survive a power cut. Both are forgotten afterwards: the tests'
     # packages are installed whole.
     as_root mmdebstrap --quiet --variant=essential --skip=check/empty --include="${packages// /,}" \
         --aptopt='Apt::Install-Recommends "false"' --aptopt='Acquire::Languages "none"' --dpkgopt=force-unsafe-io \
         --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
         --dpkgopt='path-exclude=/usr/share/locale/*' --customize-hook='rm "$1"/etc/dpkg/dpkg.cfg.d/99mmdebstrap' \
-        --customize-hook='echo 127.0.0.1 localhost >"$1"/etc/hosts' "$suite" "$machine" $(debian_mirror) >&2 ||
+        --customize-hook='echo 127.0.0.1 localhost >"$1"/etc/hosts' "$suite" "$machine" "${mirror[@]}" >&2 ||
         die "mmdebstrap could not install Debian into .tools/machine"
     echo "$machine_stamp" >"$machine.stamp"
 }

@@ -62,7 +62,7 @@ async fn targets_come_change_and_go_without_a_restart() {
     reload(&world, &daemon, "").await;
     let log = daemon.log_text();
     assert!(
-        log.contains("notifications_dropped") && log.contains("no [notify.oncall] is configured"),
+        log.contains("notify_target_gone") && log.contains("no [notify.oncall] is configured"),
         "{log}"
     );
     assert!(!daemon.get("/metrics").await.body.contains("oncall"));
