@@ -38,6 +38,20 @@ async fn rotated(daemon: &Daemon, secret: &str) -> String {
     status.current_version.unwrap()
 }
 
+/// A rotation is over, and the receiver that is told of it got the message and does not answer for a minute.
+async fn told_to_a_receiver_that_hangs() -> (World, Receiver, String, Daemon) {
+    let (world, secret) = world_of_user1().await;
+    let receiver = Receiver::start();
+    receiver.replies(Reply::Hang);
+    let table = world
+        .webhook("oncall", &receiver.url(), &EVENTS)
+        .replace("\"1s\"", "\"60s\"");
+    let daemon = setup(&world, &table).run().await;
+    rotated(&daemon, &secret).await;
+    receiver.got(1).await;
+    (world, receiver, table, daemon)
+}
+
 /// The messages in the order in which each came for the first time.
 fn first_seen(requests: &[Request]) -> Vec<(String, String)> {
     let mut seen: Vec<(String, String)> = Vec::new();
@@ -132,15 +146,7 @@ async fn receivers_that_are_down_in_every_way_delay_nothing_and_get_everything_i
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_daemon_killed_between_a_delivery_and_its_note_delivers_again_under_the_same_id() {
-    let (world, secret) = world_of_user1().await;
-    let receiver = Receiver::start();
-    receiver.replies(Reply::Hang);
-    let table = world
-        .webhook("oncall", &receiver.url(), &EVENTS)
-        .replace("\"1s\"", "\"60s\"");
-    let daemon = setup(&world, &table).run().await;
-    rotated(&daemon, &secret).await;
-    receiver.got(1).await;
+    let (world, receiver, table, daemon) = told_to_a_receiver_that_hangs().await;
     daemon.kill().await;
     receiver.replies(Reply::status(200));
     let daemon = setup(&world, &table).run().await;
@@ -163,15 +169,7 @@ async fn a_daemon_killed_between_a_delivery_and_its_note_delivers_again_under_th
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_daemon_that_is_told_to_end_waits_for_no_receiver() {
-    let (world, secret) = world_of_user1().await;
-    let receiver = Receiver::start();
-    receiver.replies(Reply::Hang);
-    let table = world
-        .webhook("oncall", &receiver.url(), &EVENTS)
-        .replace("\"1s\"", "\"60s\"");
-    let daemon = setup(&world, &table).run().await;
-    rotated(&daemon, &secret).await;
-    receiver.got(1).await;
+    let (_world, _receiver, _table, daemon) = told_to_a_receiver_that_hangs().await;
     let asked = tokio::time::Instant::now();
     assert_eq!(daemon.end("-TERM").await, Some(0));
     assert!(asked.elapsed().as_secs() < 25, "{:?}", asked.elapsed());

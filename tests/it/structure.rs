@@ -42,7 +42,8 @@ const IMPURE: [&str; 7] = [
     "std::process",
 ];
 
-fn source_files(folder: &Path, files: &mut Vec<PathBuf>) {
+/// The Rust files of a folder, at any depth.
+pub(crate) fn source_files(folder: &Path, files: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {

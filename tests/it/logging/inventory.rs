@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use rekeyd::engine::log::log;
@@ -13,6 +13,7 @@ use rekeyd::telemetry::{LevelSource, LogFormat, LogOptions, Said, subscriber};
 use serde_json::Value;
 
 use crate::stored_json::populated;
+use crate::structure::source_files;
 
 /// What is in every line, or in its spans.
 pub const COMMON: [&str; 5] = ["timestamp", "level", "target", "event", "message"];
@@ -150,17 +151,6 @@ fn of_sources() -> Vec<(String, Logged)> {
     }
     assert!(found.len() > 40, "the source is not read as it is written: {found:?}");
     found
-}
-
-fn source_files(folder: &Path, files: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            source_files(&path, files);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            files.push(path);
-        }
-    }
 }
 
 /// What stands between a parenthesis that is open and its end, split at the commas that are in no other.
