@@ -6,6 +6,7 @@ pub mod exported;
 pub mod memory;
 pub mod outbox;
 pub mod sqlite;
+pub mod table;
 
 use std::collections::BTreeMap;
 
