@@ -25,6 +25,7 @@ use crate::server::configuration::{Configuration, reload_audited};
 use crate::server::http::HttpServer;
 use crate::server::{ServeError, Surface};
 use crate::service_manager::{self, Summary, Watchdog};
+use crate::store::ownership::Sole;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
 use crate::telemetry::LogControl;
@@ -217,6 +218,7 @@ async fn start_engine(loaded: &Loaded, clock: SharedClock) -> Result<Started, Da
         places,
         login: Arc::new(RedisLogin::new(metrics.clone(), DEFAULT_DEADLINE, DEFAULT_CONCURRENCY)),
         store: store.clone(),
+        ownership: Arc::new(Sole),
         clock,
         randomness: Box::new(rand::rngs::OsRng.unwrap_err()),
         metrics: metrics.clone(),

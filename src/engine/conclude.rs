@@ -303,6 +303,10 @@ impl Engine {
     }
 
     pub(super) fn store_failed(&self, key: &str, policy: &Policy, error: &StoreError) -> Wake {
+        if matches!(error, StoreError::Changed { .. }) {
+            // What it says now is known, so it is looked at anew. Not at once: a rival may be at it as quickly.
+            return self.pause(policy.retry.initial.mul_f64(self.chance()));
+        }
         self.fault(key, policy, AttentionReason::StoreFailed, error.to_string())
     }
 

@@ -21,6 +21,7 @@ use crate::rotation::plan::{Decision, Look};
 use crate::rotation::state::Record;
 use crate::rotation::step::Step;
 use crate::store::memory::MemoryStore;
+use crate::store::ownership::Sole;
 use crate::store::{Store, StoreError};
 
 use super::ending::Ending;
@@ -65,6 +66,7 @@ impl Foresight {
             places: BTreeMap::new(),
             login,
             store: Arc::new(store),
+            ownership: Arc::new(Sole),
             audit: Arc::new(Trail::to_log(clock.clone(), metrics.clone())),
             clock,
             randomness: Box::new(rand::rngs::OsRng.unwrap_err()),

@@ -8,9 +8,13 @@ use crate::clock::Timestamp;
 use crate::notify::{self, Told};
 use crate::rotation::event::Event;
 use crate::rotation::state::Record;
+use crate::rotation::transition::IllegalEvent;
 use crate::store::StoreError;
 
 use super::Engine;
+
+/// How often an event is applied to a record that others write at the same moment.
+const COLLISIONS: u32 = 8;
 
 impl Engine {
     /// Applies an event to a secret's record and stores both. When this fails, nothing has
@@ -37,43 +41,70 @@ impl Engine {
     ) -> Result<(), StoreError> {
         let at = self.clock.now();
         let _held = journal.lock().await;
-        let before = self.state().entries.get(key).map(|entry| {
-            let user = entry.user.as_ref().map(|(id, _)| id.clone());
-            (entry.record.clone(), user)
-        });
-        let Some((before, user)) = before else {
-            return Err(gone(key));
-        };
-        let after = applied(&before, at, &event, name)?;
-        let told = Told {
-            policy,
-            secret: name,
-            user_id: user.as_deref(),
-            before: &before,
-            event: &event,
-            after: &after,
-            at,
-        };
-        self.save(&told).await?;
-        self.take_over(key, after, &event);
-        self.metrics.event(policy, &before, &event, at);
-        super::log::log(&before, &event);
-        Ok(())
+        let mut collision = None;
+        for _ in 0..COLLISIONS {
+            let before = self.state().entries.get(key).map(|entry| {
+                let user = entry.user.as_ref().map(|(id, _)| id.clone());
+                (entry.record.clone(), user)
+            });
+            let Some((before, user)) = before else {
+                return Err(gone(key));
+            };
+            let mut after = match (applied(&before, at, &event), collision.take()) {
+                (Ok(after), _) => after,
+                // What was written meanwhile has made it pointless.
+                (Err(_), Some(collision)) => return Err(collision),
+                (Err(illegal), None) => return Err(defect(&illegal, name)),
+            };
+            let told = Told {
+                policy,
+                secret: name,
+                user_id: user.as_deref(),
+                before: &before,
+                event: &event,
+                after: &after,
+                at,
+            };
+            match self.save(&told).await {
+                Ok(revision) => {
+                    after.revision = revision;
+                    self.take_over(key, after, &event);
+                    self.metrics.event(policy, &before, &event, at);
+                    super::log::log(&before, &event);
+                    return Ok(());
+                }
+                Err(StoreError::Changed { location, stored, held }) => {
+                    self.catch_up(key, Record::clone(&stored));
+                    let changed = StoreError::Changed { location, stored, held };
+                    if !held && !event.is_asked_for() {
+                        return Err(changed);
+                    }
+                    collision = Some(changed);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(collision.unwrap_or_else(|| gone(key)))
     }
 
     /// Stores a record, its event, and what is to be told of it.
-    async fn save(&self, told: &Told<'_>) -> Result<(), StoreError> {
+    async fn save(&self, told: &Told<'_>) -> Result<u64, StoreError> {
         let outgoing = notify::outgoing(&self.running().notify, told);
         let events = [(told.at, told.event.clone())];
-        if let Err(error) = self.store.save_and_tell(told.after, &events, &outgoing).await {
-            self.metrics.store_error();
-            tracing::error!(event = "not_stored", %error, "not stored, so nothing is changed");
-            return Err(error);
+        let saved = self.store.save_and_tell(told.after, &events, &outgoing).await;
+        match &saved {
+            Ok(_) if outgoing.is_empty() => {}
+            Ok(_) => drop(self.outgoing_saved.send_replace(())),
+            Err(StoreError::Changed { .. }) => tracing::debug!(
+                event = "record_changed",
+                "another replica has written this record meanwhile: read again"
+            ),
+            Err(error) => {
+                self.metrics.store_error();
+                tracing::error!(event = "not_stored", %error, "not stored, so nothing is changed");
+            }
         }
-        if !outgoing.is_empty() {
-            self.outgoing_saved.send_replace(());
-        }
-        Ok(())
+        saved
     }
 
     /// Goes by a record that was stored from now on.
@@ -99,19 +130,21 @@ impl Engine {
 }
 
 /// The record after an event.
-fn applied(before: &Record, at: Timestamp, event: &Event, secret: &str) -> Result<Record, StoreError> {
-    before.clone().apply(at, event).map_err(|illegal| {
-        tracing::error!(
-            event = "illegal_event",
-            error = %illegal,
-            "a defect: this cannot have happened, and is not stored; please report this"
-        );
-        StoreError::Failed {
-            location: secret.to_owned(),
-            action: "recording an event",
-            cause: illegal.to_string(),
-        }
-    })
+fn applied(before: &Record, at: Timestamp, event: &Event) -> Result<Record, IllegalEvent> {
+    before.clone().apply(at, event)
+}
+
+fn defect(illegal: &IllegalEvent, secret: &str) -> StoreError {
+    tracing::error!(
+        event = "illegal_event",
+        error = %illegal,
+        "a defect: this cannot have happened, and is not stored; please report this"
+    );
+    StoreError::Failed {
+        location: secret.to_owned(),
+        action: "recording an event",
+        cause: illegal.to_string(),
+    }
 }
 
 /// A secret that left its policy meanwhile: what was to be recorded must not be done.

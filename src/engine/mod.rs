@@ -37,6 +37,7 @@ mod polls;
 pub mod queue;
 mod reload;
 mod repair;
+mod replicas;
 mod report;
 mod rollback;
 mod row;
@@ -70,6 +71,7 @@ use crate::rotation::plan::Claims;
 use crate::rotation::reason::AttentionReason;
 use crate::rotation::state::Record;
 use crate::store::Store;
+use crate::store::ownership::Ownership;
 
 pub use foresight::{Candidate, Foresight};
 pub use reload::{LeftAlone, Reloaded, Stopping};
@@ -96,6 +98,8 @@ pub struct Adapters {
     pub login: Arc<dyn Login>,
     /// The store.
     pub store: Arc<dyn Store>,
+    /// Whose the secrets are among the processes that share the store.
+    pub ownership: Arc<dyn Ownership>,
     /// The clock.
     pub clock: SharedClock,
     /// Where chance comes from: passwords and jitter.
@@ -111,6 +115,7 @@ pub struct Engine {
     in_force: InForce,
     login: Arc<dyn Login>,
     store: Arc<dyn Store>,
+    ownership: Arc<dyn Ownership>,
     clock: SharedClock,
     randomness: Mutex<Box<dyn RngCore + Send>>,
     metrics: Arc<Metrics>,
@@ -207,6 +212,7 @@ impl Engine {
             in_force: InForce::new(Running::new(config, adapters.places)),
             login: adapters.login,
             store: adapters.store,
+            ownership: adapters.ownership,
             clock: adapters.clock,
             randomness: Mutex::new(adapters.randomness),
             metrics: adapters.metrics,

@@ -312,6 +312,19 @@ pub struct Pause {
 }
 
 impl Event {
+    /// Whether it is what an operator asked for, and no step of a rotation: it means the same whatever else happened
+    /// meanwhile.
+    pub fn is_asked_for(&self) -> bool {
+        matches!(
+            self,
+            Self::Requested(_)
+                | Self::RollbackRequested(_)
+                | Self::Acknowledged { .. }
+                | Self::Paused(_)
+                | Self::Resumed
+        )
+    }
+
     /// Its name in logs and history.
     pub fn label(&self) -> &'static str {
         match self {

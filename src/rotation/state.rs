@@ -202,6 +202,10 @@ pub struct Failure {
 pub struct Record {
     /// The secret's ARN.
     pub secret_arn: String,
+    /// Which write of a store that several replicas share made it what it is; 0 of a new one, and in other stores. The
+    /// next write of it is refused if another one came in between.
+    #[serde(skip)]
+    pub revision: u64,
     /// When this store first heard of the secret.
     pub first_seen: Timestamp,
     /// The policy that last had it: what that one began, it finishes.
@@ -270,6 +274,7 @@ impl Record {
     pub fn new(secret_arn: String, first_seen: Timestamp) -> Self {
         Self {
             secret_arn,
+            revision: 0,
             first_seen,
             policy: None,
             rotation: None,
@@ -322,6 +327,7 @@ impl Record {
                 .map(Box::new),
             pause: self.pause,
             policy: self.policy,
+            revision: self.revision,
             ..Self::new(self.secret_arn, now)
         }
     }

@@ -87,7 +87,7 @@ impl Store for MemoryStore {
         record: &Record,
         events: &[(Timestamp, Event)],
         outgoing: &[Outgoing],
-    ) -> Result<(), StoreError> {
+    ) -> Result<u64, StoreError> {
         let mut content = self.open("writing a record")?;
         content.records.insert(record.secret_arn.clone(), record.clone());
         content.remember(&record.secret_arn, events);
@@ -97,7 +97,7 @@ impl Store for MemoryStore {
                 content.outbox.push(new.clone());
             }
         }
-        Ok(())
+        Ok(record.revision)
     }
 
     async fn outgoing(&self, target: &str, limit: usize) -> Result<Vec<Outgoing>, StoreError> {

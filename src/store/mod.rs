@@ -5,6 +5,8 @@
 pub mod exported;
 pub mod memory;
 pub mod outbox;
+pub mod ownership;
+pub mod shared;
 pub mod sqlite;
 pub mod table;
 
@@ -47,6 +49,16 @@ pub enum StoreError {
         location: String,
         /// Why, and what to do.
         cause: String,
+    },
+    /// Another replica wrote a record since it was read, so nothing was written.
+    #[error("{location}: another replica has written the record of {} meanwhile", stored.secret_arn)]
+    Changed {
+        /// The store.
+        location: String,
+        /// The record as it is stored.
+        stored: Box<Record>,
+        /// Whether this process still holds the secret's lease: then only operators can have written.
+        held: bool,
     },
     /// A read or write failed.
     #[error("{location}: {action} failed: {cause}")]
@@ -91,16 +103,19 @@ pub trait Store: Send + Sync {
     async fn records(&self) -> Result<Vec<Record>, StoreError>;
 
     /// Writes a record, the events that led to it and what is to be told of them, durably and together. A message that a
-    /// target's outbox has already, by its id, is not added again.
+    /// target's outbox has already, by its id, is not added again. Returns the record's revision from now on.
+    ///
+    /// # Errors
+    /// [`StoreError::Changed`] where the store is shared and holds another revision than the record's.
     async fn save_and_tell(
         &self,
         record: &Record,
         events: &[(Timestamp, Event)],
         outgoing: &[Outgoing],
-    ) -> Result<(), StoreError>;
+    ) -> Result<u64, StoreError>;
 
     /// The same with nothing to tell.
-    async fn save(&self, record: &Record, events: &[(Timestamp, Event)]) -> Result<(), StoreError> {
+    async fn save(&self, record: &Record, events: &[(Timestamp, Event)]) -> Result<u64, StoreError> {
         self.save_and_tell(record, events, &[]).await
     }
 

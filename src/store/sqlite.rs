@@ -234,7 +234,7 @@ impl Store for SqliteStore {
         record: &Record,
         events: &[(Timestamp, Event)],
         outgoing: &[Outgoing],
-    ) -> Result<(), StoreError> {
+    ) -> Result<u64, StoreError> {
         let change = rows::Change::new(record, events, outgoing)
             .map_err(|error| self.owned.location.refused(SAVE, error.to_string()))?;
         let (written, service) = self.waiting.put(change);
@@ -242,7 +242,8 @@ impl Store for SqliteStore {
             let (owned, turn) = (self.owned.clone(), self.turn.clone());
             drop(tokio::spawn(write_saves(service, owned, turn)));
         }
-        written.await.unwrap_or_else(|_| Err(self.owned.ended_early(SAVE)))
+        let written = written.await.unwrap_or_else(|_| Err(self.owned.ended_early(SAVE)));
+        written.map(|()| record.revision)
     }
 
     async fn history(&self, secret_arn: Option<&str>, limit: usize) -> Result<Vec<HistoryEntry>, StoreError> {

@@ -146,6 +146,7 @@ fn drift() -> Drift {
 pub fn record() -> Record {
     Record {
         secret_arn: "arn:aws:secretsmanager:us-east-1:123456789012:secret:production/ec/user1-eaFois".to_owned(),
+        revision: 0,
         first_seen: at(0),
         policy: Some("orders".to_owned()),
         rotation: Some(Box::new(rotation())),

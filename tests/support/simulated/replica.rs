@@ -194,6 +194,7 @@ impl Machine {
             places,
             login: login.clone(),
             store: store.clone(),
+            ownership: Arc::new(rekeyd::store::ownership::Sole),
             clock: self.clock.clone(),
             randomness: randomness(world.seed, &life),
             audit: Arc::new(Trail::to_log(self.clock.clone(), metrics.clone())),

@@ -152,7 +152,7 @@ impl Store for StillStore {
         record: &Record,
         events: &[(Timestamp, Event)],
         outgoing: &[Outgoing],
-    ) -> Result<(), StoreError> {
+    ) -> Result<u64, StoreError> {
         self.wait(self.0.save_and_tell(record, events, outgoing))
     }
 
@@ -232,11 +232,11 @@ impl OpenStore {
         record: &Record,
         events: &[(Timestamp, Event)],
         outgoing: &[Outgoing],
-    ) -> Result<(), StoreError> {
+    ) -> Result<u64, StoreError> {
         let store = self.open().await;
         self.world.is_about_to_save(&record.secret_arn);
         self.disk.defect(&self.chance)?;
-        store.save_and_tell(record, events, outgoing).await?;
+        let revision = store.save_and_tell(record, events, outgoing).await?;
         let entry = |(at, event): &(Timestamp, Event)| JournalEntry {
             at: *at,
             replica: self.replica.clone(),
@@ -252,7 +252,7 @@ impl OpenStore {
         if events.iter().any(finishing) {
             self.world.is_about_to_finish(&record.secret_arn);
         }
-        Ok(())
+        Ok(revision)
     }
 }
 
@@ -267,7 +267,7 @@ impl Store for OpenStore {
         record: &Record,
         events: &[(Timestamp, Event)],
         outgoing: &[Outgoing],
-    ) -> Result<(), StoreError> {
+    ) -> Result<u64, StoreError> {
         self.process.running().await;
         let event = events.first().map_or("no event", |(_, event)| event.label());
         let save = self.process.saves(event);

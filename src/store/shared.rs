@@ -1,0 +1,3 @@
+//! The store in a table that several replicas share.
+
+pub mod layout;
