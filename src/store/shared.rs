@@ -1,3 +1,4 @@
 //! The store in a table that several replicas share.
 
 pub mod layout;
+pub mod presence;
