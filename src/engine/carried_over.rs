@@ -65,7 +65,7 @@ impl Engine {
         entry.sight.detail = None;
         entry.awaited = policy.is_none_or(|policy| self.pause_after_failure(&entry.record, &policy).is_zero());
         *state.unread.entry(place.clone()).or_default() += usize::from(entry.awaited);
-        state.queue.assign(arn, &place);
+        state.take_lane(&arn);
     }
 }
 
