@@ -250,7 +250,10 @@ impl Engine {
     /// Works until `shutdown` ends, then finishes the steps under way within `drain_timeout`.
     pub async fn run(self: &Arc<Self>, shutdown: impl Future<Output = ()>) {
         let discovery = tokio::spawn(self.clone().discover_for_ever());
-        let following = tokio::spawn(self.clone().follow_replicas());
+        let following = self
+            .store
+            .shared()
+            .then(|| tokio::spawn(self.clone().follow_replicas()));
         tokio::pin!(shutdown);
         loop {
             self.start_due_drives();
@@ -264,7 +267,7 @@ impl Engine {
         self.stop.cancel();
         self.tasks.close();
         discovery.abort();
-        following.abort();
+        following.inspect(|following| following.abort());
         if tokio::time::timeout(self.drain_timeout(), self.tasks.wait())
             .await
             .is_err()
