@@ -49,6 +49,7 @@ pub struct Setup<'a> {
     name: String,
     endpoint: String,
     secrets_endpoint: Option<String>,
+    state: Option<String>,
     daemon_keys: String,
     default_keys: String,
     policies: Vec<Policy>,
@@ -66,6 +67,7 @@ impl World {
             name: name.to_owned(),
             endpoint: self.sandbox.url(),
             secrets_endpoint: None,
+            state: None,
             daemon_keys: String::new(),
             default_keys: String::new(),
             policies: Vec::new(),
@@ -130,6 +132,12 @@ impl Setup<'_> {
         self
     }
 
+    /// Another store than a file of its own, such as `dynamodb:TABLE`.
+    pub fn state(mut self, location: &str) -> Self {
+        self.state = Some(location.to_owned());
+        self
+    }
+
     pub fn state_file(&self) -> PathBuf {
         self.world.path(&format!("{}.db", self.name))
     }
@@ -140,10 +148,11 @@ impl Setup<'_> {
 
     /// Writes the configuration and gives its path.
     pub fn write_config(&self) -> PathBuf {
+        let file = || format!("sqlite:{}", self.state_file().display());
         let mut text = format!(
-            "[daemon]\nlisten = \"127.0.0.1:0\"\nadmin_socket = {:?}\nstate = \"sqlite:{}\"\n{}\n[aws.main]\nregion = {REGION:?}\nendpoint_url = {:?}\n",
+            "[daemon]\nlisten = \"127.0.0.1:0\"\nadmin_socket = {:?}\nstate = {:?}\n{}\n[aws.main]\nregion = {REGION:?}\nendpoint_url = {:?}\n",
             self.socket(),
-            self.state_file().display(),
+            self.state.clone().unwrap_or_else(file),
             self.daemon_keys,
             self.endpoint,
         );

@@ -5,6 +5,7 @@ pub mod aws;
 pub mod caches;
 pub mod calls;
 pub mod cli;
+pub mod cutting_proxy;
 pub mod daemon;
 pub mod deployed;
 pub mod dynamo;
@@ -25,6 +26,7 @@ pub mod prometheus;
 #[path = "../../sandbox/tests/it/python.rs"]
 pub mod python;
 pub mod receiver;
+pub mod replicas;
 pub mod report;
 pub mod scene;
 pub mod shape;

@@ -1,5 +1,6 @@
 //! An application: it reads AWSCURRENT, logs in on every node over a fresh TLS connection, and begins again.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -40,7 +41,8 @@ impl Logins {
         self.forbidden.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn accuse(&self, what: String) {
+    /// Notes a failure that must not have been.
+    pub fn accuse(&self, what: String) {
         self.forbidden.lock().unwrap_or_else(PoisonError::into_inner).push(what);
     }
 }
@@ -66,6 +68,8 @@ pub struct Application {
     pub overlap: Duration,
     /// The longest that it sits on a password before it logs in.
     pub dawdles: Duration,
+    /// How long it rests between two reads, in milliseconds.
+    pub rests_ms: Range<u64>,
     secrets: secretsmanager::Client,
     sandbox: Sandbox,
     nodes: Vec<(String, u16)>,
@@ -88,6 +92,7 @@ impl Application {
             secret_arn: secret_arn.to_owned(),
             overlap,
             dawdles: overlap + Duration::from_secs(1),
+            rests_ms: 80..250,
             secrets: world.secrets.clone(),
             sandbox: world.sandbox.sandbox().clone(),
             nodes: world.addresses(),
@@ -95,6 +100,12 @@ impl Application {
             history,
             logins,
         }
+    }
+
+    /// Logs in on these nodes only.
+    pub fn on(mut self, nodes: &[(String, u16)]) -> Self {
+        nodes.clone_into(&mut self.nodes);
+        self
     }
 
     /// Reads and logs in for ever.
@@ -111,7 +122,7 @@ impl Application {
                     break;
                 }
             }
-            sleep(Duration::from_millis(chance.random_range(80..250))).await;
+            sleep(Duration::from_millis(chance.random_range(self.rests_ms.clone()))).await;
         }
     }
 

@@ -1,0 +1,157 @@
+//! What the table says of leases, read by an outsider through the SDK's own client.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::AttributeValue;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+
+use crate::support::PATIENCE;
+use crate::support::dynamo::dynamo_client;
+
+/// How many partitions records are spread over.
+const SHARDS: u8 = 16;
+/// How often the table is looked at while a take-over is waited for.
+const EVERY: Duration = Duration::from_millis(50);
+
+/// The table, to look at.
+#[derive(Clone)]
+pub struct Ledger {
+    client: Client,
+    table: String,
+}
+
+/// What was seen of all leases at once.
+pub struct Leases {
+    /// The session that holds a secret, by its ARN; nothing while nobody does.
+    pub holders: BTreeMap<String, Option<String>>,
+    /// The process of a session.
+    pub sessions: BTreeMap<String, u64>,
+}
+
+impl Leases {
+    /// The process that holds a secret.
+    pub fn process(&self, secret_arn: &str) -> Option<u64> {
+        let holder = self.holders.get(secret_arn)?.as_ref()?;
+        self.sessions.get(holder).copied()
+    }
+
+    /// The secrets that a process holds.
+    pub fn of(&self, pid: u64) -> BTreeSet<String> {
+        let secrets = self.holders.keys();
+        secrets.filter(|arn| self.process(arn) == Some(pid)).cloned().collect()
+    }
+}
+
+/// How long others took to take over what a process held that fell silent.
+#[derive(Clone, Copy, Debug)]
+pub struct TakeOver {
+    pub secrets: usize,
+    /// Until the last of its secrets had another living holder.
+    pub took: Duration,
+    /// By how much this machine was late at the most meanwhile: a read of the table, and a pause that lasted too long.
+    pub late: Duration,
+}
+
+impl Ledger {
+    pub fn new(url: &str, table: &str) -> Self {
+        Self {
+            client: dynamo_client(url),
+            table: table.to_owned(),
+        }
+    }
+
+    /// All leases as they are.
+    ///
+    /// # Errors
+    /// When the table gives no answer.
+    pub async fn leases(&self) -> Result<Leases, String> {
+        let mut reading = JoinSet::new();
+        for shard in 0..SHARDS {
+            let this = self.clone();
+            reading.spawn(async move { this.attribute(&format!("RECORD#{shard:02x}"), "", "holder").await });
+        }
+        let mut holders = BTreeMap::new();
+        while let Some(read) = reading.join_next().await {
+            let read = read.map_err(|error| error.to_string())??;
+            let holder = |value: Option<AttributeValue>| value.and_then(|value| value.as_s().ok().cloned());
+            holders.extend(read.into_iter().map(|(arn, value)| (arn, holder(value))));
+        }
+        let sessions = self.attribute("FLEET", "SESSION#", "pid").await?.into_iter();
+        let sessions = sessions.filter_map(|(sort, value)| {
+            let pid = value?.as_n().ok()?.parse().ok()?;
+            Some((sort.trim_start_matches("SESSION#").to_owned(), pid))
+        });
+        Ok(Leases {
+            holders,
+            sessions: sessions.collect(),
+        })
+    }
+
+    /// An attribute of each item of a partition whose sort key begins like that, by its sort key.
+    async fn attribute(
+        &self,
+        partition: &str,
+        prefix: &str,
+        name: &str,
+    ) -> Result<Vec<(String, Option<AttributeValue>)>, String> {
+        let text = |text: &str| AttributeValue::S(text.to_owned());
+        let mut query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .consistent_read(true)
+            .key_condition_expression("pk = :pk")
+            .expression_attribute_values(":pk", text(partition))
+            .projection_expression("sk, #name")
+            .expression_attribute_names("#name", name);
+        if !prefix.is_empty() {
+            query = query
+                .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
+                .expression_attribute_values(":prefix", text(prefix));
+        }
+        let mut pages = query.into_paginator().items().send();
+        let mut found = Vec::new();
+        while let Some(item) = pages.next().await {
+            let mut item = item.map_err(|error| format!("{error:?}"))?;
+            let sort = item.remove("sk").and_then(|value| value.as_s().ok().cloned());
+            found.push((sort.unwrap_or_default(), item.remove(name)));
+        }
+        Ok(found)
+    }
+
+    /// How many secrets each of these processes holds.
+    ///
+    /// # Errors
+    /// When the table gives no answer.
+    pub async fn held_by(&self, pids: &[u64]) -> Result<Vec<usize>, String> {
+        let leases = self.leases().await?;
+        Ok(pids.iter().map(|pid| leases.of(*pid).len()).collect())
+    }
+
+    /// Waits until each of these secrets is held by another process than this one, which fell silent then. All others live.
+    pub async fn taken_over(&self, mut secrets: BTreeSet<String>, silent: u64, since: Instant) -> TakeOver {
+        let mut over = TakeOver {
+            secrets: secrets.len(),
+            took: Duration::ZERO,
+            late: Duration::ZERO,
+        };
+        loop {
+            let begun = Instant::now();
+            let leases = self.leases().await.expect("the table answers");
+            let read = begun.elapsed();
+            secrets.retain(|arn| leases.process(arn).is_none_or(|pid| pid == silent));
+            over.took = since.elapsed();
+            let pause = Instant::now();
+            if secrets.is_empty() {
+                over.late = over.late.max(read);
+                return over;
+            }
+            assert!(over.took < PATIENCE, "{} secrets have no living holder", secrets.len());
+            sleep(EVERY).await;
+            over.late = over.late.max(read + pause.elapsed().saturating_sub(EVERY));
+        }
+    }
+}
