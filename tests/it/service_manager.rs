@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::support::cli::orders;
+use crate::support::clocks::faked;
 use crate::support::daemon::Setup;
 use crate::support::status::rotated_to;
 use crate::support::world::secret_name;
@@ -136,19 +137,11 @@ async fn the_service_manager_is_told_of_readiness_state_reloads_and_the_end_in_t
         .await;
 }
 
-/// Under libfaketime, whose file says how far the wall clock is off; the monotonic clock stays true.
+/// A wall clock that is off by what a file says at each look at it.
 fn with_a_wall_clock_of_its_own<'a>(setup: Setup<'a>, offset: &std::path::Path) -> Setup<'a> {
-    let libraries = std::fs::read_dir("/usr/lib").unwrap();
-    let mut faketime = libraries.map(|entry| entry.unwrap().path().join("faketime/libfaketime.so.1"));
-    let faketime = faketime
-        .find(|path| path.exists())
-        .expect("scripts/install-tools.sh pages");
-    setup
-        .env("LD_PRELOAD", faketime.to_str().unwrap())
-        .env("FAKETIME_TIMESTAMP_FILE", offset.to_str().unwrap())
-        .env("FAKETIME_NO_CACHE", "1")
-        .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
-        .env("DONT_FAKE_MONOTONIC", "1")
+    let faked = faked(("FAKETIME_TIMESTAMP_FILE", offset.to_str().unwrap())).into_iter();
+    let setup = faked.fold(setup, |setup, (key, value)| setup.env(key, &value));
+    setup.env("FAKETIME_NO_CACHE", "1")
 }
 
 #[tokio::test(flavor = "multi_thread")]

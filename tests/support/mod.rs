@@ -5,6 +5,7 @@ pub mod aws;
 pub mod caches;
 pub mod calls;
 pub mod cli;
+pub mod clocks;
 pub mod cutting_proxy;
 pub mod daemon;
 pub mod deployed;

@@ -64,6 +64,13 @@ impl Blows {
         self.chance.random_range(0..fleet.replicas.len())
     }
 
+    /// All of them, in some order.
+    pub(super) fn each_of(&mut self, fleet: &Fleet) -> Vec<usize> {
+        let mut replicas: Vec<usize> = (0..fleet.replicas.len()).collect();
+        replicas.shuffle(&mut self.chance);
+        replicas
+    }
+
     fn span(&mut self, least: u64, most: u64) -> Duration {
         Duration::from_millis(self.chance.random_range(least..=most))
     }

@@ -59,6 +59,11 @@ impl Replica {
         self.daemon.take().expect("a running replica")
     }
 
+    /// Has it be another daemon that runs.
+    pub fn put(&mut self, daemon: Daemon) {
+        self.daemon = Some(daemon);
+    }
+
     pub fn runs(&self) -> bool {
         self.daemon.is_some()
     }
@@ -131,25 +136,28 @@ impl Fleet {
         self.more += tables;
     }
 
-    /// Another key of the policy, as TOML.
-    pub fn policy_key(&mut self, key: &str, value: &str) {
-        self.policy = self.policy.clone().with(key, value);
+    /// How a daemon of another name is started that has a store of its own, for the same users.
+    pub fn setup_on_file(&self, name: &str) -> Setup<'_> {
+        let overlap = match self.overlap {
+            Duration::ZERO => "\"none\"".to_owned(),
+            overlap => quoted(overlap),
+        };
+        let setup = self.world.daemon(name).default_key("fence", &quoted(FENCE));
+        setup
+            .default_key("write_deadline", "\"2s\"")
+            .default_key("overlap", &overlap)
+            .policy(self.policy.clone())
+            .more(&self.more)
     }
 
     /// How a replica is started.
     pub fn setup(&self, replica: usize) -> Setup<'_> {
         let replica = &self.replicas[replica];
         let setup = self
-            .world
-            .daemon(&replica.name)
+            .setup_on_file(&replica.name)
             .state(&format!("dynamodb:{TABLE}"))
             .place_key("dynamodb_endpoint_url", &format!("{:?}", replica.line.url))
-            .daemon_key("lease", &quoted(self.lease))
-            .default_key("fence", &quoted(FENCE))
-            .default_key("write_deadline", "\"2s\"")
-            .default_key("overlap", &quoted(self.overlap))
-            .policy(self.policy.clone())
-            .more(&self.more);
+            .daemon_key("lease", &quoted(self.lease));
         let env = replica.env.iter();
         env.fold(setup, |setup, (key, value)| setup.env(key, value))
     }
