@@ -9,6 +9,8 @@ pub mod ownership;
 pub mod shared;
 pub mod sqlite;
 pub mod table;
+mod unreadable;
+pub mod view;
 
 use std::collections::BTreeMap;
 
