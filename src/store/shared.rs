@@ -12,8 +12,6 @@ pub mod presence;
 mod reading;
 mod save;
 mod steady;
-#[cfg(test)]
-mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher, RandomState};
@@ -31,6 +29,7 @@ use crate::store::{HistoryEntry, Store, StoreError};
 
 pub use item::Stored;
 pub use journal::{Journal, KEPT, Letter, Line};
+pub use moving::NotEmpty;
 
 use presence::Presence;
 use steady::Steady;
