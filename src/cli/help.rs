@@ -304,9 +304,10 @@ JSON lines, and the same whatever store it comes from.
 Examples:
   rekeyd state export --out state.jsonl
   rekeyd state import state.jsonl
+  rekeyd state init-table
 
 Exit codes:
-   0  exported, or imported
+   0  exported, imported, or the table is there
    1  the store or the file cannot be read or written
   11  import: another process, such as the daemon, holds the store
   13  refused, nothing was written
@@ -385,3 +386,21 @@ Examples:
 Exit codes:
    0  printed, or written
    1  the folder cannot be written";
+
+pub(super) const STATE_INIT_TABLE: &str = "\
+The table of \"dynamodb:TABLE\" in `daemon.state`: paid for by request, protected from
+deletion, with items that expire and point-in-time recovery. Waits until it can be used.
+A right one that is there already stays as it is. The daemon has no part in this and
+needs no permission for it: `rekeyd iam-policy --for init-table` prints an operator's.
+
+Examples:
+  rekeyd state init-table
+  rekeyd state init-table --json
+  rekeyd state init-table --print terraform > rekeyd-table.tf
+
+Exit codes:
+   0  the table is there and right
+   1  it could not be seen or created
+   2  `daemon.state` names no table
+  13  refused, nothing was changed: a table of that name is not one for rekeyd
+  78  the configuration is wrong";

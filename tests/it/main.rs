@@ -116,6 +116,7 @@ mod strange_passwords;
 mod strange_versions;
 mod structure;
 mod stuck_partners;
+mod table_conformance;
 mod takeover;
 mod unit_commands;
 mod unit_on_systemd;

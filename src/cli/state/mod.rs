@@ -1,8 +1,9 @@
-//! `rekeyd state`: all that a store remembers, out of one store and into another.
+//! `rekeyd state`: all that a store remembers, out of one store and into another; and the table that may be one.
 
 pub(super) mod args;
 mod export;
 mod import;
+mod init_table;
 
 use std::path::PathBuf;
 
@@ -13,25 +14,30 @@ use crate::store::StoreError;
 
 use args::StateCommand;
 
-/// Exports or imports.
+/// Exports, imports or creates a table.
 pub(super) async fn state(cli: &Cli, command: StateCommand, session: &Session) -> Result<Reply, CliError> {
     let settings = run::settings(&cli.config)?;
     match command {
         StateCommand::Export(args) => {
-            let (store, now, terminal) = (store(&settings), session.clock.now(), session.terminal);
+            let (store, now, terminal) = (store(&settings)?, session.clock.now(), session.terminal);
             let exported = tokio::task::spawn_blocking(move || export::export(&store, &args, now, terminal));
             exported
                 .await
                 .unwrap_or_else(|_| Err(CliError::Run("the export ended early: please report this".to_owned())))
         }
         StateCommand::Import(args) => import::import(&settings, args, session).await,
+        StateCommand::InitTable(args) => init_table::init_table(&cli.config, args, session).await,
     }
 }
 
 /// The file of the store.
-fn store(settings: &Daemon) -> PathBuf {
-    let StateLocation::Sqlite(path) = &settings.state;
-    path.clone()
+fn store(settings: &Daemon) -> Result<PathBuf, CliError> {
+    match &settings.state {
+        StateLocation::Sqlite(path) => Ok(path.clone()),
+        table @ StateLocation::DynamoDb { .. } => Err(CliError::Refused(format!(
+            "{table}: this command works on a file, \"sqlite:PATH\" in `daemon.state`. Nothing was changed"
+        ))),
+    }
 }
 
 fn failed(error: StoreError) -> CliError {
