@@ -77,7 +77,12 @@ async fn a_table_is_made_once_with_all_that_it_is_to_have() {
         (billing, table.deletion_protection_enabled()),
         (&BillingMode::PayPerRequest, Some(true))
     );
-    let expiry = client.describe_time_to_live().table_name("rekeyd").send().await.unwrap();
+    let expiry = client
+        .describe_time_to_live()
+        .table_name("rekeyd")
+        .send()
+        .await
+        .unwrap();
     let expiry = expiry.time_to_live_description.unwrap();
     assert_eq!(
         (expiry.attribute_name(), expiry.time_to_live_status()),
@@ -105,10 +110,7 @@ async fn a_table_is_made_once_with_all_that_it_is_to_have() {
         json!({ "table": "dynamodb:rekeyd", "created": false, "warnings": [] })
     );
     assert_eq!(machine.audited().len(), 2, "nothing was changed");
-    assert!(
-        table.get(&key).await.unwrap().is_some(),
-        "what is in it stays"
-    );
+    assert!(table.get(&key).await.unwrap().is_some(), "what is in it stays");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -120,11 +122,7 @@ async fn a_server_that_does_not_know_every_setting_is_put_up_with_and_said_to_be
     let warnings = made["warnings"].to_string();
     assert!(warnings.contains("point-in-time recovery"), "{warnings}");
     let again = machine.init_table(&[]).await.with(0);
-    assert!(
-        again.stderr.contains("not protected from deletion"),
-        "{}",
-        again.stderr
-    );
+    assert!(again.stderr.contains("not protected from deletion"), "{}", again.stderr);
     table_at(server.url(), "rekeyd")
         .write(&Key::new("p", "s"), Change::new(), Condition::Absent)
         .await
@@ -135,8 +133,16 @@ async fn a_server_that_does_not_know_every_setting_is_put_up_with_and_said_to_be
 async fn a_table_of_another_kind_is_refused_with_what_is_wrong() {
     let server = StandIn::moto().await;
     for (name, keys, wrong) in [
-        ("other", &["id", "sk"][..], "`id` (HASH, S) and `sk` (RANGE, S), and not `pk`"),
-        ("swapped", &["sk", "pk"], "`sk` (HASH, S) and `pk` (RANGE, S), and not `pk`"),
+        (
+            "other",
+            &["id", "sk"][..],
+            "`id` (HASH, S) and `sk` (RANGE, S), and not `pk`",
+        ),
+        (
+            "swapped",
+            &["sk", "pk"],
+            "`sk` (HASH, S) and `pk` (RANGE, S), and not `pk`",
+        ),
         ("alone", &["pk"], "`pk` (HASH, S), and not `pk`"),
     ] {
         create_table(server.url(), name, keys).await;
@@ -185,7 +191,11 @@ async fn without_a_table_in_the_configuration_or_a_server_nothing_is_made() {
     assert!(refused.stderr.contains("dynamodb:TABLE"), "{}", refused.stderr);
     let machine = Machine::new("dynamodb:rekeyd", "http://127.0.0.1:1");
     let failed = machine.init_table(&["--json"]).await.with(1);
-    assert!(failed.stderr.contains("dynamodb:rekeyd: no answer"), "{}", failed.stderr);
+    assert!(
+        failed.stderr.contains("dynamodb:rekeyd: no answer"),
+        "{}",
+        failed.stderr
+    );
     assert_eq!(machine.audited(), Vec::<Value>::new());
 }
 
