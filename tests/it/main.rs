@@ -56,6 +56,7 @@ mod hostile_requests;
 mod hostile_words;
 mod http_port;
 mod iam_policy;
+mod init_table;
 mod json_shapes;
 mod killed;
 mod kinds_of_caches;
