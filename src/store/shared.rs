@@ -1,4 +1,5 @@
 //! The store in a table that several replicas share.
 
 pub mod layout;
+pub mod leases;
 pub mod presence;
