@@ -31,7 +31,7 @@ async fn every_event_is_told_under_one_id_although_the_replicas_that_wrote_it_ar
     fleet.start_all().await;
     fleet.rotate_all(0).await;
     eventually("some are promoted", || async {
-        let promoted = ids(&receiver, "rotation.succeeded").len();
+        let promoted = fleet.promoted();
         if promoted >= 3 {
             Ok(())
         } else {

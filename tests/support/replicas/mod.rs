@@ -225,13 +225,27 @@ impl Fleet {
         running.map(|replica| u64::from(replica.daemon().pid())).collect()
     }
 
-    /// Asks for a rotation of all, through one replica.
+    /// Asks for a rotation of all, through one replica: some at a time, as slow as this machine may be.
     pub async fn rotate_all(&self, replica: usize) {
-        let all = serde_json::json!({"all": true});
-        let answer = self.replicas[replica].daemon().post("/api/v1/rotate", &all).await;
-        assert_eq!(answer.status, 200, "{}", answer.body);
-        let accepted = answer.json()["accepted"].as_array().map(Vec::len);
-        assert_eq!(accepted, Some(self.users.len()), "{}", answer.body);
+        for some in self.users.chunks(50) {
+            let names: Vec<String> = some.iter().map(|user| secret_name(&user.name)).collect();
+            let body = serde_json::json!({ "secrets": names });
+            let answer = self.replicas[replica].daemon().post("/api/v1/rotate", &body).await;
+            assert_eq!(answer.status, 200, "{}\n{}", answer.body, self.log_ends());
+            let accepted = answer.json()["accepted"].as_array().map(Vec::len);
+            assert_eq!(accepted, Some(names.len()), "{}", answer.body);
+        }
+    }
+
+    /// How many users have another version under AWSCURRENT than at first.
+    pub fn promoted(&self) -> usize {
+        let secrets = self.world.sandbox.sandbox().secrets();
+        let promoted = self.users.iter().filter(|user| {
+            let secret = secrets.iter().find(|secret| secret.arn == user.secret_arn);
+            let current = secret.and_then(|secret| secret.holder("AWSCURRENT"));
+            current.is_some_and(|current| current.id != user.first)
+        });
+        promoted.count()
     }
 
     /// How the logs of all replicas end.

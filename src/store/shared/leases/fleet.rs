@@ -59,7 +59,7 @@ struct Watched {
 pub(super) struct Heard {
     /// Secrets that were written, or are to be looked at, each with who said so.
     pub(super) mentioned: Vec<(String, String)>,
-    /// Whether there were more than that.
+    /// Whether there were more than that, or may have been.
     pub(super) missed: bool,
     /// Sessions whose beat has just stood still for too long.
     pub(super) died: usize,
@@ -121,6 +121,9 @@ impl Fleet {
                 watched.hear(id, &changes(item), first, &mut heard);
             }
         }
+        // A session that ends in good order takes what it had not told yet with it.
+        let ended = |(id, watched): (&String, &Watched)| watched.dead_since.is_none() && !there.contains(id);
+        heard.missed |= self.sessions.iter().any(ended);
         self.sessions.retain(|id, _| there.contains(id));
         heard
     }
@@ -243,6 +246,8 @@ impl Watched {
         } else if self.dead_since.is_none() && look.asked_at.saturating_sub(self.changed_at) >= lease {
             self.dead_since = Some(look.answered_at);
             heard.died += 1;
+            // What it wrote of others' secrets last, such as a command, it may not have told.
+            heard.missed = true;
         }
         let text = |name| item.text(name).map(str::to_owned);
         self.host = text(layout::HOST).unwrap_or_default();
