@@ -6,11 +6,17 @@ use rekeyd::clock::{Clock, SystemClock};
 use rekeyd::planted::{PlantedBug, plant};
 
 use crate::support::report::report;
-use crate::support::simulated::exploring::{Exploration, Part, Perturbation, Script, explore, play, shrink};
+use crate::support::simulated::exploring::{
+    Exploration, Part, Perturbation, Script, explore, explore_scripts, play, shrink,
+};
 
 /// So many worlds are played in every run of the tests, from the first seed on.
 const SEEDS: u64 = 5_000;
 const FIRST_SEED: u64 = 1;
+
+/// So many worlds of replicas that share a table, without leases and with them.
+const SHARED_SEEDS: u64 = 100;
+const LEASED_SEEDS: u64 = 12;
 
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
@@ -52,6 +58,28 @@ fn random_worlds_keep_every_promise() {
     assert!(missing.is_empty() || seeds < SEEDS, "never happened: {missing:?}");
 }
 
+/// The worlds of several replicas, which share one table. `REKEYD_SEEDS` says how many.
+fn explore_shared(leases: bool, seeds: u64) {
+    let several: Vec<u64> = (FIRST_SEED..)
+        .filter(|seed| Script::of(*seed).replicas.len() > 1)
+        .take(usize::try_from(number("REKEYD_SEEDS").unwrap_or(seeds)).expect("a number of worlds"))
+        .collect();
+    let index = |number: u64| usize::try_from(number).expect("an index");
+    let goes_on = |begun| index(begun) < several.len();
+    let script = |number: u64| Script::of(several[index(number)]).sharing(leases);
+    assert_nothing_failed(&explore_scripts(0, goes_on, script));
+}
+
+#[test]
+fn random_worlds_whose_replicas_share_a_table_without_leases_keep_every_promise() {
+    explore_shared(false, SHARED_SEEDS);
+}
+
+#[test]
+fn random_worlds_whose_replicas_share_the_work_by_leases_keep_every_promise() {
+    explore_shared(true, LEASED_SEEDS);
+}
+
 #[test]
 fn a_seed_tells_the_same_story_twice() {
     for seed in [3, 5, 8] {
@@ -65,6 +93,10 @@ fn a_seed_tells_the_same_story_twice() {
 #[test]
 fn replay() {
     let script = Script::of(number("REKEYD_SEED").unwrap_or(FIRST_SEED));
+    let script = match variable("REKEYD_SHARING") {
+        Some(leases) => script.sharing(leases == "leases"),
+        None => script,
+    };
     let kept: Vec<Part> = match variable("REKEYD_KEEP") {
         Some(parts) => parts
             .split(',')
@@ -88,7 +120,7 @@ fn the_report_of_a_failure_names_what_plays_it_again() {
     assert!(outcome.violations.iter().any(of_proof), "{:#?}", outcome.violations);
     let exploration = Exploration {
         tally: outcome.tally.clone(),
-        failures: vec![(SEED, outcome)],
+        failures: vec![(Script::of(SEED), outcome)],
     };
     let report = exploration.report_of_failures().expect("a report");
     let told = |name: &str| {

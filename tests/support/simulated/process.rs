@@ -141,9 +141,12 @@ impl Process {
         tokio::pin!(computation);
         loop {
             self.running().await;
-            let step = std::future::poll_fn(|context| match self.life().can_run() {
-                true => computation.as_mut().poll(context).map(Some),
-                false => Poll::Ready(None),
+            let step = std::future::poll_fn(|context| {
+                let can_run = self.life().can_run();
+                match can_run {
+                    true => computation.as_mut().poll(context).map(Some),
+                    false => Poll::Ready(None),
+                }
             });
             if let Some(result) = step.await {
                 return result;

@@ -28,7 +28,7 @@ pub enum TableTrouble {
 }
 
 /// A table that replicas share. Clones are the same one.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct SharedTable {
     table: Arc<MemoryTable>,
     /// Whether replicas ask for leases. Without them each does everything.
@@ -36,15 +36,19 @@ pub struct SharedTable {
 }
 
 impl SharedTable {
-    pub fn with_leases() -> Self {
+    pub fn new(leases: bool) -> Self {
         Self {
             table: Arc::default(),
-            leases: true,
+            leases,
         }
     }
 
+    pub fn with_leases() -> Self {
+        Self::new(true)
+    }
+
     pub fn without_leases() -> Self {
-        Self::default()
+        Self::new(false)
     }
 
     /// An empty one of the same kind.
@@ -69,11 +73,6 @@ impl Way {
     /// It is troubled from now on: for so long, or until it is mended.
     pub fn trouble(&self, trouble: TableTrouble, span: Option<Duration>) {
         *self.state() = Some((trouble, span.map(|span| Instant::now() + span)));
-    }
-
-    /// Ends all trouble.
-    pub fn mend(&self) {
-        *self.state() = None;
     }
 
     fn now(&self) -> Option<TableTrouble> {

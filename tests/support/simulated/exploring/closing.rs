@@ -143,25 +143,13 @@ impl Stage<'_> {
 
     /// Ends the pauses that have no end. One that its process stores late, because it was stopped, is ended later.
     fn end_pauses(&self) {
-        for (replica, user) in &self.paused {
-            let (Some(replica), Some(user)) = (self.replica(*replica), self.user(*user)) else {
-                continue;
-            };
-            let secret = user.secret();
-            if replica
-                .status(&secret)
-                .is_none_or(|status| status.phase != Phase::Paused)
-            {
-                continue;
-            }
-            let engine = replica.engine.clone();
-            tokio::spawn(async move {
-                let selector = Selector {
-                    secrets: vec![secret],
-                    ..Selector::default()
-                };
-                drop(engine.resume(&selector).await);
-            });
+        // Without leases nobody tells the others of a pause, or of its end.
+        let untold = self.script.sharing == Some(false);
+        for (number, user) in &self.paused {
+            let Some(user) = self.user(*user) else { continue };
+            let who = self.cast.iter().filter(|actor| untold || actor.number == *number);
+            who.filter_map(|actor| self.replica(actor.number))
+                .for_each(|replica| end_pause(replica, user.secret()));
         }
     }
 
@@ -242,4 +230,19 @@ impl Stage<'_> {
         }
         None
     }
+}
+
+fn end_pause(replica: &Replica, secret: String) {
+    let paused = |status: SecretStatus| status.phase == Phase::Paused;
+    if !replica.status(&secret).is_some_and(paused) {
+        return;
+    }
+    let engine = replica.engine.clone();
+    tokio::spawn(async move {
+        let selector = Selector {
+            secrets: vec![secret],
+            ..Selector::default()
+        };
+        drop(engine.resume(&selector).await);
+    });
 }

@@ -50,6 +50,7 @@ impl Script {
             policy,
             bystanders: false,
             files: false,
+            sharing: None,
             replicas,
             propagation_s,
             sides,

@@ -26,7 +26,7 @@ use rekeyd::rotation::event::Event;
 
 use super::Simulation;
 pub use outcome::{Outcome, Tally};
-pub use running::{Exploration, explore};
+pub use running::{Exploration, explore, explore_scripts};
 pub use script::{Part, Perturbation, Script};
 pub use shrinking::shrink;
 use stage::{Stage, settings};

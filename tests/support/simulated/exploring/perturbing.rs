@@ -87,6 +87,7 @@ impl Stage<'_> {
             } => self.on(replica, |replica| {
                 replica.disk().trouble(trouble, Some(Duration::from_secs(span_s)));
             }),
+            Perturbation::LoseStore { .. } if self.script.sharing.is_some() => false,
             Perturbation::LoseStore { replica } => {
                 let lost = self.on(replica, Replica::lose_store);
                 if lost {
@@ -138,7 +139,7 @@ impl Stage<'_> {
                 return false;
             }
         };
-        let lost = store == Store::Lost;
+        let lost = store == Store::Lost && self.script.sharing.is_none();
         actor.state = State::Down(if lost { machine.empty_disk() } else { machine });
         self.cue_in(down_s, Cue::Start(number));
         true

@@ -15,12 +15,21 @@ const ENOUGH: usize = 5;
 /// What came of an exploration.
 pub struct Exploration {
     pub tally: Tally,
-    /// Seeds that failed, with what was found.
-    pub failures: Vec<(u64, Outcome)>,
+    /// Scripts that failed, with what was found.
+    pub failures: Vec<(Script, Outcome)>,
 }
 
 /// Plays the scripts of seeds from `first` on, as long as `goes_on` says so of how many have begun.
 pub fn explore(first: u64, goes_on: impl Fn(u64) -> bool + Sync) -> Exploration {
+    explore_scripts(first, goes_on, Script::of)
+}
+
+/// The same of scripts that are made of seeds in another way.
+pub fn explore_scripts(
+    first: u64,
+    goes_on: impl Fn(u64) -> bool + Sync,
+    script: impl Fn(u64) -> Script + Sync,
+) -> Exploration {
     let (next, enough) = (AtomicU64::new(0), AtomicBool::new(false));
     let found = Mutex::new(Exploration {
         tally: Tally::default(),
@@ -33,12 +42,12 @@ pub fn explore(first: u64, goes_on: impl Fn(u64) -> bool + Sync) -> Exploration 
                 return;
             }
             let seed = first.wrapping_add(number);
-            let outcome = play(&Script::of(seed));
+            let outcome = play(&script(seed));
             let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
             found.tally.absorb(&outcome.tally);
             if !outcome.violations.is_empty() {
-                eprintln!("seed {seed}: {}", outcome.violations[0]);
-                found.failures.push((seed, outcome));
+                eprintln!("seed {}: {}", script(seed).seed, outcome.violations[0]);
+                found.failures.push((script(seed), outcome));
                 enough.store(found.failures.len() >= ENOUGH, Ordering::Relaxed);
             }
         }
@@ -56,8 +65,8 @@ impl Exploration {
     /// Nothing if nothing failed; otherwise each failing seed, shrunk, and how to play it again.
     pub fn report_of_failures(&self) -> Option<String> {
         let mut report = String::new();
-        for (seed, outcome) in &self.failures {
-            let _ = writeln!(report, "{}", tell(*seed, outcome));
+        for (script, outcome) in &self.failures {
+            let _ = writeln!(report, "{}", tell(script, outcome));
         }
         (!report.is_empty()).then_some(report)
     }
@@ -69,20 +78,25 @@ fn rule(violation: &str) -> &str {
     violation.split_whitespace().find(word).unwrap_or(violation)
 }
 
-fn tell(seed: u64, outcome: &Outcome) -> String {
-    let script = Script::of(seed);
+fn tell(script: &Script, outcome: &Outcome) -> String {
+    let seed = script.seed;
     let broken = rule(&outcome.violations[0]).to_owned();
     let fails = |parts: &[Part]| {
         let played = script.keeping(parts).map(|script| play(&script));
         played.is_some_and(|outcome| outcome.violations.iter().any(|violation| rule(violation) == broken))
     };
     let kept = shrink(&script.parts(), SHRINKING, fails);
-    let least = script.keeping(&kept).unwrap_or(script);
+    let least = script.keeping(&kept).unwrap_or_else(|| script.clone());
     let outcome = play(&least);
+    let sharing = match script.sharing {
+        None => "",
+        Some(true) => "REKEYD_SHARING=leases ",
+        Some(false) => "REKEYD_SHARING=none ",
+    };
     let keep: Vec<String> = kept.iter().map(ToString::to_string).collect();
     format!(
         "{least:#?}\n{}{:#?}\nseed {seed}; to see it again:\n  \
-         REKEYD_SEED={seed} REKEYD_KEEP={} cargo test -p rekeyd --test it exploration::replay -- --nocapture\n",
+         {sharing}REKEYD_SEED={seed} REKEYD_KEEP={} cargo test -p rekeyd --test it exploration::replay -- --nocapture\n",
         outcome.story,
         outcome.violations,
         keep.join(",")

@@ -17,6 +17,8 @@ pub struct Script {
     pub bystanders: bool,
     /// The stores are files, and not in memory.
     pub files: bool,
+    /// Or one table, which all replicas share: with leases, or without. Never drawn.
+    pub sharing: Option<bool>,
     pub replicas: Vec<ReplicaPlan>,
     /// How long a change takes to reach a node: from and to, in seconds.
     pub propagation_s: (u64, u64),
@@ -320,6 +322,15 @@ impl Script {
         script.users.retain(|one| parts.contains(&Part::User(one.number)));
         script.replicas.retain(|one| parts.contains(&Part::Replica(one.number)));
         (!script.users.is_empty() && !script.replicas.is_empty()).then_some(script)
+    }
+
+    /// The same with one table for all replicas, which ask for leases or do not. The table is never lost.
+    pub fn sharing(self, leases: bool) -> Self {
+        Self {
+            files: false,
+            sharing: Some(leases),
+            ..self
+        }
     }
 
     /// Whether others than rekeyd and its operators change anything.

@@ -9,7 +9,7 @@ use rekeyd_sandbox::{CallContext, Operation, Settings, switches};
 use tempfile::TempDir;
 
 use super::super::operator::OPERATOR;
-use super::super::{Disk, Machine, Policy, Replica, Simulation, lifelike};
+use super::super::{Disk, Machine, Policy, Replica, SharedTable, Simulation, lifelike};
 use super::bystanders::{BYSTANDERS, NOT_ALLOWED};
 use super::outcome::Tally;
 use super::script::{OverlapPlan, Perturbation, PolicyPlan, ReplicaPlan, Script, UserKind, UserPlan};
@@ -40,6 +40,8 @@ pub(super) struct Stage<'a> {
     pub(super) storeless: BTreeSet<usize>,
     /// Where stores are that are files.
     files: Option<TempDir>,
+    /// The table that all replicas share.
+    table: Option<SharedTable>,
     /// Pauses without an end: replica and user.
     pub(super) paused: BTreeSet<(usize, usize)>,
 }
@@ -140,6 +142,7 @@ impl<'a> Stage<'a> {
             switched: BTreeSet::new(),
             resumed: BTreeSet::new(),
             storeless: BTreeSet::new(),
+            table: script.sharing.map(SharedTable::new),
             files: script.files.then(|| TempDir::new().expect("a directory")),
             paused: BTreeSet::new(),
         };
@@ -223,9 +226,10 @@ impl<'a> Stage<'a> {
             .sim
             .machine(&format!("replica{}", plan.number))
             .policy(policy(self.script));
-        let machine = match &self.files {
-            Some(files) => machine.disk(Disk::file(files.path().join(format!("{}.db", plan.number)))),
-            None => machine,
+        let machine = match (&self.table, &self.files) {
+            (Some(table), _) => machine.disk(Disk::shared(table)),
+            (None, Some(files)) => machine.disk(Disk::file(files.path().join(format!("{}.db", plan.number)))),
+            (None, None) => machine,
         };
         machine.clock().step(chrono::TimeDelta::seconds(plan.clock_s));
         self.cast.push(Actor {
