@@ -104,8 +104,8 @@ impl Blows {
             fleet.start(replica);
         };
         let (over, ()) = tokio::join!(ledger.taken_over(held, pid, since), restart);
-        self.judge(fleet, over);
         fleet.ready(replica).await;
+        self.judge(fleet, over);
     }
 
     async fn silence(&mut self, fleet: &mut Fleet, replica: usize, blow: Blow) {

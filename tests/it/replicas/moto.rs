@@ -1,6 +1,8 @@
 //! The same on moto, which is slower.
 
 use super::THREE;
+use std::time::Duration;
+
 use super::blows::{Blow, Blows};
 use crate::support::dynamo::StandIn;
 use crate::support::replicas::{Fleet, Watch, settings};
@@ -10,6 +12,8 @@ use crate::support::status::idle_and_retired;
 async fn replicas_on_moto_rotate_each_user_once_although_one_is_killed() {
     let mut blows = Blows::new();
     let mut fleet = Fleet::new(StandIn::moto().await, settings(), 3, &THREE).await;
+    // It takes its time for each request, of which several fit into a lease.
+    fleet.lease = Duration::from_secs(8);
     fleet.start_all().await;
     let watch = Watch::start(&fleet, 1, blows.seed);
     let asked = blows.replica_of(&fleet);

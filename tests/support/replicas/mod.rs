@@ -257,7 +257,7 @@ impl Fleet {
             format!(
                 "{}'s log ends:\n{}\n",
                 replica.name,
-                lines[lines.len().saturating_sub(40)..].join("\n")
+                lines[lines.len().saturating_sub(15)..].join("\n")
             )
         };
         self.replicas.iter().map(end).collect()

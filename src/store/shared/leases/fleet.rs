@@ -59,8 +59,10 @@ struct Watched {
 pub(super) struct Heard {
     /// Secrets that were written, or are to be looked at, each with who said so.
     pub(super) mentioned: Vec<(String, String)>,
-    /// Whether there were more than that, or may have been.
+    /// Whether there were more than that.
     pub(super) missed: bool,
+    /// Whether a session is over that may have written what it never told.
+    pub(super) untold: bool,
     /// Sessions whose beat has just stood still for too long.
     pub(super) died: usize,
 }
@@ -123,7 +125,7 @@ impl Fleet {
         }
         // A session that ends in good order takes what it had not told yet with it.
         let ended = |(id, watched): (&String, &Watched)| watched.dead_since.is_none() && !there.contains(id);
-        heard.missed |= self.sessions.iter().any(ended);
+        heard.untold |= self.sessions.iter().any(ended);
         self.sessions.retain(|id, _| there.contains(id));
         heard
     }
@@ -247,7 +249,7 @@ impl Watched {
             self.dead_since = Some(look.answered_at);
             heard.died += 1;
             // What it wrote of others' secrets last, such as a command, it may not have told.
-            heard.missed = true;
+            heard.untold = true;
         }
         let text = |name| item.text(name).map(str::to_owned);
         self.host = text(layout::HOST).unwrap_or_default();

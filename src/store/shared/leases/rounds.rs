@@ -65,14 +65,20 @@ impl Leases {
         };
         let items = self.table.query(&Query::all(layout::FLEET)).await?;
         let answered_at = self.clock.monotonic();
-        self.see(&items, Look { asked_at, answered_at }, me.as_deref());
+        let untold = self.see(&items, Look { asked_at, answered_at }, me.as_deref());
         self.tend().await;
+        if untold {
+            // The secrets of the dead go first.
+            self.state().secrets.all_unread = true;
+            self.tend().await;
+        }
         self.tidy_up(&items).await;
         Ok(())
     }
 
-    /// Takes in what the fleet's items say. `me` is the session that lived before they were asked for.
-    fn see(&self, items: &[Item], look: Look, me: Option<&str>) {
+    /// Takes in what the fleet's items say. `me` is the session that lived before they were asked for. Returns whether
+    /// a session is over that may have written what it never told.
+    fn see(&self, items: &[Item], look: Look, me: Option<&str>) -> bool {
         let (heard, gone, living) = {
             let mut state = self.state();
             let state = &mut *state;
@@ -104,6 +110,7 @@ impl Leases {
             }
             changed
         });
+        heard.untold
     }
 
     fn tell_of_replicas(&self, living: usize, heard: &Heard) {
