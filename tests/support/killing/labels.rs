@@ -54,9 +54,14 @@ impl LabelHistory {
 
     /// Looks for ever.
     pub async fn watch(&self) {
+        self.watch_every(EVERY).await;
+    }
+
+    /// The same less often, for more secrets.
+    pub async fn watch_every(&self, span: Duration) {
         loop {
             self.look();
-            sleep(EVERY).await;
+            sleep(span).await;
         }
     }
 

@@ -31,7 +31,7 @@ impl Watch {
         let logins = Arc::<Logins>::default();
         let mut tasks = Vec::new();
         let watched = history.clone();
-        tasks.push(tokio::spawn(async move { watched.watch().await }));
+        tasks.push(tokio::spawn(async move { watched.watch_every(EVERY / 2).await }));
         tasks.push(tokio::spawn(all_current_log_in(
             sandbox.clone(),
             fleet.users.clone(),

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use aws_config::retry::RetryConfig;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use rekeyd::store::shared::layout::{self, SHARDS};
@@ -10,7 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use crate::support::PATIENCE;
-use crate::support::dynamo::dynamo_client;
+use crate::support::dynamo::sdk_config;
 
 /// How often the table is looked at while a take-over is waited for.
 const EVERY: Duration = Duration::from_millis(100);
@@ -59,8 +60,13 @@ pub struct TakeOver {
 
 impl Ledger {
     pub fn new(url: &str, table: &str) -> Self {
+        // A connection that the server closes at that moment says nothing about leases.
+        let sdk = sdk_config(url)
+            .to_builder()
+            .retry_config(RetryConfig::standard())
+            .build();
         Self {
-            client: dynamo_client(url),
+            client: Client::new(&sdk),
             table: table.to_owned(),
         }
     }
