@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rekeyd::store::dynamodb::ATTEMPT_TIMEOUT;
 use rekeyd::store::table::memory::MemoryTable;
@@ -413,7 +413,7 @@ async fn a_table_that_does_not_answer_says_so_within_the_time_of_one_attempt() {
     };
     for address in [silent.local_addr().unwrap(), closed] {
         let table = table_at(&format!("http://{address}"), "rekeyd");
-        let begun = Instant::now();
+        let begun = tokio::time::Instant::now();
         let outcome = table.write(&Key::new("a", "b"), Change::new(), Condition::Absent).await;
         assert!(matches!(outcome, Err(TableError::Unanswered { .. })), "{outcome:?}");
         assert!(
