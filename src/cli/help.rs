@@ -64,9 +64,10 @@ An account that neither the configuration nor --account tells is * in JSON, and 
 account that Terraform or the stack works in with the other two. The key
 aws/secretsmanager needs no rights; customer keys do: --kms-key.
 
---for plan, onboard or takeover prints what an operator needs for that command. Where no
-daemon runs, onboard and takeover --rotate make the first rotation themselves: then
-whoever runs them needs the daemon's policy as well.
+--for plan, onboard or takeover prints what an operator needs for that command; --for
+commands what others need to reach replicas through the table that they share, and --for
+init-table what makes that table. Where no daemon runs, onboard and takeover --rotate make
+the first rotation themselves: then whoever runs them needs the daemon's policy as well.
 
 Examples:
   rekeyd iam-policy --account 123456789012 > rekeyd.json

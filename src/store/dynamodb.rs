@@ -227,3 +227,7 @@ impl Table for DynamoTable {
             .map_err(|(error, kept)| failure::of_write(error, kept, DELETE))
     }
 }
+
+#[cfg(test)]
+#[path = "dynamodb_tests.rs"]
+mod tests;
