@@ -11,6 +11,7 @@ mod moving;
 pub mod presence;
 mod reading;
 mod save;
+mod settling;
 mod steady;
 
 use std::collections::{BTreeMap, BTreeSet};
