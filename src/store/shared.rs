@@ -52,6 +52,8 @@ pub struct SharedStore {
 struct Memory {
     /// Secrets, by ARN.
     secrets: BTreeMap<String, Known>,
+    /// The ids of saves of which it is not known whether they were carried out, by ARN.
+    doubts: BTreeMap<String, String>,
     /// Targets that are listed in the table.
     targets: BTreeSet<String>,
     /// Where the messages lie that were last read from each outbox: by target and id, their sort keys.

@@ -2,6 +2,7 @@
 //! be it in memory or of DynamoDB's stand-ins. And what only a shared one can do, whatever call of its table fails.
 
 mod claims;
+mod contention;
 mod failures;
 mod grounds;
 mod moving;

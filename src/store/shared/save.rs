@@ -125,11 +125,18 @@ impl SharedStore {
         }
         let item = self.table.get(&layout::record(arn)).await;
         let item = item.map_err(self.failed(ACTION))?;
-        self.judge(draft, item.as_ref(), true)
+        let doubtful = self.doubts(draft);
+        self.judge(draft, item.as_ref(), (true, doubtful)).await
     }
 
-    /// What to make of an item that is not as a save was to find it, or was not looked at yet.
-    fn judge(&self, draft: &Draft<'_>, item: Option<&Item>, unseen: bool) -> Result<Written, StoreError> {
+    /// What to make of an item that is not as a save was to find it, or was not looked at yet (`unseen`). `doubtful` is whether
+    /// this save may have been carried out before.
+    async fn judge(
+        &self,
+        draft: &Draft<'_>,
+        item: Option<&Item>,
+        (unseen, doubtful): (bool, bool),
+    ) -> Result<Written, StoreError> {
         // Somebody has emptied the table: what this process knows is all there is.
         let Some(item) = item else {
             self.memory().secrets.remove(&draft.record.secret_arn);
@@ -144,7 +151,11 @@ impl SharedStore {
         let others = draft.holder.is_some() && !held;
         let is_expected = unseen && stored.revision == draft.record.revision;
         match stored.record {
-            Some(record) if !is_expected => Err(self.changed(record, held)),
+            Some(record) if !is_expected => match doubtful && self.has_line(draft, &stored.journal).await? {
+                // Others have written since, on what this save wrote.
+                true => Ok(Written::At(draft.record.revision + 1)),
+                false => Err(self.changed(record, held)),
+            },
             // A record that nobody can read, or none yet. Who may not write one is told of a blank one.
             None if others => {
                 let blank = Record::new(draft.record.secret_arn.clone(), self.clock.now());
@@ -155,6 +166,27 @@ impl SharedStore {
                 Ok(Written::Not(Base::of(known.unwrap_or_default())))
             }
         }
+    }
+
+    /// Whether the first line of a save's history is there: then the save was carried out.
+    async fn has_line(&self, draft: &Draft<'_>, stored: &Journal) -> Result<bool, StoreError> {
+        let (arn, revision) = (&draft.record.secret_arn, draft.record.revision + 1);
+        let events = draft.events.get(..1).unwrap_or_default();
+        let line = Journal::of(arn, events, &[], revision).map_err(|error| self.refused(ACTION, error))?;
+        let Some(line) = line.lines.first() else {
+            return Ok(false);
+        };
+        if stored.lines.contains(line) {
+            return Ok(true);
+        }
+        let key = layout::history(arn, line.at, line.revision, line.number);
+        let item = self.table.get(&key).await.map_err(self.failed(ACTION))?;
+        Ok(item.is_some_and(|item| item.text(layout::ENTRY) == Some(&line.entry)))
+    }
+
+    /// Whether the last attempt at this save was never answered.
+    fn doubts(&self, draft: &Draft<'_>) -> bool {
+        self.memory().doubts.get(&draft.record.secret_arn) == Some(&draft.write)
     }
 
     fn changed(&self, stored: Record, held: bool) -> StoreError {
@@ -184,14 +216,15 @@ impl SharedStore {
         let change = change(draft, revision, &journal, written_at, before.is_none());
         let change = change.map_err(|error| self.refused(ACTION, error))?;
         let key = layout::record(arn);
-        match self.write_once(&key, change, condition(draft, before)).await {
+        match self.write_once(draft, &key, change, condition(draft, before)).await {
             Ok(()) => {}
             Err(TableError::NotAsWanted { stored }) => {
                 let item = match stored {
                     Some(stored) => Some(*stored),
                     None => self.table.get(&key).await.map_err(self.failed(ACTION))?,
                 };
-                match self.judge(draft, item.as_ref(), false)? {
+                let doubtful = self.doubts(draft);
+                match self.judge(draft, item.as_ref(), (false, doubtful)).await? {
                     // By an attempt whose reply was lost.
                     Written::At(there) if there == revision => {}
                     other => return Ok(other),
@@ -205,11 +238,15 @@ impl SharedStore {
     }
 
     /// Writes until there is an answer. A second attempt cannot write twice: the first one would have changed the revision.
-    async fn write_once(&self, key: &Key, change: Change, on: Condition) -> Result<(), TableError> {
+    async fn write_once(&self, draft: &Draft<'_>, key: &Key, change: Change, on: Condition) -> Result<(), TableError> {
         let mut attempts = Attempts::default();
         loop {
             match self.table.write(key, change.clone(), on.clone()).await {
-                Err(error @ TableError::Unanswered { .. }) => attempts.unanswered(error)?,
+                Err(error @ TableError::Unanswered { .. }) => {
+                    let (arn, write) = (draft.record.secret_arn.clone(), draft.write.clone());
+                    self.memory().doubts.insert(arn, write);
+                    attempts.unanswered(error)?;
+                }
                 other => return other,
             }
         }
@@ -246,6 +283,7 @@ impl SharedStore {
 
     fn written(&self, draft: &Draft<'_>, revision: u64, journal: Journal, written_at: u64) {
         let mut memory = self.memory();
+        memory.doubts.remove(&draft.record.secret_arn);
         let known = memory.secrets.entry(draft.record.secret_arn.clone()).or_default();
         *known = Known {
             revision,
