@@ -6,6 +6,7 @@
 mod item;
 mod journal;
 pub mod layout;
+pub mod leases;
 mod letters;
 mod moving;
 pub mod presence;

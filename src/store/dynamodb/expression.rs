@@ -47,6 +47,10 @@ impl Expression {
         let key = self.name(PARTITION_KEY);
         let wanted = match on {
             Condition::Absent => return format!("attribute_not_exists({key})"),
+            Condition::Lacks(name) => {
+                let lacking = self.name(name);
+                return format!("attribute_exists({key}) AND attribute_not_exists({lacking})");
+            }
             Condition::Has(wanted) => wanted.into_iter(),
         };
         let there = std::iter::once(format!("attribute_exists({key})"));
