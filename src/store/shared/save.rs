@@ -4,7 +4,7 @@ use sha2::{Digest, Sha256};
 
 use super::item::milliseconds;
 use super::steady::Attempts;
-use super::{Journal, Known, SharedStore, Stored, layout};
+use super::{Journal, Known, SharedStore, layout};
 use crate::clock::Timestamp;
 use crate::rotation::event::Event;
 use crate::rotation::state::Record;
