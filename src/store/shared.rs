@@ -144,6 +144,8 @@ impl Store for SharedStore {
     async fn records(&self) -> Result<Vec<Record>, StoreError> {
         self.refuse_half_imported().await?;
         let stored = self.read_all().await?;
+        let unsettled = stored.iter().filter(|stored| !stored.journal.letters.is_empty());
+        unsettled.for_each(|stored| self.presence.took(&stored.secret_arn));
         Ok(stored.into_iter().filter_map(|stored| stored.record).collect())
     }
 

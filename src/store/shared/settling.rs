@@ -53,8 +53,18 @@ impl SharedStore {
         settling.map_err(self.failed("writing what a record led to"))
     }
 
-    /// Writes what is left of journals whose items could not be written.
+    /// Writes what is left of journals whose items could not be written, or whose writer is gone.
     pub(super) async fn catch_up(&self) {
+        for arn in self.presence.taken() {
+            // What is missing of a history is shown all the same, and written with the next save.
+            let settled = match self.read(&arn).await {
+                Ok(Some(stored)) if !stored.journal.letters.is_empty() => self.settle_journal(&stored).await,
+                other => other.map(drop),
+            };
+            if settled.is_err() {
+                self.presence.took(&arn);
+            }
+        }
         let left: Vec<(String, Known)> = {
             let memory = self.memory();
             let left = memory.secrets.iter().filter(|(_, known)| known.behind);
