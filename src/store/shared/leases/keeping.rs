@@ -79,6 +79,9 @@ impl Leases {
             return Done::Nothing;
         }
         self.presence.note(secret_arn);
+        if from_the_dead {
+            self.presence.took(secret_arn);
+        }
         tracing::debug!(event = "lease_taken", secret_arn, "the secret is this replica's now");
         if from_the_dead { Done::TakenOver } else { Done::Taken }
     }
