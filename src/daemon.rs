@@ -1,6 +1,7 @@
 //! The daemon: adapters from a configuration, the engine, the surfaces, and their orderly end.
 
 mod reload;
+mod state;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::audit::{Actor, AuditError, Trail};
 use crate::aws::PlacePorts;
 use crate::clock::{SharedClock, SystemClock};
-use crate::config::{ConfigErrors, Loaded, StateLocation};
+use crate::config::{ConfigErrors, Loaded};
 use crate::engine::control::Control;
 use crate::engine::{Adapters, Engine, Settled};
 use crate::login::{DEFAULT_CONCURRENCY, DEFAULT_DEADLINE, RedisLogin};
@@ -25,14 +26,14 @@ use crate::server::configuration::{Configuration, reload_audited};
 use crate::server::http::HttpServer;
 use crate::server::{ServeError, Surface};
 use crate::service_manager::{self, Summary, Watchdog};
-use crate::store::ownership::Sole;
-use crate::store::sqlite::SqliteStore;
-use crate::store::{Store, StoreError};
+use crate::store::StoreError;
+use crate::store::shared::leases::Leases;
 use crate::telemetry::LogControl;
 use crate::tick::Tick;
 
 use reload::Reloader;
 pub use reload::Source;
+use state::State;
 
 /// A daemon that could not start, or ended before it was told to.
 #[derive(Debug, thiserror::Error)]
@@ -88,6 +89,7 @@ pub async fn run(
         deliveries,
         metrics,
         audit,
+        fleet: _,
     } = start_engine(&loaded, clock.clone()).await?;
     let daemon = &loaded.config.daemon;
     let stop_serving = CancellationToken::new();
@@ -191,6 +193,8 @@ struct Started {
     deliveries: Arc<Deliveries>,
     metrics: Arc<Metrics>,
     audit: Arc<Trail>,
+    /// The other processes of its store, where it is shared.
+    fleet: Option<Arc<Leases>>,
 }
 
 async fn start_engine(loaded: &Loaded, clock: SharedClock) -> Result<Started, DaemonError> {
@@ -205,9 +209,11 @@ async fn start_engine(loaded: &Loaded, clock: SharedClock) -> Result<Started, Da
     for warning in &loaded.warnings {
         tracing::warn!(event = "configuration_warning", "{warning}");
     }
-    let store: Arc<dyn Store> = match &config.daemon.state {
-        StateLocation::Sqlite(path) => Arc::new(SqliteStore::open(path)?),
-    };
+    let State {
+        store,
+        ownership,
+        fleet,
+    } = State::open(config, &clock, &metrics).await?;
     let audit = Trail::open(config.daemon.audit_log.as_deref(), clock.clone(), metrics.clone())?;
     let audit = Arc::new(audit);
     // Nothing waits for it: it is there by the first login.
@@ -218,7 +224,7 @@ async fn start_engine(loaded: &Loaded, clock: SharedClock) -> Result<Started, Da
         places,
         login: Arc::new(RedisLogin::new(metrics.clone(), DEFAULT_DEADLINE, DEFAULT_CONCURRENCY)),
         store: store.clone(),
-        ownership: Arc::new(Sole),
+        ownership: ownership.clone(),
         clock,
         randomness: Box::new(rand::rngs::OsRng.unwrap_err()),
         metrics: metrics.clone(),
@@ -232,13 +238,21 @@ async fn start_engine(loaded: &Loaded, clock: SharedClock) -> Result<Started, Da
     );
     let engine = Engine::new(config.clone(), adapters).await?;
     let saved = engine.outgoing_saved();
-    let deliveries = Deliveries::new(store, of_deliveries, metrics.clone(), saved, Bounds::default());
+    let deliveries = Deliveries::new(
+        store,
+        ownership,
+        of_deliveries,
+        metrics.clone(),
+        saved,
+        Bounds::default(),
+    );
     deliveries.replace(targets).await;
     Ok(Started {
         engine,
         deliveries: Arc::new(deliveries),
         metrics,
         audit,
+        fleet,
     })
 }
 

@@ -2,6 +2,7 @@
 //!
 //! No password is ever handed to a store. Losing one costs history, pauses and timings only.
 
+pub mod dynamodb;
 pub mod exported;
 pub mod memory;
 pub mod outbox;
@@ -9,6 +10,8 @@ pub mod ownership;
 pub mod shared;
 pub mod sqlite;
 pub mod table;
+mod unreadable;
+pub mod view;
 
 use std::collections::BTreeMap;
 

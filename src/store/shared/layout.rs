@@ -9,6 +9,12 @@
 //! | `FLEET` | `SESSION#<id>` | a process of rekeyd, alive while its [`BEAT`] changes |
 //! | `FLEET` | `GATE#<name>` | a gate, and who is in it |
 //! | `FLEET` | `COMMAND#<id>`, `REPLY#<id>#<session>` | what an operator asks of the fleet, and what came of it |
+//! | `CHECK` | `CHECK` | what a health check reads and writes |
+//! | `IMPORT` | `IMPORT` | that an import has begun and has not ended |
+//!
+//! The item of a secret may lack its record: its [`REVISION`] is 0 then, and it holds a lease, or the history of a secret whose
+//! record was lost. Only saves set [`REVISION`], [`WRITE`], [`JOURNAL`] and [`WRITTEN_AT`]; only leases [`FENCE`], [`HOLDER`] and
+//! [`SIGHT`], except that a new record's item begins with fence 0.
 
 use sha2::{Digest, Sha256};
 
@@ -57,6 +63,14 @@ pub const BEAT: &str = "beat";
 /// What a session wrote lately, as JSON.
 pub const CHANGES: &str = "changes";
 
+/// A line of a secret's history, as JSON.
+pub const ENTRY: &str = "entry";
+/// The id of a message that waits.
+pub const ID: &str = "id";
+/// A message that waits, as JSON.
+pub const OUTGOING: &str = "outgoing";
+/// Which of an import's lines an item was, from 1: an export gives it back in the same place.
+pub const PLACE: &str = "place";
 /// The machine that a session runs on, by its name.
 pub const HOST: &str = "host";
 /// The number of a session's process there.
@@ -130,6 +144,16 @@ pub fn command(id: &str) -> Key {
 /// Where a session's reply to a command lies.
 pub fn reply(command: &str, session: &str) -> Key {
     Key::new(FLEET, format!("{REPLY}{command}#{session}"))
+}
+
+/// What a health check reads and writes.
+pub fn check() -> Key {
+    Key::new("CHECK", "CHECK")
+}
+
+/// That an import has begun and has not ended.
+pub fn import() -> Key {
+    Key::new("IMPORT", "IMPORT")
 }
 
 /// A time as text that sorts as times do.
