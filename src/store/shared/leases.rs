@@ -14,6 +14,10 @@ mod rounds;
 mod secrets;
 mod session;
 mod stored;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod trial;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -72,9 +72,11 @@ impl Leases {
         let why = if written.is_ok() { Why::Wanted } else { Why::Unsure };
         self.read_one(secret_arn, why).await;
         if written.is_err() && !self.holds(secret_arn, &me) {
-            if !matches!(written, Err(TableError::NotAsWanted { .. })) {
+            match written {
+                // Whose it is now may have been written without anybody's knowledge: its reply was lost.
+                Err(TableError::NotAsWanted { .. }) => self.presence.note(secret_arn),
                 // It may still arrive.
-                self.state().secrets.look_up(secret_arn, Why::Unsure);
+                _ => self.state().secrets.look_up(secret_arn, Why::Unsure),
             }
             return Done::Nothing;
         }
