@@ -272,7 +272,7 @@ impl Secrets {
     /// Takes an item as it was read after this look at the fleet. Returns whether it tells that a lease was given away by a
     /// write of which that was not known: nobody else was told of it yet.
     pub(super) fn learn(&mut self, stored: Stored, why: Why, me: Option<&str>, look: u64) -> bool {
-        let Stored { record, lease } = stored;
+        let Stored { record, lease, .. } = stored;
         let secret_arn = record.secret_arn.clone();
         let entry = self.entries.entry(secret_arn.clone()).or_default();
         entry.absent = None;
