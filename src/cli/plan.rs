@@ -13,12 +13,14 @@ use crate::aws::{PlaceReaders, connect_to_read};
 use crate::cli::exit::Exit;
 use crate::cli::show::pretty;
 use crate::cli::{CliError, Reply, Session, help, run};
-use crate::clock::Timestamp;
 use crate::config::{Config, StateLocation};
 use crate::login::{DEFAULT_CONCURRENCY, DEFAULT_DEADLINE, RedisLogin};
 use crate::metrics::Metrics;
 use crate::preflight::{self, Adapters, Outlook, Wanted};
 use crate::rotation::state::Record;
+use crate::store::Store;
+use crate::store::dynamodb::open_table;
+use crate::store::shared::SharedStore;
 use crate::store::sqlite::read_records;
 
 /// How many secrets are looked at between two words about it.
@@ -69,7 +71,7 @@ pub(super) async fn plan(config: &Path, args: PlanArgs, session: &Session) -> Re
         policy: args.policy,
     };
     known_policy(&config, &wanted)?;
-    let (store, records) = remembered(&config, session.clock.now());
+    let (store, records) = remembered(&config, session).await;
     let adapters = adapters(&config, session).await;
     let progress = |done: usize, all: usize| {
         if done.is_multiple_of(TOLD_EVERY) && done < all {
@@ -115,7 +117,8 @@ async fn adapters(config: &Config, session: &Session) -> Adapters {
 }
 
 /// What the daemon remembers, as far as it is to be believed. Without it the plan is that of a daemon with a new store.
-fn remembered(config: &Config, now: Timestamp) -> (StoreSight, Vec<Record>) {
+async fn remembered(config: &Config, session: &Session) -> (StoreSight, Vec<Record>) {
+    let now = session.clock.now();
     let location = config.daemon.state.to_string();
     let (records, problem) = match &config.daemon.state {
         StateLocation::Sqlite(path) => match read_records(path) {
@@ -123,7 +126,10 @@ fn remembered(config: &Config, now: Timestamp) -> (StoreSight, Vec<Record>) {
             Ok(None) => (None, Some("there is none yet".to_owned())),
             Err(error) => (None, Some(error.to_string())),
         },
-        StateLocation::DynamoDb { .. } => (None, Some("a plan does not read a table yet".to_owned())),
+        StateLocation::DynamoDb { .. } => match in_table(config, session).await {
+            Ok(records) => (Some(records), None),
+            Err(problem) => (None, Some(problem)),
+        },
     };
     let store = StoreSight {
         location,
@@ -132,6 +138,15 @@ fn remembered(config: &Config, now: Timestamp) -> (StoreSight, Vec<Record>) {
     };
     let records = records.unwrap_or_default().into_iter();
     (store, records.map(|record| record.believed(now)).collect())
+}
+
+/// The records in the table that the daemon's replicas share, or why they cannot be read.
+async fn in_table(config: &Config, session: &Session) -> Result<Vec<Record>, String> {
+    let metrics = Arc::new(Metrics::new(&[]));
+    let table = open_table(config, session.clock.clone(), metrics).await;
+    let table = table.map_err(|error| error.to_string())?;
+    let store = SharedStore::new(Arc::new(table), Arc::default(), session.clock.clone());
+    store.records().await.map_err(|error| error.to_string())
 }
 
 fn known_policy(config: &Config, wanted: &Wanted) -> Result<(), CliError> {

@@ -124,7 +124,7 @@ pub struct Daemon {
     pub log_level: Option<LogLevel>,
     /// Where records are kept.
     pub state: StateLocation,
-    /// The place whose region, credentials and endpoint reach the table; always there when records are kept in one.
+    /// The place whose region, credentials and endpoint reach the table, when records are kept in one.
     pub state_aws: Option<String>,
     /// How long a replica that is not heard of keeps its secrets, when records are kept in a table.
     pub lease: Duration,

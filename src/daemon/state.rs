@@ -60,10 +60,12 @@ impl State {
             identity(),
             metrics.clone(),
         ));
+        let store = Arc::new(SharedStore::new(table, presence, clock.clone()));
+        leases.settle_in(store.clone());
         // Ends with the process: until then the others see it alive.
         drop(tokio::spawn(leases.clone().run(CancellationToken::new())));
         Ok(Self {
-            store: Arc::new(SharedStore::new(table, presence, clock.clone())),
+            store,
             ownership: leases.clone(),
             fleet: Some(leases),
         })

@@ -11,7 +11,7 @@ use tracing::subscriber::NoSubscriber;
 use crate::audit::Trail;
 use crate::aws::{AwsError, AwsResult, ListedSecret, PlaceReaders};
 use crate::clock::SharedClock;
-use crate::config::Config;
+use crate::config::{Config, StateLocation};
 use crate::inventory;
 use crate::login::Login;
 use crate::metrics::Metrics;
@@ -58,7 +58,8 @@ impl Foresight {
         clock: SharedClock,
         metrics: Arc<Metrics>,
     ) -> Result<Self, StoreError> {
-        let store = MemoryStore::new();
+        let shared = matches!(config.daemon.state, StateLocation::DynamoDb { .. });
+        let store = MemoryStore::standing_for_shared(shared);
         for record in records {
             store.save(&record, &[]).await?;
         }

@@ -154,7 +154,7 @@ async fn an_attempt_ends_before_a_lease_does() {
     let calls = Calls::new(Arc::new(SystemClock::new()), Arc::new(Metrics::new(&[])));
     let url = format!("http://{}", listener.local_addr().unwrap());
     let table = DynamoTable::new(&config(credentials()), Some(&url), "rekeyd", calls);
-    let begun = std::time::Instant::now();
+    let begun = tokio::time::Instant::now();
     let outcome = table.get(&key()).await;
     assert!(matches!(outcome, Err(TableError::Unanswered { .. })), "{outcome:?}");
     let took = begun.elapsed();

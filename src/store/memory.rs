@@ -15,6 +15,7 @@ use crate::store::{HISTORY_PER_SECRET, HistoryEntry, Store, StoreError};
 #[derive(Default)]
 pub struct MemoryStore {
     content: Mutex<Content>,
+    shared: bool,
 }
 
 #[derive(Default)]
@@ -30,6 +31,14 @@ impl MemoryStore {
     /// An empty store.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// An empty store that stands for one which replicas share: decisions are the same as on that.
+    pub fn standing_for_shared(shared: bool) -> Self {
+        Self {
+            shared,
+            ..Self::default()
+        }
     }
 
     /// Makes every operation fail with this cause, until told `None`.
@@ -159,6 +168,6 @@ impl Store for MemoryStore {
     }
 
     fn shared(&self) -> bool {
-        false
+        self.shared
     }
 }

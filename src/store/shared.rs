@@ -12,6 +12,7 @@ mod moving;
 pub mod presence;
 mod reading;
 mod save;
+mod settling;
 mod steady;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -52,6 +53,8 @@ pub struct SharedStore {
 struct Memory {
     /// Secrets, by ARN.
     secrets: BTreeMap<String, Known>,
+    /// The ids of saves of which it is not known whether they were carried out, by ARN.
+    doubts: BTreeMap<String, String>,
     /// Targets that are listed in the table.
     targets: BTreeSet<String>,
     /// Where the messages lie that were last read from each outbox: by target and id, their sort keys.
@@ -141,6 +144,8 @@ impl Store for SharedStore {
     async fn records(&self) -> Result<Vec<Record>, StoreError> {
         self.refuse_half_imported().await?;
         let stored = self.read_all().await?;
+        let unsettled = stored.iter().filter(|stored| !stored.journal.letters.is_empty());
+        unsettled.for_each(|stored| self.presence.took(&stored.secret_arn));
         Ok(stored.into_iter().filter_map(|stored| stored.record).collect())
     }
 

@@ -110,6 +110,7 @@ mod simulated_faults;
 mod socket_access;
 mod stall;
 mod state_command;
+mod state_table;
 mod status_command;
 mod status_page;
 mod storage;

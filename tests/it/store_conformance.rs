@@ -2,8 +2,10 @@
 //! be it in memory or of DynamoDB's stand-ins. And what only a shared one can do, whatever call of its table fails.
 
 mod claims;
+mod contention;
 mod failures;
 mod grounds;
+mod journals;
 mod moving;
 mod shared;
 
@@ -17,6 +19,7 @@ use rekeyd::store::outbox::Outgoing;
 use rekeyd::store::shared::SharedStore;
 use rekeyd::store::shared::presence::Presence;
 use rekeyd::store::table::Table;
+use rekeyd::store::table::memory::MemoryTable;
 use rekeyd::store::{HistoryEntry, Store};
 
 const ARN: &str = "arn:aws:secretsmanager:us-east-1:123456789012:secret:a-AbCdEf";
@@ -47,6 +50,11 @@ impl Clock for Wall {
 
 fn wall(second: i64) -> Arc<Wall> {
     Arc::new(Wall(Mutex::new(at(second))))
+}
+
+/// A table that holds nothing.
+fn table() -> Arc<dyn Table> {
+    Arc::new(MemoryTable::new())
 }
 
 /// A process's store in a table, under this session if any.

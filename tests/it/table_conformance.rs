@@ -1,15 +1,16 @@
 //! What a shared store stands on, claim by claim: the table in memory that simulations use, and DynamoDB's stand-ins through
 //! the adapter. What AWS documents and a stand-in does otherwise is in docs/DYNAMODB.md.
 
+mod failures;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use rekeyd::store::dynamodb::ATTEMPT_TIMEOUT;
 use rekeyd::store::table::memory::MemoryTable;
 use rekeyd::store::table::{Change, Condition, Item, Key, Query, Table, TableError, Value};
 
-use crate::support::dynamo::{StandIn, create_table, table_at};
+use self::failures::fails_in_the_right_words;
+use crate::support::dynamo::StandIn;
 
 /// What is known of a table before it is tried.
 #[derive(Clone)]
@@ -331,44 +332,6 @@ async fn of_two_racers_exactly_one_wins(tried: &Tried) {
     }
 }
 
-/// Claims about what only a service can do.
-async fn fails_in_the_right_words(stand_in: &StandIn) {
-    let missing = table_at(stand_in.url(), "not-there");
-    let key = Key::new("a", "b");
-    let outcomes = [
-        missing.get(&key).await.map(drop),
-        missing.query(&Query::all("a")).await.map(drop),
-        missing.count("a").await.map(drop),
-        missing.write(&key, Change::new(), Condition::Absent).await,
-        missing.delete(&key, Condition::Has(vec![])).await,
-    ];
-    for outcome in outcomes {
-        match outcome {
-            Err(TableError::Refused { cause, advice }) => {
-                assert!(
-                    cause.contains("not-there") && cause.contains("ResourceNotFound"),
-                    "{cause}"
-                );
-                assert!(advice.contains("rekeyd state init-table"), "{advice}");
-            }
-            other => panic!("{other:?}"),
-        }
-    }
-    create_table(stand_in.url(), "other-keys", &["id", "at"]).await;
-    let other = table_at(stand_in.url(), "other-keys");
-    let outcomes = [
-        other.get(&key).await.map(drop),
-        other.query(&Query::all("a")).await.map(drop),
-        other.write(&key, Change::new(), Condition::Absent).await,
-    ];
-    for outcome in outcomes {
-        match outcome {
-            Err(TableError::Refused { advice, .. }) => assert!(advice.contains("other keys"), "{advice}"),
-            other => panic!("{other:?}"),
-        }
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn the_table_of_simulations_holds_every_claim() {
     let tried = Tried {
@@ -401,25 +364,4 @@ async fn a_table_of_moto_holds_every_claim() {
     };
     holds_every_claim(&tried).await;
     fails_in_the_right_words(&stand_in).await;
-}
-
-/// A listener that never takes a connection from its queue answers nothing; a port without one refuses.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_table_that_does_not_answer_says_so_within_the_time_of_one_attempt() {
-    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let closed = {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.local_addr().unwrap()
-    };
-    for address in [silent.local_addr().unwrap(), closed] {
-        let table = table_at(&format!("http://{address}"), "rekeyd");
-        let begun = Instant::now();
-        let outcome = table.write(&Key::new("a", "b"), Change::new(), Condition::Absent).await;
-        assert!(matches!(outcome, Err(TableError::Unanswered { .. })), "{outcome:?}");
-        assert!(
-            begun.elapsed() < ATTEMPT_TIMEOUT + Duration::from_secs(2),
-            "{:?}",
-            begun.elapsed()
-        );
-    }
 }

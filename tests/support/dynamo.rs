@@ -19,7 +19,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
 use super::eventually;
-use super::python::{Moto, workspace};
+use super::python::{bin, workspace};
 use super::world::REGION;
 
 /// dynalite in memory, which takes no time to create a table, on a free port.
@@ -52,6 +52,56 @@ impl Dynalite {
             .expect("node starts");
         let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
         let url = lines.next_line().await.expect("text").expect("dynalite listens");
+        Self { url, _child: child }
+    }
+}
+
+/// moto on a free port, one request at a time: its own server lets two that come together both find their condition met.
+const SERVE_MOTO: &str = r#"
+import threading
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import run_simple
+
+moto, turn = DomainDispatcherApplication(create_backend_app), threading.Lock()
+
+def one_at_a_time(environ, start_response):
+    with turn:
+        return moto(environ, start_response)
+
+run_simple("127.0.0.1", 0, one_at_a_time, threaded=True)
+"#;
+
+/// moto as a server on a port of its own, whose writes exclude each other. Dropping it ends it.
+pub struct Moto {
+    /// Where it listens.
+    pub url: String,
+    /// Held for the sake of `kill_on_drop`.
+    _child: Child,
+}
+
+impl Moto {
+    /// Starts it and waits until it listens.
+    pub async fn start() -> Self {
+        let mut child = Command::new(bin().join("python"))
+            .args(["-c", SERVE_MOTO])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("python starts");
+        let mut lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
+        let mut said = String::new();
+        let url = loop {
+            let line = lines.next_line().await.expect("text");
+            let line = line.unwrap_or_else(|| panic!("moto ended: {said}"));
+            if let Some((_, url)) = line.split_once("Running on ") {
+                break url.trim().to_owned();
+            }
+            said.push_str(&line);
+        };
+        // It logs every request, and would wait for a reader.
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         Self { url, _child: child }
     }
 }

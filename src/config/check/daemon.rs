@@ -94,6 +94,7 @@ pub(super) fn check_table(
                     findings.warn(&path.join(key), message);
                 }
             }
+            daemon.state_aws = None;
         }
         (StateLocation::DynamoDb { .. }, Some(name)) if !places.contains_key(name) => {
             let message = format!(

@@ -32,7 +32,7 @@ fn of_several_places_one_has_to_be_named_and_to_be_there() {
     let several = daemon(&format!("state = \"dynamodb:abc\"\n{TOOLS}"));
     assert_refused(
         &several,
-        "t.toml:9:1",
+        "t.toml:9:2",
         "has no `state_aws`: the place that reaches the table of `state`, one of",
     );
     let unknown = daemon("state = \"dynamodb:abc\"\nstate_aws = \"others\"");

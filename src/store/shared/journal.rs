@@ -111,15 +111,19 @@ impl Journal {
         self.lines.len() + self.letters.len() <= MOST && lines.chain(letters).sum::<usize>() <= MOST_BYTES
     }
 
-    /// The items of its lines and letters.
-    pub(super) fn items(&self, secret_arn: &str) -> Vec<(Key, Change)> {
-        let line = |line: &Line| {
+    /// The items of its lines.
+    pub(super) fn history(&self, secret_arn: &str) -> impl Iterator<Item = (Key, Change)> {
+        self.lines.iter().map(move |line| {
             let key = layout::history(secret_arn, line.at, line.revision, line.number);
             (key, history_item(&line.entry, line.at))
-        };
+        })
+    }
+
+    /// The items of its lines and letters.
+    pub(super) fn items(&self, secret_arn: &str) -> Vec<(Key, Change)> {
         let letter = |letter: &Letter| (letter_key(&letter.outgoing), letter_item(&letter.outgoing));
-        let lines = self.lines.iter().map(line);
-        lines.chain(self.letters.iter().map(letter)).collect()
+        let letters = self.letters.iter().map(letter);
+        self.history(secret_arn).chain(letters).collect()
     }
 
     /// The targets of its letters.

@@ -14,9 +14,13 @@ mod rounds;
 mod secrets;
 mod session;
 mod stored;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod trial;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -29,6 +33,7 @@ use self::fleet::Fleet;
 use self::gates::Inside;
 use self::secrets::{Secrets, Why};
 use self::session::Session;
+use super::SharedStore;
 use super::presence::Presence;
 use crate::clock::SharedClock;
 use crate::metrics::Metrics;
@@ -67,6 +72,8 @@ pub struct Leases {
     identity: Identity,
     metrics: Arc<Metrics>,
     state: Mutex<State>,
+    /// Who writes what the last saves of a secret that is taken led to.
+    store: OnceLock<Arc<SharedStore>>,
     /// Rings when there is something to tell.
     told: Notify,
     /// Rings when something can be done before the next look.
@@ -145,6 +152,7 @@ impl Leases {
                 inside: BTreeMap::new(),
                 logged: 0,
             }),
+            store: OnceLock::new(),
             told: Notify::new(),
             wake: Notify::new(),
             fleet_items: watch::Sender::new(Arc::default()),
@@ -157,6 +165,13 @@ impl Leases {
             () = stop.cancelled() => {}
             _ = async { tokio::join!(self.keep_session(), self.keep_looking()) } => {}
         }
+    }
+
+    /// Has this store, which is in the same table, write what the last saves of each secret that is taken led to: the process
+    /// before may have ended in between. Only the first one that is named does.
+    pub fn settle_in(&self, store: Arc<SharedStore>) {
+        // A second one would write the same.
+        drop(self.store.set(store));
     }
 
     /// Commands and their replies, as the last look at the fleet showed them.

@@ -1,6 +1,6 @@
 //! This process among the replicas: under which session it holds leases, and what it wrote that the others do not know yet.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -14,6 +14,8 @@ pub struct Presence {
     state: Mutex<State>,
     /// Rings when something was written.
     pub wrote: Notify,
+    /// Secrets whose journals another process may have left.
+    taken: Mutex<BTreeSet<String>>,
 }
 
 #[derive(Default)]
@@ -57,6 +59,18 @@ impl Presence {
             }
         }
         self.wrote.notify_one();
+    }
+
+    /// Notes that another process may have ended between a save of this secret and the messages that it led to: the store writes
+    /// them before it next reads an outbox. Whoever takes a secret over from the dead calls this.
+    pub fn took(&self, secret_arn: &str) {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        taken.insert(secret_arn.to_owned());
+    }
+
+    /// What was taken since this was last asked.
+    pub(super) fn taken(&self) -> BTreeSet<String> {
+        std::mem::take(&mut *self.taken.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The last writes, oldest first: their numbers and the secrets' ARNs.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{SharedStore, Stored, layout};
+use super::{Journal, SharedStore, Stored, layout};
 use crate::clock::Timestamp;
 use crate::store::shared::steady::WIDTH;
 use crate::store::table::{Item, Query, Table};
@@ -78,32 +78,35 @@ impl SharedStore {
 
     /// The newest entries of a secret's history, newest first.
     pub(super) async fn history_of(&self, secret_arn: &str, limit: usize) -> Result<Vec<HistoryEntry>, StoreError> {
+        let journal = self.read(secret_arn).await?.map(|stored| stored.journal);
         let items = self.table.query(&newest(secret_arn, limit)).await;
-        Ok(entries(secret_arn, &items.map_err(self.failed(HISTORY))?))
+        let items = items.map_err(self.failed(HISTORY))?;
+        Ok(entries(secret_arn, &journal.unwrap_or_default(), items, limit))
     }
 
     /// The newest entries of these secrets' history, newest first. No entry is newer than the last write of its secret, so
     /// once enough were found, secrets that were last written before all of those are not asked.
     pub(super) async fn newest_of(&self, all: &[Stored], limit: usize) -> Result<Vec<HistoryEntry>, StoreError> {
-        let mut latest: Vec<(Option<Timestamp>, &str)> = all
-            .iter()
-            .map(|stored| (stored.written_at, stored.secret_arn.as_str()))
-            .collect();
-        latest.sort_by_key(|(written_at, _)| std::cmp::Reverse(*written_at));
+        let mut latest: Vec<&Stored> = all.iter().collect();
+        latest.sort_by_key(|stored| std::cmp::Reverse(stored.written_at));
         let mut found: Vec<HistoryEntry> = Vec::new();
         for some in latest.chunks(WIDTH) {
             let oldest = found.get(limit.saturating_sub(1)).map(|entry| entry.at);
             // Its milliseconds are cut off.
-            let newest_left = some.first().and_then(|(written_at, _)| *written_at);
+            let newest_left = some.first().and_then(|stored| stored.written_at);
             let newest_left = newest_left.map(|at| crate::clock::after(at, Duration::from_millis(1)));
             if limit == 0 || oldest.is_some_and(|oldest| newest_left.is_none_or(|left| left < oldest)) {
                 break;
             }
-            let arns: Vec<String> = some.iter().map(|(_, arn)| (*arn).to_owned()).collect();
-            let read = self.table.each(arns, move |table, arn| async move {
-                let items = table.query(&newest(&arn, limit)).await?;
-                Ok(entries(&arn, &items))
-            });
+            let some = some
+                .iter()
+                .map(|stored| (stored.secret_arn.clone(), stored.journal.clone()));
+            let read = self
+                .table
+                .each(some.collect(), move |table, (arn, journal)| async move {
+                    let items = table.query(&newest(&arn, limit)).await?;
+                    Ok(entries(&arn, &journal, items, limit))
+                });
             found.extend(read.await.map_err(self.failed(HISTORY))?.into_iter().flatten());
             // Entries of one secret stay in their order.
             found.sort_by_key(|entry| std::cmp::Reverse(entry.at.timestamp_micros()));
@@ -121,8 +124,19 @@ fn newest(secret_arn: &str, limit: usize) -> Query {
     }
 }
 
-/// The entries that can be read. The others are told in the log.
-fn entries(secret_arn: &str, items: &[Item]) -> Vec<HistoryEntry> {
+/// The newest entries that can be read, of those that have items and of those that may lack them yet. The others are told in
+/// the log.
+fn entries(secret_arn: &str, journal: &Journal, mut items: Vec<Item>, limit: usize) -> Vec<HistoryEntry> {
+    for (key, change) in journal.history(secret_arn) {
+        if !items.iter().any(|item| item.key == key) {
+            items.push(Item {
+                key,
+                attributes: change.set,
+            });
+        }
+    }
+    items.sort_by(|one, other| other.key.sort.cmp(&one.key.sort));
+    items.truncate(limit.min(HISTORY_PER_SECRET));
     items.iter().filter_map(|item| entry(secret_arn, item)).collect()
 }
 

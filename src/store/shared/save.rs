@@ -1,12 +1,10 @@
 //! How a record is saved: one conditional write of the secret's item, then the items of its journal.
 
-use std::sync::atomic::Ordering;
-
 use sha2::{Digest, Sha256};
 
 use super::item::milliseconds;
 use super::steady::Attempts;
-use super::{Journal, Known, SharedStore, Stored, layout};
+use super::{Journal, Known, SharedStore, layout};
 use crate::clock::Timestamp;
 use crate::rotation::event::Event;
 use crate::rotation::state::Record;
@@ -127,11 +125,18 @@ impl SharedStore {
         }
         let item = self.table.get(&layout::record(arn)).await;
         let item = item.map_err(self.failed(ACTION))?;
-        self.judge(draft, item.as_ref(), true)
+        let doubtful = self.doubts(draft);
+        self.judge(draft, item.as_ref(), (true, doubtful)).await
     }
 
-    /// What to make of an item that is not as a save was to find it, or was not looked at yet.
-    fn judge(&self, draft: &Draft<'_>, item: Option<&Item>, unseen: bool) -> Result<Written, StoreError> {
+    /// What to make of an item that is not as a save was to find it, or was not looked at yet (`unseen`). `doubtful` is whether
+    /// this save may have been carried out before.
+    async fn judge(
+        &self,
+        draft: &Draft<'_>,
+        item: Option<&Item>,
+        (unseen, doubtful): (bool, bool),
+    ) -> Result<Written, StoreError> {
         // Somebody has emptied the table: what this process knows is all there is.
         let Some(item) = item else {
             self.memory().secrets.remove(&draft.record.secret_arn);
@@ -146,7 +151,11 @@ impl SharedStore {
         let others = draft.holder.is_some() && !held;
         let is_expected = unseen && stored.revision == draft.record.revision;
         match stored.record {
-            Some(record) if !is_expected => Err(self.changed(record, held)),
+            Some(record) if !is_expected => match doubtful && self.has_line(draft, &stored.journal).await? {
+                // Others have written since, on what this save wrote.
+                true => Ok(Written::At(draft.record.revision + 1)),
+                false => Err(self.changed(record, held)),
+            },
             // A record that nobody can read, or none yet. Who may not write one is told of a blank one.
             None if others => {
                 let blank = Record::new(draft.record.secret_arn.clone(), self.clock.now());
@@ -157,6 +166,27 @@ impl SharedStore {
                 Ok(Written::Not(Base::of(known.unwrap_or_default())))
             }
         }
+    }
+
+    /// Whether the first line of a save's history is there: then the save was carried out.
+    async fn has_line(&self, draft: &Draft<'_>, stored: &Journal) -> Result<bool, StoreError> {
+        let (arn, revision) = (&draft.record.secret_arn, draft.record.revision + 1);
+        let events = draft.events.get(..1).unwrap_or_default();
+        let line = Journal::of(arn, events, &[], revision).map_err(|error| self.refused(ACTION, error))?;
+        let Some(line) = line.lines.first() else {
+            return Ok(false);
+        };
+        if stored.lines.contains(line) {
+            return Ok(true);
+        }
+        let key = layout::history(arn, line.at, line.revision, line.number);
+        let item = self.table.get(&key).await.map_err(self.failed(ACTION))?;
+        Ok(item.is_some_and(|item| item.text(layout::ENTRY) == Some(&line.entry)))
+    }
+
+    /// Whether the last attempt at this save was never answered.
+    fn doubts(&self, draft: &Draft<'_>) -> bool {
+        self.memory().doubts.get(&draft.record.secret_arn) == Some(&draft.write)
     }
 
     fn changed(&self, stored: Record, held: bool) -> StoreError {
@@ -186,14 +216,15 @@ impl SharedStore {
         let change = change(draft, revision, &journal, written_at, before.is_none());
         let change = change.map_err(|error| self.refused(ACTION, error))?;
         let key = layout::record(arn);
-        match self.write_once(&key, change, condition(draft, before)).await {
+        match self.write_once(draft, &key, change, condition(draft, before)).await {
             Ok(()) => {}
             Err(TableError::NotAsWanted { stored }) => {
                 let item = match stored {
                     Some(stored) => Some(*stored),
                     None => self.table.get(&key).await.map_err(self.failed(ACTION))?,
                 };
-                match self.judge(draft, item.as_ref(), false)? {
+                let doubtful = self.doubts(draft);
+                match self.judge(draft, item.as_ref(), (false, doubtful)).await? {
                     // By an attempt whose reply was lost.
                     Written::At(there) if there == revision => {}
                     other => return Ok(other),
@@ -207,11 +238,15 @@ impl SharedStore {
     }
 
     /// Writes until there is an answer. A second attempt cannot write twice: the first one would have changed the revision.
-    async fn write_once(&self, key: &Key, change: Change, on: Condition) -> Result<(), TableError> {
+    async fn write_once(&self, draft: &Draft<'_>, key: &Key, change: Change, on: Condition) -> Result<(), TableError> {
         let mut attempts = Attempts::default();
         loop {
             match self.table.write(key, change.clone(), on.clone()).await {
-                Err(error @ TableError::Unanswered { .. }) => attempts.unanswered(error)?,
+                Err(error @ TableError::Unanswered { .. }) => {
+                    let (arn, write) = (draft.record.secret_arn.clone(), draft.write.clone());
+                    self.memory().doubts.insert(arn, write);
+                    attempts.unanswered(error)?;
+                }
                 other => return other,
             }
         }
@@ -248,6 +283,7 @@ impl SharedStore {
 
     fn written(&self, draft: &Draft<'_>, revision: u64, journal: Journal, written_at: u64) {
         let mut memory = self.memory();
+        memory.doubts.remove(&draft.record.secret_arn);
         let known = memory.secrets.entry(draft.record.secret_arn.clone()).or_default();
         *known = Known {
             revision,
@@ -258,98 +294,6 @@ impl SharedStore {
             written_at,
             write: Some(draft.write.clone()),
         };
-    }
-
-    /// Writes the items of the last save's journal. If that fails the record is written all the same, and has the journal.
-    async fn follow(&self, arn: &str, revision: u64) {
-        let known = self.memory().secrets.get(arn).cloned();
-        let Some(known) = known.filter(|known| known.revision == revision) else {
-            return;
-        };
-        let Err(error) = self.settle(arn, &known).await else {
-            self.behind.store(false, Ordering::Relaxed);
-            return;
-        };
-        if let Some(known) = self.memory().secrets.get_mut(arn) {
-            known.behind = true;
-        }
-        match self.behind.swap(true, Ordering::Relaxed) {
-            true => tracing::debug!(
-                event = "journal_behind_still",
-                secret_arn = arn,
-                %error,
-                "nor could these lines of the history, or notifications, be written beside their record"
-            ),
-            false => tracing::warn!(
-                event = "journal_behind",
-                secret_arn = arn,
-                %error,
-                "lines of the history, or notifications, could not be written beside their record, which has them; they are \
-                 written with its next save, or by whoever reads the outbox or takes the secret over"
-            ),
-        }
-    }
-
-    /// Writes the items of a secret's journal, as often as may be. Whoever takes a secret over calls this: the process before
-    /// may have ended between its last save and these items.
-    ///
-    /// # Errors
-    /// [`StoreError::Failed`]: some of them may be missing still.
-    pub async fn settle_journal(&self, stored: &Stored) -> Result<(), StoreError> {
-        let arn = &stored.secret_arn;
-        let settled = self.memory().secrets.get(arn).map_or(0, |known| known.settled);
-        let left = Known {
-            settled,
-            ..Known::of(stored)
-        };
-        let settling = self.settle(arn, &left).await;
-        settling.map_err(self.failed("writing what a record led to"))
-    }
-
-    /// Writes what is left of journals whose items could not be written.
-    pub(super) async fn catch_up(&self) {
-        let left: Vec<(String, Known)> = {
-            let memory = self.memory();
-            let left = memory.secrets.iter().filter(|(_, known)| known.behind);
-            left.map(|(arn, known)| (arn.clone(), known.clone())).collect()
-        };
-        for (arn, known) in left {
-            if self.settle(&arn, &known).await.is_err() {
-                return;
-            }
-        }
-    }
-
-    /// Writes the items of a journal, and remembers that they are there.
-    async fn settle(&self, arn: &str, of: &Known) -> Result<(), TableError> {
-        let journal = of.journal.clone().after(of.settled);
-        self.put(arn, &journal).await?;
-        if let Some(known) = self.memory().secrets.get_mut(arn) {
-            known.settled = known.settled.max(of.revision.min(known.revision));
-            known.journal = std::mem::take(&mut known.journal).after(known.settled);
-            known.behind &= known.settled < known.revision;
-        }
-        // A message that was delivered lies nowhere any more: whoever takes the secret over must not send it again. That the
-        // journal goes is for that alone, so it may fail.
-        if let (false, Some(write)) = (journal.letters.is_empty(), &of.write) {
-            let cleared = Change::new().remove(layout::JOURNAL);
-            let on = Condition::Has(vec![
-                (layout::REVISION, Value::Number(of.revision)),
-                (layout::WRITE, Value::from(write.as_str())),
-            ]);
-            drop(self.table.write(&layout::record(arn), cleared, on).await);
-        }
-        Ok(())
-    }
-
-    /// Writes the items of a journal.
-    async fn put(&self, arn: &str, journal: &Journal) -> Result<(), TableError> {
-        self.list_targets(journal).await?;
-        let items = journal.items(arn);
-        match <[_; 1]>::try_from(items) {
-            Ok([(key, change)]) => self.table.put(&key, change).await,
-            Err(items) => self.table.put_all(items).await,
-        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! The store through its public interface, on real files.
+//! The store through its public interface, on real files. What all stores do is in tests/it/store_conformance.rs.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -9,8 +9,6 @@ use super::*;
 use crate::rotation::event::{Pause, Request};
 use crate::rotation::observation::Proof;
 use crate::rotation::reason::UnprovenReason;
-use crate::store::HISTORY_PER_SECRET;
-use crate::store::memory::MemoryStore;
 
 const ARN: &str = "arn:aws:secretsmanager:us-east-1:123456789012:secret:a-AbCdEf";
 const OTHER: &str = "arn:aws:secretsmanager:us-east-1:123456789012:secret:b-AbCdEf";
@@ -219,29 +217,6 @@ async fn the_check_writes() {
         .execute_batch("DROP TABLE heartbeat")
         .unwrap();
     assert!(store.check().await.is_err());
-}
-
-#[tokio::test]
-async fn each_secret_keeps_its_newest_entries_and_no_more() {
-    let (_folder, path) = place();
-    let stores: [Box<dyn Store>; 2] = [
-        Box::new(SqliteStore::open(&path).unwrap()),
-        Box::new(MemoryStore::new()),
-    ];
-    for store in stores {
-        store.save(&record(OTHER), &events()).await.unwrap();
-        let many: Vec<_> = (0..HISTORY_PER_SECRET as i64 + 20)
-            .map(|second| (at(second), Event::Resumed))
-            .collect();
-        for chunk in many.chunks(130) {
-            store.save(&record(ARN), chunk).await.unwrap();
-        }
-        let kept = store.history(Some(ARN), 10_000).await.unwrap();
-        assert_eq!(kept.len(), HISTORY_PER_SECRET);
-        assert_eq!(kept.first().map(|entry| entry.at), many.last().map(|(at, _)| *at));
-        assert_eq!(store.history(Some(OTHER), 10_000).await.unwrap().len(), events().len());
-        assert_eq!(store.history(None, 7).await.unwrap().len(), 7);
-    }
 }
 
 #[test]

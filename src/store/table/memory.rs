@@ -7,10 +7,13 @@ use async_trait::async_trait;
 
 use super::{Change, Condition, Item, Key, Query, Table, TableError, Value};
 
+/// Attributes by item by partition.
+type Partitions = BTreeMap<String, BTreeMap<String, BTreeMap<String, Value>>>;
+
 /// A table that ends with its process.
 #[derive(Default)]
 pub struct MemoryTable {
-    partitions: Mutex<BTreeMap<String, BTreeMap<String, BTreeMap<String, Value>>>>,
+    partitions: Mutex<Partitions>,
 }
 
 impl MemoryTable {
@@ -19,7 +22,7 @@ impl MemoryTable {
         Self::default()
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, BTreeMap<String, BTreeMap<String, Value>>>> {
+    fn lock(&self) -> MutexGuard<'_, Partitions> {
         // Each change is made whole or not at all, so a poisoned lock guards a sound table.
         self.partitions.lock().unwrap_or_else(PoisonError::into_inner)
     }

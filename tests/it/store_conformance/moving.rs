@@ -8,18 +8,13 @@ use rekeyd::rotation::event::Event;
 use rekeyd::store::exported::{Contents, Exported, FORMAT, Header};
 use rekeyd::store::shared::{NotEmpty, layout};
 use rekeyd::store::sqlite::{Snapshot, SqliteStore};
-use rekeyd::store::table::memory::MemoryTable;
 use rekeyd::store::table::{Change, Condition, Table};
 use rekeyd::store::{HISTORY_PER_SECRET, Store};
 
 use super::failures::{FAULTS, Fault, Faulty};
-use super::{ARN, OTHER, after, at, blank, outgoing, paused, process, saved, told};
+use super::{ARN, OTHER, after, at, blank, outgoing, paused, process, saved, table, told};
 use crate::stored_json::populated;
 use crate::support::dynamo::StandIn;
-
-fn table() -> Arc<dyn Table> {
-    Arc::new(MemoryTable::new())
-}
 
 /// All that a file holds.
 fn of_file(path: &Path) -> Contents {

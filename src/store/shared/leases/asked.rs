@@ -58,22 +58,23 @@ pub(super) fn not_written(error: &TableError) -> bool {
     matches!(error, TableError::Throttled { .. } | TableError::Refused { .. })
 }
 
-/// Does all of this, [`WIDTH`] at once, within the caller's own task: who drops it leaves nothing behind that goes on.
+/// Does all of this, [`WIDTH`] at once, and returns what came of it in the same order. It is done within the caller's own
+/// task: who drops it leaves nothing behind that goes on.
 pub(super) async fn each<F: Future>(work: impl IntoIterator<Item = F>) -> Vec<F::Output> {
-    let mut waiting = work.into_iter();
-    let mut under_way: Vec<Pin<Box<F>>> = Vec::new();
+    let mut waiting = work.into_iter().enumerate();
+    let mut under_way: Vec<(usize, Pin<Box<F>>)> = Vec::new();
     let mut done = Vec::new();
     poll_fn(|context| {
         loop {
             let room = WIDTH.saturating_sub(under_way.len());
-            under_way.extend(waiting.by_ref().take(room).map(Box::pin));
+            under_way.extend(waiting.by_ref().take(room).map(|(number, one)| (number, Box::pin(one))));
             if under_way.is_empty() {
                 return Poll::Ready(());
             }
             let before = under_way.len();
-            under_way.retain_mut(|one| match one.as_mut().poll(context) {
+            under_way.retain_mut(|(number, one)| match one.as_mut().poll(context) {
                 Poll::Ready(output) => {
-                    done.push(output);
+                    done.push((*number, output));
                     false
                 }
                 Poll::Pending => true,
@@ -84,5 +85,6 @@ pub(super) async fn each<F: Future>(work: impl IntoIterator<Item = F>) -> Vec<F:
         }
     })
     .await;
-    done
+    done.sort_by_key(|(number, _)| *number);
+    done.into_iter().map(|(_, output)| output).collect()
 }

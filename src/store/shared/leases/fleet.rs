@@ -138,11 +138,16 @@ impl Fleet {
     }
 
     /// Who shares secrets with a session that works by this, itself included.
-    pub(super) fn share_among(&mut self, me: Option<&str>, fingerprint: Option<&str>) {
+    pub(super) fn share_among(&mut self, me: Option<&str>, fingerprint: Option<&str>, now: Duration) {
+        let patience = self.lease / 2;
+        // One that lives moves its beat in a third of the lease time. What does not is the item of one that died before
+        // this process began, or of one that is hardly connected.
+        let well = |watched: &Watched| watched.moved || now.saturating_sub(watched.first_seen) < patience;
         let others = self.sessions.iter().filter(|(_, watched)| {
-            watched.dead_since.is_none() && fingerprint.is_some() && watched.fingerprint.as_deref() == fingerprint
+            watched.dead_since.is_none() && well(watched) && watched.fingerprint.as_deref() == fingerprint
         });
         let mut members: BTreeSet<String> = others.map(|(id, _)| id.clone()).collect();
+        members.retain(|_| fingerprint.is_some());
         members.extend(me.filter(|_| fingerprint.is_some()).map(str::to_owned));
         if members != self.members {
             self.members = members;

@@ -181,7 +181,10 @@ impl Leases {
                 sight: stored.lease.sight.clone(),
                 nudged: false,
             });
-            state.secrets.learn(stored, Why::Unsure, me.as_deref(), state.look);
+            let secret_arn = stored.record.secret_arn.clone();
+            if state.secrets.learn(stored, Why::Unsure, me.as_deref(), state.look) {
+                self.presence.note(&secret_arn);
+            }
         }
         self.told.notify_one();
         Ok(news)

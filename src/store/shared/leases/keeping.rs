@@ -70,17 +70,39 @@ impl Leases {
         }
         // What the one before did last is part of what this one must know before it owns the secret.
         let why = if written.is_ok() { Why::Wanted } else { Why::Unsure };
-        self.read_one(secret_arn, why).await;
+        let read = self.read_one(secret_arn, why).await;
         if written.is_err() && !self.holds(secret_arn, &me) {
-            if !matches!(written, Err(TableError::NotAsWanted { .. })) {
+            match written {
+                // Whose it is now may have been written without anybody's knowledge: its reply was lost.
+                Err(TableError::NotAsWanted { .. }) => self.presence.note(secret_arn),
                 // It may still arrive.
-                self.state().secrets.look_up(secret_arn, Why::Unsure);
+                _ => self.state().secrets.look_up(secret_arn, Why::Unsure),
             }
             return Done::Nothing;
         }
         self.presence.note(secret_arn);
+        if from_the_dead {
+            self.presence.took(secret_arn);
+        }
         tracing::debug!(event = "lease_taken", secret_arn, "the secret is this replica's now");
+        if read.is_some_and(|stored| stored.journal) {
+            self.settle(secret_arn).await;
+        }
         if from_the_dead { Done::TakenOver } else { Done::Taken }
+    }
+
+    /// Writes what the last saves of a secret led to. What fails stays in its journal, for its next save.
+    async fn settle(&self, secret_arn: &str) {
+        let Some(store) = self.store.get() else {
+            return;
+        };
+        let settling = async {
+            match store.read(secret_arn).await {
+                Ok(Some(stored)) => store.settle_journal(&stored).await,
+                _ => Ok(()),
+            }
+        };
+        drop(tokio::time::timeout(self.table.most, settling).await);
     }
 
     /// Gives a lease to another session, or to nobody. It is not this process's any more from before the write on.

@@ -157,7 +157,11 @@ impl Leases {
             let why = state.secrets.unread.remove(&item.key.sort).unwrap_or(Why::Unsure);
             let me = state.living(now).map(str::to_owned);
             match Stored::of(item) {
-                Some(stored) => state.secrets.learn(stored, why, me.as_deref(), state.look),
+                Some(stored) => {
+                    if state.secrets.learn(stored, why, me.as_deref(), state.look) {
+                        self.presence.note(&item.key.sort);
+                    }
+                }
                 None => state.secrets.is_absent(&item.key.sort, now),
             }
         }
@@ -194,7 +198,9 @@ impl Leases {
         match &stored {
             Some(stored) => {
                 let me = state.living(now).map(str::to_owned);
-                state.secrets.learn(stored.clone(), why, me.as_deref(), state.look);
+                if state.secrets.learn(stored.clone(), why, me.as_deref(), state.look) {
+                    self.presence.note(secret_arn);
+                }
             }
             None => state.secrets.is_absent(secret_arn, now),
         }
@@ -211,7 +217,7 @@ impl Leases {
             let Some(me) = state.living(now).map(str::to_owned) else {
                 return;
             };
-            state.fleet.share_among(Some(&me), state.fingerprint.as_deref());
+            state.fleet.share_among(Some(&me), state.fingerprint.as_deref(), now);
             state.secrets.decide(&Here {
                 me: &me,
                 now,

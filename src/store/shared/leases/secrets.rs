@@ -113,6 +113,7 @@ impl Entry {
             known.lease.fence = Some(fence);
             known.lease.holder = to.map(str::to_owned);
         }
+        self.in_doubt = None;
     }
 
     /// Nobody knows whether it was given away on this fence.
@@ -268,18 +269,23 @@ impl Secrets {
         std::mem::take(&mut self.unread).into_iter().collect()
     }
 
-    /// Takes an item as it was read after this look at the fleet.
-    pub(super) fn learn(&mut self, stored: Stored, why: Why, me: Option<&str>, look: u64) {
-        let Stored { record, lease } = stored;
+    /// Takes an item as it was read after this look at the fleet. Returns whether it tells that a lease was given away by a
+    /// write of which that was not known: nobody else was told of it yet.
+    pub(super) fn learn(&mut self, stored: Stored, why: Why, me: Option<&str>, look: u64) -> bool {
+        let Stored { record, lease, .. } = stored;
         let secret_arn = record.secret_arn.clone();
         let entry = self.entries.entry(secret_arn.clone()).or_default();
         entry.absent = None;
         let before = entry.known.as_ref().map(|known| &known.lease);
         if before.is_some_and(|before| lease.is_before(before)) {
-            return;
+            return false;
         }
         let changed = before != Some(&lease);
         let mine = me.is_some() && lease.holder.as_deref() == me && entry.in_doubt != Some(lease.fence.unwrap_or(0));
+        let given = entry.in_doubt.is_some_and(|fence| lease.fence > Some(fence));
+        if given {
+            entry.in_doubt = None;
+        }
         let held = lease.fence.filter(|_| mine);
         let taken = held.is_some() && held != entry.held;
         if held != entry.held {
@@ -293,6 +299,7 @@ impl Secrets {
             let nudged = nudged || self.news.get(&secret_arn).is_some_and(|news| news.nudged);
             self.news.insert(secret_arn, News { record, sight, nudged });
         }
+        given
     }
 
     /// There is no item that could be read.

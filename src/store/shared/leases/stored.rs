@@ -9,6 +9,8 @@ use crate::store::table::Item;
 pub(super) struct Stored {
     pub(super) record: Record,
     pub(super) lease: Lease,
+    /// Whether its last saves led to anything that may lack items of its own.
+    pub(super) journal: bool,
 }
 
 /// All but the record, whose revision stands for it.
@@ -37,6 +39,7 @@ impl Stored {
                 holder: text(layout::HOLDER),
                 sight: text(layout::SIGHT),
             },
+            journal: item.text(layout::JOURNAL).is_some_and(|journal| journal != "{}"),
         })
     }
 }
