@@ -36,8 +36,8 @@ package: ## the Debian package, with an SBOM in it, into DIST=target/debian; a r
 	cargo build --release --locked --package rekeyd --bin rekeyd
 	@scripts/package.sh release --output "$(or $(DIST),target/debian/)"
 
-bench: ## the figures of docs/BENCHMARKS.md; ONLY=rotation,rest,… and SIZE=10,1000,… choose; all takes some 25 minutes
-	@scripts/install-tools.sh cc redis
+bench: ## the figures of docs/BENCHMARKS.md; ONLY=rotation,rest,… and SIZE=10,1000,… choose; all takes some 35 minutes
+	@scripts/install-tools.sh cc redis dynalite
 	@ONLY="$(ONLY)" SIZE="$(SIZE)" cargo bench --locked --package rekeyd --bench figures
 
 bench-sandbox: ## requests a second that the sandbox answers

@@ -21,6 +21,7 @@ use crate::sandbox::{MODIFY_USERS_A_SECOND, Sandbox};
 const FIRST_LOOKS: Duration = Duration::from_secs(900);
 
 /// What a configuration says besides the fleet; everything else is rekeyd's default.
+#[derive(Clone)]
 pub(crate) struct Configuration {
     /// `drift_check_interval`.
     pub(crate) drift_check: &'static str,
@@ -28,6 +29,8 @@ pub(crate) struct Configuration {
     pub(crate) discovery: &'static str,
     /// `budget.modify_user`: changes of users a second that rekeyd asks for in a place.
     pub(crate) modify_users: u32,
+    /// Where DynamoDB answers that keeps the state; a file of its own if there is none.
+    pub(crate) table: Option<String>,
 }
 
 impl Configuration {
@@ -46,6 +49,7 @@ impl Default for Configuration {
             drift_check: "none",
             discovery: "15m",
             modify_users: MODIFY_USERS_A_SECOND,
+            table: None,
         }
     }
 }
@@ -61,21 +65,29 @@ impl Daemon {
     /// Writes a configuration: one policy a place, which selects all secrets there.
     pub(crate) fn configure(files: &Path, sandbox: &Sandbox, fleet: Fleet, keys: &Configuration) -> Outcome<()> {
         let folder = files.display();
+        let (state, more) = match &keys.table {
+            None => (format!("sqlite:{folder}/state.db"), String::new()),
+            Some(url) => (
+                "dynamodb:rekeyd\"\nstate_aws = \"p0".to_owned(),
+                format!("dynamodb_endpoint_url = {url:?}\n"),
+            ),
+        };
         let mut text = format!(
             "[daemon]\nlisten = \"127.0.0.1:0\"\nadmin_socket = \"{folder}/admin.sock\"\n\
-             state = \"sqlite:{folder}/state.db\"\ndrift_check_interval = {:?}\ndiscovery_interval = {:?}\n\
+             state = \"{state}\"\ndrift_check_interval = {:?}\ndiscovery_interval = {:?}\n\
              [defaults]\noverlap = \"none\"\ncanary = 0\ntls = {{ ca_file = {:?} }}\n",
             keys.drift_check, keys.discovery, sandbox.ca_file
         );
         for place in 0..fleet.places {
             let _ = write!(
                 text,
-                "[aws.p{place}]\nregion = {:?}\nendpoint_url = {:?}\nbudget = {{ modify_user = {} }}\n\
+                "[aws.p{place}]\nregion = {:?}\nendpoint_url = {:?}\nbudget = {{ modify_user = {} }}\n{}\
                  [policy.p{place}]\naws = \"p{place}\"\nschedule = \"1000d\"\nallow_users = [\"u*\"]\n\
                  select = {{ name_prefix = \"bench/\" }}\n",
                 region(place),
                 sandbox.url(),
-                keys.modify_users
+                keys.modify_users,
+                if place == 0 { more.as_str() } else { "" },
             );
         }
         std::fs::write(files.join("rekeyd.toml"), text).map_err(|error| error.to_string())
@@ -112,12 +124,18 @@ impl Daemon {
     /// Starts it and waits until it has looked at every secret once.
     pub(crate) async fn start_and_look(files: &Path, secrets: usize) -> Outcome<Self> {
         let daemon = Self::start(files)?;
+        daemon.looked(secrets).await?;
+        Ok(daemon)
+    }
+
+    /// Waits until so many secrets are known, and none is left that was not looked at.
+    pub(crate) async fn looked(&self, secrets: usize) -> Outcome<()> {
         let deadline = Instant::now() + FIRST_LOOKS;
         loop {
             let begin = Instant::now();
-            let (all, starting) = daemon.known().await.unwrap_or((0.0, 0.0));
+            let (all, starting) = self.known().await.unwrap_or((0.0, 0.0));
             if all >= count(secrets) && starting == 0.0 {
-                return Ok(daemon);
+                return Ok(());
             }
             if Instant::now() > deadline {
                 return Err(format!(

@@ -11,10 +11,12 @@ mod calls;
 mod costs;
 mod daemon;
 mod drifting;
+mod dynalite;
 mod fleet;
 mod floor;
 mod http;
 mod process;
+mod replicas;
 mod restarting;
 mod resting;
 mod rotating;
@@ -67,6 +69,7 @@ async fn measure(section: Section, size: usize, table: &mut Table) -> Outcome<()
         Section::Memory => rotating::measure_memory(size, table).await,
         Section::Drift => drifting::measure(size, table).await,
         Section::Rest => resting::measure(size, table).await,
+        Section::Replicas => replicas::measure(size, table).await,
         Section::Restart => restarting::measure(size, table).await,
         Section::Costs => {
             costs::measure(table).await;

@@ -216,7 +216,8 @@ fn add_time(users: usize, took: f64, table: &mut Table) {
     }
 }
 
-fn difference(before: &BTreeMap<String, u64>, after: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
+/// How often each operation was called between two counts.
+pub(crate) fn difference(before: &BTreeMap<String, u64>, after: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
     let more = after
         .iter()
         .map(|(name, count)| (name.clone(), count - before.get(name).unwrap_or(&0)));

@@ -13,12 +13,14 @@ pub(crate) enum Section {
     Rest,
     /// `kill -9` with rotations in flight, and a restart.
     Restart,
+    /// Three replicas on a table, against one; and what they ask at rest.
+    Replicas,
     /// Parts by themselves: decisions and the store.
     Costs,
 }
 
 impl Section {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Costs,
         // What a check takes is part of what secrets at rest take.
         Self::Drift,
@@ -26,6 +28,7 @@ impl Section {
         Self::Restart,
         Self::Memory,
         Self::Rotation,
+        Self::Replicas,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -35,6 +38,7 @@ impl Section {
             Self::Drift => "drift",
             Self::Rest => "rest",
             Self::Restart => "restart",
+            Self::Replicas => "replicas",
             Self::Costs => "costs",
         }
     }
@@ -47,6 +51,7 @@ impl Section {
             Self::Drift => &["drift"],
             Self::Rest => &["rest", "idle", "growth"],
             Self::Restart => &["restart"],
+            Self::Replicas => &["replicas"],
             Self::Costs => &["costs"],
         }
     }
@@ -59,6 +64,8 @@ impl Section {
             Self::Memory | Self::Restart => &[10, 100, 1_000, 10_000],
             Self::Drift => &[10, 100, 1_000],
             Self::Rest => &[10, 100, 1_000, 10_000, 100_000],
+            // Fewer rotate, 1,000 are watched at rest.
+            Self::Replicas => &[120, 1_000],
             Self::Costs => &[1],
         }
     }

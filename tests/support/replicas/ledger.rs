@@ -15,8 +15,9 @@ use crate::support::dynamo::sdk_config;
 
 /// How often the table is looked at while a take-over is waited for.
 const EVERY: Duration = Duration::from_millis(100);
-/// How many requests follow each other in a take-over, this test's own look included: each takes longer on a busy machine.
-const IN_TURN: u32 = 5;
+/// How many requests follow each other in a take-over, each of which takes longer on a busy machine: the look that finds the dead,
+/// two rounds of taking, each a write and a read, another look, and two of this test's own.
+const IN_TURN: u32 = 8;
 
 /// The table, to look at.
 #[derive(Clone)]

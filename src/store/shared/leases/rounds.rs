@@ -66,12 +66,12 @@ impl Leases {
         let items = self.table.query(&Query::all(layout::FLEET)).await?;
         let answered_at = self.clock.monotonic();
         let untold = self.see(&items, Look { asked_at, answered_at }, me.as_deref());
-        self.tend().await;
         if untold {
-            // The secrets of the dead go first.
+            // What the dead held goes first: it waits for nobody's news.
+            self.tend_leases().await;
             self.state().secrets.all_unread = true;
-            self.tend().await;
         }
+        self.tend().await;
         self.tidy_up(&items).await;
         Ok(())
     }
