@@ -216,16 +216,16 @@ impl Fleet {
         }
     }
 
-    /// Waits until every running replica holds at least half of its share, and nobody else holds anything.
+    /// Waits until running replicas hold everything, each of them something where there is enough for chance to see to that.
     pub async fn shared_out(&self) {
         eventually("the secrets are shared out", || async { self.is_shared_out().await }).await;
     }
 
-    /// Whether every running replica holds at least half of its share, and nobody else holds anything.
+    /// Whether running replicas hold everything, each of them something where there is enough for chance to see to that.
     pub async fn is_shared_out(&self) -> Result<(), String> {
         let pids = self.pids();
         let found = self.ledger.held_by(&pids).await?;
-        let least = self.users.len() / pids.len() / 2;
+        let least = usize::from(self.users.len() > 20);
         let all: usize = found.iter().sum();
         match all == self.users.len() && found.iter().all(|held| *held >= least) {
             true => Ok(()),

@@ -185,6 +185,12 @@ impl Fleet {
         self.lives(id) && self.sessions.get(id).is_some_and(|watched| watched.moved)
     }
 
+    /// Whether it has not been there for as long as it takes to see another one die.
+    pub(super) fn is_young(&self, id: &str, now: Duration) -> bool {
+        let watched = self.sessions.get(id);
+        watched.is_some_and(|watched| now.saturating_sub(watched.first_seen) < self.lease)
+    }
+
     /// When the next session would be dead if its beat stood still.
     pub(super) fn next_death(&self, me: Option<&str>) -> Option<Duration> {
         let others = self.sessions.iter().filter(|(id, _)| me != Some(id.as_str()));

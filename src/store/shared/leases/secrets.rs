@@ -185,7 +185,8 @@ impl Entry {
             self.free_since = None;
             return None;
         }
-        if best != here.me {
+        // Who has come since cannot have seen that its holder is dead, and gets it from whoever has.
+        if best != here.me && !(from_the_dead && here.fleet.is_young(&best, here.now)) {
             let since = *self.free_since.get_or_insert(here.now);
             if here.now.saturating_sub(since) < here.lease / 2 {
                 return None;
