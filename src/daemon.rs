@@ -207,6 +207,13 @@ async fn start_engine(loaded: &Loaded, clock: SharedClock) -> Result<Started, Da
     }
     let store: Arc<dyn Store> = match &config.daemon.state {
         StateLocation::Sqlite(path) => Arc::new(SqliteStore::open(path)?),
+        table @ StateLocation::DynamoDb { .. } => {
+            return Err(DaemonError::Store(StoreError::Failed {
+                location: table.to_string(),
+                action: "opening it",
+                cause: "this release keeps no records in a table yet".to_owned(),
+            }));
+        }
     };
     let audit = Trail::open(config.daemon.audit_log.as_deref(), clock.clone(), metrics.clone())?;
     let audit = Arc::new(audit);

@@ -138,6 +138,7 @@ fn place(url: &str) -> Place {
         secrets_manager_endpoint: Some(url.to_owned()),
         elasticache_endpoint: Some(url.to_owned()),
         event_bridge_endpoint: None,
+        dynamodb_endpoint: None,
         sts_endpoint: None,
         use_fips: None,
         use_dualstack: None,

@@ -16,7 +16,7 @@ const LONGEST_REPLY: usize = 16 * 1024 * 1024;
 
 /// Ends the reading of a reply that is too long, which fails the call.
 #[derive(Debug)]
-pub(super) struct BodyLimit;
+pub(crate) struct BodyLimit;
 
 #[dyn_dispatch_hint]
 impl Intercept for BodyLimit {

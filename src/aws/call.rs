@@ -23,16 +23,16 @@ use crate::metrics::Metrics;
 
 /// What a call is, in metrics and errors.
 #[derive(Clone, Copy)]
-pub(super) struct Operation {
-    /// `secretsmanager`, `elasticache` or `events`, as in their endpoints.
-    pub(super) service: &'static str,
+pub(crate) struct Operation {
+    /// `secretsmanager`, `elasticache`, `events` or `dynamodb`, as in their endpoints.
+    pub(crate) service: &'static str,
     /// The operation's name.
-    pub(super) name: &'static str,
+    pub(crate) name: &'static str,
 }
 
 /// Times and counts calls.
 #[derive(Clone)]
-pub(super) struct Calls {
+pub(crate) struct Calls {
     pub(super) clock: SharedClock,
     pub(super) metrics: Arc<Metrics>,
     /// Told of every refusal, so that refused credentials are not kept.
@@ -44,7 +44,7 @@ const OK: &str = "ok";
 
 impl Calls {
     /// Makes the metrics of operations exist before they are called.
-    pub(super) fn announce(&self, operations: impl IntoIterator<Item = Operation>) {
+    pub(crate) fn announce(&self, operations: impl IntoIterator<Item = Operation>) {
         let outcomes = || std::iter::once(OK).chain(ErrorClass::ALL.map(ErrorClass::label));
         for operation in operations {
             self.metrics
@@ -53,24 +53,42 @@ impl Calls {
     }
 
     /// Waits for a call and notes how it went.
-    pub(super) async fn run<T: RequestId, E: ProvideErrorMetadata>(
+    pub(crate) async fn run<T: RequestId, E: ProvideErrorMetadata>(
         &self,
         operation: Operation,
         resource: &str,
         call: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     ) -> AwsResult<T> {
+        let result = self.run_keeping(operation, resource, call).await;
+        result.map_err(|(error, _)| error)
+    }
+
+    /// The same, and the service's own error beside ours where there is one: some tell more than words.
+    pub(crate) async fn run_keeping<T: RequestId, E: ProvideErrorMetadata>(
+        &self,
+        operation: Operation,
+        resource: &str,
+        call: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    ) -> Result<T, (AwsError, Option<E>)> {
         let start = self.clock.monotonic();
         let answer = call.await;
         request_id::note(match &answer {
             Ok(reply) => reply.request_id(),
             Err(error) => error.request_id(),
         });
-        let result = answer.map_err(|error| describe(operation.name, resource, &error));
+        let result = answer.map_err(|error| {
+            let described = describe(operation.name, resource, &error);
+            let kept = match error {
+                SdkError::ServiceError(service) => Some(service.into_err()),
+                _ => None,
+            };
+            (described, kept)
+        });
         let took = self.clock.monotonic().saturating_sub(start);
-        if let Err(error) = &result {
+        if let Err((error, _)) = &result {
             self.refusals.note(error);
         }
-        let outcome = result.as_ref().err().map_or(OK, |error| error.class.label());
+        let outcome = result.as_ref().err().map_or(OK, |(error, _)| error.class.label());
         tracing::debug!(
             event = "aws_call",
             service = operation.service,

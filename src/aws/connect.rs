@@ -78,7 +78,7 @@ pub async fn connect_operator(place: &Place, clock: SharedClock, metrics: Arc<Me
 }
 
 /// The SDK's configuration for a place, and what counts its calls.
-pub(super) async fn configure(
+pub(crate) async fn configure(
     http: &SharedHttpClient,
     place: &Place,
     clock: SharedClock,

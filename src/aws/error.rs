@@ -1,8 +1,8 @@
-//! The one table of error classes for both services. What a class means to a rotation is the
+//! The one table of error classes for all services. What a class means to a rotation is the
 //! engine's business; which class a code belongs to is decided here and nowhere else.
 //!
 //! Sources: the codes and their HTTP statuses are those of botocore's service models
-//! (`secretsmanager/2017-10-17`, `elasticache/2015-02-02`) and of the services' common-errors
+//! (`secretsmanager/2017-10-17`, `elasticache/2015-02-02`, `dynamodb/2012-08-10`) and of the services' common-errors
 //! pages; the throttling codes are those that the AWS SDKs agree on.
 
 use std::time::Duration;
@@ -231,6 +231,8 @@ fn refusal(operation: &str, code: &str, message: &str) -> ErrorClass {
         // The label is elsewhere than the request says. Which of the two codes AWS answers depends
         // on the case; a secret marked for deletion gives the second, and looking again shows it.
         ("UpdateSecretVersionStage", "InvalidParameterException" | "InvalidRequestException") => ErrorClass::Conflict,
+        // The item is not as the write wanted it.
+        ("UpdateItem" | "DeleteItem", "ConditionalCheckFailedException") => ErrorClass::Conflict,
         _ if BUSY.contains(&code) => ErrorClass::Busy,
         _ if EXPIRED.contains(&code) => ErrorClass::Expired,
         _ if SIGNATURE.contains(&code) => signature(message),

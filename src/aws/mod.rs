@@ -36,6 +36,9 @@ use crate::policy::Selection;
 use crate::rotation::observation::{SecretState, User, VersionValue};
 use crate::secret::Password;
 
+pub(crate) use body_limit::BodyLimit;
+pub(crate) use call::{Calls, Operation};
+pub(crate) use connect::configure;
 pub use connect::{CALL_TIMEOUT, connect, connect_operator, connect_through};
 pub use error::{AwsError, ErrorClass};
 pub use event_bus::{BusEvent, EventBus, MOST_EVENTS, connect_event_bus};

@@ -113,6 +113,7 @@ impl Wire {
             secrets_manager_endpoint: Some(self.url.clone()),
             elasticache_endpoint: Some(self.url.clone()),
             event_bridge_endpoint: None,
+            dynamodb_endpoint: None,
             budgets: crate::policy::Budgets::default(),
             sts_endpoint: None,
             use_fips: None,

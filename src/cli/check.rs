@@ -119,7 +119,7 @@ fn explain_daemon(text: &mut String, daemon: &Daemon) {
         "log level",
         &format!("{level}, unless --log-level or RUST_LOG says so"),
     );
-    line(text, 2, "state", &state(&daemon.state));
+    line(text, 2, "state", &state_in_words(daemon));
     line(
         text,
         2,
@@ -191,6 +191,7 @@ fn explain_place(text: &mut String, place: &Place) {
         ("Secrets Manager at", &place.secrets_manager_endpoint),
         ("ElastiCache at", &place.elasticache_endpoint),
         ("EventBridge at", &place.event_bridge_endpoint),
+        ("DynamoDB at", &place.dynamodb_endpoint),
         ("STS at", &place.sts_endpoint),
     ] {
         if let Some(url) = url {
@@ -370,8 +371,13 @@ fn shows_status(daemon: &Daemon) -> bool {
     daemon.expose_status || daemon.listen.ip().is_loopback()
 }
 
-fn state(state: &StateLocation) -> String {
-    match state {
-        StateLocation::Sqlite(path) => format!("sqlite:{}", path.display()),
+/// Where records are kept, and what reaches them there.
+fn state_in_words(daemon: &Daemon) -> String {
+    match (&daemon.state, &daemon.state_aws) {
+        (state @ StateLocation::DynamoDb { .. }, Some(place)) => format!(
+            "{state}, reached as place {place}; a replica that is not heard of keeps its secrets for {}",
+            duration::format(daemon.lease)
+        ),
+        (state, _) => state.to_string(),
     }
 }

@@ -116,12 +116,14 @@ async fn adapters(config: &Config, session: &Session) -> Adapters {
 
 /// What the daemon remembers, as far as it is to be believed. Without it the plan is that of a daemon with a new store.
 fn remembered(config: &Config, now: Timestamp) -> (StoreSight, Vec<Record>) {
-    let StateLocation::Sqlite(path) = &config.daemon.state;
-    let location = format!("sqlite:{}", path.display());
-    let (records, problem) = match read_records(path) {
-        Ok(Some(records)) => (Some(records), None),
-        Ok(None) => (None, Some("there is none yet".to_owned())),
-        Err(error) => (None, Some(error.to_string())),
+    let location = config.daemon.state.to_string();
+    let (records, problem) = match &config.daemon.state {
+        StateLocation::Sqlite(path) => match read_records(path) {
+            Ok(Some(records)) => (Some(records), None),
+            Ok(None) => (None, Some("there is none yet".to_owned())),
+            Err(error) => (None, Some(error.to_string())),
+        },
+        StateLocation::DynamoDb { .. } => (None, Some("a plan does not read a table yet".to_owned())),
     };
     let store = StoreSight {
         location,

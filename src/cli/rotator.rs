@@ -74,7 +74,7 @@ impl ByDaemon {
             Err(unreachable @ ClientError::Unreachable { .. }) => unreachable,
             Err(error) => return Err(error.into()),
         };
-        let alone = alone(loaded, secrets);
+        let alone = alone(loaded, secrets, &away)?;
         let client = Client::new(alone.config.daemon.admin_socket.clone());
         let here = start_here(alone, &client).await.map_err(|error| match error {
             CliError::Held(held) => CliError::Held(format!("{held}; and {away}. Nothing was changed")),
@@ -156,7 +156,11 @@ impl Rotator for ByDaemon {
 }
 
 /// The configuration with nothing but these secrets, by policy: what this process may rotate.
-fn alone(mut loaded: Loaded, secrets: &BTreeMap<String, BTreeSet<String>>) -> Loaded {
+fn alone(
+    mut loaded: Loaded,
+    secrets: &BTreeMap<String, BTreeSet<String>>,
+    away: &ClientError,
+) -> Result<Loaded, CliError> {
     let Config { daemon, policies, .. } = &mut loaded.config;
     policies.retain(|name, _| secrets.contains_key(name));
     for (name, policy) in policies.iter_mut() {
@@ -165,11 +169,19 @@ fn alone(mut loaded: Loaded, secrets: &BTreeMap<String, BTreeSet<String>>) -> Lo
             ..Selection::default()
         };
     }
-    let StateLocation::Sqlite(store) = &daemon.state;
+    let store = match &daemon.state {
+        StateLocation::Sqlite(store) => store,
+        table @ StateLocation::DynamoDb { .. } => {
+            return Err(CliError::Run(format!(
+                "{away}; and this command does not rotate in the place of the replicas that share {table}: run it where \
+                 one of them answers. Nothing was changed"
+            )));
+        }
+    };
     let folder = store.parent().map(PathBuf::from).unwrap_or_default();
     daemon.admin_socket = folder.join(format!("{SOCKET}{}.sock", std::process::id()));
     daemon.listen = SocketAddr::from(([127, 0, 0, 1], 0));
-    loaded
+    Ok(loaded)
 }
 
 async fn start_here(alone: Loaded, client: &Client) -> Result<Here, CliError> {

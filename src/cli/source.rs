@@ -126,7 +126,14 @@ impl Source {
         let Ok(settings) = run::settings(&self.config) else {
             return Err(error.into());
         };
-        let StateLocation::Sqlite(path) = settings.state;
+        let path = match settings.state {
+            StateLocation::Sqlite(path) => path,
+            table @ StateLocation::DynamoDb { .. } => {
+                return Err(CliError::NotStored(format!(
+                    "{error}; and its records are in {table}, which its replicas alone read: ask one that runs"
+                )));
+            }
+        };
         let wanted = |arn: &str| secret.is_none_or(|wanted| arn == wanted || secret_arn_name(arn) == Some(wanted));
         let stored = match read_view(&path, wanted, limit) {
             Ok(Some(stored)) => stored,

@@ -7,10 +7,11 @@ use super::schema;
 use super::source::{Findings, KeyPath, SourceKind};
 
 /// The keys of a place that take the value of another one that is set.
-const INSTEAD: [(&str, &str); 3] = [
+const INSTEAD: [(&str, &str); 4] = [
     ("secrets_manager_endpoint_url", "endpoint_url"),
     ("elasticache_endpoint_url", "endpoint_url"),
     ("eventbridge_endpoint_url", "endpoint_url"),
+    ("dynamodb_endpoint_url", "endpoint_url"),
 ];
 
 /// The keys that mean something only beside another one: without it their defaults are not in force.

@@ -19,6 +19,7 @@ mod wording;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -123,6 +124,10 @@ pub struct Daemon {
     pub log_level: Option<LogLevel>,
     /// Where records are kept.
     pub state: StateLocation,
+    /// The place whose region, credentials and endpoint reach the table; always there when records are kept in one.
+    pub state_aws: Option<String>,
+    /// How long a replica that is not heard of keeps its secrets, when records are kept in a table.
+    pub lease: Duration,
     /// How many rotations and retirements may be under way at once.
     pub max_in_flight: usize,
     /// How long a shutdown waits for steps under way.
@@ -147,4 +152,30 @@ pub struct Metrics {
 pub enum StateLocation {
     /// In a SQLite file.
     Sqlite(PathBuf),
+    /// In a DynamoDB table, which several replicas share.
+    DynamoDb {
+        /// Its name.
+        table: String,
+    },
+}
+
+/// As it is written.
+impl fmt::Display for StateLocation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            Self::DynamoDb { table } => write!(f, "dynamodb:{table}"),
+        }
+    }
+}
+
+impl Config {
+    /// The table that records are kept in, by name, and the place that reaches it; nothing if they are kept in a file.
+    pub fn table(&self) -> Option<(&str, &Place)> {
+        let StateLocation::DynamoDb { table } = &self.daemon.state else {
+            return None;
+        };
+        let place = self.places.get(self.daemon.state_aws.as_deref()?)?;
+        Some((table, place))
+    }
 }

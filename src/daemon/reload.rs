@@ -3,13 +3,14 @@
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::Notify;
 
 use crate::audit::Trail;
 use crate::clock::SharedClock;
-use crate::config::{ConfigErrors, Daemon, Loaded, Location, Problem, StateLocation};
+use crate::config::{ConfigErrors, Daemon, Loaded, Location, Problem, duration};
 use crate::engine::{Engine, Reloaded, Stopping};
 use crate::metrics::Metrics;
 use crate::notify::{self, Deliveries, Targets};
@@ -243,7 +244,7 @@ fn needs_restart(running: &Daemon, configured: &Daemon) -> Vec<NeedsRestart> {
         })
     }
     let path = |path: &PathBuf| path.display().to_string();
-    let state = |StateLocation::Sqlite(path): &StateLocation| format!("sqlite:{}", path.display());
+    let or_none = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".to_owned());
     [
         differs("daemon.listen", &running.listen, &configured.listen, shown),
         differs(
@@ -262,9 +263,13 @@ fn needs_restart(running: &Daemon, configured: &Daemon) -> Vec<NeedsRestart> {
             "daemon.admin_group",
             &running.admin_group,
             &configured.admin_group,
-            |group: &Option<String>| group.clone().unwrap_or_else(|| "none".to_owned()),
+            or_none,
         ),
-        differs("daemon.state", &running.state, &configured.state, state),
+        differs("daemon.state", &running.state, &configured.state, shown),
+        differs("daemon.state_aws", &running.state_aws, &configured.state_aws, or_none),
+        differs("daemon.lease", &running.lease, &configured.lease, |lease: &Duration| {
+            duration::format(*lease)
+        }),
     ]
     .into_iter()
     .flatten()
@@ -314,7 +319,8 @@ mod tests {
         );
         assert_eq!(needs_restart(&running, &free), []);
         let bound = daemon(
-            "listen = \"127.0.0.1:1\"\nexpose_status = true\nadmin_socket = \"/run/a.sock\"\nstate = \"sqlite:/b.db\"",
+            "listen = \"127.0.0.1:1\"\nexpose_status = true\nadmin_socket = \"/run/a.sock\"\nstate = \"dynamodb:rekeyd\"\n\
+             lease = \"30s\"",
         );
         let told = needs_restart(&running, &bound);
         let told: Vec<String> = told
@@ -327,7 +333,9 @@ mod tests {
                 "daemon.listen 127.0.0.1:9848 127.0.0.1:1",
                 "daemon.expose_status false true",
                 "daemon.admin_socket /run/rekeyd/admin.sock /run/a.sock",
-                "daemon.state sqlite:/var/lib/rekeyd/state.db sqlite:/b.db",
+                "daemon.state sqlite:/var/lib/rekeyd/state.db dynamodb:rekeyd",
+                "daemon.state_aws none main",
+                "daemon.lease 15s 30s",
             ]
         );
     }

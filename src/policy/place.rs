@@ -19,6 +19,8 @@ pub struct Place {
     pub elasticache_endpoint: Option<String>,
     /// Where EventBridge answers, if not at its public endpoint.
     pub event_bridge_endpoint: Option<String>,
+    /// Where DynamoDB answers, if not at its public endpoint.
+    pub dynamodb_endpoint: Option<String>,
     /// Where STS answers, if not at the region's public endpoint.
     pub sts_endpoint: Option<String>,
     /// Whether to use endpoints with cryptography after FIPS 140; `None` leaves it to the SDK's own settings.

@@ -2,6 +2,7 @@
 //!
 //! No password is ever handed to a store. Losing one costs history, pauses and timings only.
 
+pub mod dynamodb;
 pub mod exported;
 pub mod memory;
 pub mod outbox;

@@ -94,6 +94,7 @@ mod tests {
             secrets_manager_endpoint: None,
             elasticache_endpoint: None,
             event_bridge_endpoint: None,
+            dynamodb_endpoint: None,
             sts_endpoint: None,
             use_fips: None,
             use_dualstack: None,

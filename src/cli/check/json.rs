@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 
 use super::notify::notify_json;
 use super::timing::not_before;
-use super::{DATES, most_in_trouble, state};
+use super::{DATES, most_in_trouble};
 use crate::clock::Timestamp;
-use crate::config::{ConfigErrors, Daemon, Loaded, LogLevel, duration};
+use crate::config::{ConfigErrors, Daemon, Loaded, LogLevel, StateLocation, duration};
 use crate::policy::{FirstPassword, OnDrift, Overlap, Place, Policy, Verify};
 use crate::schedule;
 
@@ -60,7 +60,9 @@ fn daemon_json(daemon: &Daemon) -> Value {
         "admin_group": daemon.admin_group,
         "audit_log": daemon.audit_log,
         "log_level": daemon.log_level.as_ref().map_or("info", LogLevel::as_str),
-        "state": state(&daemon.state),
+        "state": daemon.state.to_string(),
+        "state_aws": daemon.state_aws,
+        "lease": matches!(daemon.state, StateLocation::DynamoDb { .. }).then(|| duration::format(daemon.lease)),
         "max_in_flight": daemon.max_in_flight,
         "drain_timeout": duration::format(daemon.drain_timeout),
         "discovery_interval": duration::format(daemon.discovery_interval),
@@ -78,6 +80,7 @@ fn place_json(place: &Place) -> Value {
         "secrets_manager_endpoint_url": place.secrets_manager_endpoint,
         "elasticache_endpoint_url": place.elasticache_endpoint,
         "eventbridge_endpoint_url": place.event_bridge_endpoint,
+        "dynamodb_endpoint_url": place.dynamodb_endpoint,
         "sts_endpoint_url": place.sts_endpoint,
         "role_session_name": place.role.as_ref().map(|role| role.session_name.as_str()),
         "role_session_duration": place.role.as_ref().and_then(|role| role.session_duration).map(duration::format),

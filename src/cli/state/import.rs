@@ -23,7 +23,7 @@ use crate::store::sqlite::SqliteStore;
 
 /// Imports into an empty store.
 pub(super) async fn import(settings: &Daemon, args: ImportArgs, session: &Session) -> Result<Reply, CliError> {
-    let path = store(settings);
+    let path = store(settings)?;
     let file = args.file.clone();
     let exported = tokio::task::spawn_blocking(move || read(&file));
     // Whole and sound, before anything is opened or made.
@@ -39,7 +39,7 @@ pub(super) async fn import(settings: &Daemon, args: ImportArgs, session: &Sessio
             path.display()
         )));
     }
-    announced(settings, &args, &opened, exported, session).await?;
+    announced((settings, &path), &args, &opened, exported, session).await?;
     let report = Report {
         store: &path,
         exported_at: header.exported_at,
@@ -100,7 +100,7 @@ fn read(file: &Path) -> Result<Exported, CliError> {
 
 /// Fills the store, between two lines of the audit log.
 async fn announced(
-    settings: &Daemon,
+    (settings, path): (&Daemon, &Path),
     args: &ImportArgs,
     store: &SqliteStore,
     exported: Exported,
@@ -115,7 +115,7 @@ async fn announced(
     let metrics = Arc::new(Metrics::new(&[]));
     let audit = CommandTrail::open(file, session.clock.clone(), metrics).await;
     let audit = audit.map_err(unaudited)?;
-    let begun = audit.begin(Change::StateImport, subject(settings, args, &exported.header));
+    let begun = audit.begin(Change::StateImport, subject(path, args, &exported.header));
     let begun = begun.await.map_err(unaudited)?;
     let filled = store.fill(exported).await;
     let (outcome, error) = match &filled {
@@ -126,11 +126,11 @@ async fn announced(
     filled.map_err(failed)
 }
 
-fn subject(settings: &Daemon, args: &ImportArgs, header: &Header) -> Subject {
+fn subject(store: &Path, args: &ImportArgs, header: &Header) -> Subject {
     Subject {
         request: Some(json!({
             "file": args.file.display().to_string(),
-            "store": store(settings).display().to_string(),
+            "store": store.display().to_string(),
             "records": header.records,
             "history": header.history,
             "outbox": header.outbox,

@@ -18,7 +18,7 @@ pub(super) async fn state(cli: &Cli, command: StateCommand, session: &Session) -
     let settings = run::settings(&cli.config)?;
     match command {
         StateCommand::Export(args) => {
-            let (store, now, terminal) = (store(&settings), session.clock.now(), session.terminal);
+            let (store, now, terminal) = (store(&settings)?, session.clock.now(), session.terminal);
             let exported = tokio::task::spawn_blocking(move || export::export(&store, &args, now, terminal));
             exported
                 .await
@@ -29,9 +29,13 @@ pub(super) async fn state(cli: &Cli, command: StateCommand, session: &Session) -
 }
 
 /// The file of the store.
-fn store(settings: &Daemon) -> PathBuf {
-    let StateLocation::Sqlite(path) = &settings.state;
-    path.clone()
+fn store(settings: &Daemon) -> Result<PathBuf, CliError> {
+    match &settings.state {
+        StateLocation::Sqlite(path) => Ok(path.clone()),
+        table @ StateLocation::DynamoDb { .. } => Err(CliError::Refused(format!(
+            "{table}: this command works on a file, \"sqlite:PATH\" in `daemon.state`. Nothing was changed"
+        ))),
+    }
 }
 
 fn failed(error: StoreError) -> CliError {

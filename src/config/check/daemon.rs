@@ -1,5 +1,6 @@
 //! `[daemon]`.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,9 +9,14 @@ use super::values;
 use crate::config::raw::RawDaemon;
 use crate::config::source::{Findings, KeyPath};
 use crate::config::{Daemon, StateLocation};
+use crate::policy::Place;
 
 /// More at once than any account's quotas let through; what is beyond is a typing error.
 const MOST_IN_FLIGHT: i64 = 100_000;
+
+/// A lease must outlive an attempt of a request to the table, and a replica that died is not to be missed for longer than
+/// the most.
+const LEASE: [Duration; 2] = [Duration::from_secs(3), Duration::from_secs(5 * 60)];
 
 pub(super) fn check(raw: &RawDaemon, findings: &mut Findings) -> Daemon {
     let path = KeyPath::of(&["daemon"]);
@@ -34,6 +40,13 @@ pub(super) fn check(raw: &RawDaemon, findings: &mut Findings) -> Daemon {
         audit_log: super::read(text("audit_log", &raw.audit_log), None, values::log_file, findings),
         log_level: super::read(text("log_level", &raw.log_level), None, values::log_level, findings),
         state: super::read(text("state", &raw.state), default_state(), values::state, findings),
+        state_aws: raw.state_aws.clone(),
+        lease: super::read(
+            text("lease", &raw.lease),
+            Duration::from_secs(15),
+            values::between(LEASE),
+            findings,
+        ),
         max_in_flight: super::read(
             raw.max_in_flight.map(|number| (number, path.join("max_in_flight"))),
             1000,
@@ -64,13 +77,50 @@ pub(super) fn check(raw: &RawDaemon, findings: &mut Findings) -> Daemon {
     daemon
 }
 
+/// What reaches the table that records are kept in: the place that is named, or the only one.
+pub(super) fn check_table(
+    daemon: &mut Daemon,
+    raw: &RawDaemon,
+    places: &BTreeMap<String, Place>,
+    findings: &mut Findings,
+) {
+    let path = KeyPath::of(&["daemon"]);
+    let names = || places.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+    match (&daemon.state, &daemon.state_aws) {
+        (StateLocation::Sqlite(_), _) => {
+            for (key, given) in [("state_aws", raw.state_aws.is_some()), ("lease", raw.lease.is_some())] {
+                if given && !findings.was_dropped(&path.join("state")) {
+                    let message = format!("`{key}` means nothing unless `state` is \"dynamodb:TABLE\": remove it");
+                    findings.warn(&path.join(key), message);
+                }
+            }
+        }
+        (StateLocation::DynamoDb { .. }, Some(name)) if !places.contains_key(name) => {
+            let message = format!(
+                "there is no place `{name}`: write the name of one of [aws.NAME]: {}",
+                names()
+            );
+            findings.error(&path.join("state_aws"), message);
+        }
+        (StateLocation::DynamoDb { .. }, Some(_)) => {}
+        (StateLocation::DynamoDb { .. }, None) if places.len() == 1 => daemon.state_aws = places.keys().next().cloned(),
+        (StateLocation::DynamoDb { .. }, None) => {
+            let what = format!("the place that reaches the table of `state`, one of {}", names());
+            super::missing(&path, "state_aws", &what, findings);
+        }
+    }
+}
+
 fn check_together(daemon: &Daemon, path: &KeyPath, findings: &mut Findings) {
-    let StateLocation::Sqlite(state) = &daemon.state;
-    if *state == daemon.admin_socket {
+    let state = match &daemon.state {
+        StateLocation::Sqlite(file) => Some(file),
+        StateLocation::DynamoDb { .. } => None,
+    };
+    if state == Some(&daemon.admin_socket) {
         findings.error(&path.join("state"), "the store and the admin socket cannot be one file");
     }
     if let Some(log) = daemon.audit_log.as_ref()
-        && (log == state || *log == daemon.admin_socket)
+        && (Some(log) == state || *log == daemon.admin_socket)
     {
         let message = "the audit log needs a file of its own";
         findings.error(&path.join("audit_log"), message);

@@ -29,8 +29,9 @@ type Given<T> = Option<(T, KeyPath)>;
 
 /// Checks a merged document. The result is only of use when `findings` holds no problem.
 pub(super) fn check(raw: &RawConfig, findings: &mut Findings) -> Config {
-    let daemon = daemon::check(&raw.daemon.0, findings);
+    let mut daemon = daemon::check(&raw.daemon.0, findings);
     let places = place::check_all(&raw.aws, findings);
+    daemon::check_table(&mut daemon, &raw.daemon.0, &places, findings);
     settings::check_defaults(&raw.defaults.0, findings);
     let policies = policy::check_all(raw, &places, findings);
     let notify = notify::check_all(raw, &places, findings);

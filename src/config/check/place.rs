@@ -35,6 +35,7 @@ fn check(name: &str, raw: &RawPlace, findings: &mut Findings) -> Place {
     let secrets_manager_endpoint = endpoint("secrets_manager_endpoint_url", &raw.secrets_manager_endpoint_url);
     let elasticache_endpoint = endpoint("elasticache_endpoint_url", &raw.elasticache_endpoint_url);
     let event_bridge_endpoint = endpoint("eventbridge_endpoint_url", &raw.eventbridge_endpoint_url);
+    let dynamodb_endpoint = endpoint("dynamodb_endpoint_url", &raw.dynamodb_endpoint_url);
     let sts_endpoint = endpoint("sts_endpoint_url", &raw.sts_endpoint_url);
     let region = super::read(text("region", &raw.region), String::new(), values::region, findings);
     let role = check_role(raw, &region, &path, findings);
@@ -46,7 +47,8 @@ fn check(name: &str, raw: &RawPlace, findings: &mut Findings) -> Place {
         role,
         secrets_manager_endpoint: secrets_manager_endpoint.or_else(|| both.clone()),
         elasticache_endpoint: elasticache_endpoint.or_else(|| both.clone()),
-        event_bridge_endpoint: event_bridge_endpoint.or(both),
+        event_bridge_endpoint: event_bridge_endpoint.or_else(|| both.clone()),
+        dynamodb_endpoint: dynamodb_endpoint.or(both),
         sts_endpoint,
         use_fips: raw.use_fips,
         use_dualstack: raw.use_dualstack,
@@ -102,6 +104,7 @@ fn check_endpoints(raw: &RawPlace, path: &KeyPath, findings: &mut Findings) {
         ("secrets_manager_endpoint_url", &raw.secrets_manager_endpoint_url),
         ("elasticache_endpoint_url", &raw.elasticache_endpoint_url),
         ("eventbridge_endpoint_url", &raw.eventbridge_endpoint_url),
+        ("dynamodb_endpoint_url", &raw.dynamodb_endpoint_url),
         ("sts_endpoint_url", &raw.sts_endpoint_url),
     ];
     let Some((url, _)) = urls.into_iter().find(|(_, url)| url.is_some()) else {

@@ -22,6 +22,17 @@ pub(super) fn at_least(least: Duration) -> impl Fn(String) -> Result<Duration, S
     }
 }
 
+/// A duration from the first of these to the second.
+pub(super) fn between([least, most]: [Duration; 2]) -> impl Fn(String) -> Result<Duration, String> {
+    move |text| {
+        let duration = at_least(least)(text)?;
+        match duration > most {
+            true => Err(format!("too long: at most {}", duration::format(most))),
+            false => Ok(duration),
+        }
+    }
+}
+
 /// A duration or `"none"`.
 pub(super) fn optional_duration(text: String) -> Result<Option<Duration>, String> {
     match text.as_str() {
@@ -116,13 +127,29 @@ pub(super) fn state(text: String) -> Result<StateLocation, String> {
         return Err(format!("no kind of store before the path: write \"sqlite:{text}\""));
     };
     match (kind, path) {
-        ("dynamodb", _) => {
-            Err("a DynamoDB store is not supported yet; write \"sqlite:PATH\" and run one replica".to_owned())
-        }
+        ("dynamodb", table) => table_name(table).map(|table| StateLocation::DynamoDb { table }),
         ("sqlite", "") => Err("no path: write \"sqlite:PATH\"".to_owned()),
         ("sqlite", ":memory:") => Err("pauses would not outlive a restart: write \"sqlite:PATH\"".to_owned()),
         ("sqlite", path) => Ok(StateLocation::Sqlite(PathBuf::from(path))),
-        (kind, _) => Err(format!("`{kind}` is no kind of store: write \"sqlite:PATH\"")),
+        (kind, _) => Err(format!(
+            "`{kind}` is no kind of store: write \"sqlite:PATH\" or \"dynamodb:TABLE\""
+        )),
+    }
+}
+
+/// The name of a table ("Naming rules and data types" of the DynamoDB developer guide).
+fn table_name(text: &str) -> Result<String, String> {
+    if let Some((_, name)) = text.split_once(":table/").filter(|_| text.starts_with("arn:")) {
+        return Err(format!(
+            "the region and the account of a table are those of the place that `state_aws` names: write \"dynamodb:{name}\""
+        ));
+    }
+    let fits = |b: u8| b.is_ascii_alphanumeric() || b"_.-".contains(&b);
+    match (3..=255).contains(&text.len()) && text.bytes().all(fits) {
+        true => Ok(text.to_owned()),
+        false => Err(format!(
+            "`{text}` is no name of a table: 3 to 255 letters, digits and _.-"
+        )),
     }
 }
 

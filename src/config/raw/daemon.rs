@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::forms::{DURATION, DURATION_OR_NONE, FULL_PATH, GROUP, LISTEN, STATE};
+use super::forms::{DURATION, DURATION_OR_NONE, FULL_PATH, GROUP, LISTEN, STATE, TABLE_NAME};
 
 #[derive(Clone, Default, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -30,9 +30,17 @@ pub(in crate::config) struct RawDaemon {
     /// left out. `--log-level` and RUST_LOG hold before it.
     #[schemars(length(min = 1, max = 1_000))]
     pub(in crate::config) log_level: Option<String>,
-    /// Where history, pauses and timings are kept: `sqlite:` and the path of a file that is on no network file system.
+    /// Where history, pauses and timings are kept: `sqlite:` and the path of a file that is on no network file system, or
+    /// `dynamodb:` and the name of a table that several replicas share.
     #[schemars(regex(pattern = STATE), extend("default" = "sqlite:/var/lib/rekeyd/state.db"))]
     pub(in crate::config) state: Option<String>,
+    /// The place, by its name, whose region, credentials and endpoint reach the table of `state`; may be left out if there
+    /// is but one place.
+    #[schemars(regex(pattern = TABLE_NAME))]
+    pub(in crate::config) state_aws: Option<String>,
+    /// How long a replica that is not heard of keeps its secrets before others take them over, with a table only: 3s to 5m.
+    #[schemars(regex(pattern = DURATION), extend("default" = "15s"))]
+    pub(in crate::config) lease: Option<String>,
     /// Rotations and retirements under way at once.
     #[schemars(range(min = 1, max = 100_000), extend("default" = 1000))]
     pub(in crate::config) max_in_flight: Option<i64>,

@@ -14,7 +14,7 @@ pub(super) const OVERLAP: &str = "^(none|until-next-rotation|([0-9]+(d|h|m|s|ms)
 /// An IP address and a port.
 pub(super) const LISTEN: &str = "^[^ ]+:[0-9]{1,5}$";
 
-pub(super) const STATE: &str = "^sqlite:.+$";
+pub(super) const STATE: &str = "^(sqlite:.+|dynamodb:[A-Za-z0-9_.-]{3,255})$";
 
 /// The name or the number of a group.
 pub(super) const GROUP: &str = "^[^:]+$";

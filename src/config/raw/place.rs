@@ -44,6 +44,9 @@ pub(in crate::config) struct RawPlace {
     /// Where EventBridge answers, for notifications only.
     #[schemars(regex(pattern = ENDPOINT_URL))]
     pub(in crate::config) eventbridge_endpoint_url: Option<String>,
+    /// Where DynamoDB answers, for `state = "dynamodb:TABLE"` only.
+    #[schemars(regex(pattern = ENDPOINT_URL))]
+    pub(in crate::config) dynamodb_endpoint_url: Option<String>,
     /// Where STS answers, for `role_arn` only.
     #[schemars(regex(pattern = ENDPOINT_URL))]
     pub(in crate::config) sts_endpoint_url: Option<String>,

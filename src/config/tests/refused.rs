@@ -32,12 +32,6 @@ fn a_refused_value_is_not_called_missing_as_well() {
 }
 
 #[test]
-fn keys_that_this_release_would_ignore_are_refused() {
-    let dynamodb = policy_with("[daemon]\nstate = \"dynamodb:rekeyd\"");
-    assert_refused(&dynamodb, "t.toml:10:9", "not supported yet");
-}
-
-#[test]
 fn bad_values_of_a_policy_are_refused_where_they_stand() {
     for (keys, place, part) in [
         ("fence = \"20\"", "9:9", "has no unit"),

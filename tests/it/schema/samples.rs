@@ -76,8 +76,8 @@ const VALUES: [(&str, &str, &[&str], &[&str]); 26] = [
     (
         "daemon",
         "state",
-        &["\"sqlite:state.db\""],
-        &["\"state.db\"", "\"sqlite:\"", "\"dynamodb:table\""],
+        &["\"sqlite:state.db\"", "\"dynamodb:rekeyd-prod_1.a\""],
+        &["\"state.db\"", "\"sqlite:\"", "\"dynamodb:\"", "\"dynamodb:a b\""],
     ),
     (
         "daemon",
