@@ -101,6 +101,7 @@ pub async fn run(
         audit: audit.clone(),
         log,
         clock: clock.clone(),
+        fleet: None,
     };
     let http = HttpServer::bind(daemon.listen).await?;
     let admin = AdminServer::bind_for(&daemon.admin_socket, daemon.admin_group.as_deref()).await?;

@@ -9,9 +9,10 @@ use serde::Serialize;
 use crate::cli::args::Cli;
 use crate::cli::client::{Client, ClientError};
 use crate::cli::exit::Exit;
-use crate::cli::{CliError, run, socket};
+use crate::cli::{CliError, Session, reach, run};
 use crate::clock::Timestamp;
 use crate::config::StateLocation;
+use crate::engine::control::ReplicaStatus;
 use crate::rotation::remembered::remembered;
 use crate::rotation::status::SecretStatus;
 use crate::secret::secret_arn_name;
@@ -62,7 +63,7 @@ impl View {
     }
 }
 
-/// The daemon's socket, and its store beside.
+/// The daemon, and its store beside.
 pub(super) struct Source {
     client: Client,
     config: PathBuf,
@@ -71,15 +72,15 @@ pub(super) struct Source {
 }
 
 impl Source {
-    pub(super) fn of(cli: &Cli) -> Result<Self, CliError> {
+    pub(super) async fn of(cli: &Cli, session: &Session) -> Result<Self, CliError> {
         Ok(Self {
-            client: Client::new(socket(cli)?),
+            client: reach::client(cli, session).await?,
             config: cli.config.clone(),
             has_store: cli.socket.is_none(),
         })
     }
 
-    /// The daemon's socket.
+    /// The daemon.
     pub(super) fn client(&self) -> &Client {
         &self.client
     }
@@ -87,7 +88,18 @@ impl Source {
     /// Every secret, or those of one name or ARN.
     pub(super) async fn secrets(&self, secret: Option<&str>) -> Result<(View, Secrets), CliError> {
         match self.client.status(secret).await {
-            Ok(SecretsReply { secrets, configuration }) => Ok((View::Daemon, Secrets { secrets, configuration })),
+            Ok(SecretsReply {
+                secrets,
+                configuration,
+                replicas,
+            }) => Ok((
+                View::Daemon,
+                Secrets {
+                    secrets,
+                    configuration,
+                    replicas,
+                },
+            )),
             Err(error) => {
                 let (view, stored) = self.stored(error, secret, 0)?;
                 let secrets = stored.records.iter().map(remembered).collect();
@@ -96,6 +108,7 @@ impl Source {
                     Secrets {
                         secrets,
                         configuration: None,
+                        replicas: None,
                     },
                 ))
             }
@@ -172,4 +185,6 @@ fn both(error: &ClientError, unreadable: &StoreError, store: &Path) -> CliError 
 pub(super) struct Secrets {
     pub(super) secrets: Vec<SecretStatus>,
     pub(super) configuration: Option<ConfigurationStatus>,
+    /// The replicas that share the store, if it is shared and all secrets were asked for.
+    pub(super) replicas: Option<Vec<ReplicaStatus>>,
 }

@@ -225,6 +225,7 @@ impl Configuration for FakeControl {
         Ok(ReloadReply {
             changes: known.reloaded.clone(),
             configuration: known.configuration.clone().unwrap_or_else(configuration),
+            replicas: None,
         })
     }
 }
@@ -239,6 +240,7 @@ pub(crate) fn surface(control: &Arc<FakeControl>) -> Surface {
         metrics,
         log: Arc::new(LogControl::of_no_log()),
         clock: Arc::new(SystemClock::new()),
+        fleet: None,
     }
 }
 

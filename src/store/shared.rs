@@ -1,4 +1,7 @@
 //! The store in a table that several replicas share.
 
+pub mod asking;
+pub mod command;
 pub mod layout;
 pub mod presence;
+pub mod replying;

@@ -26,7 +26,7 @@ fn place() -> (TempDir, std::path::PathBuf) {
 
 async fn save(store: &SqliteStore, number: usize) -> Written {
     let record = Record::new(arn(number), at(0));
-    store.save(&record, &[(at(1), Event::Resumed)]).await
+    store.save(&record, &[(at(1), Event::Resumed)]).await.map(drop)
 }
 
 /// Saves of so many secrets, all of which wait before the first may be written.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use rekeyd::clock::{Clock, SystemClock};
+use rekeyd::engine::control::ReplicaStatus;
 use rekeyd::rotation::status::SecretStatus;
 use rekeyd::server::wire::{RotationsReply, SecretsReply};
 use rekeyd::store::HistoryEntry;
@@ -83,6 +84,12 @@ pub fn of_types() -> BTreeSet<String> {
     let reply = SecretsReply {
         secrets: statuses.collect(),
         configuration: None,
+        replicas: Some(vec![ReplicaStatus {
+            session: String::new(),
+            host: String::new(),
+            leases: 0,
+            answers: true,
+        }]),
     };
     let rotations = populated::events().into_iter().map(|event| HistoryEntry {
         at,
