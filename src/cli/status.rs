@@ -94,7 +94,10 @@ struct Report<'a> {
 fn about_replicas(replicas: &[ReplicaStatus]) -> String {
     let each = replicas.iter().map(|replica| {
         let answers = if replica.answers { ", which answers" } else { "" };
-        format!("{} {} ({} leases{answers})", replica.host, replica.session, replica.leases)
+        format!(
+            "{} {} ({} leases{answers})",
+            replica.host, replica.session, replica.leases
+        )
     });
     let each: Vec<String> = each.collect();
     match replicas.len() {

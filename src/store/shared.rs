@@ -5,3 +5,5 @@ pub mod command;
 pub mod layout;
 pub mod presence;
 pub mod replying;
+#[cfg(test)]
+pub(crate) mod testing;

@@ -103,13 +103,17 @@ impl TableEnd {
             NotAnswered::NotAsked(TableError::Refused { cause, advice }) => {
                 return ClientError::Answered {
                     status: StatusCode::FORBIDDEN,
-                    message: format!("nothing was asked for: {} refuses the command: {cause}; {advice}", self.shown()),
+                    message: format!(
+                        "nothing was asked for: {} refuses the command: {cause}; {advice}",
+                        self.shown()
+                    ),
                 };
             }
             NotAnswered::NotAsked(error) => (error.to_string(), "nothing was asked for; ask again".to_owned()),
             NotAnswered::Withdrawn { sessions } => {
                 let (seen, advice) = nobody(&sessions);
-                let cause = format!("no replica took the command, so it was withdrawn and will not be carried out: {seen}");
+                let cause =
+                    format!("no replica took the command, so it was withdrawn and will not be carried out: {seen}");
                 (cause, advice.to_owned())
             }
             NotAnswered::Lost { by } => (
@@ -137,7 +141,10 @@ fn nobody(sessions: &Sessions) -> (String, &'static str) {
     const START: &str = "start one with `rekeyd run`, with the same table in `daemon.state`";
     match (sessions.known(), sessions.alive()) {
         (0, _) => ("the table names no replica".to_owned(), START),
-        (1, 0) => ("the one replica that the table names gave no sign of life".to_owned(), START),
+        (1, 0) => (
+            "the one replica that the table names gave no sign of life".to_owned(),
+            START,
+        ),
         (known, 0) => (
             format!("none of the {known} replicas that the table names gave a sign of life"),
             START,
@@ -156,4 +163,73 @@ fn asker() -> String {
     let user = user.map_or_else(|| format!("uid {uid}"), |user| user.name);
     let system = rustix::system::uname();
     format!("{user}@{}", system.nodename().to_string_lossy())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::Client;
+    use super::*;
+    use crate::cli::exit::Exit;
+    use crate::clock::SystemClock;
+    use crate::engine::control::{RotateOptions, Selector};
+    use crate::server::relay::Relay;
+    use crate::server::testing::{FakeControl, status, surface};
+    use crate::store::shared::layout::{FLEET, session};
+    use crate::store::table::memory::MemoryTable;
+    use crate::store::table::{Change, Condition, Query};
+
+    fn client(table: &Arc<MemoryTable>) -> Client {
+        Client::through(TableEnd::new(table.clone(), Arc::new(SystemClock::new())))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn commands_and_looks_go_through_the_table_as_over_a_socket() {
+        let table = Arc::new(MemoryTable::new());
+        let control = FakeControl::new(vec![status("a")]);
+        let relay = Relay::new(table.clone(), surface(&control), control.clone(), "h".to_owned());
+        let polled = table.clone();
+        tokio::spawn(async move {
+            loop {
+                relay.handle(&polled.query(&Query::all(FLEET)).await.unwrap(), "s1");
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
+        });
+        let client = client(&table);
+        assert_eq!(client.secrets(Some("a")).await.unwrap(), [status("a")]);
+        let all = Selector {
+            all: true,
+            ..Selector::default()
+        };
+        let accepted = client.rotate(all, RotateOptions::default()).await.unwrap();
+        assert_eq!(accepted.len(), 1);
+        let refused = client.secrets(Some("none")).await.unwrap_err();
+        assert_eq!(refused.exit(), Exit::Refused);
+        assert!(client.reload().await.unwrap().is_ok());
+        assert_eq!(control.know().asked.len(), 2);
+        let many = Selector {
+            secrets: vec!["x".repeat(LONGEST_REQUEST)],
+            ..Selector::default()
+        };
+        let long = client.resume(many).await.unwrap_err();
+        assert!(long.to_string().contains("fewer secrets at a time"), "{long}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_replica_that_lives_the_command_is_withdrawn_and_nobody_is_left_in_doubt() {
+        let table = Arc::new(MemoryTable::new());
+        let client = client(&table);
+        let none = client.secrets(None).await.unwrap_err();
+        let beat = Change::new().set("beat", 1);
+        table.write(&session("dead"), beat, Condition::Absent).await.unwrap();
+        let dead = client.resume(Selector::default()).await.unwrap_err();
+        for (error, words) in [(none, "the table names no replica"), (dead, "gave no sign of life")] {
+            let told = error.to_string();
+            assert_eq!(error.exit(), Exit::Unreachable);
+            for words in [words, "was withdrawn and will not be carried out", "the table memory"] {
+                assert!(told.contains(words), "no {words:?} in {told}");
+            }
+        }
+    }
 }

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::store::shared::command::{Command, Scope, State};
-use crate::store::shared::layout::{COMMAND, REPLY};
 use crate::store::shared::layout;
+use crate::store::shared::layout::{COMMAND, REPLY};
 use crate::store::table::{Condition, Item, Key};
 
 /// A command that was asked longer ago than this, by the clocks of the asker and of this machine, is not begun: whoever asked
@@ -62,7 +62,8 @@ impl Seen {
         let there: BTreeSet<&str> = items.iter().map(|item| item.key.sort.as_str()).collect();
         self.standing.retain(|sort, _| there.contains(sort.as_str()));
         self.complained.retain(|sort| there.contains(sort.as_str()));
-        self.begun.retain(|_, seen| now.monotonic.saturating_sub(*seen) < REMEMBERED);
+        self.begun
+            .retain(|_, seen| now.monotonic.saturating_sub(*seen) < REMEMBERED);
         let mut actions = Vec::new();
         let mut begun = 0;
         for item in items {
@@ -122,7 +123,10 @@ impl Seen {
         // Once in that time, should it fail.
         self.standing.remove(&item.key.sort);
         let as_seen = state.map(|state| (crate::store::shared::command::STATE, state.label().into()));
-        Some(Action::Remove(item.key.clone(), Condition::Has(as_seen.into_iter().collect())))
+        Some(Action::Remove(
+            item.key.clone(),
+            Condition::Has(as_seen.into_iter().collect()),
+        ))
     }
 }
 
@@ -187,7 +191,11 @@ mod tests {
             (State::Done, Some("me")),
             (State::Withdrawn, None),
         ] {
-            assert_eq!(Seen::default().look(&[item(&any, state, by)], "me", NOW, 8), [], "{state:?}");
+            assert_eq!(
+                Seen::default().look(&[item(&any, state, by)], "me", NOW, 8),
+                [],
+                "{state:?}"
+            );
         }
         for scope in [Scope::Any, Scope::Each] {
             let old = waiting(&command("c", scope));
@@ -224,7 +232,9 @@ mod tests {
 
     #[test]
     fn no_more_commands_are_begun_than_there_is_room_for() {
-        let items: Vec<Item> = (0..5).map(|id| waiting(&command(&format!("c{id}"), Scope::Any))).collect();
+        let items: Vec<Item> = (0..5)
+            .map(|id| waiting(&command(&format!("c{id}"), Scope::Any)))
+            .collect();
         let mut seen = Seen::default();
         assert_eq!(seen.look(&items, "me", NOW, 2).len(), 2);
         assert_eq!(seen.look(&items, "me", NOW, 0).len(), 0);
@@ -246,7 +256,10 @@ mod tests {
         let command = command("c", Scope::Any);
         let mut seen = Seen::default();
         let done = [item(&command, State::Done, Some("other"))];
-        assert_eq!(seen.look(&[item(&command, State::Taken, Some("other"))], "me", NOW, 8), []);
+        assert_eq!(
+            seen.look(&[item(&command, State::Taken, Some("other"))], "me", NOW, 8),
+            []
+        );
         assert_eq!(seen.look(&done, "me", after(600), 8), []);
         assert_eq!(seen.look(&done, "me", after(1_300), 8), []);
         let removed = Action::Remove(command.key(), Condition::is(STATE, "done"));

@@ -71,7 +71,10 @@ impl FleetConfiguration {
             Ok(replies) => others.into_iter().map(|replica| said(replica, &replies)).collect(),
             Err(error) => {
                 let why = format!("it could not be asked: {error}");
-                others.into_iter().map(|replica| of_replica(replica, Err(why.clone()))).collect()
+                others
+                    .into_iter()
+                    .map(|replica| of_replica(replica, Err(why.clone())))
+                    .collect()
             }
         };
         complain(&told);

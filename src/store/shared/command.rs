@@ -343,9 +343,6 @@ mod tests {
         let said = format!("eve\n{}", "x".repeat(1_000));
         item.attributes.insert(BY.to_owned(), said.into());
         let by = Command::of(&item).unwrap().by;
-        assert!(
-            by.starts_with("evex") && by.len() == LONGEST_CLAIM,
-            "{by}"
-        );
+        assert!(by.starts_with("evex") && by.len() == LONGEST_CLAIM, "{by}");
     }
 }

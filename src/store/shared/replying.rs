@@ -101,9 +101,8 @@ pub async fn reply_to_taken(
         (STATE, Value::from(State::Taken.label())),
         (TAKEN_BY, Value::from(by.session.as_str())),
     ]);
-    let is_done = |item: &Item| {
-        State::of(item) == Some(State::Done) && item.text(TAKEN_BY) == Some(by.session.as_str())
-    };
+    let is_done =
+        |item: &Item| State::of(item) == Some(State::Done) && item.text(TAKEN_BY) == Some(by.session.as_str());
     write_once(table, &key, (change, mine), is_done, TRIES).await?;
     Ok(())
 }
@@ -136,7 +135,14 @@ async fn head(table: &dyn Table, key: &Key, reply: &Reply, now: u64) -> Result<C
     let parts = split(&reply.body, LONGEST_PART);
     for (number, part) in parts.iter().enumerate() {
         let change = Change::new().set(BODY, *part).set(EXPIRES, expires(now));
-        write_once(table, &layout::part(key, number), (change, Condition::Absent), |_| true, TRIES).await?;
+        write_once(
+            table,
+            &layout::part(key, number),
+            (change, Condition::Absent),
+            |_| true,
+            TRIES,
+        )
+        .await?;
     }
     Ok(change.set(PARTS, parts.len() as u64))
 }
@@ -211,7 +217,10 @@ mod tests {
         reply_of_one(&table, "c", &me(), &reply, 0).await.unwrap();
         let head = layout::reply("c", "s1");
         let item = table.get(&head).await.unwrap().unwrap();
-        table.delete(&layout::part(&head, 1), Condition::Has(Vec::new())).await.unwrap();
+        table
+            .delete(&layout::part(&head, 1), Condition::Has(Vec::new()))
+            .await
+            .unwrap();
         assert_eq!(read_reply(&table, &item).await.unwrap(), None);
     }
 
@@ -219,7 +228,10 @@ mod tests {
     async fn only_its_taker_replies_to_a_command() {
         let table = MemoryTable::new();
         let taken = Change::new().set(STATE, "taken").set(TAKEN_BY, "s2");
-        table.write(&layout::command("c"), taken, Condition::Absent).await.unwrap();
+        table
+            .write(&layout::command("c"), taken, Condition::Absent)
+            .await
+            .unwrap();
         let reply = Reply {
             status: 200,
             body: String::new(),
