@@ -16,8 +16,8 @@ demo: ## rotates users of a sandbox before your eyes, until Ctrl-C or for DEMO_S
 	@cargo build --locked --package rekeyd --bin rekeyd # by itself: an example is built with the switches of the tests
 	@exec "$${CARGO_TARGET_DIR:-target}/debug/examples/demo"
 
-test: ## all tests; installs redis-server, prometheus, Python clients, shells, chromium, cargo-deb, a Debian to boot and what the documentation uses if they are missing
-	@scripts/install-tools.sh cc redis prometheus python shells man pages browser deb machine
+test: ## all tests; installs redis-server, prometheus, Python clients, shells, chromium, cargo-deb, a Debian to boot, dynalite and what the documentation uses if they are missing
+	@scripts/install-tools.sh cc redis prometheus python shells man pages browser deb machine dynalite
 	@scripts/test.sh
 
 lint: ## formatting, clippy, documentation; warnings are errors
@@ -48,4 +48,4 @@ soak: ## random simulated worlds and pairs of faults for SECONDS=600, from SEED=
 	@scripts/soak.sh "$(or $(SECONDS),600)" $(SEED)
 
 tools: ## installs what demo, test and lint need, and nothing that is there already
-	@scripts/install-tools.sh cc redis prometheus python shells man pages browser deb machine
+	@scripts/install-tools.sh cc redis prometheus python shells man pages browser deb machine dynalite

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Makes sure that the named tools are there, and says nothing when they are.
 #
-#   scripts/install-tools.sh [cc] [redis] [prometheus] [python] [shells] [man] [pages] [browser] [deb] [machine] [deny]
-#                                                                                            default: all but deny
+#   scripts/install-tools.sh [cc] [redis] [prometheus] [python] [shells] [man] [pages] [browser] [deb] [machine]
+#                            [dynalite] [deny]                                             default: all but deny
 #
 #   cc        a C compiler, for SQLite and aws-lc
 #   redis     redis-server with TLS, and redis-cli: the caches of tests and demo
@@ -16,6 +16,7 @@
 #   deb       cargo-deb, which writes the Debian package; built into .tools/, without optimisation in a minute
 #   machine   a small Debian with systemd in .tools/machine, and systemd-nspawn, which boots it: the unit and the package
 #             are tried in copies of it
+#   dynalite  a server that stands for DynamoDB: scripts/dynalite/package-lock.json, with node and npm, in .tools/dynalite
 #   deny      cargo-deny for `make lint-deps`; built into .tools/, which takes minutes
 #
 # Written for Debian and Ubuntu. Elsewhere it names what is missing and fails.
@@ -200,6 +201,21 @@ debian_mirror() {
     apt-get indextargets --format '$(REPO_URI)' 'Origin: Debian' 2>/dev/null | grep -v security | head -n 1 || true
 }
 
+# The stamp is the list of what was installed. Debian's node is older than dynalite asks for, and serves.
+install_dynalite() {
+    local dir=$tools/dynalite lock=$root/scripts/dynalite/package-lock.json
+    have node && [ -d "$dir/node_modules/dynalite" ] && cmp -s "$lock" "$dir/stamp" && return
+    have node && have npm || apt_install nodejs npm
+    say "installing dynalite into .tools/dynalite"
+    rm -rf "$dir"
+    mkdir -p "$dir"
+    cp "$root/scripts/dynalite/package.json" "$lock" "$dir"
+    # No script of a package is run: what they would build serves tables on a disk, which the tests do not use.
+    (cd "$dir" && npm ci --ignore-scripts --omit=dev --no-audit --no-fund --silent >&2) ||
+        die "npm could not install scripts/dynalite/package-lock.json into .tools/dynalite"
+    cp "$lock" "$dir/stamp"
+}
+
 install_deny() {
     local deny=$tools/bin/cargo-deny
     [ -x "$deny" ] && [ "$("$deny" --version)" = "cargo-deny $deny_version" ] && return
@@ -207,10 +223,10 @@ install_deny() {
     cargo install cargo-deny --locked --version "$deny_version" --root "$tools" --force --quiet >&2
 }
 
-[ $# -gt 0 ] || set -- cc redis prometheus python shells man pages browser deb machine
+[ $# -gt 0 ] || set -- cc redis prometheus python shells man pages browser deb machine dynalite
 for tool in "$@"; do
     case $tool in
-        cc | redis | prometheus | python | shells | man | pages | browser | deb | machine | deny) "install_$tool" ;;
-        *) die "unknown tool: $tool (there are cc, redis, prometheus, python, shells, man, pages, browser, deb, machine, deny)" ;;
+        cc | redis | prometheus | python | shells | man | pages | browser | deb | machine | dynalite | deny) "install_$tool" ;;
+        *) die "unknown tool: $tool (there are cc, redis, prometheus, python, shells, man, pages, browser, deb, machine, dynalite, deny)" ;;
     esac
 done

@@ -131,6 +131,9 @@ pub enum Change {
     /// An empty store is filled with what another held.
     #[serde(rename = "state import")]
     StateImport,
+    /// The table for records is created, or completed.
+    #[serde(rename = "state init-table")]
+    StateInitTable,
     /// A user is created.
     CreateUser,
     /// A secret is created.
@@ -162,6 +165,7 @@ impl Change {
             Self::Onboard => "onboard",
             Self::Takeover => "takeover",
             Self::StateImport => "state import",
+            Self::StateInitTable => "state init-table",
             Self::CreateUser => "CreateUser",
             Self::CreateSecret => "CreateSecret",
             Self::TagResource => "TagResource",

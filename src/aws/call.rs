@@ -43,6 +43,15 @@ pub(crate) struct Calls {
 const OK: &str = "ok";
 
 impl Calls {
+    /// For credentials that nobody renews.
+    pub(crate) fn new(clock: SharedClock, metrics: Arc<Metrics>) -> Self {
+        Self {
+            clock,
+            metrics,
+            refusals: Refusals::default(),
+        }
+    }
+
     /// Makes the metrics of operations exist before they are called.
     pub(crate) fn announce(&self, operations: impl IntoIterator<Item = Operation>) {
         let outcomes = || std::iter::once(OK).chain(ErrorClass::ALL.map(ErrorClass::label));

@@ -24,7 +24,7 @@ mod secret_translation;
 mod secrets_manager;
 mod user_translation;
 #[cfg(test)]
-mod wire;
+pub(crate) mod wire;
 
 use std::time::SystemTime;
 

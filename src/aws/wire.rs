@@ -20,14 +20,14 @@ use crate::policy::Place;
 
 /// An answer of the script.
 #[derive(Clone)]
-pub(super) struct Answer {
+pub(crate) struct Answer {
     status: u16,
     headers: String,
     body: String,
 }
 
 impl Answer {
-    pub(super) fn new(status: u16, body: &str) -> Self {
+    pub(crate) fn new(status: u16, body: &str) -> Self {
         Self {
             status,
             headers: String::new(),
@@ -35,34 +35,34 @@ impl Answer {
         }
     }
 
-    pub(super) fn header(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
         self.headers += &format!("{name}: {value}\r\n");
         self
     }
 }
 
 /// A request as it came.
-pub(super) struct Request {
+pub(crate) struct Request {
     headers: Vec<(String, String)>,
-    pub(super) body: String,
+    pub(crate) body: String,
 }
 
 impl Request {
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.as_str())
     }
 }
 
 /// A stand-in for AWS, on a port of its own.
-pub(super) struct Wire {
-    pub(super) url: String,
+pub(crate) struct Wire {
+    pub(crate) url: String,
     requests: Arc<Mutex<Vec<Request>>>,
 }
 
 impl Wire {
     /// Answers one request after the other from `script`, then with its last answer.
-    pub(super) async fn start(script: Vec<Answer>) -> Self {
+    pub(crate) async fn start(script: Vec<Answer>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let requests = Arc::new(Mutex::new(Vec::new()));
@@ -77,7 +77,7 @@ impl Wire {
     }
 
     /// The requests since it was last asked.
-    pub(super) fn take(&self) -> Vec<Request> {
+    pub(crate) fn take(&self) -> Vec<Request> {
         std::mem::take(&mut self.requests.lock().unwrap())
     }
 
@@ -123,7 +123,7 @@ impl Wire {
 }
 
 /// What `connect` sets, without its look at files and the environment.
-pub(super) fn config(credentials: SharedCredentialsProvider) -> SdkConfig {
+pub(crate) fn config(credentials: SharedCredentialsProvider) -> SdkConfig {
     let clock: SharedClock = Arc::new(SystemClock::new());
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
@@ -138,7 +138,7 @@ pub(super) fn config(credentials: SharedCredentialsProvider) -> SdkConfig {
 }
 
 /// Made-up credentials.
-pub(super) fn credentials() -> SharedCredentialsProvider {
+pub(crate) fn credentials() -> SharedCredentialsProvider {
     SharedCredentialsProvider::new(Credentials::new("AKIDEXAMPLE", "not-a-secret", None, None, "test"))
 }
 

@@ -12,7 +12,7 @@ use crate::cli::help;
 pub use crate::cli::notify::{NotifyCommand, NotifyTestArgs};
 pub use crate::cli::onboard::args::OnboardArgs;
 use crate::cli::plan::PlanArgs;
-pub use crate::cli::state::args::{ExportArgs, ImportArgs, StateCommand};
+pub use crate::cli::state::args::{ExportArgs, ImportArgs, InitTableArgs, StateCommand, TableTemplate};
 pub use crate::cli::takeover::args::TakeoverArgs;
 use crate::config::LogLevel;
 use crate::engine::control::Selector;
@@ -127,7 +127,7 @@ pub enum Command {
         #[command(subcommand)]
         command: NotifyCommand,
     },
-    /// Take all that the store remembers elsewhere: out of this store, or into an empty one.
+    /// Take all that the store remembers elsewhere: out of this store, or into an empty one. Or create the table for it.
     #[command(after_help = help::STATE, arg_required_else_help = true)]
     State {
         /// Which way.
@@ -194,6 +194,9 @@ impl Command {
             } => args.json,
             Self::State {
                 command: StateCommand::Import(args),
+            } => args.json,
+            Self::State {
+                command: StateCommand::InitTable(args),
             } => args.json,
             Self::Run { .. }
             | Self::Healthcheck { .. }

@@ -64,9 +64,10 @@ An account that neither the configuration nor --account tells is * in JSON, and 
 account that Terraform or the stack works in with the other two. The key
 aws/secretsmanager needs no rights; customer keys do: --kms-key.
 
---for plan, onboard or takeover prints what an operator needs for that command. Where no
-daemon runs, onboard and takeover --rotate make the first rotation themselves: then
-whoever runs them needs the daemon's policy as well.
+--for plan, onboard or takeover prints what an operator needs for that command; --for
+commands what others need to reach replicas through the table that they share, and --for
+init-table what makes that table. Where no daemon runs, onboard and takeover --rotate make
+the first rotation themselves: then whoever runs them needs the daemon's policy as well.
 
 Examples:
   rekeyd iam-policy --account 123456789012 > rekeyd.json
@@ -304,9 +305,10 @@ JSON lines, and the same whatever store it comes from.
 Examples:
   rekeyd state export --out state.jsonl
   rekeyd state import state.jsonl
+  rekeyd state init-table
 
 Exit codes:
-   0  exported, or imported
+   0  exported, imported, or the table is there
    1  the store or the file cannot be read or written
   11  import: another process, such as the daemon, holds the store
   13  refused, nothing was written
@@ -385,3 +387,21 @@ Examples:
 Exit codes:
    0  printed, or written
    1  the folder cannot be written";
+
+pub(super) const STATE_INIT_TABLE: &str = "\
+The table of \"dynamodb:TABLE\" in `daemon.state`: paid for by request, protected from
+deletion, with items that expire and point-in-time recovery. Waits until it can be used.
+A right one that is there already stays as it is. The daemon has no part in this and
+needs no permission for it: `rekeyd iam-policy --for init-table` prints an operator's.
+
+Examples:
+  rekeyd state init-table
+  rekeyd state init-table --json
+  rekeyd state init-table --print terraform > rekeyd-table.tf
+
+Exit codes:
+   0  the table is there and right
+   1  it could not be seen or created
+   2  `daemon.state` names no table
+  13  refused, nothing was changed: a table of that name is not one for rekeyd
+  78  the configuration is wrong";

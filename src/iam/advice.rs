@@ -77,7 +77,7 @@ pub fn advise(config: &Config, given: &Given) -> Result<Advice, GivenError> {
     }
     let host = host_account(config, given);
     advice.roles(&sites, &host, given);
-    advice.warn_of_many(&sites);
+    advice.warn_of_many(&sites, given.purpose);
     Ok(advice)
 }
 
@@ -100,7 +100,12 @@ fn sites<'a>(config: &'a Config, given: &Given) -> Result<Vec<Site<'a>>, GivenEr
             Purpose::Daemon => buses_of(config, place),
             _ => BTreeSet::new(),
         };
-        if policies.is_empty() && buses.is_empty() {
+        let table = config
+            .table()
+            .filter(|(_, of)| of.name == place.name)
+            .map(|(table, _)| table);
+        let works = !policies.is_empty() || !buses.is_empty();
+        if table.is_none() && (!works || given.purpose.needs_only_table()) {
             continue;
         }
         let account = account(place, &policies, given)?;
@@ -108,6 +113,7 @@ fn sites<'a>(config: &'a Config, given: &Given) -> Result<Vec<Site<'a>>, GivenEr
             place,
             policies,
             buses,
+            table,
             account,
             kms_keys: Vec::new(),
             purpose: given.purpose,
@@ -267,14 +273,15 @@ impl Advice {
             let place = &site.place.name;
             self.warnings.push(format!(
                 "the role of [aws.{place}] is the daemon's, too, which is to have no more than it needs: let \
-                 REKEYD__AWS__{}__ROLE_ARN name another role where `rekeyd {purpose}` is run, also for this command",
-                place.to_ascii_uppercase()
+                 REKEYD__AWS__{}__ROLE_ARN name another role where `rekeyd {}` is run, also for this command",
+                place.to_ascii_uppercase(),
+                purpose.typed()
             ));
         }
     }
 
     /// Says where IAM's limits are reached.
-    fn warn_of_many(&mut self, sites: &[Site<'_>]) {
+    fn warn_of_many(&mut self, sites: &[Site<'_>], purpose: Purpose) {
         let mut held: BTreeMap<&str, usize> = BTreeMap::new();
         for policy in self.policies.iter().filter(|policy| policy.kind != PolicyKind::Trust) {
             *held.entry(&policy.holder).or_default() += 1;
@@ -290,8 +297,11 @@ impl Advice {
             .collect();
         self.warnings.extend(many);
         if sites.is_empty() {
-            self.warnings
-                .push("no policy of the configuration works there: nothing is needed".to_owned());
+            let why = match purpose.needs_only_table() {
+                true => "the configuration keeps records in no table that is reached there: nothing is needed",
+                false => "no policy of the configuration works there: nothing is needed",
+            };
+            self.warnings.push(why.to_owned());
         }
     }
 }

@@ -24,6 +24,8 @@ mod purpose;
 #[cfg(test)]
 mod purpose_tests;
 mod split;
+#[cfg(test)]
+mod table_tests;
 mod terraform;
 #[cfg(test)]
 mod tests;

@@ -33,6 +33,26 @@ const TAKE_OVER: [&str; 5] = [
     "secretsmanager:UpdateSecretVersionStage",
 ];
 
+/// What the daemon does with the table that records are kept in, what commands do with it, and what a plan does.
+const KEEP_RECORDS: [&str; 4] = [
+    "dynamodb:DeleteItem",
+    "dynamodb:GetItem",
+    "dynamodb:Query",
+    "dynamodb:UpdateItem",
+];
+const GIVE_COMMANDS: [&str; 3] = ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"];
+const READ_RECORDS: [&str; 2] = ["dynamodb:GetItem", "dynamodb:Query"];
+
+/// What makes that table.
+const MAKE_TABLE: [&str; 6] = [
+    "dynamodb:CreateTable",
+    "dynamodb:DescribeContinuousBackups",
+    "dynamodb:DescribeTable",
+    "dynamodb:DescribeTimeToLive",
+    "dynamodb:UpdateContinuousBackups",
+    "dynamodb:UpdateTimeToLive",
+];
+
 /// What reading a value under a customer key needs of it, and what writing one does.
 const DECRYPT: [&str; 1] = ["kms:Decrypt"];
 const ENCRYPT_AND_DECRYPT: [&str; 2] = ["kms:Decrypt", "kms:GenerateDataKey"];
@@ -55,23 +75,33 @@ pub(super) struct Site<'a> {
     pub(super) policies: Vec<&'a Policy>,
     /// The event buses that are told of what happens, by name or ARN.
     pub(super) buses: BTreeSet<&'a str>,
+    /// The table that records are kept in, if it is reached there.
+    pub(super) table: Option<&'a str>,
     pub(super) account: Account,
     pub(super) kms_keys: Vec<&'a KmsKey>,
     pub(super) purpose: Purpose,
 }
 
 impl Site<'_> {
-    /// What its policies need there.
+    /// What its policies need there, and what the table does.
     pub(super) fn permissions(&self) -> Document {
-        let statements = match self.purpose {
-            Purpose::Daemon if self.policies.is_empty() => self.notifications().into_iter().collect(),
+        let mut statements = match self.policies.is_empty() {
+            true => Vec::new(),
+            false => self.of_policies(),
+        };
+        statements.extend(self.notifications());
+        statements.extend(self.records());
+        Document { statements }
+    }
+
+    fn of_policies(&self) -> Vec<Statement> {
+        match self.purpose {
             Purpose::Daemon => {
                 let mut statements = self.secrets("Rotate", &ROTATE);
                 statements.extend(self.listing());
                 statements.push(self.passwords());
                 statements.push(self.look_ups());
                 statements.extend(self.keys(&ENCRYPT_AND_DECRYPT));
-                statements.extend(self.notifications());
                 statements
             }
             Purpose::Plan => {
@@ -93,8 +123,8 @@ impl Site<'_> {
                 statements.extend(self.keys(&ENCRYPT_AND_DECRYPT));
                 statements
             }
-        };
-        Document { statements }
+            Purpose::Commands | Purpose::InitTable => Vec::new(),
+        }
     }
 
     pub(super) fn arn(&self, service: &'static str, rest: impl Into<String>) -> Resource {
@@ -207,6 +237,18 @@ impl Site<'_> {
         };
         let buses: BTreeSet<Resource> = self.buses.iter().map(bus).collect();
         (!buses.is_empty()).then(|| Statement::new("Notify", &["events:PutEvents"], buses.into_iter().collect()))
+    }
+
+    /// What is done with the table that records are kept in.
+    fn records(&self) -> Option<Statement> {
+        let table = self.arn("dynamodb", format!("table/{}", self.table?));
+        let (sid, actions): (&str, &[&'static str]) = match self.purpose {
+            Purpose::Daemon => ("KeepRecords", &KEEP_RECORDS),
+            Purpose::Plan => ("ReadRecords", &READ_RECORDS),
+            Purpose::Onboard | Purpose::Takeover | Purpose::Commands => ("GiveCommands", &GIVE_COMMANDS),
+            Purpose::InitTable => ("MakeTable", &MAKE_TABLE),
+        };
+        Some(Statement::new(sid, actions, vec![table]))
     }
 
     fn passwords(&self) -> Statement {

@@ -15,11 +15,22 @@ pub enum Purpose {
     Onboard,
     /// `rekeyd takeover`.
     Takeover,
+    /// The commands that reach the replicas through the table that they share.
+    Commands,
+    /// `rekeyd state init-table`.
+    InitTable,
 }
 
 impl Purpose {
     /// Every one of them.
-    pub const ALL: [Self; 4] = [Self::Daemon, Self::Plan, Self::Onboard, Self::Takeover];
+    pub const ALL: [Self; 6] = [
+        Self::Daemon,
+        Self::Plan,
+        Self::Onboard,
+        Self::Takeover,
+        Self::Commands,
+        Self::InitTable,
+    ];
 
     /// Its name on the command line.
     pub fn label(self) -> &'static str {
@@ -28,6 +39,8 @@ impl Purpose {
             Self::Plan => "plan",
             Self::Onboard => "onboard",
             Self::Takeover => "takeover",
+            Self::Commands => "commands",
+            Self::InitTable => "init-table",
         }
     }
 
@@ -35,8 +48,23 @@ impl Purpose {
     pub(super) fn holder(self) -> String {
         match self {
             Self::Daemon => "the role that rekeyd runs as".to_owned(),
-            command => format!("whoever runs `rekeyd {command}`"),
+            Self::Commands => "whoever gives commands through the table".to_owned(),
+            command => format!("whoever runs `rekeyd {}`", command.typed()),
         }
+    }
+
+    /// What is typed after `rekeyd`.
+    pub(super) fn typed(self) -> &'static str {
+        match self {
+            Self::Daemon => "run",
+            Self::InitTable => "state init-table",
+            command => command.label(),
+        }
+    }
+
+    /// Whether it is about the table alone.
+    pub(super) fn needs_only_table(self) -> bool {
+        matches!(self, Self::Commands | Self::InitTable)
     }
 
     /// What the names of its policies begin with.
@@ -49,7 +77,7 @@ impl Purpose {
 
     /// Whether it may do what the daemon may not.
     pub(super) fn exceeds_daemon(self) -> bool {
-        matches!(self, Self::Onboard | Self::Takeover)
+        matches!(self, Self::Onboard | Self::Takeover | Self::InitTable)
     }
 }
 

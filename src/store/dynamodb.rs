@@ -13,6 +13,7 @@ mod item;
 mod range;
 pub mod template;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -28,7 +29,6 @@ use crate::aws::{BodyLimit, Calls, Operation, configure, http_client};
 use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::metrics::Metrics;
-use crate::policy::Place;
 
 use expression::Expression;
 use range::Range;
@@ -70,18 +70,14 @@ pub enum NoTable {
 ///
 /// # Errors
 /// [`NoTable`] when the configuration keeps records elsewhere.
-pub async fn open_table(
-    config: &Config,
-    clock: SharedClock,
-    metrics: std::sync::Arc<Metrics>,
-) -> Result<DynamoTable, NoTable> {
+pub async fn open_table(config: &Config, clock: SharedClock, metrics: Arc<Metrics>) -> Result<DynamoTable, NoTable> {
     let (table, place) = config.table().ok_or(NoTable::OtherState)?;
     let (sdk, calls) = configure(&http_client(), place, clock, metrics).await;
-    Ok(DynamoTable::new(&sdk, place, table, calls))
+    Ok(DynamoTable::new(&sdk, place.dynamodb_endpoint.as_deref(), table, calls))
 }
 
 /// A client of a place's DynamoDB that tries once, and no longer than `patience`.
-fn client(sdk: &SdkConfig, place: &Place, patience: Duration) -> Client {
+fn client(sdk: &SdkConfig, endpoint: Option<&str>, patience: Duration) -> Client {
     // Connecting and reading keep their bounds, so that the connector is the one of the other services.
     let inherited = sdk.timeout_config().map(TimeoutConfig::to_builder);
     let timeouts = inherited
@@ -93,7 +89,7 @@ fn client(sdk: &SdkConfig, place: &Place, patience: Duration) -> Client {
         .interceptor(BodyLimit)
         .retry_config(RetryConfig::disabled())
         .timeout_config(timeouts);
-    if let Some(url) = &place.dynamodb_endpoint {
+    if let Some(url) = endpoint {
         builder = builder.endpoint_url(url);
     }
     Client::from_conf(builder.build())
@@ -109,10 +105,15 @@ pub struct DynamoTable {
 }
 
 impl DynamoTable {
-    fn new(sdk: &SdkConfig, place: &Place, table: &str, calls: Calls) -> Self {
+    /// A table for who has an SDK configuration already: its region, credentials and endpoint.
+    pub fn through(sdk: &SdkConfig, table: &str, clock: SharedClock, metrics: Arc<Metrics>) -> Self {
+        Self::new(sdk, None, table, Calls::new(clock, metrics))
+    }
+
+    fn new(sdk: &SdkConfig, endpoint: Option<&str>, table: &str, calls: Calls) -> Self {
         calls.announce([GET, QUERY, UPDATE, DELETE]);
         Self {
-            client: client(sdk, place, ATTEMPT_TIMEOUT),
+            client: client(sdk, endpoint, ATTEMPT_TIMEOUT),
             table: table.to_owned(),
             location: format!("dynamodb:{table}"),
             calls,
@@ -226,3 +227,7 @@ impl Table for DynamoTable {
             .map_err(|(error, kept)| failure::of_write(error, kept, DELETE))
     }
 }
+
+#[cfg(test)]
+#[path = "dynamodb_tests.rs"]
+mod tests;

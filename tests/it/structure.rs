@@ -16,7 +16,7 @@ const LAYERS: [&[&str]; 7] = [
 ];
 
 /// Uses within a row: (who, whom).
-const BESIDE: [(&str, &str); 11] = [
+const BESIDE: [(&str, &str); 13] = [
     ("policy", "secret"),
     ("rotation", "schedule"),
     ("audit", "aws"),
@@ -26,6 +26,9 @@ const BESIDE: [(&str, &str); 11] = [
     ("aws", "config"),
     ("cli", "daemon"),
     ("store", "config"),
+    // The table in DynamoDB is reached as AWS's other services are.
+    ("store", "aws"),
+    ("store", "metrics"),
     ("server", "telemetry"),
     ("takeover", "onboard"),
 ];
@@ -124,6 +127,16 @@ fn only_an_operators_commands_can_create_users_and_secrets() {
         .map(|(module, ..)| module)
         .collect();
     assert_eq!(who, ["aws", "cli", "onboard", "takeover"].map(str::to_owned).into());
+}
+
+#[test]
+fn only_an_operators_commands_can_create_a_table() {
+    let who: BTreeSet<String> = modules()
+        .into_iter()
+        .filter(|(_, _, text)| text.contains("dynamodb::creation") || text.contains("TableCreator"))
+        .map(|(module, ..)| module)
+        .collect();
+    assert_eq!(who, ["cli", "store"].map(str::to_owned).into());
 }
 
 #[test]

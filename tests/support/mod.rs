@@ -7,6 +7,7 @@ pub mod calls;
 pub mod cli;
 pub mod daemon;
 pub mod deployed;
+pub mod dynamo;
 pub mod environment;
 pub mod exposition;
 pub mod faults;

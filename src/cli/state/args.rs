@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 use crate::cli::help;
 
@@ -13,6 +13,8 @@ pub enum StateCommand {
     Export(ExportArgs),
     /// Read such a file into a store that holds nothing yet.
     Import(ImportArgs),
+    /// Create the DynamoDB table that the configuration names, or see that it is right.
+    InitTable(InitTableArgs),
 }
 
 /// `rekeyd state export`.
@@ -37,4 +39,25 @@ pub struct ImportArgs {
     /// Print as JSON how much there was.
     #[arg(long)]
     pub json: bool,
+}
+
+/// `rekeyd state init-table`.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = help::STATE_INIT_TABLE)]
+pub struct InitTableArgs {
+    /// Print the table as a template of this, and create nothing.
+    #[arg(long, value_name = "FORM")]
+    pub print: Option<TableTemplate>,
+    /// Print as JSON what was done.
+    #[arg(long, conflicts_with = "print")]
+    pub json: bool,
+}
+
+/// What a table can be printed as.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TableTemplate {
+    /// A CloudFormation template.
+    Cloudformation,
+    /// Terraform.
+    Terraform,
 }

@@ -1,8 +1,9 @@
-//! `rekeyd state`: all that a store remembers, out of one store and into another.
+//! `rekeyd state`: all that a store remembers, out of one store and into another; and the table that may be one.
 
 pub(super) mod args;
 mod export;
 mod import;
+mod init_table;
 
 use std::path::PathBuf;
 
@@ -13,7 +14,7 @@ use crate::store::StoreError;
 
 use args::StateCommand;
 
-/// Exports or imports.
+/// Exports, imports or creates a table.
 pub(super) async fn state(cli: &Cli, command: StateCommand, session: &Session) -> Result<Reply, CliError> {
     let settings = run::settings(&cli.config)?;
     match command {
@@ -25,6 +26,7 @@ pub(super) async fn state(cli: &Cli, command: StateCommand, session: &Session) -
                 .unwrap_or_else(|_| Err(CliError::Run("the export ended early: please report this".to_owned())))
         }
         StateCommand::Import(args) => import::import(&settings, args, session).await,
+        StateCommand::InitTable(args) => init_table::init_table(&cli.config, args, session).await,
     }
 }
 

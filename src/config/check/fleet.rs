@@ -22,6 +22,7 @@ pub(super) fn check(config: &Config, raw: &RawConfig, findings: &mut Findings) {
         .values()
         .filter_map(|Table(policy)| place_of(raw, policy))
         .chain(raw.notify.values().filter_map(|Table(target)| target.aws.as_deref()))
+        .chain(config.table().map(|(_, place)| place.name.as_str()))
         .collect();
     for name in config.places.keys().filter(|name| !used.contains(name.as_str())) {
         findings.warn(&KeyPath::of(&["aws", name]), format!("no policy works in `{name}`"));

@@ -6,6 +6,7 @@ mod properties;
 mod refused;
 mod roots;
 mod schedules;
+mod table;
 mod timing;
 
 use std::time::Duration;

@@ -49,7 +49,7 @@ pub async fn table_creator(
     let (table, place) = config.table().ok_or(NoTable::OtherState)?;
     let (sdk, calls) = configure(&http_client(), place, clock, metrics).await;
     Ok(TableCreator {
-        client: client(&sdk, place, PATIENCE),
+        client: client(&sdk, place.dynamodb_endpoint.as_deref(), PATIENCE),
         table: table.to_owned(),
         calls,
     })

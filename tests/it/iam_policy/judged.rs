@@ -226,7 +226,10 @@ async fn what_does_not_fit_is_refused_with_what_would() {
     for (args, told) in [
         (&["--place", "nowhere"][..], "china, gov, main, main_eu, other"),
         (&["--document", "nothing"][..], "rekeyd-main, rekeyd-main_eu"),
-        (&["--for", "nobody"][..], "daemon, plan, onboard, takeover"),
+        (
+            &["--for", "nobody"][..],
+            "daemon, plan, onboard, takeover, commands, init-table",
+        ),
         (&["--account", "12"][..], "twelve digits"),
         (&["--kms-key", "alias/x"][..], "arn:aws:kms:REGION:ACCOUNT:key/ID"),
         (
