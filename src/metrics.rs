@@ -174,6 +174,9 @@ impl Metrics {
         families.process.store_errors.add(&[], 0);
         families.process.audit_errors.add(&[], 0);
         families.process.lease_held.set(&[], 0.0);
+        families.process.replicas.set(&[], 1.0);
+        families.process.lease_takeovers.add(&[], 0);
+        families.process.lease_losses.add(&[], 0);
         families.shown.in_flight.set(&[], 0.0);
     }
 
@@ -329,6 +332,21 @@ impl Metrics {
     /// Notes whether this process owns its work: always, on a store of its own.
     pub fn lease_held(&self, held: bool) {
         self.families.process.lease_held.set(&[], f64::from(u8::from(held)));
+    }
+
+    /// Notes how many replicas are alive, this one included.
+    pub fn replicas(&self, alive: usize) {
+        self.families.process.replicas.set(&[], alive as f64);
+    }
+
+    /// Counts secrets that were taken over from a replica that is gone.
+    pub fn leases_taken_over(&self, count: usize) {
+        self.families.process.lease_takeovers.add(&[], count as u64);
+    }
+
+    /// Counts secrets that count as lost.
+    pub fn leases_lost(&self, count: usize) {
+        self.families.process.lease_losses.add(&[], count as u64);
     }
 
     /// Says why a policy's due secrets do not begin.

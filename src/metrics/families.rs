@@ -52,6 +52,9 @@ pub(super) struct Process {
     pub(super) store_errors: Counter,
     pub(super) audit_errors: Counter,
     pub(super) lease_held: Gauge,
+    pub(super) replicas: Gauge,
+    pub(super) lease_takeovers: Counter,
+    pub(super) lease_losses: Counter,
 }
 
 impl Process {
@@ -88,6 +91,23 @@ impl Process {
                 "lease_held",
                 &[],
                 "1 while this process owns its work: always, on a store of its own.",
+            ),
+            replicas: gauge(
+                "replicas",
+                &[],
+                "Replicas that share the store and are alive as this one sees them, itself included.",
+            ),
+            lease_takeovers: Counter::new(
+                catalogue,
+                "lease_takeovers_total",
+                &[],
+                "Secrets that this process took over from a replica that was dead or had ended.",
+            ),
+            lease_losses: Counter::new(
+                catalogue,
+                "lease_losses_total",
+                &[],
+                "Secrets that this process counted as lost because it could not show in time that it lives.",
             ),
         }
     }

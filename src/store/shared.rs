@@ -3,6 +3,7 @@
 pub mod asking;
 pub mod command;
 pub mod layout;
+pub mod leases;
 pub mod presence;
 pub mod replying;
 #[cfg(test)]

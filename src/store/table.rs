@@ -117,6 +117,8 @@ pub enum Condition {
     Absent,
     /// There is one, and each of these attributes has this value.
     Has(Vec<(&'static str, Value)>),
+    /// There is one, and it has no attribute of this name.
+    Lacks(&'static str),
 }
 
 impl Condition {

@@ -58,6 +58,21 @@ pub const BEAT: &str = "beat";
 /// What a session wrote lately, as JSON.
 pub const CHANGES: &str = "changes";
 
+/// The machine that a session runs on, by its name.
+pub const HOST: &str = "host";
+/// The number of a session's process there.
+pub const PID: &str = "pid";
+/// The release of rekeyd that a session runs.
+pub const RELEASE: &str = "release";
+/// What a session's configuration comes to: sessions of the same share secrets.
+pub const FINGERPRINT: &str = "fingerprint";
+/// How many leases a session held when it beat last.
+pub const LEASES: &str = "leases";
+/// The secret that passed a gate, and has not left it.
+pub const SECRET: &str = "secret";
+/// The secrets that passed a gate last, oldest first, as JSON.
+pub const PASSED: &str = "passed";
+
 /// The form that this release writes records in, and the newest that it reads.
 pub const KNOWN_SCHEMA: u64 = 1;
 

@@ -36,7 +36,8 @@ fn item(partition: &str, sort: &str, attributes: &BTreeMap<String, Value>) -> It
 fn met(on: &Condition, key: &Key, stored: Option<&BTreeMap<String, Value>>) -> Result<(), TableError> {
     let holds = match (on, stored) {
         (Condition::Absent, stored) => stored.is_none(),
-        (Condition::Has(_), None) => false,
+        (Condition::Has(_) | Condition::Lacks(_), None) => false,
+        (Condition::Lacks(name), Some(stored)) => !stored.contains_key(*name),
         (Condition::Has(wanted), Some(stored)) => wanted.iter().all(|(name, value)| stored.get(*name) == Some(value)),
     };
     match holds {
