@@ -18,7 +18,8 @@ use crate::rotation::status::SecretStatus;
 use crate::secret::secret_arn_name;
 use crate::server::configuration::ConfigurationStatus;
 use crate::server::wire::SecretsReply;
-use crate::store::sqlite::{StoredView, read_view};
+use crate::store::sqlite::read_view;
+use crate::store::view::StoredView;
 use crate::store::{HistoryEntry, StoreError};
 
 /// What is shown, and who says so.

@@ -28,7 +28,8 @@ use crate::server::orders::defect;
 use crate::server::peer::Caller;
 use crate::server::reply::Failure;
 use crate::server::{STOP_GRACE, Surface, admin};
-use crate::store::shared::command::{self, Command, HOST, Reply, STATE, State, TAKEN_BY};
+use crate::store::shared::command::{self, Command, Reply, STATE, State, TAKEN_BY};
+use crate::store::shared::layout::HOST;
 use crate::store::shared::replying::{self, LONGEST_REPLY, NotWritten, Replier, write_once};
 use crate::store::table::{Change, Condition, Item, Table, TableError};
 

@@ -49,6 +49,19 @@ pub struct Exported {
     pub outbox: Vec<Outgoing>,
 }
 
+/// What a store holds, to be exported.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Contents {
+    /// Its records, by ARN.
+    pub records: Vec<Record>,
+    /// The history, oldest first.
+    pub history: Vec<HistoryEntry>,
+    /// What waits to be told, in order.
+    pub outbox: Vec<Outgoing>,
+    /// How much of it cannot be read, as the log told.
+    pub unreadable: usize,
+}
+
 /// A file that is not whole, or that this release cannot read. No message holds what stands in the file where a file of
 /// something else, such as a secret, might have been named.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]

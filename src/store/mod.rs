@@ -10,6 +10,8 @@ pub mod ownership;
 pub mod shared;
 pub mod sqlite;
 pub mod table;
+mod unreadable;
+pub mod view;
 
 use std::collections::BTreeMap;
 

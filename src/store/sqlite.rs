@@ -30,7 +30,7 @@ use crate::store::{HistoryEntry, Store, StoreError};
 
 pub use reading::read_records;
 pub use snapshot::{Counts, Snapshot};
-pub use view::{StoredView, read_view};
+pub use view::read_view;
 
 /// How long a write waits for somebody who reads the file with another tool, a checkpoint at most.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);

@@ -112,6 +112,7 @@ mod status_command;
 mod status_page;
 mod storage;
 mod store_at_rest;
+mod store_conformance;
 mod stored_json;
 mod strange_passwords;
 mod strange_versions;

@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::command::{Command, HOST, Reply, STATE, State, TAKEN_BY};
-use super::layout::{self, BEAT, EXPIRES, FLEET, SESSION};
+use super::command::{Command, Reply, STATE, State, TAKEN_BY};
+use super::layout::{self, BEAT, EXPIRES, FLEET, HOST, SESSION};
 use super::replying::{Doubt, NotWritten, read_reply, write_once};
 use crate::store::table::{Change, Condition, Item, Key, Query, Table, TableError};
 

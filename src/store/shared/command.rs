@@ -25,8 +25,6 @@ pub const STATE: &str = "state";
 pub const EXCEPT: &str = "except";
 /// The session of the replica that took it.
 pub const TAKEN_BY: &str = "taken_by";
-/// The host of a replica that took it or replies.
-pub const HOST: &str = "host";
 /// The HTTP status of a reply.
 pub const STATUS: &str = "status";
 /// The body of a reply, if it is short.

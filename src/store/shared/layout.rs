@@ -10,6 +10,12 @@
 //! | `FLEET` | `GATE#<name>` | a gate, and who is in it |
 //! | `FLEET` | `COMMAND#<id>`, `REPLY#<id>#<session>` | what an operator asks of the fleet, and what came of it |
 //! | `REPLY#<id>` or `REPLY#<id>#<session>` | `<number>` | a part of a reply that is long: no replica has to read it with the rest of `FLEET` |
+//! | `CHECK` | `CHECK` | what a health check reads and writes |
+//! | `IMPORT` | `IMPORT` | that an import has begun and has not ended |
+//!
+//! The item of a secret may lack its record: its [`REVISION`] is 0 then, and it holds a lease, or the history of a secret whose
+//! record was lost. Only saves set [`REVISION`], [`WRITE`], [`JOURNAL`] and [`WRITTEN_AT`]; only leases [`FENCE`], [`HOLDER`] and
+//! [`SIGHT`], except that a new record's item begins with fence 0.
 
 use sha2::{Digest, Sha256};
 
@@ -72,6 +78,14 @@ pub const LEASES: &str = "leases";
 pub const SECRET: &str = "secret";
 /// The secrets that passed a gate last, oldest first, as JSON.
 pub const PASSED: &str = "passed";
+/// A line of a secret's history, as JSON.
+pub const ENTRY: &str = "entry";
+/// The id of a message that waits.
+pub const ID: &str = "id";
+/// A message that waits, as JSON.
+pub const OUTGOING: &str = "outgoing";
+/// Which of an import's lines an item was, from 1: an export gives it back in the same place.
+pub const PLACE: &str = "place";
 
 /// The form that this release writes records in, and the newest that it reads.
 pub const KNOWN_SCHEMA: u64 = 1;
@@ -144,6 +158,16 @@ pub fn parts_of(head: &Key) -> String {
 /// Where a part of a long reply lies, counted from 0.
 pub fn part(head: &Key, number: usize) -> Key {
     Key::new(parts_of(head), format!("{number:04}"))
+}
+
+/// What a health check reads and writes.
+pub fn check() -> Key {
+    Key::new("CHECK", "CHECK")
+}
+
+/// That an import has begun and has not ended.
+pub fn import() -> Key {
+    Key::new("IMPORT", "IMPORT")
 }
 
 /// A time as text that sorts as times do.

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::command::{Answer, BODY, HOST, PARTS, Reply, STATE, STATUS, State, TAKEN_BY, expires};
-use super::layout::{self, EXPIRES};
+use super::command::{Answer, BODY, PARTS, Reply, STATE, STATUS, State, TAKEN_BY, expires};
+use super::layout::{self, EXPIRES, HOST};
 use crate::store::table::{Change, Condition, Item, Key, Query, Table, TableError, Value};
 
 /// A body up to this length stands beside its status, in the partition that every replica reads twice a second.

@@ -7,10 +7,10 @@ use std::time::SystemTime;
 
 use rusqlite::Connection;
 
-use super::rows::{self, Unreadable};
-use super::{Location, files, letters, reading, schema};
+use super::{Location, files, letters, reading, rows, schema};
 use crate::rotation::state::Record;
 use crate::store::outbox::Outgoing;
+use crate::store::unreadable::Unreadable;
 use crate::store::{HistoryEntry, StoreError};
 
 /// What reading is called in errors.

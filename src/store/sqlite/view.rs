@@ -3,20 +3,9 @@
 use std::path::Path;
 
 use super::{Location, reading, rows};
-use crate::clock::Timestamp;
 use crate::rotation::state::Record;
+use crate::store::view::StoredView;
 use crate::store::{HistoryEntry, StoreError};
-
-/// What a store holds at a moment.
-#[derive(Clone, PartialEq, Debug, Default)]
-pub struct StoredView {
-    /// The records that were asked for, by ARN.
-    pub records: Vec<Record>,
-    /// The newest entries of their history, newest first.
-    pub history: Vec<HistoryEntry>,
-    /// When anything was last written of any secret.
-    pub written_at: Option<Timestamp>,
-}
 
 /// The records of the secrets whose ARNs are wanted, and the newest entries of their history; nothing if there is no
 /// store. Takes no lock and writes nothing, so a daemon may be at work on it.
@@ -46,6 +35,7 @@ pub fn read_view(path: &Path, wanted: impl Fn(&str) -> bool, limit: usize) -> Re
         records,
         history,
         written_at,
+        ..StoredView::default()
     }))
 }
 
