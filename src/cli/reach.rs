@@ -6,9 +6,13 @@ use std::sync::Arc;
 use crate::cli::args::Cli;
 use crate::cli::client::{Client, TableEnd};
 use crate::cli::{CliError, Session, run};
+use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::store::dynamodb::open_table;
+use crate::store::shared::SharedStore;
+use crate::store::shared::presence::Presence;
+use crate::store::table::Table;
 
 /// A client of the daemon. Where replicas share a table and no socket of one is here, it asks through the table.
 ///
@@ -45,11 +49,25 @@ pub(super) async fn client_by(config: &Config, through_table: bool, session: &Se
 }
 
 async fn through(config: &Config, session: &Session) -> Result<Client, CliError> {
-    // Nobody scrapes a command.
-    let metrics = Arc::new(Metrics::new(&[]));
-    let table = open_table(config, session.clock.clone(), metrics).await;
-    let table = table.map_err(|error| CliError::Configuration(error.to_string()))?;
-    let end = TableEnd::new(Arc::new(table), session.clock.clone());
+    let table = table(config, session.clock.clone()).await?;
+    let end = TableEnd::new(table, session.clock.clone());
     end.withdraw_on_interrupt();
     Ok(Client::through(end))
+}
+
+/// The store in the table that replicas share, for looking at it.
+///
+/// # Errors
+/// Where the configuration names no table.
+pub(super) async fn shared_store(config: &Config, clock: SharedClock) -> Result<SharedStore, CliError> {
+    let table = table(config, clock.clone()).await?;
+    Ok(SharedStore::new(table, Arc::new(Presence::new()), clock))
+}
+
+async fn table(config: &Config, clock: SharedClock) -> Result<Arc<dyn Table>, CliError> {
+    // Nobody scrapes a command.
+    let metrics = Arc::new(Metrics::new(&[]));
+    let table = open_table(config, clock, metrics).await;
+    let table = table.map_err(|error| CliError::Configuration(error.to_string()))?;
+    Ok(Arc::new(table))
 }

@@ -10,7 +10,7 @@ use crate::cli::args::Cli;
 use crate::cli::client::{Client, ClientError};
 use crate::cli::exit::Exit;
 use crate::cli::{CliError, Session, reach, run};
-use crate::clock::Timestamp;
+use crate::clock::{SharedClock, Timestamp};
 use crate::config::StateLocation;
 use crate::engine::control::ReplicaStatus;
 use crate::rotation::remembered::remembered;
@@ -30,7 +30,7 @@ pub(super) enum View {
     Daemon,
     /// The store of a daemon that cannot be reached: nothing of what happened since is known.
     Store {
-        /// The file.
+        /// The file, or the table as `dynamodb:TABLE`.
         store: PathBuf,
         /// When it was last written.
         written_at: Option<Timestamp>,
@@ -68,6 +68,7 @@ impl View {
 pub(super) struct Source {
     client: Client,
     config: PathBuf,
+    clock: SharedClock,
     /// Whether the store of the configuration belongs to the daemon that is asked.
     has_store: bool,
 }
@@ -77,6 +78,7 @@ impl Source {
         Ok(Self {
             client: reach::client(cli, session).await?,
             config: cli.config.clone(),
+            clock: session.clock.clone(),
             has_store: cli.socket.is_none(),
         })
     }
@@ -102,7 +104,7 @@ impl Source {
                 },
             )),
             Err(error) => {
-                let (view, stored) = self.stored(error, secret, 0)?;
+                let (view, stored) = self.stored(error, secret, 0).await?;
                 let secrets = stored.records.iter().map(remembered).collect();
                 Ok((
                     view,
@@ -125,31 +127,36 @@ impl Source {
         match self.client.history(secret, limit).await {
             Ok(events) => Ok((View::Daemon, events)),
             Err(error) => {
-                let (view, stored) = self.stored(error, secret, limit)?;
+                let (view, stored) = self.stored(error, secret, limit).await?;
                 Ok((view, stored.history))
             }
         }
     }
 
     /// What the store says where the daemon does not answer.
-    fn stored(&self, error: ClientError, secret: Option<&str>, limit: usize) -> Result<(View, StoredView), CliError> {
+    async fn stored(
+        &self,
+        error: ClientError,
+        secret: Option<&str>,
+        limit: usize,
+    ) -> Result<(View, StoredView), CliError> {
         if !self.has_store || !matches!(error, ClientError::Unreachable { .. }) {
             return Err(error.into());
         }
         // A configuration that cannot be read names no store.
-        let Ok(settings) = run::settings(&self.config) else {
+        let Ok(loaded) = run::read(&self.config) else {
             return Err(error.into());
         };
-        let path = match settings.state {
-            StateLocation::Sqlite(path) => path,
+        let wanted = |arn: &str| secret.is_none_or(|wanted| arn == wanted || secret_arn_name(arn) == Some(wanted));
+        let (path, stored) = match &loaded.config.daemon.state {
+            StateLocation::Sqlite(path) => (path.clone(), read_view(path, wanted, limit)),
             table @ StateLocation::DynamoDb { .. } => {
-                return Err(CliError::NotStored(format!(
-                    "{error}; and its records are in {table}, which its replicas alone read: ask one that runs"
-                )));
+                let shared = reach::shared_store(&loaded.config, self.clock.clone()).await?;
+                // Where it lies is told as the configuration does.
+                (PathBuf::from(table.to_string()), shared.view(wanted, limit).await.map(Some))
             }
         };
-        let wanted = |arn: &str| secret.is_none_or(|wanted| arn == wanted || secret_arn_name(arn) == Some(wanted));
-        let stored = match read_view(&path, wanted, limit) {
+        let stored = match stored {
             Ok(Some(stored)) => stored,
             Ok(None) => return Err(error.into()),
             Err(unreadable) => return Err(both(&error, &unreadable, &path)),

@@ -18,18 +18,21 @@ use axum::extract::ConnectInfo;
 use axum::http::{Method, Request, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use http_body_util::{BodyExt, Limited};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use crate::clock::SharedClock;
+use crate::engine::control::ReplicaStatus;
 use crate::server::configuration::Configuration;
 use crate::server::orders::defect;
 use crate::server::peer::Caller;
 use crate::server::reply::Failure;
-use crate::server::{STOP_GRACE, Surface, admin};
+use crate::server::{Fleet, STOP_GRACE, Surface, admin};
 use crate::store::shared::command::{self, Command, Reply, STATE, State, TAKEN_BY};
 use crate::store::shared::layout::HOST;
+use crate::store::shared::leases::{LOOK, Leases};
+use crate::store::shared::presence::Presence;
 use crate::store::shared::replying::{self, LONGEST_REPLY, NotWritten, Replier, write_once};
 use crate::store::table::{Change, Condition, Item, Table, TableError};
 
@@ -78,6 +81,21 @@ impl Relay {
             room: Arc::new(Semaphore::new(AT_ONCE)),
             tasks: TaskTracker::new(),
         })
+    }
+
+    /// Looks at the fleet's commands and replies as they come, and again twice a second: what was left for want of room is begun
+    /// then. Ends when they come no more; dropping it is like a process that dies.
+    pub async fn run(self: Arc<Self>, mut items: watch::Receiver<Arc<Vec<Item>>>, presence: Arc<Presence>) {
+        loop {
+            let seen = Arc::clone(&items.borrow_and_update());
+            // Between two sessions nothing is taken: who is told the session must be able to find it alive.
+            if let Some(session) = presence.session() {
+                self.handle(&seen, &session);
+            }
+            if let Ok(Err(_)) = tokio::time::timeout(LOOK, items.changed()).await {
+                return;
+            }
+        }
     }
 
     /// Is told the items of the fleet's partition, at each poll, as this session of a replica that lives. Does not wait for what
@@ -203,6 +221,19 @@ impl Relay {
     fn seen(&self) -> MutexGuard<'_, Seen> {
         // Each look is made whole, so a poisoned lock guards sound data.
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Fleet for Leases {
+    fn replicas(&self) -> Vec<ReplicaStatus> {
+        let living = Leases::replicas(self).into_iter().filter(|replica| replica.alive);
+        let told = living.map(|replica| ReplicaStatus {
+            session: replica.id,
+            host: replica.host,
+            leases: usize::try_from(replica.leases).unwrap_or(usize::MAX),
+            answers: replica.is_self,
+        });
+        told.collect()
     }
 }
 

@@ -352,8 +352,8 @@ mod tests {
         let command = command(Scope::Any);
         assert!(matches!(withdraw(&table, &command).await, Withdrawal::Done));
         // The write that was thought lost.
-        let late = table.write(&command.key(), command.creation().unwrap(), Condition::Absent);
-        assert!(late.await.is_err());
+        let (key, creation) = (command.key(), command.creation().unwrap());
+        assert!(table.write(&key, creation, Condition::Absent).await.is_err());
         let take = Change::new().set(STATE, State::Taken.label());
         let on = Condition::is(STATE, State::Waiting.label());
         assert!(table.write(&command.key(), take, on).await.is_err());
