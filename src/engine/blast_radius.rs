@@ -82,7 +82,7 @@ impl BlastRadius {
         } else {
             let under_way = self.members.iter().filter(|(_, member)| member.under_way);
             let first: Vec<String> = under_way
-                .filter(|(key, _)| !self.proved_for(key))
+                .filter(|(key, _)| !self.is_proved_for(key))
                 .map(|(key, _)| key.to_string())
                 .collect();
             self.canaries.extend(first);
@@ -116,7 +116,7 @@ impl BlastRadius {
         if let Some((at, first_only)) = self.members.get(key).and_then(|member| member.proof) {
             self.proofs[usize::from(first_only)].insert((at, key.to_owned()));
         }
-        let goes_first = under_way && self.canary > 0 && !self.proved_for(key);
+        let goes_first = under_way && self.canary > 0 && !self.is_proved_for(key);
         let frees_place = match goes_first {
             true => {
                 self.canaries.insert(key.to_owned());
@@ -155,7 +155,7 @@ impl BlastRadius {
     /// Notes that something else holds a secret back: it keeps its turn meanwhile.
     pub(super) fn stand_in_row(&mut self, key: &str) {
         let due = self.members.get(key).and_then(|member| member.begins_at);
-        if self.canary > 0 && due.is_some() && !self.proved_for(key) {
+        if self.canary > 0 && due.is_some() && !self.is_proved_for(key) {
             self.waiting.put(key, due);
         }
     }
@@ -191,7 +191,7 @@ impl BlastRadius {
         if self.canary == 0 || self.canaries.contains(key) {
             return None;
         }
-        if self.proved_for(key) {
+        if self.is_proved_for(key) {
             if self.waiting.take(key) {
                 self.offer();
             }
@@ -239,7 +239,7 @@ impl BlastRadius {
     }
 
     /// Whether something was promoted with proof since this secret is due.
-    fn proved_for(&self, key: &str) -> bool {
+    pub(super) fn is_proved_for(&self, key: &str) -> bool {
         let Some(member) = self.members.get(key) else {
             return false;
         };
@@ -265,9 +265,9 @@ impl BlastRadius {
     fn release_proved(&mut self) {
         let canaries = std::mem::take(&mut self.canaries);
         let was_full = canaries.len();
-        self.canaries = canaries.into_iter().filter(|key| !self.proved_for(key)).collect();
+        self.canaries = canaries.into_iter().filter(|key| !self.is_proved_for(key)).collect();
         let mut waiting = std::mem::take(&mut self.waiting);
-        self.released.extend(waiting.take_all(|key| self.proved_for(key)));
+        self.released.extend(waiting.take_all(|key| self.is_proved_for(key)));
         self.waiting = waiting;
         if self.canaries.len() < was_full {
             self.offer();

@@ -61,11 +61,14 @@ impl Engine {
             return;
         };
         let (arn, place) = (entry.secret.arn.clone(), entry.place.clone());
-        let policy = self.policy(&entry.policy);
+        let (policy, mine) = (self.policy(&entry.policy), entry.mine);
         entry.sight.detail = None;
         entry.awaited = policy.is_none_or(|policy| self.pause_after_failure(&entry.record, &policy).is_zero());
         *state.unread.entry(place.clone()).or_default() += usize::from(entry.awaited);
-        state.queue.assign(arn, &place);
+        if mine {
+            // Whoever confirms it has not noted yet that it is more than remembered.
+            state.queue.assign(arn, &place);
+        }
     }
 }
 

@@ -22,6 +22,9 @@ use super::queue::Wake;
 /// After how many failed attempts in a row a person should look, although retries go on.
 const ATTENTION_AFTER: u32 = 5;
 
+/// When a gate that is taken is tried again, about.
+const GATE_AGAIN: Duration = Duration::from_secs(1);
+
 impl Engine {
     /// Stores what the ending means, and says when to look again.
     pub(super) async fn conclude(&self, key: &str, policy: &Policy, ending: Ending) -> Result<Wake, StoreError> {
@@ -41,6 +44,11 @@ impl Engine {
                 let detail = "waits for its turn: AWS takes only so many changes of users a second".to_owned();
                 self.settle_sight(key, phase.or(Some(Phase::Rotating)), None, Some(detail));
                 Ok(self.asks_again())
+            }
+            Ending::GateTaken => {
+                let detail = "due, and waits for another replica, which may be beginning a rotation (canary, together)";
+                self.settle_sight(key, Some(Phase::Due), None, Some(detail.to_owned()));
+                Ok(self.pause(GATE_AGAIN.mul_f64(0.5 + self.chance())))
             }
             Ending::NoRoom => {
                 let detail = self.words_of(&self.state(), policy, key, HeldBy::MaxInFlight);

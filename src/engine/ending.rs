@@ -15,6 +15,8 @@ pub(super) enum Ending {
     TakesTime,
     /// It is not its turn to change its user.
     NoTurn,
+    /// Another replica is about to begin what only one may.
+    GateTaken,
     /// It is to be retired, and as many as may be are under way.
     NoRoom,
     /// A call failed.
@@ -35,7 +37,12 @@ impl Ending {
         match self {
             Self::Failed(_, error) => error.passes_by_itself(),
             Self::NoTurn | Self::Superseded | Self::Stopping => true,
-            Self::Decision(_) | Self::TakesTime | Self::NoRoom | Self::Store(_) | Self::Unaudited(_) => false,
+            Self::Decision(_)
+            | Self::TakesTime
+            | Self::GateTaken
+            | Self::NoRoom
+            | Self::Store(_)
+            | Self::Unaudited(_) => false,
         }
     }
 

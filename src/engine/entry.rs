@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::aws::ListedSecret;
 use crate::rotation::plan::{Dues, Facts};
 use crate::rotation::reason::AttentionReason;
@@ -41,6 +43,10 @@ pub(super) struct Entry {
     pub(super) dues: Dues,
     /// Whether others that it is kept apart from must wait for it to end.
     pub(super) changing: bool,
+    /// Whether it is this process's to drive, and not another replica's.
+    pub(super) mine: bool,
+    /// The digest of what other replicas were last shown of it.
+    pub(super) shown: Option<u64>,
     /// Whether a drive is under way.
     pub(super) driven: bool,
     /// Whether somebody woke it during the drive.
@@ -80,7 +86,8 @@ impl From<ListedSecret> for Known {
 }
 
 /// What the last drive saw, for status.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(super) struct Sight {
     /// Whether there was a drive at all.
     pub(super) looked: bool,
@@ -113,6 +120,8 @@ impl Entry {
             new_facts: None,
             dues: Dues::default(),
             changing: false,
+            mine: true,
+            shown: None,
             driven: false,
             woken: false,
             memory: None,
@@ -175,7 +184,7 @@ impl Entry {
         known.map(|(name, _)| name.clone()).collect()
     }
 
-    /// Whether it counts towards `max_in_flight`. One that waits for AWS to answer does not: a place that is down
+    /// Whether it counts towards `max_in_flight`. One that another replica works on counts there. One that waits for AWS to answer does not: a place that is down
     /// would keep the others from their room.
     pub(super) fn takes_room(&self) -> bool {
         let attention = self.record.attention.as_ref().map(|attention| attention.reason);
@@ -183,7 +192,7 @@ impl Entry {
             attention,
             Some(AttentionReason::AwsUnavailable | AttentionReason::Throttled)
         );
-        self.in_flight() && !unanswered
+        self.mine && self.in_flight() && !unanswered
     }
 
     /// Whether a rotation or a retirement is under way.

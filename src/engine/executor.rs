@@ -227,6 +227,15 @@ impl Engine {
                 self.remember(key, &observation);
                 return Turn::End(ending);
             }
+            let gates = self.gates_before(key, policy, &record, &decision);
+            if !gates.is_empty() {
+                match self.pass_gates(key, gates).await {
+                    // What others have begun meanwhile is known now.
+                    Ok(true) => continue,
+                    Ok(false) => return Turn::End(Ending::GateTaken),
+                    Err(error) => return Turn::End(Ending::Store(error)),
+                }
+            }
             let span = spans::of_decision(&record, &decision);
             match decision {
                 Decision::Look(look) => {

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::clock::Timestamp;
 use crate::policy::Policy;
 use crate::rotation::event::Request;
@@ -17,7 +19,8 @@ use super::report::standing;
 use super::{Engine, State};
 
 /// What holds a secret back.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(super) enum HeldBy {
     /// Not every secret was read yet.
     Survey,
@@ -211,8 +214,8 @@ impl State {
         }
     }
 
-    /// A secret leaves its policy.
-    pub(super) fn leaves(&mut self, key: &str, policy: &str) {
+    /// A secret waits for nothing any more that others wait for, too.
+    pub(super) fn steps_back(&mut self, key: &str) {
         self.no_room.take(key);
         if self.told_of_room.remove(key) {
             self.release_room();
@@ -220,6 +223,11 @@ impl State {
         self.no_longer_kept_apart(key);
         self.leaves_turns(key);
         self.stop_polling(key);
+    }
+
+    /// A secret leaves its policy.
+    pub(super) fn leaves(&mut self, key: &str, policy: &str) {
+        self.steps_back(key);
         if let Some(radius) = self.blast_radii.get_mut(policy) {
             radius.remove(key);
         }

@@ -29,11 +29,11 @@ impl Drop for Leave<'_> {
 }
 
 impl Engine {
-    /// Whether this policy may still decide about this secret.
+    /// Whether this policy may still decide about this secret, and this process.
     pub(super) fn governs(&self, state: &State, key: &str, policy: &Arc<Policy>) -> bool {
         let entry = state.entries.get(key);
-        let has_it = entry.is_some_and(|entry| !entry.is_leaving() && entry.policy == policy.name);
-        has_it && self.running().has(policy)
+        let has_it = entry.is_some_and(|entry| !entry.is_leaving() && entry.mine && entry.policy == policy.name);
+        has_it && self.running().has(policy) && self.ownership.owns(key)
     }
 
     /// The leave to read or write for this secret, unless another policy is in force for it.

@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::aws::ListedSecret;
 use crate::policy::Policy;
 use crate::rotation::state::Record;
+use crate::store::StoreError;
 
 use super::entry::Entry;
 use super::queue::Wake;
@@ -148,7 +149,7 @@ impl Engine {
                 self.release_surveyed(state, &place_before);
             }
         }
-        state.queue.assign(arn, &policy.place);
+        state.take_lane(&arn);
         state.leaves(key, &from);
         self.member_changed(state, key);
     }
@@ -179,6 +180,7 @@ impl Engine {
         let mut record = entry.record;
         Arc::make_mut(&mut record).policy = None;
         state.records.insert(key.to_owned(), record);
+        self.ownership.renounces(key);
     }
 
     /// A secret that was to be looked at has no policy.
@@ -232,16 +234,21 @@ impl Engine {
             }
         };
         // The fence of a secret without history runs from here, so the date must outlive a restart.
-        if let Err(error) = self.store.save(&record, &[]).await {
-            self.metrics.store_error();
-            tracing::error!(
-                event = "secret_not_stored",
-                secret = secret.name,
-                %error,
-                "not stored, so the secret is left alone for now"
-            );
-            return false;
-        }
+        let record = match self.store.save(&record, &[]).await {
+            Ok(revision) => Record { revision, ..record },
+            // Another replica found it, too.
+            Err(StoreError::Changed { stored, .. }) => stored.believed(self.clock.now()),
+            Err(error) => {
+                self.metrics.store_error();
+                tracing::error!(
+                    event = "secret_not_stored",
+                    secret = secret.name,
+                    %error,
+                    "not stored, so the secret is left alone for now"
+                );
+                return false;
+            }
+        };
         let mut state = self.state();
         if !self.running().has(policy) {
             return true;
@@ -281,8 +288,10 @@ impl Engine {
 
     /// Makes an entry of a secret that its record is stored of, and looks at it after that pause: before
     /// those that only rest, if something is under way, and not before it is known to be a policy's.
-    pub(super) fn enter(&self, state: &mut State, entry: Entry, wait: Duration) {
+    pub(super) fn enter(&self, state: &mut State, mut entry: Entry, wait: Duration) {
         let key = entry.secret.arn.clone();
+        self.ownership.wants(&key);
+        entry.mine = self.ownership.owns(&key);
         state.records.remove(&*key);
         *state.unread.entry(entry.place.clone()).or_default() += usize::from(entry.awaited);
         state.in_flight += usize::from(entry.takes_room());
@@ -292,15 +301,17 @@ impl Engine {
             policy = entry.policy,
             "secret found"
         );
-        if !entry.is_only_remembered() {
-            state.queue.assign(key.clone(), &entry.place);
-        }
         let from = match entry.in_flight() && wait.is_zero() {
             true => Duration::ZERO,
             false => self.clock.monotonic(),
         };
         state.queue.set(&key, Wake::Past(from.saturating_add(wait)));
+        let sight = state.sights.remove(&*key);
         state.entries.insert(entry);
+        state.take_lane(&key);
+        if let Some(sight) = sight {
+            self.take_over_sight(state, &key, &sight);
+        }
         self.member_changed(state, &key);
     }
 }

@@ -23,6 +23,7 @@ mod entry;
 mod executor;
 mod first_looks;
 mod foresight;
+mod gates;
 mod holds;
 mod journal;
 mod kept_apart;
@@ -185,6 +186,10 @@ struct State {
     topologies: BTreeMap<(String, BTreeSet<String>), (Duration, Topology)>,
     /// Of which secrets something is remembered, and since when.
     remembered: BTreeMap<String, Duration>,
+    /// What other replicas show of secrets that have not been found here yet, by ARN.
+    sights: BTreeMap<String, String>,
+    /// The gates that secrets passed in the drives under way.
+    gates_passed: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Engine {
@@ -232,6 +237,7 @@ impl Engine {
             stop: CancellationToken::new(),
             started,
         };
+        engine.ownership.works_by(&engine.running().fingerprint());
         engine.carry_over();
         Ok(Arc::new(engine))
     }
@@ -243,8 +249,11 @@ impl Engine {
 
     /// Works until `shutdown` ends, then finishes the steps under way within `drain_timeout`.
     pub async fn run(self: &Arc<Self>, shutdown: impl Future<Output = ()>) {
-        self.metrics.lease_held(true);
         let discovery = tokio::spawn(self.clone().discover_for_ever());
+        let following = self
+            .store
+            .shared()
+            .then(|| tokio::spawn(self.clone().follow_replicas()));
         tokio::pin!(shutdown);
         loop {
             self.start_due_drives();
@@ -258,6 +267,7 @@ impl Engine {
         self.stop.cancel();
         self.tasks.close();
         discovery.abort();
+        following.inspect(|following| following.abort());
         if tokio::time::timeout(self.drain_timeout(), self.tasks.wait())
             .await
             .is_err()
@@ -267,6 +277,7 @@ impl Engine {
                 "drain_timeout is over: steps under way are cut off; the next start resumes them"
             );
         }
+        self.ownership.give_up().await;
     }
 
     /// How long steps under way have to finish once it is told to end, by the configuration in force.
@@ -281,7 +292,10 @@ impl Engine {
             let mut state = self.state();
             state.last_tick = Some(now);
             state.forget_old(now);
+            self.note_lost_secrets(&mut state);
         }
+        self.metrics
+            .lease_held(self.ownership.leases().is_none_or(|leases| leases > 0));
         self.metrics.tick(self.clock.now());
         self.wake.notify_one();
     }
@@ -294,6 +308,10 @@ impl Engine {
             let Some(entry) = state.entries.get_mut(key) else {
                 return;
             };
+            if !entry.mine {
+                self.ownership.nudge(key);
+                return;
+            }
             entry.looks = 0;
             if entry.driven {
                 entry.woken = true;
@@ -312,6 +330,10 @@ impl Engine {
                 let Some((key, permit)) = state.next_due(now, monotonic) else {
                     return;
                 };
+                if !self.ownership.drive_begins(&key) {
+                    self.is_not_mine(&mut state, &key);
+                    continue;
+                }
                 state.drive_begins(&key, now);
                 (key, permit)
             };
@@ -322,6 +344,9 @@ impl Engine {
                 if drive.await.is_err() {
                     engine.drive_panicked(&key);
                 }
+                engine.leave_gates(&key).await;
+                engine.show(&key).await;
+                engine.ownership.drive_ends(&key);
                 engine.wake.notify_one();
             });
         }

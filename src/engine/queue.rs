@@ -48,6 +48,15 @@ impl Queue {
         }
     }
 
+    /// Says that a secret belongs to no place: it waits in the nameless lane.
+    pub fn unassign(&mut self, key: &str) {
+        let wake = self.take(key);
+        self.places.remove(key);
+        if let Some(wake) = wake {
+            self.set(key, wake);
+        }
+    }
+
     /// Sets when a secret is looked at; its last date is dropped.
     pub fn set(&mut self, key: &str, wake: Wake) {
         let (key, place) = match self.places.get_key_value(key) {

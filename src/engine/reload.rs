@@ -126,6 +126,7 @@ impl Engine {
         let succession = Succession::of(&old, &config);
         let new = Arc::new(succession.successor(&old, config, connected));
         self.in_force.replace(new.clone());
+        self.ownership.works_by(&new.fingerprint());
         self.metrics.policies(&new.policies.keys().cloned().collect::<Vec<_>>());
         self.metrics.places(new.places.keys().cloned().collect());
         state.forget_what_is_gone(&succession, &new);

@@ -90,6 +90,7 @@ impl Engine {
         });
         SecretStatus {
             arn: Some(entry.secret.arn.to_string()),
+            elsewhere: !entry.mine,
             user_id: facts.user_id.clone(),
             phase: standing.phase,
             step: step(record).or(sight.step),

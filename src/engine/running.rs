@@ -4,6 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use sha2::{Digest, Sha256};
+
 use crate::aws::PlacePorts;
 use crate::config::{Config, Daemon, NotifyTarget};
 use crate::policy::{Place, Policy};
@@ -61,6 +63,17 @@ impl Running {
             policies,
             neighbours,
         }
+    }
+
+    /// What it works by, as a few characters: replicas that have the same share the secrets.
+    pub(super) fn fingerprint(&self) -> String {
+        let mut digest = Sha256::new();
+        for policy in self.policies.values() {
+            let region = self.places.get(&policy.place).map(|place| &place.region);
+            digest.update(format!("{region:?} {policy:?}"));
+        }
+        let digest = digest.finalize();
+        digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// The places in which a policy works.

@@ -131,7 +131,8 @@ impl Engine {
 
     /// A write rests on what was seen; when that is too old, the world may have moved on.
     pub(super) fn still_fresh(&self, stage: &Stage<'_>) -> Result<(), StepError> {
-        if self.age_of(&stage.observation) > stage.policy.write_deadline {
+        // One that stood still may have lost the secret to another replica meanwhile.
+        if self.age_of(&stage.observation) > stage.policy.write_deadline || !self.ownership.owns(stage.key) {
             return Err(StepError::Stale);
         }
         Ok(())

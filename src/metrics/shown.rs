@@ -73,7 +73,7 @@ impl Tally {
             *self.unproven.entry(reason).or_default() += 1;
         }
         self.retirement_overdue += u32::from(secret.is_retirement_overdue(now));
-        self.in_flight += u32::from(in_flight(secret));
+        self.in_flight += u32::from(!secret.elsewhere && in_flight(secret));
     }
 }
 
@@ -139,7 +139,10 @@ fn tally<S: Borrow<SecretStatus>>(
             Some(tally) => tally.add(status, now),
             None => tallies.entry(status.policy.clone()).or_default().add(status, now),
         }
+        let elsewhere = status.elsewhere;
         match before < most {
+            // Its series come from the replica that works on it.
+            true if elsewhere => {}
             true => few.push(secret),
             false => few = Vec::new(),
         }

@@ -95,6 +95,9 @@ pub struct SecretStatus {
     pub policy: String,
     /// Its place.
     pub place: String,
+    /// Whether another replica works on it, and this one tells what that one shows.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub elsewhere: bool,
     /// The id of its user, once known.
     pub user_id: Option<String>,
     /// Where it stands.
@@ -183,6 +186,7 @@ impl SecretStatus {
             policy: policy.to_owned(),
             place: place.to_owned(),
             arn: None,
+            elsewhere: false,
             user_id: None,
             phase: Phase::Starting,
             step: None,

@@ -52,6 +52,11 @@ impl Claims {
         self.by_secret.contains_key(secret_arn)
     }
 
+    /// The user that a secret names, if that is known. In lower case.
+    pub fn user_of(&self, secret_arn: &str) -> Option<&str> {
+        self.by_secret.get(secret_arn).map(AsRef::as_ref)
+    }
+
     /// Another secret that names the same user.
     pub fn rival(&self, secret_arn: &str, user_arn: &str) -> Option<&str> {
         let secrets = self.by_user.get(user_arn.to_ascii_lowercase().as_str())?;

@@ -1,6 +1,8 @@
 //! Where a secret stands among the others of its policy: since when it is due, and whether what it
 //! shows is proof for them.
 
+use serde::{Deserialize, Serialize};
+
 use crate::clock::Timestamp;
 use crate::policy::{Policy, Verify};
 use crate::rotation::observation::{AWSCURRENT, AWSPREVIOUS, Observation, Proof};
@@ -12,7 +14,8 @@ use crate::schedule::window::Turn;
 use super::resting::timing;
 
 /// What an observation tells of a secret's turn.
-#[derive(Clone, PartialEq, Eq, Default, Debug)]
+#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Dues {
     /// Since when, or from when on, it is due; unknown while its version has no date.
     pub due_at: Option<Timestamp>,

@@ -1,5 +1,7 @@
 //! What status shows of an observation.
 
+use serde::{Deserialize, Serialize};
+
 use crate::clock::Timestamp;
 use crate::rotation::observation::{AWSCURRENT, AWSPREVIOUS, Observation, UserSight};
 use crate::rotation::state::Record;
@@ -9,7 +11,8 @@ use super::resting::{overlap_end, timing};
 use super::{Context, user};
 
 /// Dates and flags for status, as far as the observation tells.
-#[derive(Clone, PartialEq, Eq, Default, Debug)]
+#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Facts {
     /// The version under AWSCURRENT.
     pub current_version: Option<String>,

@@ -23,6 +23,7 @@ mod process;
 mod replica;
 mod secrets;
 mod store;
+mod table;
 mod users;
 mod world;
 
@@ -42,6 +43,7 @@ pub use login::Refusals;
 pub use process::Deed;
 pub use replica::{Machine, Replica};
 pub use store::Disk;
+pub use table::{SharedTable, TableTrouble};
 pub use world::{Outage, World};
 
 /// Settings that resemble AWS: a change takes most of a minute to reach the nodes.

@@ -13,16 +13,17 @@ use rekeyd::engine::control::{Control, ControlError, RotateOptions, Selector};
 use rekeyd::engine::{Adapters, Engine, Reloaded};
 use rekeyd::metrics::Metrics;
 use rekeyd::rotation::status::SecretStatus;
+use rekeyd::store::shared::presence::Presence;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::auditor::Expectations;
-use super::chance::randomness;
+use super::chance::{Chance, randomness};
 use super::clock::MachineClock;
 use super::faults::{CallFault, CrashPoint, SaveFault};
 use super::login::NodeLogin;
 use super::process::{Deed, Fate, Process};
-use super::store::{Disk, OpenStore};
+use super::store::{Disk, OpenStore, Reached};
 use super::world::{Wire, World};
 use super::{Policy, Simulation};
 use crate::support::world::REGION;
@@ -187,7 +188,14 @@ impl Machine {
         let places = config.places.values();
         let places = places.map(|place| (place.name.clone(), governed(place))).collect();
         let life = format!("{} {}", self.name, self.lives);
-        let store = OpenStore::new(&self.disk, process.clone(), world.clone(), &life);
+        let presence = Arc::new(Presence::new());
+        let chance = Chance::new(world.seed, &format!("table of {life}"));
+        let reached = Reached {
+            table: Arc::new(self.disk.reached(process.clone(), chance)),
+            presence: presence.clone(),
+            clock: self.clock.clone(),
+        };
+        let store = OpenStore::new(&self.disk, reached.clone(), process.clone(), world.clone(), &life);
         let store = Arc::new(store.unwrap_or_else(|error| panic!("{error}")));
         let login = Arc::new(NodeLogin::new(wire.clone(), self.simulation.refused.clone()));
         let adapters = Adapters {

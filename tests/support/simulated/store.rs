@@ -6,18 +6,22 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use rekeyd::clock::{Clock, SystemClock, Timestamp};
+use rekeyd::clock::{Clock, SharedClock, SystemClock, Timestamp};
 use rekeyd::rotation::event::Event;
 use rekeyd::rotation::state::Record;
 use rekeyd::store::memory::MemoryStore;
 use rekeyd::store::outbox::{Backlog, Outgoing};
+use rekeyd::store::shared::SharedStore;
+use rekeyd::store::shared::presence::Presence;
 use rekeyd::store::sqlite::SqliteStore;
+use rekeyd::store::table::Table;
 use rekeyd::store::{HistoryEntry, Store, StoreError};
 use tokio::time::{Instant, sleep};
 
 use super::chance::Chance;
 use super::faults::{DiskTrouble, SaveFaultKind};
 use super::process::Process;
+use super::table::{ReachedTable, SharedTable, Way};
 use super::world::{JournalEntry, World};
 
 /// How long a write takes.
@@ -40,6 +44,8 @@ enum Medium {
     Memory(Arc<MemoryStore>),
     /// A SQLite file.
     File(PathBuf),
+    /// A table that other machines reach, too.
+    Table(SharedTable, Way),
 }
 
 impl Disk {
@@ -56,6 +62,27 @@ impl Disk {
     /// One with a SQLite file.
     pub fn file(path: PathBuf) -> Self {
         Self::of(Medium::File(path))
+    }
+
+    /// No disk of its own: a table that other machines reach, too.
+    pub fn shared(table: &SharedTable) -> Self {
+        Self::of(Medium::Table(table.clone(), Way::default()))
+    }
+
+    /// The way to the shared table, if that is what it is.
+    pub fn way(&self) -> Option<Way> {
+        match &self.content().medium {
+            Medium::Table(_, way) => Some(way.clone()),
+            Medium::Memory(_) | Medium::File(_) => None,
+        }
+    }
+
+    /// The shared table, if that is what it is.
+    pub fn table(&self) -> Option<SharedTable> {
+        match &self.content().medium {
+            Medium::Table(table, _) => Some(table.clone()),
+            Medium::Memory(_) | Medium::File(_) => None,
+        }
     }
 
     fn of(medium: Medium) -> Self {
@@ -78,6 +105,7 @@ impl Disk {
     pub fn lose(&self) {
         match &mut self.content().medium {
             Medium::Memory(store) => *store = Arc::default(),
+            Medium::Table(table, _) => *table = table.another(),
             Medium::File(path) => {
                 for suffix in ["", "-wal", "-shm"] {
                     let file = format!("{}{suffix}", path.display());
@@ -90,11 +118,26 @@ impl Disk {
         }
     }
 
-    fn open(&self) -> Result<Arc<dyn Store>, StoreError> {
+    fn open(&self, reached: Reached) -> Result<Arc<dyn Store>, StoreError> {
         Ok(match &self.content().medium {
             Medium::Memory(store) => store.clone(),
             Medium::File(path) => Arc::new(StillStore(open_file(path)?)),
+            Medium::Table(..) => Arc::new(SharedStore::new(reached.table, reached.presence, reached.clock)),
         })
+    }
+
+    /// The way of a process to the shared table; to one of its own that nobody uses, if there is none.
+    pub fn reached(&self, process: Arc<Process>, chance: Chance) -> ReachedTable {
+        let (table, way) = match &self.content().medium {
+            Medium::Table(table, way) => (table.table(), way.clone()),
+            Medium::Memory(_) | Medium::File(_) => (Arc::default(), Way::default()),
+        };
+        ReachedTable {
+            table,
+            way,
+            process,
+            chance,
+        }
     }
 
     /// What is wrong with a write that is made now.
@@ -185,6 +228,14 @@ impl Store for StillStore {
     }
 }
 
+/// What a process reaches a shared table by.
+#[derive(Clone)]
+pub struct Reached {
+    pub table: Arc<dyn Table>,
+    pub presence: Arc<Presence>,
+    pub clock: SharedClock,
+}
+
 /// A process's hold on its store, which its death ends. Writes take time and may be the last thing
 /// that the process does.
 pub struct OpenStore {
@@ -201,9 +252,15 @@ impl OpenStore {
     ///
     /// # Errors
     /// Those of the store.
-    pub fn new(disk: &Disk, process: Arc<Process>, world: Arc<World>, replica: &str) -> Result<Self, StoreError> {
+    pub fn new(
+        disk: &Disk,
+        reached: Reached,
+        process: Arc<Process>,
+        world: Arc<World>,
+        replica: &str,
+    ) -> Result<Self, StoreError> {
         Ok(Self {
-            inner: Mutex::new(Some(disk.open()?)),
+            inner: Mutex::new(Some(disk.open(reached)?)),
             disk: disk.clone(),
             process,
             chance: Chance::new(world.seed, &format!("store of {replica}")),

@@ -1,0 +1,123 @@
+//! Replicas that share a table, simulated: with leases, and without.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use rekeyd::engine::control::Control;
+use rekeyd::rotation::status::SecretStatus;
+use rekeyd::rotation::version::version_id;
+
+use crate::support::report::report;
+use crate::support::simulated::{
+    Disk, Machine, Policy, Replica, SharedTable, Simulation, TableTrouble, lifelike, simulate,
+};
+use crate::support::status::idle_and_retired;
+use crate::support::world::secret_name;
+
+const PATIENCE: Duration = Duration::from_secs(12 * 3_600);
+const MINUTE: Duration = Duration::from_secs(60);
+
+fn policy(users: &[String]) -> Policy {
+    let users: Vec<&str> = users.iter().map(String::as_str).collect();
+    Policy::new("orders", &users)
+        .with("overlap", "\"30m\"")
+        .with("schedule", "\"30d\"")
+}
+
+async fn overdue_fleet(sim: &Simulation, count: usize) -> Vec<String> {
+    let users = sim.fleet(count).await;
+    sim.run_for(Duration::from_secs(40 * 86_400)).await;
+    users
+}
+
+/// Machines called `a`, `b`, … that share a table.
+fn machines(sim: &Simulation, table: &SharedTable, count: usize, policy: &Policy) -> Vec<Machine> {
+    let names = ["a", "b", "c", "d"];
+    let machine = |name: &&str| sim.machine(name).disk(Disk::shared(table)).policy(policy.clone());
+    names.iter().take(count).map(machine).collect()
+}
+
+async fn started(machines: Vec<Machine>) -> Vec<Replica> {
+    let mut replicas = Vec::new();
+    for machine in machines {
+        replicas.push(machine.start().await);
+    }
+    replicas
+}
+
+/// Waits until each replica says of every secret that it is rotated and retired.
+async fn until_all_agree(sim: &Simulation, replicas: &[&Replica], count: usize, wanted: fn(&SecretStatus) -> bool) {
+    let unfit = |replica: &Replica| {
+        let all = replica.engine.secrets();
+        let unfit = all.iter().find(|status| !wanted(status)).cloned();
+        (all.len() != count || unfit.is_some()).then_some(unfit)
+    };
+    let probe = || replicas.iter().all(|replica| unfit(replica).is_none()).then_some(());
+    let describe = || {
+        let of = |replica: &&Replica| format!("{:#?}", unfit(replica));
+        replicas.iter().map(of).collect::<Vec<_>>().join("\n")
+    };
+    sim.until("all replicas say that all is done", PATIENCE, probe, describe)
+        .await;
+}
+
+/// Each secret has one new version, derived from its first.
+fn each_is_rotated_once(sim: &Simulation, users: &[String]) {
+    for user in users {
+        let secret = sim.secret(&secret_name(user));
+        let first = secret.holder("AWSPREVIOUS").expect("a previous version").id.clone();
+        let second = secret.holder("AWSCURRENT").expect("a current version").id.clone();
+        assert_eq!(secret.versions.len(), 2, "{user}");
+        assert_eq!(second, version_id(&secret.arn, &first, 0), "{user}");
+    }
+}
+
+#[test]
+fn replicas_that_share_a_table_and_have_no_leases_rotate_each_user_once() {
+    for (canary, count) in [("1", 30), ("0", 30)] {
+        simulate(1, lifelike(), async |sim| {
+            let users = overdue_fleet(&sim, count).await;
+            let policy = policy(&users).with("canary", canary);
+            let table = SharedTable::without_leases();
+            let replicas = started(machines(&sim, &table, 2, &policy)).await;
+            let all: Vec<&Replica> = replicas.iter().collect();
+            until_all_agree(&sim, &all, count, idle_and_retired).await;
+            each_is_rotated_once(&sim, &users);
+            report(&format!(
+                "two replicas on one table without leases, canary {canary}: {count} users, {} calls",
+                sim.footprint().total()
+            ));
+        });
+    }
+}
+
+#[test]
+fn without_leases_crashes_clocks_apart_and_a_table_that_fails_lead_to_no_violation() {
+    for seed in 1..=3 {
+        simulate(seed, lifelike(), async |sim| {
+            let users = overdue_fleet(&sim, 12).await;
+            let table = SharedTable::without_leases();
+            let mut machines = machines(&sim, &table, 2, &policy(&users));
+            machines[1].clock().step(TimeDelta::minutes(4));
+            let mut one = machines.remove(0).start().await;
+            let mut other = machines.remove(0).start().await;
+            for seconds in [10, 35, 65, 90, 240] {
+                one.disk()
+                    .way()
+                    .unwrap()
+                    .trouble(TableTrouble::Flaky { percent: 10 }, Some(MINUTE));
+                sim.run_for(Duration::from_secs(seconds)).await;
+                one = one.crash().start().await;
+                other
+                    .disk()
+                    .way()
+                    .unwrap()
+                    .trouble(TableTrouble::CutOff, Some(MINUTE / 3));
+                sim.run_for(Duration::from_secs(7)).await;
+                other = other.crash().start().await;
+            }
+            until_all_agree(&sim, &[&one, &other], 12, idle_and_retired).await;
+            each_is_rotated_once(&sim, &users);
+        });
+    }
+}
