@@ -316,7 +316,8 @@ Exit codes:
 
 pub(super) const STATE_EXPORT: &str = "\
 Nothing is locked and nothing changed: the daemon may be at work. All of it is of one
-moment. A FILE that is there is never overwritten.
+moment, except of a table, which is read while replicas write: stop them first if the
+export is to be the last. A FILE that is there is never overwritten.
 
 Examples:
   rekeyd state export --out state.jsonl
@@ -332,7 +333,8 @@ Exit codes:
 pub(super) const STATE_IMPORT: &str = "\
 All of it or nothing: a file that is cut short, broken or of a newer form is refused with
 the line. Run it as the daemon's user while no daemon runs on the store. Nothing is
-rotated because of it.
+rotated because of it. An import into a table that was interrupted goes on when the same
+file is imported again; no replica works with the table before that.
 
 Examples:
   rekeyd state import state.jsonl

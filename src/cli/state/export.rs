@@ -14,18 +14,75 @@ use crate::cli::text::clean;
 use crate::cli::{CliError, Reply};
 use crate::clock::Timestamp;
 use crate::store::StoreError;
-use crate::store::exported::{FORMAT, Header};
+use crate::store::exported::{Contents, FORMAT, Header};
 use crate::store::sqlite::{Counts, Snapshot};
 
-/// Exports a store.
-pub(super) fn export(store: &Path, args: &ExportArgs, now: Timestamp, terminal: bool) -> Result<Reply, CliError> {
-    let snapshot = Snapshot::open(store).map_err(failed)?.ok_or_else(|| {
-        CliError::Run(format!(
-            "{}: there is no such store; the configuration names it in `daemon.state`",
-            store.display()
-        ))
-    })?;
-    let counts = snapshot.counts().map_err(failed)?;
+/// What is exported.
+pub(super) enum Source {
+    /// A file, as it is at a moment.
+    File(Snapshot),
+    /// All that a table held.
+    Table(Contents),
+}
+
+impl Source {
+    /// The file of a store.
+    pub(super) fn of_file(path: &Path) -> Result<Self, CliError> {
+        let snapshot = Snapshot::open(path).map_err(failed)?;
+        snapshot.map(Self::File).ok_or_else(|| {
+            CliError::Run(format!(
+                "{}: there is no such store; the configuration names it in `daemon.state`",
+                path.display()
+            ))
+        })
+    }
+
+    fn counts(&self) -> Result<Counts, StoreError> {
+        match self {
+            Self::File(snapshot) => snapshot.counts(),
+            Self::Table(contents) => Ok(Counts {
+                records: contents.records.len(),
+                history: contents.history.len(),
+                outbox: contents.outbox.len(),
+                unreadable: contents.unreadable,
+            }),
+        }
+    }
+
+    /// Writes a line for each thing in it.
+    fn lines(&self, to: &mut impl Write) -> Result<(), Failure> {
+        match self {
+            Self::File(snapshot) => {
+                snapshot.records(|record| line(to, &record))??;
+                snapshot.history(|entry| line(to, &entry))??;
+                snapshot.outbox(|outgoing| line(to, &outgoing))?
+            }
+            Self::Table(contents) => {
+                contents.records.iter().try_for_each(|record| line(to, record))?;
+                contents.history.iter().try_for_each(|entry| line(to, entry))?;
+                contents.outbox.iter().try_for_each(|outgoing| line(to, outgoing))
+            }
+        }
+    }
+
+    /// That it was of one moment. What a table held never is, and needs not be.
+    fn is_of_one_moment(&self) -> Result<(), StoreError> {
+        match self {
+            Self::File(snapshot) => snapshot.is_of_one_moment(),
+            Self::Table(_) => Ok(()),
+        }
+    }
+}
+
+/// Exports what the store of this name holds.
+pub(super) fn export(
+    store: &str,
+    source: &Source,
+    args: &ExportArgs,
+    now: Timestamp,
+    terminal: bool,
+) -> Result<Reply, CliError> {
+    let counts = source.counts().map_err(failed)?;
     let header = Header {
         rekeyd_state: FORMAT,
         exported_at: now,
@@ -35,8 +92,8 @@ pub(super) fn export(store: &Path, args: &ExportArgs, now: Timestamp, terminal: 
         outbox: counts.outbox,
     };
     match &args.out {
-        Some(out) => to_file(&snapshot, &header, out)?,
-        None => to_standard_output(&snapshot, &header)?,
+        Some(out) => to_file(source, &header, out)?,
+        None => to_standard_output(source, &header)?,
     }
     let reply = Reply::new(Exit::Done, told(store, args, &header, counts, terminal)?);
     let left_out = (counts.unreadable > 0).then(|| {
@@ -51,7 +108,7 @@ pub(super) fn export(store: &Path, args: &ExportArgs, now: Timestamp, terminal: 
 /// `state export --json`.
 #[derive(Serialize)]
 struct Report<'a> {
-    store: &'a Path,
+    store: &'a str,
     file: &'a Path,
     exported_at: Timestamp,
     records: usize,
@@ -62,7 +119,7 @@ struct Report<'a> {
     left_out: usize,
 }
 
-fn told(store: &Path, args: &ExportArgs, header: &Header, counts: Counts, terminal: bool) -> Result<String, CliError> {
+fn told(store: &str, args: &ExportArgs, header: &Header, counts: Counts, terminal: bool) -> Result<String, CliError> {
     let Some(file) = &args.out else {
         return Ok(String::new());
     };
@@ -81,7 +138,7 @@ fn told(store: &Path, args: &ExportArgs, header: &Header, counts: Counts, termin
         "{}: {} of {}",
         file.display(),
         counted(counts.records, counts.history, counts.outbox),
-        store.display()
+        store
     );
     Ok(if terminal { clean(&line) + "\n" } else { String::new() })
 }
@@ -98,14 +155,12 @@ enum Failure {
 }
 
 /// Writes a whole export.
-fn write(snapshot: &Snapshot, header: &Header, to: impl Write) -> Result<(), Failure> {
+fn write(source: &Source, header: &Header, to: impl Write) -> Result<(), Failure> {
     let mut to = BufWriter::new(to);
     line(&mut to, header)?;
-    snapshot.records(|record| line(&mut to, &record))??;
-    snapshot.history(|entry| line(&mut to, &entry))??;
-    snapshot.outbox(|outgoing| line(&mut to, &outgoing))??;
+    source.lines(&mut to)?;
     to.flush()?;
-    Ok(snapshot.is_of_one_moment()?)
+    Ok(source.is_of_one_moment()?)
 }
 
 fn line(to: &mut impl Write, value: &impl Serialize) -> Result<(), Failure> {
@@ -114,8 +169,8 @@ fn line(to: &mut impl Write, value: &impl Serialize) -> Result<(), Failure> {
 }
 
 /// A reader that has seen enough is no error.
-fn to_standard_output(snapshot: &Snapshot, header: &Header) -> Result<(), CliError> {
-    match write(snapshot, header, std::io::stdout().lock()) {
+fn to_standard_output(source: &Source, header: &Header) -> Result<(), CliError> {
+    match write(source, header, std::io::stdout().lock()) {
         Err(Failure::Written(error)) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         Err(Failure::Written(error)) => Err(CliError::Run(format!("standard output cannot be written: {error}"))),
         other => other.map_err(of_store),
@@ -123,7 +178,7 @@ fn to_standard_output(snapshot: &Snapshot, header: &Header) -> Result<(), CliErr
 }
 
 /// Under its name only when it is whole and on the disk, and never in the place of another.
-fn to_file(snapshot: &Snapshot, header: &Header, out: &Path) -> Result<(), CliError> {
+fn to_file(source: &Source, header: &Header, out: &Path) -> Result<(), CliError> {
     let there = || {
         CliError::Refused(format!(
             "{} is there already and is not overwritten: name another file, or move it away",
@@ -140,7 +195,7 @@ fn to_file(snapshot: &Snapshot, header: &Header, out: &Path) -> Result<(), CliEr
     let unwritten = |error: std::io::Error| CliError::Run(format!("{} cannot be written: {error}", out.display()));
     // With mode 0600, and removed unless it gets its name.
     let draft = NamedTempFile::with_prefix_in(".rekeyd-state-", folder).map_err(unwritten)?;
-    match write(snapshot, header, draft.as_file()) {
+    match write(source, header, draft.as_file()) {
         Err(Failure::Written(error)) => return Err(unwritten(error)),
         other => other.map_err(of_store)?,
     }

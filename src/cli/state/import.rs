@@ -8,7 +8,8 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::args::ImportArgs;
-use super::{counted, failed, store};
+use super::place::{Opened, Place};
+use super::{blocking, counted, failed};
 use crate::audit::command::CommandTrail;
 use crate::audit::{Change, Outcome, Subject};
 use crate::cli::exit::Exit;
@@ -16,32 +17,22 @@ use crate::cli::show::pretty;
 use crate::cli::text::clean;
 use crate::cli::{CliError, Reply, Session};
 use crate::clock::Timestamp;
-use crate::config::Daemon;
+use crate::config::{Config, Daemon};
 use crate::metrics::Metrics;
 use crate::store::exported::{Exported, Header};
-use crate::store::sqlite::SqliteStore;
 
 /// Imports into an empty store.
-pub(super) async fn import(settings: &Daemon, args: ImportArgs, session: &Session) -> Result<Reply, CliError> {
-    let path = store(settings)?;
+pub(super) async fn import(config: &Config, args: ImportArgs, session: &Session) -> Result<Reply, CliError> {
     let file = args.file.clone();
-    let exported = tokio::task::spawn_blocking(move || read(&file));
     // Whole and sound, before anything is opened or made.
-    let exported = exported
-        .await
-        .unwrap_or_else(|_| Err(CliError::Run("the import ended early: please report this".to_owned())))?;
+    let exported = blocking("import", move || read(&file)).await?;
     let header = exported.header.clone();
-    let opened = SqliteStore::open(&path).map_err(failed)?;
-    if !opened.is_empty().await.map_err(failed)? {
-        return Err(CliError::Refused(format!(
-            "{}: this store holds something already, and an import goes into an empty one only: move it away with its -wal \
-             and -shm files, or name another in `daemon.state`. Nothing was written",
-            path.display()
-        )));
-    }
-    announced((settings, &path), &args, &opened, exported, session).await?;
+    let place = Place::of(config, session).await?;
+    let name = place.name();
+    let opened = place.opened(&exported).await?;
+    announced((&config.daemon, &name), &args, &opened, exported, session).await?;
     let report = Report {
-        store: &path,
+        store: &name,
         exported_at: header.exported_at,
         release: &header.release,
         records: header.records,
@@ -59,7 +50,7 @@ pub(super) async fn import(settings: &Daemon, args: ImportArgs, session: &Sessio
 /// `state import --json`.
 #[derive(Serialize)]
 struct Report<'a> {
-    store: &'a Path,
+    store: &'a str,
     exported_at: Timestamp,
     /// That wrote the file.
     release: &'a str,
@@ -73,7 +64,7 @@ impl Report<'_> {
     fn words(&self) -> String {
         format!(
             "{}: {}, exported at {} by release {}",
-            self.store.display(),
+            self.store,
             counted(self.records, self.history, self.outbox),
             self.exported_at.format("%Y-%m-%d %H:%M:%SZ"),
             self.release
@@ -100,9 +91,9 @@ fn read(file: &Path) -> Result<Exported, CliError> {
 
 /// Fills the store, between two lines of the audit log.
 async fn announced(
-    (settings, path): (&Daemon, &Path),
+    (settings, name): (&Daemon, &str),
     args: &ImportArgs,
-    store: &SqliteStore,
+    store: &Opened,
     exported: Exported,
     session: &Session,
 ) -> Result<(), CliError> {
@@ -115,7 +106,7 @@ async fn announced(
     let metrics = Arc::new(Metrics::new(&[]));
     let audit = CommandTrail::open(file, session.clock.clone(), metrics).await;
     let audit = audit.map_err(unaudited)?;
-    let begun = audit.begin(Change::StateImport, subject(path, args, &exported.header));
+    let begun = audit.begin(Change::StateImport, subject(name, args, &exported.header));
     let begun = begun.await.map_err(unaudited)?;
     let filled = store.fill(exported).await;
     let (outcome, error) = match &filled {
@@ -126,11 +117,11 @@ async fn announced(
     filled.map_err(failed)
 }
 
-fn subject(store: &Path, args: &ImportArgs, header: &Header) -> Subject {
+fn subject(store: &str, args: &ImportArgs, header: &Header) -> Subject {
     Subject {
         request: Some(json!({
             "file": args.file.display().to_string(),
-            "store": store.display().to_string(),
+            "store": store,
             "records": header.records,
             "history": header.history,
             "outbox": header.outbox,

@@ -4,40 +4,40 @@ pub(super) mod args;
 mod export;
 mod import;
 mod init_table;
-
-use std::path::PathBuf;
+mod place;
 
 use crate::cli::args::Cli;
 use crate::cli::{CliError, Reply, Session, run};
-use crate::config::{Daemon, StateLocation};
 use crate::store::StoreError;
 
 use args::StateCommand;
+use place::Place;
 
 /// Exports, imports or creates a table.
 pub(super) async fn state(cli: &Cli, command: StateCommand, session: &Session) -> Result<Reply, CliError> {
-    let settings = run::settings(&cli.config)?;
     match command {
         StateCommand::Export(args) => {
-            let (store, now, terminal) = (store(&settings)?, session.clock.now(), session.terminal);
-            let exported = tokio::task::spawn_blocking(move || export::export(&store, &args, now, terminal));
-            exported
-                .await
-                .unwrap_or_else(|_| Err(CliError::Run("the export ended early: please report this".to_owned())))
+            let config = run::read(&cli.config)?.config;
+            let place = Place::of(&config, session).await?;
+            let (name, now, terminal) = (place.name(), session.clock.now(), session.terminal);
+            let taken = place.taken().await?;
+            blocking("export", move || export::export(&name, &taken, &args, now, terminal)).await
         }
-        StateCommand::Import(args) => import::import(&settings, args, session).await,
+        StateCommand::Import(args) => {
+            let config = run::read(&cli.config)?.config;
+            import::import(&config, args, session).await
+        }
         StateCommand::InitTable(args) => init_table::init_table(&cli.config, args, session).await,
     }
 }
 
-/// The file of the store.
-fn store(settings: &Daemon) -> Result<PathBuf, CliError> {
-    match &settings.state {
-        StateLocation::Sqlite(path) => Ok(path.clone()),
-        table @ StateLocation::DynamoDb { .. } => Err(CliError::Refused(format!(
-            "{table}: this command works on a file, \"sqlite:PATH\" in `daemon.state`. Nothing was changed"
-        ))),
-    }
+/// Runs what may block.
+async fn blocking<T: Send + 'static>(
+    what: &str,
+    run: impl FnOnce() -> Result<T, CliError> + Send + 'static,
+) -> Result<T, CliError> {
+    let done = tokio::task::spawn_blocking(run).await;
+    done.unwrap_or_else(|_| Err(CliError::Run(format!("the {what} ended early: please report this"))))
 }
 
 fn failed(error: StoreError) -> CliError {

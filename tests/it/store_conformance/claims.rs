@@ -69,6 +69,7 @@ async fn a_later_save_takes_the_place_of_an_earlier_one(place: &dyn Place) {
     let other = saved(&*store, &blank(OTHER), &[paused(2, "other")]).await;
     let second = saved(&*store, &first, &[(at(3), Event::Resumed)]).await;
     // A process that starts goes on with what it finds.
+    drop(store);
     let store = place.open();
     let found = store.records().await.unwrap();
     assert_eq!(found, [second.clone(), other.clone()]);
@@ -99,7 +100,9 @@ async fn saves_at_the_same_time_are_all_there(place: &dyn Place) {
     let saved = saving.join_all().await;
     let mut expected = saved;
     expected.sort_by(|one, other| one.secret_arn.cmp(&other.secret_arn));
-    let mut found = place.open().records().await.unwrap();
+    drop(store);
+    let store = place.open();
+    let mut found = store.records().await.unwrap();
     found.sort_by(|one, other| one.secret_arn.cmp(&other.secret_arn));
     assert_eq!(found, expected);
     let dates: BTreeSet<_> = told(&store.history(None, 1_000).await.unwrap())
@@ -167,8 +170,10 @@ async fn what_was_saved_waits_in_order_for_each_target_until_it_is_told(place: &
         store.backlogs().await.unwrap(),
         BTreeMap::from([("a".to_owned(), expected(2, 1)), ("b".to_owned(), expected(1, 1))])
     );
-    place.open().told("a", &["msg_3".to_owned()]).await.unwrap();
-    assert_eq!(ids(&place.open().outgoing("a", 9).await.unwrap()), ["msg_1"]);
+    drop(store);
+    let store = place.open();
+    store.told("a", &["msg_3".to_owned()]).await.unwrap();
+    assert_eq!(ids(&store.outgoing("a", 9).await.unwrap()), ["msg_1"]);
     store.told("b", &["msg_1".to_owned()]).await.unwrap();
     assert_eq!(store.backlogs().await.unwrap().keys().collect::<Vec<_>>(), ["a"]);
 }
@@ -205,11 +210,10 @@ async fn what_is_too_old_goes_and_then_the_oldest_beyond_a_number(place: &dyn Pl
 }
 
 async fn what_waits_outlives_the_process(place: &dyn Place) {
-    place
-        .open()
-        .save_and_tell(&blank(ARN), &[paused(1, "so")], &[outgoing("a", 1)])
-        .await
-        .unwrap();
+    let store = place.open();
+    let (events, letters) = ([paused(1, "so")], [outgoing("a", 1)]);
+    store.save_and_tell(&blank(ARN), &events, &letters).await.unwrap();
+    drop(store);
     let store = place.open();
     assert_eq!(store.outgoing("a", 9).await.unwrap(), [outgoing("a", 1)]);
 }

@@ -213,7 +213,7 @@ async fn run(table: &Arc<dyn Table>, faulty: &Arc<Faulty>, looks: bool) -> usize
         while let Err(error) = tried(&store, &deed, &expected).await {
             failures += 1;
             attempts += 1;
-            assert!(attempts < 30, "{error}");
+            assert!(attempts < 50, "{error}");
             assert!(
                 !matches!(error, StoreError::Changed { .. }),
                 "nobody else writes: {error}"

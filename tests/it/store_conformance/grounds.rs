@@ -23,7 +23,7 @@ pub trait Ground: Send + Sync {
 
 /// Where one store is.
 pub trait Place: Send + Sync {
-    /// Opens it, as a process that starts does. The one that had it open before is gone.
+    /// Opens it, as a process that starts does. Whoever had it open before has let it go.
     fn open(&self) -> Arc<dyn Store>;
 }
 
