@@ -153,7 +153,10 @@ impl Source {
             table @ StateLocation::DynamoDb { .. } => {
                 let shared = reach::shared_store(&loaded.config, self.clock.clone()).await?;
                 // Where it lies is told as the configuration does.
-                (PathBuf::from(table.to_string()), shared.view(wanted, limit).await.map(Some))
+                (
+                    PathBuf::from(table.to_string()),
+                    shared.view(wanted, limit).await.map(Some),
+                )
             }
         };
         let stored = match stored {

@@ -48,6 +48,10 @@ impl Expression {
         let wanted = match on {
             Condition::Absent => return format!("attribute_not_exists({key})"),
             Condition::Has(wanted) => wanted.into_iter(),
+            Condition::Lacks(name) => {
+                let name = self.name(name);
+                return format!("attribute_exists({key}) AND attribute_not_exists({name})");
+            }
         };
         let there = std::iter::once(format!("attribute_exists({key})"));
         let equal = wanted.map(|(name, value)| format!("{} = {}", self.name(name), self.value(value)));
