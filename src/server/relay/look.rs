@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::store::shared::command::{Command, Scope, State};
+use crate::store::shared::command::{Command, STATE, Scope, State};
 use crate::store::shared::layout;
 use crate::store::shared::layout::{COMMAND, REPLY};
 use crate::store::table::{Condition, Item, Key};
@@ -72,6 +72,11 @@ impl Seen {
                 continue;
             }
             match Command::of(item) {
+                // Its asker has read the reply: it goes.
+                Ok(command) if command.state == State::Read && command.taken_by.as_deref() == Some(me) => {
+                    let on = Condition::is(STATE, State::Read.label());
+                    actions.push(Action::Remove(item.key.clone(), on));
+                }
                 Ok(command) => {
                     let replied = there.contains(layout::reply(&command.id, me).sort.as_str());
                     if let Some(action) = self.begin(command, me, now, replied || begun == most) {
@@ -122,7 +127,7 @@ impl Seen {
         }
         // Once in that time, should it fail.
         self.standing.remove(&item.key.sort);
-        let as_seen = state.map(|state| (crate::store::shared::command::STATE, state.label().into()));
+        let as_seen = state.map(|state| (STATE, state.label().into()));
         Some(Action::Remove(
             item.key.clone(),
             Condition::Has(as_seen.into_iter().collect()),
@@ -134,7 +139,7 @@ impl Seen {
 mod tests {
     use super::*;
     use crate::clock::Timestamp;
-    use crate::store::shared::command::{Request, STATE, TAKEN_BY};
+    use crate::store::shared::command::{Request, TAKEN_BY};
 
     const NOW: Now = Now {
         wall: 1_800_000_000_000,
@@ -189,6 +194,7 @@ mod tests {
         for (state, by) in [
             (State::Taken, Some("other")),
             (State::Done, Some("me")),
+            (State::Read, Some("other")),
             (State::Withdrawn, None),
         ] {
             assert_eq!(
@@ -205,6 +211,14 @@ mod tests {
         let early = Now { wall: 0, ..NOW };
         let taken = Seen::default().look(&[waiting(&any)], "me", early, 8);
         assert_eq!(taken, [Action::Take(any)]);
+    }
+
+    #[test]
+    fn what_was_read_is_removed_by_its_taker() {
+        let command = command("c", Scope::Any);
+        let items = [item(&command, State::Read, Some("me"))];
+        let removed = Action::Remove(command.key(), Condition::is(STATE, "read"));
+        assert_eq!(Seen::default().look(&items, "me", NOW, 8), [removed]);
     }
 
     #[test]

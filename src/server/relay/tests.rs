@@ -133,6 +133,7 @@ async fn of_two_replicas_one_carries_a_command_out() {
         assert_eq!(reply.unwrap().status, 200);
     }
     assert_eq!(replicas.iter().map(Replica::asked).sum::<usize>(), 40);
+    tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!(table.count(FLEET).await.unwrap(), 0, "nothing is left of them");
 }
 

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::command::{Command, Reply, STATE, State, TAKEN_BY};
+use super::command::{BODY, Command, Reply, STATE, State, TAKEN_BY};
 use super::layout::{self, BEAT, EXPIRES, FLEET, HOST, SESSION};
 use super::replying::{Doubt, NotWritten, read_reply, write_once};
 use crate::store::table::{Change, Condition, Item, Key, Query, Table, TableError};
@@ -127,13 +127,20 @@ pub async fn ask(table: &dyn Table, command: &Command, patience: Patience) -> Re
             by: by.unwrap_or("?").to_owned(),
         });
     };
-    if doubt == Doubt(false) {
-        // A try of which nobody knows what became of it may arrive yet: then the item must be there to be in its way. What
-        // stays is removed by a replica, or in the end by DynamoDB.
-        let done = Condition::is(STATE, State::Done.label());
-        table.delete(&key, done).await.unwrap_or_default();
-    }
+    close(table, &key, doubt).await;
     Ok(reply)
+}
+
+/// Says that the reply was read. Where that fails a replica removes the item later, or in the end DynamoDB.
+async fn close(table: &dyn Table, key: &Key, doubt: Doubt) {
+    let short = Change::new().remove(BODY);
+    let change = match doubt {
+        Doubt(false) => short.set(STATE, State::Read.label()),
+        // A try of which nobody knows what became of it may arrive yet: then the item must be there to be in its way.
+        Doubt(true) => short,
+    };
+    let on = Condition::is(STATE, State::Done.label());
+    table.write(key, change, on).await.unwrap_or_default();
 }
 
 /// Writes a command.

@@ -1,8 +1,9 @@
 //! A command to the fleet as an item of its table: a request of the admin socket's, who says they ask, and how far it has come.
 //!
 //! It is `waiting` until one replica has made it `taken` by a conditional write, or whoever asked has made it `withdrawn` by
-//! another: never both, whatever becomes of replies and whatever clocks say. Its taker makes it `done`. A command that every
-//! replica carries out stays `waiting`, and has an item with the reply of each.
+//! another: never both, whatever becomes of replies and whatever clocks say. Its taker makes it `done`, whoever asked makes it
+//! `read`, and its taker removes it. A command that every replica carries out stays `waiting`, and has an item with the reply
+//! of each. Whoever asks needs no right to remove anything.
 
 use rand::RngCore;
 use serde::{Deserialize, Serialize};
@@ -88,6 +89,8 @@ pub enum State {
     Taken,
     /// It was carried out, and the reply is there.
     Done,
+    /// Whoever asked has read the reply: its taker removes the item.
+    Read,
     /// Whoever asked has given it up before anybody took it: nobody will.
     Withdrawn,
 }
@@ -99,13 +102,14 @@ impl State {
             Self::Waiting => "waiting",
             Self::Taken => "taken",
             Self::Done => "done",
+            Self::Read => "read",
             Self::Withdrawn => "withdrawn",
         }
     }
 
     /// How far the command of an item has come; nothing if it says nothing that this release knows.
     pub fn of(item: &Item) -> Option<Self> {
-        let all = [Self::Waiting, Self::Taken, Self::Done, Self::Withdrawn];
+        let all = [Self::Waiting, Self::Taken, Self::Done, Self::Read, Self::Withdrawn];
         let said = item.text(STATE)?;
         all.into_iter().find(|state| state.label() == said)
     }
