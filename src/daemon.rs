@@ -1,6 +1,8 @@
 //! The daemon: adapters from a configuration, the engine, the surfaces, and their orderly end.
 
+mod commands;
 mod reload;
+mod state;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::audit::{Actor, AuditError, Trail};
 use crate::aws::PlacePorts;
 use crate::clock::{SharedClock, SystemClock};
-use crate::config::{ConfigErrors, Loaded, StateLocation};
+use crate::config::{ConfigErrors, Loaded};
 use crate::engine::control::Control;
 use crate::engine::{Adapters, Engine, Settled};
 use crate::login::{DEFAULT_CONCURRENCY, DEFAULT_DEADLINE, RedisLogin};
@@ -25,14 +27,14 @@ use crate::server::configuration::{Configuration, reload_audited};
 use crate::server::http::HttpServer;
 use crate::server::{ServeError, Surface};
 use crate::service_manager::{self, Summary, Watchdog};
-use crate::store::ownership::Sole;
-use crate::store::sqlite::SqliteStore;
-use crate::store::{Store, StoreError};
+use crate::store::StoreError;
 use crate::telemetry::LogControl;
 use crate::tick::Tick;
 
+use commands::Commands;
 use reload::Reloader;
 pub use reload::Source;
+use state::{Member, State};
 
 /// A daemon that could not start, or ended before it was told to.
 #[derive(Debug, thiserror::Error)]
@@ -88,13 +90,14 @@ pub async fn run(
         deliveries,
         metrics,
         audit,
+        member,
     } = start_engine(&loaded, clock.clone()).await?;
     let daemon = &loaded.config.daemon;
     let stop_serving = CancellationToken::new();
     let kept = (metrics.clone(), audit.clone(), log.clone());
     let works = (engine.clone(), deliveries.clone());
     let reloader = Arc::new(Reloader::new(source, &loaded, works, kept, clock.clone()));
-    let surface = Surface {
+    let alone = Surface {
         control: engine.clone(),
         metrics,
         configuration: reloader.clone(),
@@ -103,6 +106,14 @@ pub async fn run(
         clock: clock.clone(),
         fleet: None,
     };
+    let (surface, commands) = match member {
+        None => (alone, None),
+        Some(member) => {
+            let (surface, commands) = Commands::begin(member, alone);
+            (surface, Some(commands))
+        }
+    };
+    let configuration = surface.configuration.clone();
     let http = HttpServer::bind(daemon.listen).await?;
     let admin = AdminServer::bind_for(&daemon.admin_socket, daemon.admin_group.as_deref()).await?;
     tracing::info!(event = "serving", listen = %http.address(), admin_socket = %admin.path().display(), "serving");
@@ -117,7 +128,7 @@ pub async fn run(
     service_manager::ready();
     let telling = tokio::spawn(tell_status(engine.clone(), reloader.clone()));
     let checking = tokio::spawn(check_store(engine.clone()));
-    let reloading = tokio::spawn(reload_at(hangups, reloader, audit));
+    let reloading = tokio::spawn(reload_at(hangups, configuration, audit));
 
     let mut died = false;
     let told_or_dead = async {
@@ -135,6 +146,9 @@ pub async fn run(
     deliveries.stop().await;
     reloading.abort();
     tick.stop().await;
+    if let Some(commands) = commands {
+        commands.stop().await;
+    }
     stop_serving.cancel();
     while servers.join_next().await.is_some() {}
     if died { Err(DaemonError::ServerEnded) } else { Ok(()) }
@@ -192,6 +206,8 @@ struct Started {
     deliveries: Arc<Deliveries>,
     metrics: Arc<Metrics>,
     audit: Arc<Trail>,
+    /// What makes it one of several, where its store is shared.
+    member: Option<Member>,
 }
 
 async fn start_engine(loaded: &Loaded, clock: SharedClock) -> Result<Started, DaemonError> {
@@ -206,16 +222,11 @@ async fn start_engine(loaded: &Loaded, clock: SharedClock) -> Result<Started, Da
     for warning in &loaded.warnings {
         tracing::warn!(event = "configuration_warning", "{warning}");
     }
-    let store: Arc<dyn Store> = match &config.daemon.state {
-        StateLocation::Sqlite(path) => Arc::new(SqliteStore::open(path)?),
-        table @ StateLocation::DynamoDb { .. } => {
-            return Err(DaemonError::Store(StoreError::Failed {
-                location: table.to_string(),
-                action: "opening it",
-                cause: "this release keeps no records in a table yet".to_owned(),
-            }));
-        }
-    };
+    let State {
+        store,
+        ownership,
+        member,
+    } = State::open(config, &clock, &metrics).await?;
     let audit = Trail::open(config.daemon.audit_log.as_deref(), clock.clone(), metrics.clone())?;
     let audit = Arc::new(audit);
     // Nothing waits for it: it is there by the first login.
@@ -226,7 +237,7 @@ async fn start_engine(loaded: &Loaded, clock: SharedClock) -> Result<Started, Da
         places,
         login: Arc::new(RedisLogin::new(metrics.clone(), DEFAULT_DEADLINE, DEFAULT_CONCURRENCY)),
         store: store.clone(),
-        ownership: Arc::new(Sole),
+        ownership: ownership.clone(),
         clock,
         randomness: Box::new(rand::rngs::OsRng.unwrap_err()),
         metrics: metrics.clone(),
@@ -240,13 +251,21 @@ async fn start_engine(loaded: &Loaded, clock: SharedClock) -> Result<Started, Da
     );
     let engine = Engine::new(config.clone(), adapters).await?;
     let saved = engine.outgoing_saved();
-    let deliveries = Deliveries::new(store, of_deliveries, metrics.clone(), saved, Bounds::default());
+    let deliveries = Deliveries::new(
+        store,
+        ownership,
+        of_deliveries,
+        metrics.clone(),
+        saved,
+        Bounds::default(),
+    );
     deliveries.replace(targets).await;
     Ok(Started {
         engine,
         deliveries: Arc::new(deliveries),
         metrics,
         audit,
+        member,
     })
 }
 

@@ -13,6 +13,7 @@ use super::target::{Target, Targets};
 use crate::clock::{SharedClock, Timestamp};
 use crate::metrics::Metrics;
 use crate::store::Store;
+use crate::store::ownership::Ownership;
 
 /// How much of what cannot be delivered is kept for a target.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,6 +37,7 @@ impl Default for Bounds {
 /// process.
 pub struct Deliveries {
     store: Arc<dyn Store>,
+    ownership: Arc<dyn Ownership>,
     clock: SharedClock,
     metrics: Arc<Metrics>,
     saved: watch::Receiver<()>,
@@ -59,6 +61,7 @@ impl Deliveries {
     /// Nobody is notified yet. `saved` changes when something was put into an outbox.
     pub fn new(
         store: Arc<dyn Store>,
+        ownership: Arc<dyn Ownership>,
         clock: SharedClock,
         metrics: Arc<Metrics>,
         saved: watch::Receiver<()>,
@@ -66,6 +69,7 @@ impl Deliveries {
     ) -> Self {
         Self {
             store,
+            ownership,
             clock,
             metrics,
             saved,
@@ -85,7 +89,10 @@ impl Deliveries {
                 .get(name)
                 .is_some_and(|target| target.same_way_as(&known.target))
         });
-        self.forget_others(&names).await;
+        // On a shared store another replica may have been told of a target already that this one is not yet.
+        if !self.store.shared() {
+            self.forget_others(&names).await;
+        }
         for (name, target) in targets.0 {
             if running.contains_key(&name) {
                 continue;
@@ -110,6 +117,7 @@ impl Deliveries {
             target: name.to_owned(),
             channel,
             store: self.store.clone(),
+            ownership: self.ownership.clone(),
             clock: self.clock.clone(),
             metrics: self.metrics.clone(),
             bounds: self.bounds,

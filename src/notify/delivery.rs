@@ -11,6 +11,7 @@ use super::deliveries::Bounds;
 use crate::clock::{SharedClock, Timestamp};
 use crate::metrics::{Metrics, NotificationOutcome};
 use crate::store::outbox::Outgoing;
+use crate::store::ownership::Ownership;
 use crate::store::{Store, StoreError};
 
 /// The pause after a first failure, at most; it doubles with each further one.
@@ -25,6 +26,9 @@ const TRIMMED_EVERY: Duration = Duration::from_secs(10);
 /// How long an empty outbox is left alone without being told of anything new.
 const LOOKED_AT_EVERY: Duration = Duration::from_secs(60);
 
+/// The same where other replicas put something into it, too.
+const SHARED_LOOKED_AT_EVERY: Duration = Duration::from_secs(5);
+
 /// How often a receiver may refuse the very same message before the next one has its turn: with the pauses between, that
 /// is three quarters of an hour on average.
 const MOST_REFUSALS: u32 = 12;
@@ -34,6 +38,8 @@ pub(super) struct Delivery {
     pub(super) target: String,
     pub(super) channel: Arc<dyn Channel>,
     pub(super) store: Arc<dyn Store>,
+    /// Which of the replicas delivers.
+    pub(super) ownership: Arc<dyn Ownership>,
     pub(super) clock: SharedClock,
     pub(super) metrics: Arc<Metrics>,
     pub(super) bounds: Bounds,
@@ -57,11 +63,12 @@ impl Delivery {
             match self.empty().await {
                 Ok(()) => {
                     store_failures = 0;
+                    let looked_at_every = self.looked_at_every();
                     tokio::select! {
                         biased;
                         // The engine outlives this task; where it does not, nothing new comes.
                         Ok(()) = self.saved.changed() => {}
-                        () = tokio::time::sleep(LOOKED_AT_EVERY) => {}
+                        () = tokio::time::sleep(looked_at_every) => {}
                     }
                 }
                 Err(StoreFailed) => {
@@ -72,9 +79,20 @@ impl Delivery {
         }
     }
 
-    /// Delivers until nothing waits.
+    fn looked_at_every(&self) -> Duration {
+        match self.store.shared() {
+            true => SHARED_LOOKED_AT_EVERY,
+            false => LOOKED_AT_EVERY,
+        }
+    }
+
+    /// Delivers until nothing waits, or it is another replica that delivers.
     async fn empty(&mut self) -> Result<(), StoreFailed> {
         loop {
+            if !self.ownership.delivers(&self.target) {
+                self.metrics.notifications_pending(&self.target, 0);
+                return Ok(());
+            }
             self.trim().await?;
             let outgoing = self.store.outgoing(&self.target, self.channel.batch()).await;
             let mut waiting = self.known(outgoing)?;

@@ -102,6 +102,7 @@ impl Scene {
 
     fn delivery(&self, channel: Arc<dyn Channel>, bounds: Bounds) -> Delivery {
         Delivery {
+            ownership: Arc::new(crate::store::ownership::Sole),
             target: "oncall".to_owned(),
             channel,
             store: self.store.clone(),

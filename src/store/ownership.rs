@@ -75,6 +75,10 @@ pub trait Ownership: Send + Sync {
     /// Gives every secret up, for others to take at once: the process ends.
     async fn give_up(&self);
 
+    /// Whether it is this process that delivers what waits for a target of notifications. Where nobody is sure, two may, or
+    /// none for a moment.
+    fn delivers(&self, target: &str) -> bool;
+
     /// How many secrets it holds a lease of; `None` where there are no leases.
     fn leases(&self) -> Option<usize>;
 }
@@ -118,6 +122,10 @@ impl Ownership for Sole {
     async fn leave(&self, _gate: &str, _secret_arn: &str) {}
 
     async fn give_up(&self) {}
+
+    fn delivers(&self, _target: &str) -> bool {
+        true
+    }
 
     fn leases(&self) -> Option<usize> {
         None

@@ -6,6 +6,7 @@ use chrono::TimeDelta;
 use rekeyd::engine::control::Control;
 use rekeyd::rotation::status::SecretStatus;
 use rekeyd::rotation::version::version_id;
+use rekeyd::store::ownership::Ownership;
 
 use crate::support::report::report;
 use crate::support::simulated::{
@@ -89,6 +90,63 @@ fn replicas_that_share_a_table_and_have_no_leases_rotate_each_user_once() {
             ));
         });
     }
+}
+
+#[test]
+fn replicas_with_leases_share_the_users_and_rotate_each_once() {
+    for (canary, count) in [("1", 30), ("0", 60)] {
+        simulate(1, lifelike(), async |sim| {
+            let users = overdue_fleet(&sim, count).await;
+            let policy = policy(&users).with("canary", canary);
+            let replicas = started(machines(&sim, &SharedTable::with_leases(), 3, &policy)).await;
+            let all: Vec<&Replica> = replicas.iter().collect();
+            until_all_agree(&sim, &all, count, idle_and_retired).await;
+            each_is_rotated_once(&sim, &users);
+            let shares: Vec<usize> = replicas.iter().map(leases_of).collect();
+            assert_eq!(shares.iter().sum::<usize>(), count, "{shares:?}");
+            assert!(shares.iter().all(|share| *share > count / 10), "{shares:?}");
+            report(&format!(
+                "three replicas with leases, canary {canary}: {count} users shared as {shares:?}, {} calls",
+                sim.footprint().total()
+            ));
+        });
+    }
+}
+
+#[test]
+fn with_leases_crashes_clocks_apart_and_a_table_that_fails_lead_to_no_violation() {
+    for seed in 1..=3 {
+        simulate(seed, lifelike(), async |sim| {
+            let users = overdue_fleet(&sim, 12).await;
+            let mut machines = machines(&sim, &SharedTable::with_leases(), 3, &policy(&users));
+            machines[1].clock().step(TimeDelta::minutes(4));
+            let mut replicas = started(std::mem::take(&mut machines)).await;
+            for (round, seconds) in [10, 35, 65, 90, 240].into_iter().enumerate() {
+                let flaky = TableTrouble::Flaky { percent: 10 };
+                replicas[0].disk().way().unwrap().trouble(flaky, Some(MINUTE));
+                sim.run_for(Duration::from_secs(seconds)).await;
+                let killed = replicas.remove(0);
+                replicas.push(killed.crash().start().await);
+                replicas[0]
+                    .disk()
+                    .way()
+                    .unwrap()
+                    .trouble(TableTrouble::CutOff, Some(MINUTE / 2));
+                if round % 2 == 0 {
+                    replicas[1].stall(MINUTE);
+                }
+                sim.run_for(Duration::from_secs(7)).await;
+            }
+            let all: Vec<&Replica> = replicas.iter().collect();
+            until_all_agree(&sim, &all, 12, idle_and_retired).await;
+            each_is_rotated_once(&sim, &users);
+        });
+    }
+}
+
+fn leases_of(replica: &Replica) -> usize {
+    let leases = replica.leases.as_ref().expect("it asks for leases");
+    leases.leases().unwrap_or_default()
 }
 
 #[test]

@@ -47,11 +47,11 @@ impl Expression {
         let key = self.name(PARTITION_KEY);
         let wanted = match on {
             Condition::Absent => return format!("attribute_not_exists({key})"),
-            Condition::Has(wanted) => wanted.into_iter(),
             Condition::Lacks(name) => {
-                let name = self.name(name);
-                return format!("attribute_exists({key}) AND attribute_not_exists({name})");
+                let lacking = self.name(name);
+                return format!("attribute_exists({key}) AND attribute_not_exists({lacking})");
             }
+            Condition::Has(wanted) => wanted.into_iter(),
         };
         let there = std::iter::once(format!("attribute_exists({key})"));
         let equal = wanted.map(|(name, value)| format!("{} = {}", self.name(name), self.value(value)));

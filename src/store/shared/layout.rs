@@ -64,6 +64,14 @@ pub const BEAT: &str = "beat";
 /// What a session wrote lately, as JSON.
 pub const CHANGES: &str = "changes";
 
+/// A line of a secret's history, as JSON.
+pub const ENTRY: &str = "entry";
+/// The id of a message that waits.
+pub const ID: &str = "id";
+/// A message that waits, as JSON.
+pub const OUTGOING: &str = "outgoing";
+/// Which of an import's lines an item was, from 1: an export gives it back in the same place.
+pub const PLACE: &str = "place";
 /// The machine that a session runs on, by its name.
 pub const HOST: &str = "host";
 /// The number of a session's process there.
@@ -78,14 +86,6 @@ pub const LEASES: &str = "leases";
 pub const SECRET: &str = "secret";
 /// The secrets that passed a gate last, oldest first, as JSON.
 pub const PASSED: &str = "passed";
-/// A line of a secret's history, as JSON.
-pub const ENTRY: &str = "entry";
-/// The id of a message that waits.
-pub const ID: &str = "id";
-/// A message that waits, as JSON.
-pub const OUTGOING: &str = "outgoing";
-/// Which of an import's lines an item was, from 1: an export gives it back in the same place.
-pub const PLACE: &str = "place";
 
 /// The form that this release writes records in, and the newest that it reads.
 pub const KNOWN_SCHEMA: u64 = 1;

@@ -273,6 +273,14 @@ impl Ownership for Leases {
         self.end().await;
     }
 
+    fn delivers(&self, target: &str) -> bool {
+        let now = self.clock.monotonic();
+        let state = self.state();
+        state
+            .living(now)
+            .is_some_and(|me| state.fleet.falls_to(target) == Some(me))
+    }
+
     fn leases(&self) -> Option<usize> {
         let now = self.clock.monotonic();
         let state = self.state();

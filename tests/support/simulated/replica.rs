@@ -13,9 +13,12 @@ use rekeyd::engine::control::{Control, ControlError, RotateOptions, Selector};
 use rekeyd::engine::{Adapters, Engine, Reloaded};
 use rekeyd::metrics::Metrics;
 use rekeyd::rotation::status::SecretStatus;
+use rekeyd::store::ownership::{Ownership, Sole};
+use rekeyd::store::shared::leases::{Identity, Leases};
 use rekeyd::store::shared::presence::Presence;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 use super::auditor::Expectations;
 use super::chance::{Chance, randomness};
@@ -186,7 +189,8 @@ impl Machine {
             rekeyd::aws::governed(ports, &place.name, &place.budgets, &clock, &metrics)
         };
         let places = config.places.values();
-        let places = places.map(|place| (place.name.clone(), governed(place))).collect();
+        let places: std::collections::BTreeMap<String, PlacePorts> =
+            places.map(|place| (place.name.clone(), governed(place))).collect();
         let life = format!("{} {}", self.name, self.lives);
         let presence = Arc::new(Presence::new());
         let chance = Chance::new(world.seed, &format!("table of {life}"));
@@ -198,19 +202,43 @@ impl Machine {
         let store = OpenStore::new(&self.disk, reached.clone(), process.clone(), world.clone(), &life);
         let store = Arc::new(store.unwrap_or_else(|error| panic!("{error}")));
         let login = Arc::new(NodeLogin::new(wire.clone(), self.simulation.refused.clone()));
-        let adapters = Adapters {
-            places,
+        let leases = self.disk.table().filter(|table| table.leases).map(|_| {
+            Arc::new(Leases::new(
+                reached.table.clone(),
+                presence.clone(),
+                self.clock.clone(),
+                randomness(world.seed, &format!("leases of {life}")),
+                LEASE,
+                identity(&self.name),
+                metrics.clone(),
+            ))
+        });
+        let ownership: Arc<dyn Ownership> = match &leases {
+            Some(leases) => leases.clone(),
+            None => Arc::new(Sole),
+        };
+        if let Some(leases) = leases.clone() {
+            let life = process.clone();
+            tokio::spawn(async move { life.gate(leases.run(CancellationToken::new())).await });
+        }
+        let adapters = || Adapters {
+            places: places.clone(),
             login: login.clone(),
             store: store.clone(),
-            ownership: Arc::new(rekeyd::store::ownership::Sole),
+            ownership: ownership.clone(),
             clock: self.clock.clone(),
             randomness: randomness(world.seed, &life),
             audit: Arc::new(Trail::to_log(self.clock.clone(), metrics.clone())),
             metrics: metrics.clone(),
         };
-        let engine = Engine::new(config, adapters)
-            .await
-            .unwrap_or_else(|error| panic!("{error}"));
+        let engine = loop {
+            match Engine::new(config.clone(), adapters()).await {
+                Ok(engine) => break engine,
+                // Its service manager starts it again.
+                Err(_) if self.disk.table().is_some() => tokio::time::sleep(Duration::from_secs(5)).await,
+                Err(error) => panic!("{error}"),
+            }
+        };
         let (stop, stopped) = oneshot::channel::<()>();
         let (running, life) = (engine.clone(), process.clone());
         let run = tokio::spawn(async move {
@@ -226,6 +254,7 @@ impl Machine {
             login,
             wire,
             store,
+            leases,
             stop: Some(stop),
             run,
             ticks,
@@ -267,6 +296,8 @@ pub struct Replica {
     login: Arc<NodeLogin>,
     wire: Wire,
     store: Arc<OpenStore>,
+    /// Its leases, if it asks for them.
+    pub leases: Option<Arc<Leases>>,
     stop: Option<oneshot::Sender<()>>,
     run: JoinHandle<()>,
     ticks: JoinHandle<()>,
@@ -423,6 +454,17 @@ impl Replica {
     pub async fn rotate(&self, secret: &str, options: RotateOptions) {
         let asked = self.ask(secret, options).await;
         asked.unwrap_or_else(|error| panic!("{error}"));
+    }
+}
+
+/// After how long a replica that is not heard of has lost its leases.
+pub const LEASE: Duration = Duration::from_secs(15);
+
+fn identity(name: &str) -> Identity {
+    Identity {
+        host: name.to_owned(),
+        pid: 1,
+        release: "simulated".to_owned(),
     }
 }
 
