@@ -62,7 +62,7 @@ pub async fn write_once(
             },
             Err(error) => error,
         };
-        doubt.0 |= matches!(error, TableError::Unanswered { .. });
+        doubt.0 |= matches!(error, TableError::Unanswered { .. } | TableError::Failed { .. });
         if left == 0 || matches!(error, TableError::Refused { .. }) {
             return Err(NotWritten { error, doubt });
         }
