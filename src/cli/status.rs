@@ -276,3 +276,26 @@ fn fitted(rows: Vec<[Cell; 5]>, columns: usize) -> Vec<Vec<Cell>> {
     };
     rows.into_iter().map(fit).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replicas_are_told_in_a_line_with_the_one_that_answers() {
+        let replica = |host: &str, answers| ReplicaStatus {
+            session: format!("id-{host}"),
+            host: host.to_owned(),
+            leases: 3,
+            answers,
+        };
+        assert_eq!(
+            about_replicas(&[replica("a", true), replica("b", false)]),
+            "2 replicas: a id-a (3 leases, which answers); b id-b (3 leases)"
+        );
+        assert_eq!(
+            about_replicas(&[replica("a", true)]),
+            "1 replica: a id-a (3 leases, which answers)"
+        );
+    }
+}
