@@ -39,7 +39,7 @@ async fn a_replica_is_looked_at_and_commanded_through_its_table_and_the_table_sp
         nobody.stderr
     );
 
-    let mut daemon = on_table(&world, url).run().await;
+    let daemon = on_table(&world, url).run().await;
     daemon.wait(&secret, "looked at", |status| status.proof.is_some()).await;
     assert_eq!(world.holder(&secret, "AWSCURRENT").await, first);
     let status = through_table(&world, url, &["status", "--json"]).await.with(0).json();
