@@ -21,9 +21,30 @@ fn of_file(path: &Path) -> Contents {
     let snapshot = Snapshot::open(path).unwrap().unwrap();
     let mut contents = Contents::default();
     let never = |never: Result<(), std::convert::Infallible>| never.unwrap();
-    never(snapshot.records(|record| Ok(contents.records.push(record))).unwrap());
-    never(snapshot.history(|entry| Ok(contents.history.push(entry))).unwrap());
-    never(snapshot.outbox(|letter| Ok(contents.outbox.push(letter))).unwrap());
+    never(
+        snapshot
+            .records(|record| {
+                contents.records.push(record);
+                Ok(())
+            })
+            .unwrap(),
+    );
+    never(
+        snapshot
+            .history(|entry| {
+                contents.history.push(entry);
+                Ok(())
+            })
+            .unwrap(),
+    );
+    never(
+        snapshot
+            .outbox(|letter| {
+                contents.outbox.push(letter);
+                Ok(())
+            })
+            .unwrap(),
+    );
     contents
 }
 
