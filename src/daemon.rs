@@ -1,5 +1,6 @@
 //! The daemon: adapters from a configuration, the engine, the surfaces, and their orderly end.
 
+mod commands;
 mod reload;
 mod state;
 
@@ -27,13 +28,13 @@ use crate::server::http::HttpServer;
 use crate::server::{ServeError, Surface};
 use crate::service_manager::{self, Summary, Watchdog};
 use crate::store::StoreError;
-use crate::store::shared::leases::Leases;
 use crate::telemetry::LogControl;
 use crate::tick::Tick;
 
+use commands::Commands;
 use reload::Reloader;
 pub use reload::Source;
-use state::State;
+use state::{Member, State};
 
 /// A daemon that could not start, or ended before it was told to.
 #[derive(Debug, thiserror::Error)]
@@ -89,21 +90,30 @@ pub async fn run(
         deliveries,
         metrics,
         audit,
-        fleet: _,
+        member,
     } = start_engine(&loaded, clock.clone()).await?;
     let daemon = &loaded.config.daemon;
     let stop_serving = CancellationToken::new();
     let kept = (metrics.clone(), audit.clone(), log.clone());
     let works = (engine.clone(), deliveries.clone());
     let reloader = Arc::new(Reloader::new(source, &loaded, works, kept, clock.clone()));
-    let surface = Surface {
+    let alone = Surface {
         control: engine.clone(),
         metrics,
         configuration: reloader.clone(),
         audit: audit.clone(),
         log,
         clock: clock.clone(),
+        fleet: None,
     };
+    let (surface, commands) = match member {
+        None => (alone, None),
+        Some(member) => {
+            let (surface, commands) = Commands::begin(member, alone);
+            (surface, Some(commands))
+        }
+    };
+    let configuration = surface.configuration.clone();
     let http = HttpServer::bind(daemon.listen).await?;
     let admin = AdminServer::bind_for(&daemon.admin_socket, daemon.admin_group.as_deref()).await?;
     tracing::info!(event = "serving", listen = %http.address(), admin_socket = %admin.path().display(), "serving");
@@ -118,7 +128,7 @@ pub async fn run(
     service_manager::ready();
     let telling = tokio::spawn(tell_status(engine.clone(), reloader.clone()));
     let checking = tokio::spawn(check_store(engine.clone()));
-    let reloading = tokio::spawn(reload_at(hangups, reloader, audit));
+    let reloading = tokio::spawn(reload_at(hangups, configuration, audit));
 
     let mut died = false;
     let told_or_dead = async {
@@ -136,6 +146,9 @@ pub async fn run(
     deliveries.stop().await;
     reloading.abort();
     tick.stop().await;
+    if let Some(commands) = commands {
+        commands.stop().await;
+    }
     stop_serving.cancel();
     while servers.join_next().await.is_some() {}
     if died { Err(DaemonError::ServerEnded) } else { Ok(()) }
@@ -193,8 +206,8 @@ struct Started {
     deliveries: Arc<Deliveries>,
     metrics: Arc<Metrics>,
     audit: Arc<Trail>,
-    /// The other processes of its store, where it is shared.
-    fleet: Option<Arc<Leases>>,
+    /// What makes it one of several, where its store is shared.
+    member: Option<Member>,
 }
 
 async fn start_engine(loaded: &Loaded, clock: SharedClock) -> Result<Started, DaemonError> {
@@ -212,7 +225,7 @@ async fn start_engine(loaded: &Loaded, clock: SharedClock) -> Result<Started, Da
     let State {
         store,
         ownership,
-        fleet,
+        member,
     } = State::open(config, &clock, &metrics).await?;
     let audit = Trail::open(config.daemon.audit_log.as_deref(), clock.clone(), metrics.clone())?;
     let audit = Arc::new(audit);
@@ -252,7 +265,7 @@ async fn start_engine(loaded: &Loaded, clock: SharedClock) -> Result<Started, Da
         deliveries: Arc::new(deliveries),
         metrics,
         audit,
-        fleet,
+        member,
     })
 }
 

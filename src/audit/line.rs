@@ -40,6 +40,14 @@ pub enum Actor {
     Peer(Peer),
     /// Whoever runs a command that makes changes itself.
     Operator(Operator),
+    /// Whoever wrote a command into the table that replicas share: anybody who may write to it.
+    Table {
+        /// Who they say they are. Nothing vouches for it; AWS knows whose credentials wrote to the table.
+        #[serde(rename = "claimed_by")]
+        by: String,
+        /// The id of the command's item.
+        command: String,
+    },
     /// Whoever sent a signal: the kernel does not tell whom.
     Signal {
         /// Its name, such as `SIGHUP`.

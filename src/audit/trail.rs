@@ -198,9 +198,14 @@ async fn append(file: Arc<LogFile>, line: Line) -> Result<(), AuditError> {
 fn log(line: &Line) {
     let (by, peer, operator, signal) = match &line.by {
         Actor::Rekeyd => ("rekeyd", None, None, None),
+        Actor::Table { .. } => ("table", None, None, None),
         Actor::Peer(peer) => ("peer", Some(peer), None, None),
         Actor::Operator(operator) => ("operator", None, Some(operator), None),
         Actor::Signal { signal } => ("signal", None, None, Some(*signal)),
+    };
+    let claim = match &line.by {
+        Actor::Table { by, command } => Some((by, command)),
+        _ => None,
     };
     let about = &line.about;
     tracing::info!(
@@ -218,6 +223,8 @@ fn log(line: &Line) {
         operator_user = operator.and_then(|operator| operator.user.as_deref()),
         operator_login_uid = operator.and_then(|operator| operator.login_uid),
         signal,
+        claimed_by = claim.map(|(by, _)| by.as_str()),
+        command = claim.map(|(_, command)| command.as_str()),
         change = line.change.label(),
         outcome = line.outcome.label(),
         step = about.step.map(|step| step.label()),

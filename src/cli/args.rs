@@ -33,6 +33,9 @@ pub struct Cli {
     /// The daemon's admin socket, instead of the one that the configuration names.
     #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "PATH")]
     pub socket: Option<PathBuf>,
+    /// Ask whichever replica lives through the table of `daemon.state`, also where a socket is.
+    #[arg(long, global = true, help_heading = EVERYWHERE, conflicts_with = "socket")]
+    pub through_table: bool,
     /// The form of the log on standard error, instead of what REKEYD_LOG_FORMAT says; auto, the
     /// default, is text on a terminal, else JSON.
     #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "FORMAT")]

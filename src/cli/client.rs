@@ -1,18 +1,15 @@
-//! The client of the daemon's sockets.
+//! The client of the daemon: over its admin socket, or through the table that its replicas share.
 
-use std::fs::Metadata;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+mod socket;
+mod table;
+
+use std::path::PathBuf;
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
-use hyper::{Method, Request, StatusCode, header};
-use hyper_util::rt::TokioIo;
-use nix::unistd::{Gid, Group, Uid, User};
+use hyper::{Method, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixStream;
 
 use crate::cli::exit::Exit;
@@ -25,14 +22,9 @@ use crate::server::wire::{
 };
 use crate::store::HistoryEntry;
 
-/// Longer than the daemon gives itself, so that its own words arrive.
-const DEADLINE: Duration = Duration::from_secs(40);
-
-/// How long an answer to a question may take: it waits for nothing but the daemon.
-const READ_DEADLINE: Duration = Duration::from_secs(10);
-
-/// The status of some hundred thousand secrets.
-const LONGEST_REPLY: usize = 256 * 1024 * 1024;
+pub(super) use socket::exchange;
+use socket::{denied, shown};
+pub use table::TableEnd;
 
 /// A request that the daemon did not carry out.
 #[derive(Debug, thiserror::Error)]
@@ -87,15 +79,37 @@ impl ClientError {
     }
 }
 
-/// A client of the admin socket.
+/// A client of the daemon.
+#[derive(Clone)]
 pub struct Client {
-    socket: PathBuf,
+    way: Way,
+}
+
+/// How a daemon is reached.
+#[derive(Clone)]
+enum Way {
+    /// Over the admin socket.
+    Socket(PathBuf),
+    /// Through the table that replicas share; whichever lives answers.
+    Table(TableEnd),
 }
 
 impl Client {
-    /// A client; it connects anew for each request.
+    /// A client of the admin socket; it connects anew for each request.
     pub fn new(socket: PathBuf) -> Self {
-        Self { socket }
+        Self {
+            way: Way::Socket(socket),
+        }
+    }
+
+    /// A client of whichever replica lives, through the table that they share.
+    pub fn through(table: TableEnd) -> Self {
+        Self { way: Way::Table(table) }
+    }
+
+    /// Whether it asks through the table, where each answer costs writes.
+    pub(super) fn is_through_table(&self) -> bool {
+        matches!(self.way, Way::Table(_))
     }
 
     /// Every secret, or those of one name or ARN.
@@ -226,7 +240,11 @@ impl Client {
     }
 
     async fn exchange(&self, method: Method, path: &str, body: Bytes) -> Result<(StatusCode, Bytes), ClientError> {
-        let stream = UnixStream::connect(&self.socket)
+        let socket = match &self.way {
+            Way::Socket(socket) => socket,
+            Way::Table(table) => return table.exchange(method, path, body).await,
+        };
+        let stream = UnixStream::connect(socket)
             .await
             .map_err(|error| self.not_connected(&error))?;
         exchange(stream, method, path, body)
@@ -246,8 +264,8 @@ impl Client {
     }
 
     fn not_connected(&self, error: &std::io::Error) -> ClientError {
-        match error.kind() {
-            std::io::ErrorKind::PermissionDenied => denied(&self.socket),
+        match (error.kind(), &self.way) {
+            (std::io::ErrorKind::PermissionDenied, Way::Socket(socket)) => denied(socket),
             _ => self.unreachable(
                 error,
                 "start it with `rekeyd run` or systemctl, or name its socket with --socket",
@@ -257,120 +275,26 @@ impl Client {
 
     fn unreachable(&self, cause: &dyn std::fmt::Display, advice: &str) -> ClientError {
         ClientError::Unreachable {
-            target: shown(&self.socket),
+            target: self.target(),
             cause: cause.to_string(),
             advice: advice.to_owned(),
         }
     }
 
+    /// Where the daemon is looked for.
+    fn target(&self) -> String {
+        match &self.way {
+            Way::Socket(socket) => shown(socket),
+            Way::Table(table) => table.shown(),
+        }
+    }
+
     fn senseless(&self, cause: &serde_json::Error) -> ClientError {
         ClientError::Senseless {
-            target: shown(&self.socket),
+            target: self.target(),
             cause: cause.to_string(),
         }
     }
-}
-
-fn shown(socket: &Path) -> String {
-    format!("the socket {}", socket.display())
-}
-
-/// Who may use a socket: the members of its group, if its folder lets them in.
-fn denied(socket: &Path) -> ClientError {
-    let uid = rustix::process::geteuid().as_raw();
-    let cause = match std::fs::symlink_metadata(socket) {
-        Ok(metadata) => {
-            let (user, group) = owners(&metadata);
-            let me = User::from_uid(Uid::from_raw(uid)).ok().flatten();
-            let me = me.map_or_else(|| uid.to_string(), |user| user.name);
-            format!(
-                "it is for root, user {user} and members of group {group} (mode {:o}); {}",
-                metadata.mode() & 0o777,
-                way_in((metadata.uid(), metadata.gid()), &group, &me)
-            )
-        }
-        Err(_) => match closed_folder(socket) {
-            Some((folder, metadata)) => {
-                let (user, group) = owners(&metadata);
-                format!(
-                    "its folder {} is closed to you: it belongs to user {user} and group {group} (mode {:o})",
-                    folder.display(),
-                    metadata.mode() & 0o777
-                )
-            }
-            None => "its folder is closed to you".to_owned(),
-        },
-    };
-    ClientError::Denied {
-        path: socket.to_owned(),
-        uid,
-        cause,
-    }
-}
-
-/// How somebody gets to be let in. Nobody should join root's group or the daemon's own: files are theirs, too.
-fn way_in((owner, gid): (u32, u32), group: &str, me: &str) -> String {
-    let user = User::from_uid(Uid::from_raw(owner)).ok().flatten();
-    let own = user.map_or(owner, |user| user.gid.as_raw());
-    if gid == 0 || gid == own {
-        format!(
-            "name a group of operators in `daemon.admin_group`, restart the daemon, have root run `usermod -aG GROUP {me}` \
-             with that group, and log in again. Do not join {group}: files of the daemon may be its, too"
-        )
-    } else {
-        format!("have root run `usermod -aG {group} {me}`, and log in again; `daemon.admin_group` names the group")
-    }
-}
-
-/// The folder on the way that can be looked at last.
-fn closed_folder(socket: &Path) -> Option<(&Path, Metadata)> {
-    let mut folders = socket.ancestors().skip(1);
-    folders.find_map(|folder| Some((folder, std::fs::metadata(folder).ok()?)))
-}
-
-/// The user and the group that a file belongs to, by name where the machine knows one.
-fn owners(metadata: &Metadata) -> (String, String) {
-    let user = User::from_uid(Uid::from_raw(metadata.uid())).ok().flatten();
-    let group = Group::from_gid(Gid::from_raw(metadata.gid())).ok().flatten();
-    (
-        user.map_or_else(|| metadata.uid().to_string(), |user| user.name),
-        group.map_or_else(|| metadata.gid().to_string(), |group| group.name),
-    )
-}
-
-/// One request and its answer, in time.
-pub(super) async fn exchange(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    method: Method,
-    path: &str,
-    body: Bytes,
-) -> Result<(StatusCode, Bytes), String> {
-    let deadline = if method == Method::GET { READ_DEADLINE } else { DEADLINE };
-    let exchanged = async {
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header(header::HOST, "rekeyd")
-            .header(header::CONTENT_TYPE, "application/json")
-            .body(Full::new(body))
-            .map_err(|error| error.to_string())?;
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-            .await
-            .map_err(|error| error.to_string())?;
-        // Whatever ends the connection ends the request too, which reports it.
-        let driver = tokio::spawn(connection);
-        let response = sender.send_request(request).await.map_err(|error| error.to_string())?;
-        let status = response.status();
-        let body = Limited::new(response.into_body(), LONGEST_REPLY)
-            .collect()
-            .await
-            .map_err(|error| error.to_string())?;
-        driver.abort();
-        Ok((status, body.to_bytes()))
-    };
-    tokio::time::timeout(deadline, exchanged)
-        .await
-        .unwrap_or_else(|_| Err(format!("no answer within {} s", deadline.as_secs())))
 }
 
 /// Makes text safe in a query.
@@ -385,24 +309,4 @@ fn encode(text: &str) -> String {
         }
     }
     encoded
-}
-
-#[cfg(test)]
-mod tests {
-    use super::way_in;
-
-    #[test]
-    fn nobody_is_told_to_join_the_group_of_root_or_of_the_daemon() {
-        for owners in [(0, 0), (64_321, 0), (64_321, 64_321)] {
-            let advice = way_in(owners, "rekeyd", "alice");
-            assert!(
-                advice.contains("name a group of operators in `daemon.admin_group`"),
-                "{advice}"
-            );
-            assert!(advice.contains("`usermod -aG GROUP alice`"), "{advice}");
-            assert!(!advice.contains("usermod -aG rekeyd"), "{advice}");
-        }
-        let advice = way_in((64_321, 64_400), "rekeyd-admins", "alice");
-        assert!(advice.contains("`usermod -aG rekeyd-admins alice`"), "{advice}");
-    }
 }

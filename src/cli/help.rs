@@ -11,6 +11,10 @@ Examples:
   rekeyd rotate --all --revoke-previous      after a leak
   rekeyd help rotate                         more about a command
 
+Where replicas share a table (state = \"dynamodb:TABLE\") and no socket of one is here,
+status, history, rotate, pause, resume, rollback and reload go through the table, with
+your AWS credentials (`rekeyd iam-policy --for commands`), to whichever replica lives.
+
 Exit codes:
    0  done
    1  it failed
@@ -250,18 +254,22 @@ Exit codes:
   78  the configuration is wrong";
 
 pub(super) const RELOAD: &str = "\
+Of replicas that share a table, all that live read their own configuration anew.
+
 Examples:
   rekeyd reload
   rekeyd reload --json
 
 Exit codes:
    0  in force
-   3  in force but for keys that take a restart
+   3  in force but for keys that take a restart, or for a replica that has not taken it
   12  the daemon cannot be reached
   13  refused: the configuration before stays in force as a whole
   78  the configuration is wrong, and there is no daemon to ask";
 
 pub(super) const LOG_LEVEL: &str = "\
+It is one process's: ask over its own socket where several replicas share a table.
+
 Examples:
   rekeyd log-level
   rekeyd log-level debug --for 10m

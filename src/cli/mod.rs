@@ -17,6 +17,7 @@ mod notify;
 mod onboard;
 pub mod plan;
 mod progress;
+mod reach;
 mod reload;
 mod revoke;
 mod rollback;
@@ -37,7 +38,6 @@ mod wait;
 
 use std::ffi::OsString;
 use std::io::{ErrorKind, IsTerminal, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -45,7 +45,7 @@ use clap::ValueEnum;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::cli::args::{Cli, Command};
-use crate::cli::client::{Client, ClientError};
+use crate::cli::client::ClientError;
 use crate::cli::exit::Exit;
 use crate::cli::failure::fail;
 pub use crate::cli::failure::unparsed;
@@ -288,33 +288,33 @@ pub async fn main(cli: Cli, session: &Session) -> ExitCode {
 /// # Errors
 /// [`CliError`], which knows how the process ends.
 pub async fn execute(cli: Cli, session: &Session) -> Result<Reply, CliError> {
-    let client = || socket(&cli).map(Client::new);
+    let client = || reach::client(&cli, session);
     match cli.command.clone() {
         Command::Run { once } => run::daemon(&cli.config, once, session).await,
         Command::Plan(args) => plan::plan(&cli.config, args, session).await,
         Command::Check { effective, json } => check::check(&cli.config, effective, json, session),
-        Command::Status(args) => status::status(&Source::of(&cli)?, &args, session).await,
-        Command::History(args) => history::history(&Source::of(&cli)?, &args, session).await,
+        Command::Status(args) => status::status(&Source::of(&cli, session).await?, &args, session).await,
+        Command::History(args) => history::history(&Source::of(&cli, session).await?, &args, session).await,
         Command::IamPolicy(args) => iam_policy::iam_policy(&cli.config, args),
-        Command::Rotate(args) => rotate::rotate(&client()?, args, session).await,
+        Command::Rotate(args) => rotate::rotate(&client().await?, args, session).await,
         Command::Onboard(args) => onboard::onboard(&cli, *args, session).await,
         Command::Takeover(args) => takeover::takeover(&cli, args, session).await,
         Command::Notify { command } => notify::notify(&cli.config, command, session).await,
         Command::State { command } => state::state(&cli, command, session).await,
-        Command::LogLevel(args) => log_level::log_level(&client()?, args, session).await,
-        Command::Reload { json } => reload::reload(&client()?, json, session).await,
-        Command::Rollback(args) => rollback::rollback(&client()?, args, session).await,
+        Command::LogLevel(args) => log_level::log_level(&client().await?, args, session).await,
+        Command::Reload { json } => reload::reload(&client().await?, json, session).await,
+        Command::Rollback(args) => rollback::rollback(&client().await?, args, session).await,
         Command::Pause {
             selection,
             span,
             reason,
             json,
         } => {
-            let accepted = client()?.pause(selection.into(), span, reason).await?;
+            let accepted = client().await?.pause(selection.into(), span, reason).await?;
             rotate::acknowledge(&accepted, "paused", json, session)
         }
         Command::Resume { selection, json } => {
-            let accepted = client()?.resume(selection.into()).await?;
+            let accepted = client().await?.resume(selection.into()).await?;
             rotate::acknowledge(&accepted, "resumed", json, session)
         }
         Command::Healthcheck { ready, listen } => {
@@ -324,16 +324,6 @@ pub async fn execute(cli: Cli, session: &Session) -> Result<Reply, CliError> {
         Command::Schema => schema::print(),
         Command::Completions { shell } => Ok(completions::print(shell)),
         Command::Man { out } => man::man(out.as_deref()),
-    }
-}
-
-fn socket(cli: &Cli) -> Result<PathBuf, CliError> {
-    match &cli.socket {
-        Some(socket) => Ok(socket.clone()),
-        None => run::settings(&cli.config)
-            .map(|settings| settings.admin_socket)
-            // A daemon may run on by the configuration before this one.
-            .or_else(|error| run::socket_of_wrong(&cli.config).ok_or(error)),
     }
 }
 

@@ -5,7 +5,7 @@ use crate::cli::exit::Exit;
 use crate::cli::show::{about_configuration, pretty};
 use crate::cli::text::clean;
 use crate::cli::{CliError, Reply, Session};
-use crate::server::configuration::ReloadReply;
+use crate::server::configuration::{ReloadReply, ReplicaReload};
 
 /// Asks for a reload, and waits until it is in force.
 pub(super) async fn reload(client: &Client, json: bool, session: &Session) -> Result<Reply, CliError> {
@@ -23,7 +23,8 @@ pub(super) async fn reload(client: &Client, json: bool, session: &Session) -> Re
             .into());
         }
     };
-    let exit = match reply.configuration.needs_restart.is_empty() {
+    let behind = not_reloaded(&reply).next().is_some();
+    let exit = match reply.configuration.needs_restart.is_empty() && !behind {
         true => Exit::Done,
         false => Exit::Partly,
     };
@@ -32,6 +33,12 @@ pub(super) async fn reload(client: &Client, json: bool, session: &Session) -> Re
         false => told(&reply, session.terminal),
     };
     Ok(Reply::new(exit, text))
+}
+
+/// The other replicas that have not taken the configuration.
+fn not_reloaded(reply: &ReloadReply) -> impl Iterator<Item = &ReplicaReload> {
+    let others = reply.replicas.iter().flatten();
+    others.filter(|replica| !replica.reloaded)
 }
 
 /// What was changed, for a terminal; and what somebody should know, for everybody.
@@ -52,6 +59,14 @@ fn told(reply: &ReloadReply, terminal: bool) -> String {
             true => "reloaded; no policy is another one".to_owned(),
             false => format!("reloaded; policies: {}", parts.join("; ")),
         });
+        let others = reply.replicas.iter().flatten();
+        let hosts: Vec<&str> = others
+            .filter(|replica| replica.reloaded)
+            .map(|replica| replica.host.as_str())
+            .collect();
+        if !hosts.is_empty() {
+            lines.push(format!("reloaded by other replicas as well: {}", hosts.join(", ")));
+        }
     }
     lines.extend(changes.left_alone.iter().map(|left| {
         format!(
@@ -64,6 +79,14 @@ fn told(reply: &ReloadReply, terminal: bool) -> String {
             format!("not finished: a call for {secret} that began before the reload; no other follows it")
         }),
     );
+    lines.extend(not_reloaded(reply).map(|replica| {
+        format!(
+            "not reloaded by the replica {} on {}: {}",
+            replica.session,
+            replica.host,
+            replica.error.as_deref().unwrap_or("it does not say why")
+        )
+    }));
     lines.extend(about_configuration(&reply.configuration));
     lines.extend(
         reply

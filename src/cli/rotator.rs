@@ -43,18 +43,17 @@ struct Here {
 }
 
 impl ByDaemon {
-    /// Asks the daemon on that socket; if there is none, starts one here, for these secrets of these policies alone.
+    /// Asks the daemon of that client; if there is none, starts one here, for these secrets of these policies alone.
     ///
     /// # Errors
     /// [`CliError::Held`] when no daemon answers and another process holds the store; whatever keeps one from starting.
     pub(super) async fn start(
         loaded: Loaded,
-        socket: PathBuf,
+        client: Client,
         secrets: &BTreeMap<String, BTreeSet<String>>,
         session: Session,
         patience: Duration,
     ) -> Result<Self, CliError> {
-        let client = Client::new(socket.clone());
         let away = match client.status(None).await {
             Ok(_) => {
                 // So that it knows what this command was told about the policies.

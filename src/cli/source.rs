@@ -9,9 +9,10 @@ use serde::Serialize;
 use crate::cli::args::Cli;
 use crate::cli::client::{Client, ClientError};
 use crate::cli::exit::Exit;
-use crate::cli::{CliError, run, socket};
-use crate::clock::Timestamp;
+use crate::cli::{CliError, Session, reach, run};
+use crate::clock::{SharedClock, Timestamp};
 use crate::config::StateLocation;
+use crate::engine::control::ReplicaStatus;
 use crate::rotation::remembered::remembered;
 use crate::rotation::status::SecretStatus;
 use crate::secret::secret_arn_name;
@@ -29,7 +30,7 @@ pub(super) enum View {
     Daemon,
     /// The store of a daemon that cannot be reached: nothing of what happened since is known.
     Store {
-        /// The file.
+        /// The file, or the table as `dynamodb:TABLE`.
         store: PathBuf,
         /// When it was last written.
         written_at: Option<Timestamp>,
@@ -63,24 +64,26 @@ impl View {
     }
 }
 
-/// The daemon's socket, and its store beside.
+/// The daemon, and its store beside.
 pub(super) struct Source {
     client: Client,
     config: PathBuf,
+    clock: SharedClock,
     /// Whether the store of the configuration belongs to the daemon that is asked.
     has_store: bool,
 }
 
 impl Source {
-    pub(super) fn of(cli: &Cli) -> Result<Self, CliError> {
+    pub(super) async fn of(cli: &Cli, session: &Session) -> Result<Self, CliError> {
         Ok(Self {
-            client: Client::new(socket(cli)?),
+            client: reach::client(cli, session).await?,
             config: cli.config.clone(),
+            clock: session.clock.clone(),
             has_store: cli.socket.is_none(),
         })
     }
 
-    /// The daemon's socket.
+    /// The daemon.
     pub(super) fn client(&self) -> &Client {
         &self.client
     }
@@ -88,15 +91,27 @@ impl Source {
     /// Every secret, or those of one name or ARN.
     pub(super) async fn secrets(&self, secret: Option<&str>) -> Result<(View, Secrets), CliError> {
         match self.client.status(secret).await {
-            Ok(SecretsReply { secrets, configuration }) => Ok((View::Daemon, Secrets { secrets, configuration })),
+            Ok(SecretsReply {
+                secrets,
+                configuration,
+                replicas,
+            }) => Ok((
+                View::Daemon,
+                Secrets {
+                    secrets,
+                    configuration,
+                    replicas,
+                },
+            )),
             Err(error) => {
-                let (view, stored) = self.stored(error, secret, 0)?;
+                let (view, stored) = self.stored(error, secret, 0).await?;
                 let secrets = stored.records.iter().map(remembered).collect();
                 Ok((
                     view,
                     Secrets {
                         secrets,
                         configuration: None,
+                        replicas: None,
                     },
                 ))
             }
@@ -112,31 +127,39 @@ impl Source {
         match self.client.history(secret, limit).await {
             Ok(events) => Ok((View::Daemon, events)),
             Err(error) => {
-                let (view, stored) = self.stored(error, secret, limit)?;
+                let (view, stored) = self.stored(error, secret, limit).await?;
                 Ok((view, stored.history))
             }
         }
     }
 
     /// What the store says where the daemon does not answer.
-    fn stored(&self, error: ClientError, secret: Option<&str>, limit: usize) -> Result<(View, StoredView), CliError> {
+    async fn stored(
+        &self,
+        error: ClientError,
+        secret: Option<&str>,
+        limit: usize,
+    ) -> Result<(View, StoredView), CliError> {
         if !self.has_store || !matches!(error, ClientError::Unreachable { .. }) {
             return Err(error.into());
         }
         // A configuration that cannot be read names no store.
-        let Ok(settings) = run::settings(&self.config) else {
+        let Ok(loaded) = run::read(&self.config) else {
             return Err(error.into());
         };
-        let path = match settings.state {
-            StateLocation::Sqlite(path) => path,
+        let wanted = |arn: &str| secret.is_none_or(|wanted| arn == wanted || secret_arn_name(arn) == Some(wanted));
+        let (path, stored) = match &loaded.config.daemon.state {
+            StateLocation::Sqlite(path) => (path.clone(), read_view(path, wanted, limit)),
             table @ StateLocation::DynamoDb { .. } => {
-                return Err(CliError::NotStored(format!(
-                    "{error}; and its records are in {table}, which its replicas alone read: ask one that runs"
-                )));
+                let shared = reach::shared_store(&loaded.config, self.clock.clone()).await?;
+                // Where it lies is told as the configuration does.
+                (
+                    PathBuf::from(table.to_string()),
+                    shared.view(wanted, limit).await.map(Some),
+                )
             }
         };
-        let wanted = |arn: &str| secret.is_none_or(|wanted| arn == wanted || secret_arn_name(arn) == Some(wanted));
-        let stored = match read_view(&path, wanted, limit) {
+        let stored = match stored {
             Ok(Some(stored)) => stored,
             Ok(None) => return Err(error.into()),
             Err(unreadable) => return Err(both(&error, &unreadable, &path)),
@@ -173,4 +196,6 @@ fn both(error: &ClientError, unreadable: &StoreError, store: &Path) -> CliError 
 pub(super) struct Secrets {
     pub(super) secrets: Vec<SecretStatus>,
     pub(super) configuration: Option<ConfigurationStatus>,
+    /// The replicas that share the store, if it is shared and all secrets were asked for.
+    pub(super) replicas: Option<Vec<ReplicaStatus>>,
 }

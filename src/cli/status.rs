@@ -9,6 +9,7 @@ use crate::cli::source::{Source, View};
 use crate::cli::text::{Cell, NARROWEST_NAME, Tone, line, painted, time, widths, wrapped};
 use crate::cli::{CliError, Reply, Session};
 use crate::clock::Timestamp;
+use crate::engine::control::ReplicaStatus;
 use crate::rotation::observation::Proof;
 use crate::rotation::status::{Phase, SecretStatus};
 use crate::server::configuration::ConfigurationStatus;
@@ -29,12 +30,14 @@ pub(super) async fn status(source: &Source, args: &StatusArgs, session: &Session
         secrets.retain(SecretStatus::needs_a_person);
     }
     let configuration = found.configuration.as_ref();
+    let replicas = found.replicas.as_deref();
     let text = match args {
         StatusArgs { json: true, .. } => pretty(&Report {
             view: &from,
             summary: &summary,
             secrets: &secrets,
             configuration,
+            replicas,
         })?,
         StatusArgs { secret: Some(_), .. } => {
             let now = session.clock.now();
@@ -47,7 +50,11 @@ pub(super) async fn status(source: &Source, args: &StatusArgs, session: &Session
                 .flat_map(|configuration| about_configuration(configuration));
             let complaints: String = complaints.map(|line| wrapped(&line, 0, session.width)).collect();
             secrets.sort_by_key(|secret| (!secret.needs_a_person(), secret.phase.urgency()));
-            summary.headline(!complaints.is_empty(), session) + &complaints + &listed(&secrets, session)
+            let replicas = replicas.map(|replicas| wrapped(&about_replicas(replicas), 0, session.width));
+            summary.headline(!complaints.is_empty(), session)
+                + &complaints
+                + &replicas.unwrap_or_default()
+                + &listed(&secrets, session)
         }
     };
     Ok(Reply::new(from.exit(), text).with_caution(from.caution()))
@@ -79,6 +86,24 @@ struct Report<'a> {
     secrets: &'a [SecretStatus],
     #[serde(skip_serializing_if = "Option::is_none")]
     configuration: Option<&'a ConfigurationStatus>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replicas: Option<&'a [ReplicaStatus]>,
+}
+
+/// Which replicas live, how many secrets each holds, and which of them tells this.
+fn about_replicas(replicas: &[ReplicaStatus]) -> String {
+    let each = replicas.iter().map(|replica| {
+        let answers = if replica.answers { ", which answers" } else { "" };
+        format!(
+            "{} {} ({} leases{answers})",
+            replica.host, replica.session, replica.leases
+        )
+    });
+    let each: Vec<String> = each.collect();
+    match replicas.len() {
+        1 => format!("1 replica: {}", each.join("; ")),
+        count => format!("{count} replicas: {}", each.join("; ")),
+    }
 }
 
 /// Whether all is well, in numbers.
@@ -250,4 +275,27 @@ fn fitted(rows: Vec<[Cell; 5]>, columns: usize) -> Vec<Vec<Cell>> {
         cells.collect()
     };
     rows.into_iter().map(fit).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replicas_are_told_in_a_line_with_the_one_that_answers() {
+        let replica = |host: &str, answers| ReplicaStatus {
+            session: format!("id-{host}"),
+            host: host.to_owned(),
+            leases: 3,
+            answers,
+        };
+        assert_eq!(
+            about_replicas(&[replica("a", true), replica("b", false)]),
+            "2 replicas: a id-a (3 leases, which answers); b id-b (3 leases)"
+        );
+        assert_eq!(
+            about_replicas(&[replica("a", true)]),
+            "1 replica: a id-a (3 leases, which answers)"
+        );
+    }
 }

@@ -18,6 +18,10 @@ use crate::words::standing::told;
 /// Between two looks: short for a person who waits, cheap for the daemon.
 const POLL: Duration = Duration::from_secs(1);
 
+/// Between two through the table, where each answer is written before it is read: one of a thousand secrets takes 2,000
+/// write units.
+const POLL_THROUGH_TABLE: Duration = Duration::from_secs(5);
+
 /// Up to this many secrets are asked for one by one; more of them by one list of all.
 const ASKED_SINGLY: usize = 8;
 
@@ -271,7 +275,9 @@ pub(super) async fn wait(
         if !waiting || left.is_zero() {
             return Ok(watched);
         }
-        tokio::time::sleep(POLL.min(left)).await;
+        let many = watched.len() > ASKED_SINGLY && client.is_through_table();
+        let poll = if many { POLL_THROUGH_TABLE } else { POLL };
+        tokio::time::sleep(poll.min(left)).await;
     }
 }
 

@@ -143,7 +143,11 @@ impl Reloader {
         };
         log(&changes, &configuration);
         *self.status.lock().unwrap_or_else(PoisonError::into_inner) = configuration.clone();
-        Ok(ReloadReply { changes, configuration })
+        Ok(ReloadReply {
+            changes,
+            configuration,
+            replicas: None,
+        })
     }
 
     fn refuse(&self, refused: &RefusedReload) {

@@ -22,8 +22,16 @@ use crate::store::{Store, StoreError};
 pub(super) struct State {
     pub(super) store: Arc<dyn Store>,
     pub(super) ownership: Arc<dyn Ownership>,
-    /// The other processes of the store, where it is shared.
-    pub(super) fleet: Option<Arc<Leases>>,
+    /// What makes it one of several, where the store is shared.
+    pub(super) member: Option<Member>,
+}
+
+/// A process among those that share a table.
+#[derive(Clone)]
+pub(super) struct Member {
+    pub(super) table: Arc<dyn Table>,
+    pub(super) presence: Arc<Presence>,
+    pub(super) leases: Arc<Leases>,
 }
 
 impl State {
@@ -40,7 +48,7 @@ impl State {
             return Ok(Self {
                 store: Arc::new(SqliteStore::open(path)?),
                 ownership: Arc::new(Sole),
-                fleet: None,
+                member: None,
             });
         }
         let opened = open_table(config, clock.clone(), metrics.clone()).await;
@@ -60,21 +68,30 @@ impl State {
             identity(),
             metrics.clone(),
         ));
-        let store = Arc::new(SharedStore::new(table, presence, clock.clone()));
+        let store = Arc::new(SharedStore::new(table.clone(), presence.clone(), clock.clone()));
         leases.settle_in(store.clone());
         // Ends with the process: until then the others see it alive.
         drop(tokio::spawn(leases.clone().run(CancellationToken::new())));
         Ok(Self {
             store,
             ownership: leases.clone(),
-            fleet: Some(leases),
+            member: Some(Member {
+                table,
+                presence,
+                leases,
+            }),
         })
     }
 }
 
+/// This machine's name.
+pub(super) fn host() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
 fn identity() -> Identity {
     Identity {
-        host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        host: host(),
         pid: std::process::id(),
         release: env!("CARGO_PKG_VERSION").to_owned(),
     }

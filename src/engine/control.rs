@@ -120,6 +120,19 @@ pub struct PolicyHold {
     pub detail: String,
 }
 
+/// A replica of those that share a store, as status shows it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ReplicaStatus {
+    /// Its session's id.
+    pub session: String,
+    /// Its host.
+    pub host: String,
+    /// How many secrets it holds a lease of.
+    pub leases: usize,
+    /// Whether it is the one that tells this.
+    pub answers: bool,
+}
+
 /// Whether the daemon can do its work, AWS aside.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Readiness {

@@ -94,7 +94,7 @@ impl Engine {
         let saved = self.store.save_and_tell(told.after, &events, &outgoing).await;
         match &saved {
             Ok(_) if outgoing.is_empty() => {}
-            Ok(_) => drop(self.outgoing_saved.send_replace(())),
+            Ok(_) => self.outgoing_saved.send_replace(()),
             Err(StoreError::Changed { .. }) => tracing::debug!(
                 event = "record_changed",
                 "another replica has written this record meanwhile: read again"

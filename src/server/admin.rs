@@ -35,7 +35,7 @@ use crate::server::configuration::{ReloadError, reload_audited};
 use crate::server::limit::Limited;
 use crate::server::log_level;
 use crate::server::object::Object;
-use crate::server::orders::{Order, actor, defect};
+use crate::server::orders::{Order, defect};
 use crate::server::peer::Caller;
 use crate::server::reply::Failure;
 use crate::server::selection::given_in_one_way;
@@ -97,7 +97,8 @@ impl AdminServer {
     }
 }
 
-fn router(surface: Surface) -> Router {
+/// Everything that the admin socket serves. Who asks is in each request's extensions: a [`ConnectInfo`] of a [`Caller`].
+pub(super) fn router(surface: Surface) -> Router {
     reads::health()
         .merge(reads::status())
         .route("/api/v1/rotate", post(rotate))
@@ -234,7 +235,7 @@ async fn reload(State(surface): State<Surface>, ConnectInfo(caller): From, body:
         request.map_err(|error| Failure::bad_request(format!("a reload takes no body, or {{}}: {error}")))?;
     }
     let reloading = async move {
-        let by = actor(caller.named().await);
+        let (by, _) = caller.named().await;
         reload_audited(&*surface.configuration, &surface.audit, by).await
     };
     match tokio::spawn(reloading).await.map_err(|_| defect())? {

@@ -81,6 +81,23 @@ pub struct ReloadReply {
     pub changes: Reloaded,
     /// What is in force now.
     pub configuration: ConfigurationStatus,
+    /// What the other replicas said, which were asked to do the same; left out where the store is not shared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replicas: Option<Vec<ReplicaReload>>,
+}
+
+/// What came of a reload at another replica.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ReplicaReload {
+    /// Its session's id.
+    pub session: String,
+    /// Its host.
+    pub host: String,
+    /// Whether it goes by its configuration as it is now.
+    pub reloaded: bool,
+    /// Why not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
 }
 
 /// `POST /api/v1/reload`, when it was not: the one before stays in force as a whole.
@@ -135,7 +152,7 @@ pub async fn reload_audited(
 }
 
 /// What is wrong and where, without what the configuration says there.
-fn without_lines(problems: &[Problem]) -> String {
+pub(super) fn without_lines(problems: &[Problem]) -> String {
     let problems = problems
         .iter()
         .map(|problem| format!("{}: {}", problem.place, problem.message));

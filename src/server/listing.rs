@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use hyper::body::Frame;
 use serde::Serialize;
 
+use crate::engine::control::ReplicaStatus;
 use crate::rotation::status::SecretStatus;
 use crate::server::configuration::ConfigurationStatus;
 
@@ -20,6 +21,7 @@ pub(super) struct Listing {
     secrets: Box<dyn Iterator<Item = SecretStatus> + Send>,
     /// Nothing once all is written.
     configuration: Option<ConfigurationStatus>,
+    replicas: Option<Vec<ReplicaStatus>>,
     is_first: bool,
 }
 
@@ -27,10 +29,12 @@ impl Listing {
     pub(super) fn new(
         secrets: Box<dyn Iterator<Item = SecretStatus> + Send>,
         configuration: ConfigurationStatus,
+        replicas: Option<Vec<ReplicaStatus>>,
     ) -> Self {
         Self {
             secrets,
             configuration: Some(configuration),
+            replicas,
             is_first: true,
         }
     }
@@ -61,6 +65,10 @@ impl Listing {
         if let Some(configuration) = self.configuration.take() {
             text.extend_from_slice(b",\"configuration\":");
             write(&mut text, &configuration)?;
+        }
+        if let Some(replicas) = self.replicas.take() {
+            text.extend_from_slice(b",\"replicas\":");
+            write(&mut text, &replicas)?;
         }
         text.push(b'}');
         Ok(text)
@@ -105,8 +113,16 @@ mod tests {
             let reply = SecretsReply {
                 secrets: secrets.clone(),
                 configuration: Some(configuration()),
+                replicas: (count != 1).then(|| {
+                    vec![ReplicaStatus {
+                        session: "s1".to_owned(),
+                        host: "h1".to_owned(),
+                        leases: count,
+                        answers: true,
+                    }]
+                }),
             };
-            let listing = Listing::new(Box::new(secrets.into_iter()), configuration());
+            let listing = Listing::new(Box::new(secrets.into_iter()), configuration(), reply.replicas.clone());
             let mut parts: Vec<Bytes> = Vec::new();
             let mut body = listing.into_response().into_body();
             while let Some(frame) = body.frame().await {

@@ -12,7 +12,6 @@ use crate::audit::{Change, Outcome, Subject};
 use crate::config::{LogLevel, LogLevelError};
 use crate::server::Surface;
 use crate::server::object::Object;
-use crate::server::orders::actor;
 use crate::server::peer::Caller;
 use crate::server::reply::Failure;
 use crate::server::wire::{LONGEST_LOG_LEVEL, LogLevelReply, LogLevelRequest};
@@ -69,7 +68,7 @@ async fn asked_for(
         request: Some(json!(request)),
         ..Subject::default()
     };
-    let by = actor(caller.named().await);
+    let (by, _) = caller.named().await;
     // Like a reload, it is done even where that cannot be written: it may be what shows why.
     let begun = surface.audit.begin(by, Change::LogLevel, about).await.ok();
     let in_force = match asked {

@@ -13,6 +13,7 @@ mod orders;
 mod page;
 mod peer;
 mod reads;
+pub mod relay;
 mod reply;
 mod selection;
 mod socket;
@@ -37,7 +38,7 @@ use tokio::sync::oneshot;
 
 use crate::audit::Trail;
 use crate::clock::SharedClock;
-use crate::engine::control::Control;
+use crate::engine::control::{Control, ReplicaStatus};
 use crate::metrics::Metrics;
 use crate::server::configuration::Configuration;
 use crate::server::reply::Failure;
@@ -65,6 +66,14 @@ pub struct Surface {
     pub log: Arc<LogControl>,
     /// What pages tell the time by.
     pub clock: SharedClock,
+    /// The replicas that share the store; nothing where it is this process's alone.
+    pub fleet: Option<Arc<dyn Fleet>>,
+}
+
+/// The replicas that share a store.
+pub trait Fleet: Send + Sync {
+    /// Those that live, this one with them.
+    fn replicas(&self) -> Vec<ReplicaStatus>;
 }
 
 /// A surface that cannot be served.

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::http::StatusCode;
 
 use crate::audit::requester::on_behalf_of;
-use crate::audit::{Actor, AuditError, Begun, Change, Outcome, Peer, Subject, Trail};
+use crate::audit::{AuditError, Begun, Change, Outcome, Subject, Trail};
 use crate::engine::control::{Accepted, ControlError};
 use crate::server::Surface;
 use crate::server::peer::Caller;
@@ -29,26 +29,15 @@ impl Order {
         command: impl Future<Output = Result<Vec<Accepted>, ControlError>> + Send + 'static,
     ) -> Result<Json<AcceptedReply>, Failure> {
         let carried_out = async move {
-            let peer = self.caller.named().await;
-            let by = peer.as_ref().map_or_else(|| "somebody".to_owned(), Peer::to_string);
+            let (actor, by) = self.caller.named().await;
             let audit = &self.surface.audit;
-            let begun = audit.begin(actor(peer), self.change, self.about).await?;
+            let begun = audit.begin(actor, self.change, self.about).await?;
             let accepted = on_behalf_of(by, command).await;
             tell(audit, &begun, &accepted).await;
             Ok::<_, Failure>(Json(AcceptedReply { accepted: accepted? }))
         };
         tokio::spawn(carried_out).await.unwrap_or_else(|_| Err(defect()))
     }
-}
-
-/// Who asks. The kernel tells it of every connection to a Unix socket.
-pub(super) fn actor(peer: Option<Peer>) -> Actor {
-    Actor::Peer(peer.unwrap_or(Peer {
-        uid: u32::MAX,
-        gid: u32::MAX,
-        pid: None,
-        user: None,
-    }))
 }
 
 /// Tells what came of a command: of each secret that it was accepted for, or why of none.

@@ -93,9 +93,15 @@ async fn secrets(
         Some(secret) => Json(SecretsReply {
             secrets: named(&surface, &secret)?,
             configuration: None,
+            replicas: None,
         })
         .into_response(),
-        None => Listing::new(surface.control.each_secret(), surface.configuration.status()).into_response(),
+        None => Listing::new(
+            surface.control.each_secret(),
+            surface.configuration.status(),
+            surface.fleet.as_ref().map(|fleet| fleet.replicas()),
+        )
+        .into_response(),
     })
 }
 

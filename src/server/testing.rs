@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::admin::AdminServer;
-use super::configuration::{ConfigurationStatus, ReloadError, ReloadReply};
+use super::configuration::{ConfigurationStatus, ReloadError, ReloadReply, ReplicaReload};
 use super::*;
 use crate::clock::{SystemClock, Timestamp};
 use crate::engine::Reloaded;
@@ -66,6 +66,8 @@ pub(crate) struct Known {
     pub(crate) configuration: Option<ConfigurationStatus>,
     /// What a reload changes.
     pub(crate) reloaded: Reloaded,
+    /// What the other replicas say of a reload, where there are any.
+    pub(crate) replicas_reloaded: Option<Vec<ReplicaReload>>,
     /// Why a reload is refused.
     pub(crate) reload_refused: Option<ReloadError>,
     /// How often they were looked at.
@@ -225,6 +227,7 @@ impl Configuration for FakeControl {
         Ok(ReloadReply {
             changes: known.reloaded.clone(),
             configuration: known.configuration.clone().unwrap_or_else(configuration),
+            replicas: known.replicas_reloaded.clone(),
         })
     }
 }
@@ -239,6 +242,7 @@ pub(crate) fn surface(control: &Arc<FakeControl>) -> Surface {
         metrics,
         log: Arc::new(LogControl::of_no_log()),
         clock: Arc::new(SystemClock::new()),
+        fleet: None,
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::control::{Accepted, PolicyStatus, RotateOptions, Selector};
+use crate::engine::control::{Accepted, PolicyStatus, ReplicaStatus, RotateOptions, Selector};
 use crate::rotation::status::SecretStatus;
 use crate::server::configuration::ConfigurationStatus;
 use crate::store::HistoryEntry;
@@ -131,6 +131,9 @@ pub struct SecretsReply {
     /// The configuration in force; left out when one secret is asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub configuration: Option<ConfigurationStatus>,
+    /// The replicas that live; left out where the store is not shared, and when one secret is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replicas: Option<Vec<ReplicaStatus>>,
 }
 
 /// `GET /api/v1/policies`.

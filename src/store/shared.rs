@@ -3,6 +3,8 @@
 //! A save is one conditional write of the secret's item ([`save`](Store::save_and_tell)); the lines of its history and its messages
 //! have items of their own, which are written afterwards from the journal in that item. docs/ARCHITECTURE.md tells why.
 
+pub mod asking;
+pub mod command;
 mod item;
 mod journal;
 pub mod layout;
@@ -11,9 +13,12 @@ mod letters;
 mod moving;
 pub mod presence;
 mod reading;
+pub mod replying;
 mod save;
 mod settling;
 mod steady;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher, RandomState};

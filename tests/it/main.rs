@@ -123,6 +123,7 @@ mod structure;
 mod stuck_partners;
 mod table_conformance;
 mod takeover;
+mod through_table;
 mod unit_commands;
 mod unit_on_systemd;
 mod unknown_users;

@@ -16,7 +16,7 @@ use crate::aws::{AwsError, connect_operator};
 use crate::cli::args::Cli;
 use crate::cli::exit::Exit;
 use crate::cli::rotator::ByDaemon;
-use crate::cli::{CliError, Reply, Session, denied, run, socket};
+use crate::cli::{CliError, Reply, Session, denied, reach, run};
 use crate::clock::SharedClock;
 use crate::config::{Config, Loaded};
 use crate::iam::Purpose;
@@ -203,7 +203,10 @@ async fn carry_out(
     let (by_line, lines) = session.by_channel();
     let rotator = match secrets.is_empty() {
         true => None,
-        false => Some(ByDaemon::start(loaded, socket(cli)?, &secrets, of_rotator, args.timeout).await?),
+        false => {
+            let client = reach::client(cli, session).await?;
+            Some(ByDaemon::start(loaded, client, &secrets, of_rotator, args.timeout).await?)
+        }
     };
     let common = Arc::new(Common {
         around,

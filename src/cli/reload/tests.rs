@@ -10,7 +10,9 @@ use crate::cli::{CliError, Reply, Session, execute};
 use crate::clock::SystemClock;
 use crate::config::{Location, Problem};
 use crate::engine::{LeftAlone, Reloaded};
-use crate::server::configuration::{ConfigurationStatus, FailedReload, NeedsRestart, RefusedReload, ReloadError};
+use crate::server::configuration::{
+    ConfigurationStatus, FailedReload, NeedsRestart, RefusedReload, ReloadError, ReplicaReload,
+};
 use crate::server::testing::{FakeControl, admin, at, configuration, status};
 
 async fn run(socket: &Path, line: &str, terminal: bool) -> Result<Reply, CliError> {
@@ -172,4 +174,35 @@ async fn status_tells_what_is_wrong_with_the_configuration_before_any_secret() {
         json["configuration"]["last_reload_failed"]["problems"][0]["message"],
         "no schedule"
     );
+}
+
+#[tokio::test]
+async fn a_replica_that_has_not_taken_the_configuration_is_named_and_it_is_done_in_part() {
+    let control = FakeControl::new(Vec::new());
+    let (_folder, socket, _running) = admin(&control).await;
+    let replica = |host: &str, error: Option<&str>| ReplicaReload {
+        session: format!("session-{host}"),
+        host: host.to_owned(),
+        reloaded: error.is_none(),
+        error: error.map(str::to_owned),
+    };
+    control.know().replicas_reloaded = Some(vec![replica("h2", None)]);
+    let all = run(&socket, "rekeyd reload", true).await.unwrap();
+    assert_eq!(all.exit, Exit::Done);
+    assert!(
+        all.stdout.contains("reloaded by other replicas as well: h2\n"),
+        "{}",
+        all.stdout
+    );
+    control.know().replicas_reloaded = Some(vec![replica("h2", None), replica("h3", Some("no schedule"))]);
+    let partly = run(&socket, "rekeyd reload", false).await.unwrap();
+    assert_eq!(partly.exit, Exit::Partly);
+    assert_eq!(
+        partly.stdout,
+        "not reloaded by the replica session-h3 on h3: no schedule\n"
+    );
+    let json = run(&socket, "rekeyd reload --json", false).await.unwrap();
+    let json: Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!(json["replicas"][1]["error"], "no schedule");
+    assert_eq!(json["replicas"][0].get("error"), None);
 }

@@ -12,11 +12,10 @@ use serde_json::json;
 use crate::audit::command::CommandTrail;
 use crate::audit::{self, Change, Subject};
 use crate::cli::args::Cli;
-use crate::cli::client::Client;
 use crate::cli::exit::Exit;
 use crate::cli::onboard::{Around, tell_as_it_goes};
 use crate::cli::rotator::ByDaemon;
-use crate::cli::{CliError, Reply, Session, denied, run, socket};
+use crate::cli::{CliError, Reply, Session, denied, reach, run};
 use crate::config::Loaded;
 use crate::iam::Purpose;
 use crate::onboard::execute::{FirstRotation, Rotator};
@@ -32,7 +31,7 @@ use target::Target;
 pub(super) async fn takeover(cli: &Cli, args: TakeoverArgs, session: &Session) -> Result<Reply, CliError> {
     let loaded = run::read(&cli.config)?;
     let around = Around::connect_places(&loaded.config, session.clock.clone()).await;
-    let target = target::find(&loaded.config, &around, &args, &Client::new(socket(cli)?)).await?;
+    let target = target::find(&loaded.config, &around, &args, &reach::client(cli, session).await?).await?;
     let policy = target.policy.as_ref().ok();
     let sight = observe(
         &target.eyes,
@@ -164,8 +163,8 @@ impl Taking<'_> {
         let secrets = [(self.policy.name.clone(), BTreeSet::from([sight.secret.name.clone()]))].into();
         let (of_rotator, words) = self.session.by_channel();
         let rotating = async {
-            let (loaded, socket) = (self.loaded.clone(), socket(self.cli)?);
-            let rotator = ByDaemon::start(loaded, socket, &secrets, of_rotator, self.args.timeout).await?;
+            let client = reach::client(self.cli, self.session).await?;
+            let rotator = ByDaemon::start(self.loaded.clone(), client, &secrets, of_rotator, self.args.timeout).await?;
             let first = FirstRotation {
                 secret: sight.secret.name.clone(),
                 arn: sight.secret.arn.clone(),

@@ -9,6 +9,7 @@
 //! | `FLEET` | `SESSION#<id>` | a process of rekeyd, alive while its [`BEAT`] changes |
 //! | `FLEET` | `GATE#<name>` | a gate, and who is in it |
 //! | `FLEET` | `COMMAND#<id>`, `REPLY#<id>#<session>` | what an operator asks of the fleet, and what came of it |
+//! | `REPLY#<id>` or `REPLY#<id>#<session>` | `<number>` | a part of a reply that is long: no replica has to read it with the rest of `FLEET` |
 //! | `CHECK` | `CHECK` | what a health check reads and writes |
 //! | `IMPORT` | `IMPORT` | that an import has begun and has not ended |
 //!
@@ -144,6 +145,19 @@ pub fn command(id: &str) -> Key {
 /// Where a session's reply to a command lies.
 pub fn reply(command: &str, session: &str) -> Key {
     Key::new(FLEET, format!("{REPLY}{command}#{session}"))
+}
+
+/// The partition of the parts of a long reply, whose head lies here.
+pub fn parts_of(head: &Key) -> String {
+    match head.sort.strip_prefix(COMMAND) {
+        Some(id) => format!("{REPLY}{id}"),
+        None => head.sort.clone(),
+    }
+}
+
+/// Where a part of a long reply lies, counted from 0.
+pub fn part(head: &Key, number: usize) -> Key {
+    Key::new(parts_of(head), format!("{number:04}"))
 }
 
 /// What a health check reads and writes.

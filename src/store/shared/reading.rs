@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{Journal, SharedStore, Stored, layout};
-use crate::clock::Timestamp;
 use crate::store::shared::steady::WIDTH;
 use crate::store::table::{Item, Query, Table};
 use crate::store::unreadable::Unreadable;

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use rekeyd::clock::{Clock, SystemClock};
+use rekeyd::engine::control::ReplicaStatus;
 use rekeyd::rotation::status::SecretStatus;
+use rekeyd::server::configuration::ReplicaReload;
 use rekeyd::server::wire::{RotationsReply, SecretsReply};
 use rekeyd::store::HistoryEntry;
 use serde_json::{Value, json};
@@ -84,6 +86,12 @@ pub fn of_types() -> BTreeSet<String> {
     let reply = SecretsReply {
         secrets: statuses.collect(),
         configuration: None,
+        replicas: Some(vec![ReplicaStatus {
+            session: String::new(),
+            host: String::new(),
+            leases: 0,
+            answers: true,
+        }]),
     };
     let rotations = populated::events().into_iter().map(|event| HistoryEntry {
         at,
@@ -95,6 +103,13 @@ pub fn of_types() -> BTreeSet<String> {
     };
     let mut found = fields("status --json", &json!(reply));
     found.extend(fields("history --json", &json!(history)));
+    let replica = ReplicaReload {
+        session: String::new(),
+        host: String::new(),
+        reloaded: false,
+        error: Some(String::new()),
+    };
+    found.extend(fields("reload --json", &json!({"replicas": [replica]})));
     found
 }
 

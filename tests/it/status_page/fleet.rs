@@ -68,6 +68,7 @@ async fn serve_under(secrets: Vec<SecretStatus>, policies: Vec<PolicyStatus>) ->
         metrics,
         log: Arc::new(LogControl::of_no_log()),
         clock,
+        fleet: None,
     };
     let serving = tokio::spawn(async move { http.serve(surface, false, std::future::pending()).await.unwrap() });
     Server { address, serving }

@@ -1,5 +1,6 @@
 //! All that a store holds, from a file into a table and back.
 
+use std::convert::Infallible;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -20,10 +21,21 @@ use crate::support::dynamo::StandIn;
 fn of_file(path: &Path) -> Contents {
     let snapshot = Snapshot::open(path).unwrap().unwrap();
     let mut contents = Contents::default();
-    let never = |never: Result<(), std::convert::Infallible>| never.unwrap();
-    never(snapshot.records(|record| Ok(contents.records.push(record))).unwrap());
-    never(snapshot.history(|entry| Ok(contents.history.push(entry))).unwrap());
-    never(snapshot.outbox(|letter| Ok(contents.outbox.push(letter))).unwrap());
+    let taken = snapshot.records(|record| {
+        contents.records.push(record);
+        Ok::<_, Infallible>(())
+    });
+    let Ok(()) = taken.unwrap();
+    let taken = snapshot.history(|entry| {
+        contents.history.push(entry);
+        Ok::<_, Infallible>(())
+    });
+    let Ok(()) = taken.unwrap();
+    let taken = snapshot.outbox(|letter| {
+        contents.outbox.push(letter);
+        Ok::<_, Infallible>(())
+    });
+    let Ok(()) = taken.unwrap();
     contents
 }
 

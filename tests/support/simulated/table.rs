@@ -67,7 +67,10 @@ impl SharedTable {
 
 /// The way of a machine to the table. It outlives the machine's processes.
 #[derive(Clone, Default)]
-pub struct Way(Arc<Mutex<Option<(TableTrouble, Option<Instant>)>>>);
+pub struct Way(Arc<Mutex<Option<Lasting>>>);
+
+/// Trouble, and until when it lasts, if not for good.
+type Lasting = (TableTrouble, Option<Instant>);
 
 impl Way {
     /// It is troubled from now on: for so long, or until it is mended.
@@ -81,7 +84,7 @@ impl Way {
         lasting.map(|(trouble, _)| trouble)
     }
 
-    fn state(&self) -> std::sync::MutexGuard<'_, Option<(TableTrouble, Option<Instant>)>> {
+    fn state(&self) -> std::sync::MutexGuard<'_, Option<Lasting>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

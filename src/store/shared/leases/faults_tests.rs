@@ -50,7 +50,7 @@ async fn whichever_call_fails_the_secrets_have_one_owner_each() {
 #[tokio::test(start_paused = true)]
 async fn whichever_call_of_the_one_that_hands_over_fails_the_secrets_have_one_owner_each() {
     for (number, fault) in FAULTS.into_iter().enumerate() {
-        for call in (1..45).skip(number % 3).step_by(apart(fault)) {
+        for call in (1..32).skip(number % 3).step_by(apart(fault)) {
             let mut trial = Trial::new(6, 300 + call).await;
             trial.join().await;
             trial.pass(MOMENT * 3).await;

@@ -172,7 +172,7 @@ impl Leases {
     async fn read_some(&self) {
         let due = {
             let now = self.clock.monotonic();
-            self.state().secrets.to_read(now)
+            self.state().secrets.due_reads(now)
         };
         each(
             due.into_iter()

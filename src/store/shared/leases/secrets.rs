@@ -262,7 +262,7 @@ impl Secrets {
     }
 
     /// What is to be read now, one by one: it counts as read, unless that fails.
-    pub(super) fn to_read(&mut self, now: Duration) -> Vec<(String, Why)> {
+    pub(super) fn due_reads(&mut self, now: Duration) -> Vec<(String, Why)> {
         let absent = self.entries.iter().filter(|(_, entry)| entry.wanted);
         let absent = absent.filter(|(_, entry)| entry.absent.is_some_and(|(again, _)| again <= now));
         let absent: Vec<String> = absent.map(|(arn, _)| arn.clone()).collect();

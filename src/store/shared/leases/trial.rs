@@ -423,7 +423,7 @@ pub(super) async fn put(table: &MemoryTable, number: usize) {
         .set(layout::RECORD, serde_json::to_string(&record).unwrap())
         .set(layout::SCHEMA, layout::KNOWN_SCHEMA);
     // The items of older imports lack a fence.
-    let change = if number % 2 == 0 {
+    let change = if number.is_multiple_of(2) {
         change.set(layout::FENCE, 0)
     } else {
         change
