@@ -148,6 +148,11 @@ impl Blows {
 
     /// What happened, and how long take-overs took at the most.
     pub(super) fn told(&self) -> String {
+        let lost: usize = self.take_overs.iter().map(|over| over.lost).sum();
+        let lost = match lost {
+            0 => String::new(),
+            lost => format!(", {lost} sessions lost on a busy machine"),
+        };
         let secrets: usize = self.take_overs.iter().map(|over| over.secrets).sum();
         let longest = self.take_overs.iter().max_by_key(|over| over.took);
         let longest = longest.map_or_else(String::new, |over| {
@@ -158,7 +163,7 @@ impl Blows {
             )
         });
         format!(
-            "{} kills and {} other blows, {secrets} secrets taken over in {} take-overs{longest}",
+            "{} kills and {} other blows, {secrets} secrets taken over in {} take-overs{longest}{lost}",
             self.kills,
             self.others,
             self.take_overs.len(),

@@ -1,5 +1,7 @@
 //! Replicas that are killed, cut off and stopped while they rotate every user once.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use super::blows::{Blow, Blows};
@@ -16,10 +18,12 @@ const USERS: usize = 300;
 async fn replicas_that_are_killed_cut_off_and_woken_rotate_each_of_300_users_once_and_lock_nobody_out() {
     let mut blows = Blows::new();
     let mut fleet = three(number("REKEYD_USERS").unwrap_or(USERS)).await;
+    // A request may take a sixth of it, and the server of the table is no more than one process.
+    fleet.lease = Duration::from_secs(6);
     fleet.start_all().await;
     let began = Instant::now();
     let before: u64 = fleet.world.calls().values().sum();
-    let watch = Watch::start(&fleet, 12, blows.seed);
+    let watch = Watch::start(&fleet, 25, blows.seed);
     let asked = blows.replica_of(&fleet);
     fleet.rotate_all(asked).await;
     let mut plan = vec![Blow::Kill; 4];

@@ -41,6 +41,15 @@ impl Leases {
         self.sessions.get(holder).copied()
     }
 
+    /// How many sessions each process has begun whose items are there.
+    fn begun_by(&self) -> BTreeMap<u64, usize> {
+        let mut begun = BTreeMap::new();
+        self.sessions
+            .values()
+            .for_each(|pid| *begun.entry(*pid).or_default() += 1);
+        begun
+    }
+
     /// The secrets that a process holds.
     pub fn of(&self, pid: u64) -> BTreeSet<String> {
         let secrets = self.holders.keys();
@@ -52,7 +61,9 @@ impl Leases {
 #[derive(Clone, Copy, Debug)]
 pub struct TakeOver {
     pub secrets: usize,
-    /// Until the last of its secrets had another living holder.
+    /// How often one that was to take them lost its own session meanwhile, on a machine too busy for the table to answer.
+    pub lost: usize,
+    /// Until the last of its secrets had another living holder; since the last of those losses, if there were any.
     pub took: Duration,
     /// What this machine's load may have added: a pause that lasted too long, and the longest that one request took, for each
     /// of those that follow each other.
@@ -159,9 +170,12 @@ impl Ledger {
     }
 
     /// Waits until each of these secrets is held by another process than this one, which fell silent then. All others live.
-    pub async fn taken_over(&self, mut secrets: BTreeSet<String>, silent: u64, since: Instant) -> TakeOver {
+    pub async fn taken_over(&self, mut secrets: BTreeSet<String>, silent: u64, mut since: Instant) -> TakeOver {
+        let deadline = since + PATIENCE;
+        let mut sessions = BTreeMap::<u64, usize>::new();
         let mut over = TakeOver {
             secrets: secrets.len(),
+            lost: 0,
             took: Duration::ZERO,
             late: Duration::ZERO,
         };
@@ -179,12 +193,22 @@ impl Ledger {
                 .await
                 .expect("the table answers");
             secrets.retain(|arn| leases.process(arn).is_none_or(|pid| pid == silent));
+            for (pid, begun) in leases.begun_by().into_iter().filter(|(pid, _)| *pid != silent) {
+                if sessions.insert(pid, begun).is_some_and(|before| before < begun) {
+                    since = Instant::now();
+                    over.lost += 1;
+                }
+            }
             over.took = since.elapsed();
             over.late = over.late.max(asked * IN_TURN);
             if secrets.is_empty() {
                 return over;
             }
-            assert!(over.took < PATIENCE, "{} secrets have no living holder", secrets.len());
+            assert!(
+                Instant::now() < deadline,
+                "{} secrets have no living holder",
+                secrets.len()
+            );
             let pause = Instant::now();
             sleep(EVERY).await;
             over.late = over.late.max(asked * IN_TURN + pause.elapsed().saturating_sub(EVERY));
