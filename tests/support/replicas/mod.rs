@@ -197,7 +197,7 @@ impl Fleet {
     /// Waits until every secret is as wanted, as this replica shows it. It shows a lot: it is asked rarely.
     pub async fn wait_statuses(&self, replica: &Replica, what: &str, wanted: impl Fn(&SecretStatus) -> bool) {
         let count = self.users.len();
-        let deadline = Instant::now() + super::PATIENCE * 2;
+        let deadline = Instant::now() + super::PATIENCE * 4;
         loop {
             let statuses = replica.daemon().statuses().await.unwrap_or_default();
             let so = statuses.iter().filter(|status| wanted(status)).count();
