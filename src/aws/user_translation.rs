@@ -36,7 +36,11 @@ pub fn user(user: types::User) -> AwsResult<User> {
         .ok_or_else(|| missing("the user says nothing of its groups"))?;
     Ok(User {
         name: user.user_name.ok_or_else(|| missing("the user has no name"))?,
-        arn: user.arn.ok_or_else(|| missing("the user has no ARN"))?,
+        // The text of an element that a reply breaks off in is read as empty.
+        arn: user
+            .arn
+            .filter(|arn| !arn.is_empty())
+            .ok_or_else(|| missing("the user has no ARN"))?,
         status: status(&user.status.ok_or_else(|| missing("the user has no status"))?),
         authentication: kind,
         password_count,
