@@ -168,7 +168,7 @@ async fn all_current_log_in(sandbox: Sandbox, users: Vec<User>, logins: Arc<Logi
             let refused = answers
                 .iter()
                 .filter(|node| node.serves)
-                .find(|node| node.answers.iter().any(|answer| *answer == LoginAnswer::WrongPass));
+                .find(|node| node.answers.contains(&LoginAnswer::WrongPass));
             if let Some(node) = refused
                 && current_version(&sandbox.secrets(), user) == Some(current)
             {
