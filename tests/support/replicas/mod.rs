@@ -163,7 +163,7 @@ impl Fleet {
             .place_key("dynamodb_endpoint_url", &format!("{:?}", replica.line.url))
             .daemon_key("lease", &quoted(self.lease))
             // All at once would show what a server in a test can bear, and nothing of the replicas.
-            .daemon_key("max_in_flight", "15")
+            .daemon_key("max_in_flight", "60")
             .env("RUST_LOG", "info");
         let env = replica.env.iter();
         env.fold(setup, |setup, (key, value)| setup.env(key, value))
