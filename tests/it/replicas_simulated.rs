@@ -1,9 +1,12 @@
 //! Replicas that share a table, simulated: with leases, and without.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use rekeyd::clock::Timestamp;
 use rekeyd::engine::control::Control;
+use rekeyd::rotation::event::Event;
 use rekeyd::rotation::status::SecretStatus;
 use rekeyd::rotation::version::version_id;
 use rekeyd::store::ownership::Ownership;
@@ -140,6 +143,62 @@ fn with_leases_crashes_clocks_apart_and_a_table_that_fails_lead_to_no_violation(
             let all: Vec<&Replica> = replicas.iter().collect();
             until_all_agree(&sim, &all, 12, idle_and_retired).await;
             each_is_rotated_once(&sim, &users);
+        });
+    }
+}
+
+/// What was stored of all secrets, in order: the secret's ARN and the moment.
+fn stored(sim: &Simulation, wanted: fn(&Event) -> bool) -> Vec<(String, Timestamp)> {
+    let journal = sim.world.journal();
+    let wanted = journal.iter().filter(|entry| wanted(&entry.event));
+    wanted.map(|entry| (entry.secret_arn.clone(), entry.at)).collect()
+}
+
+fn begins(event: &Event) -> bool {
+    matches!(event, Event::RotationStarted { .. })
+}
+
+fn promotes(event: &Event) -> bool {
+    matches!(event, Event::Promoted { .. })
+}
+
+#[test]
+fn of_all_replicas_secrets_that_are_due_at_once_one_goes_first() {
+    for seed in 1..=8 {
+        simulate(seed, lifelike(), async |sim| {
+            let users = overdue_fleet(&sim, 12).await;
+            let replicas = started(machines(&sim, &SharedTable::with_leases(), 3, &policy(&users))).await;
+            let all: Vec<&Replica> = replicas.iter().collect();
+            until_all_agree(&sim, &all, 12, idle_and_retired).await;
+            let (_, proved_at) = stored(&sim, promotes)[0].clone();
+            let early = stored(&sim, begins).into_iter().filter(|(_, at)| *at < proved_at);
+            let early: BTreeSet<String> = early.map(|(secret, _)| secret).collect();
+            assert_eq!(early.len(), 1, "{early:?}");
+        });
+    }
+}
+
+#[test]
+fn secrets_that_are_kept_apart_are_so_on_different_replicas_too() {
+    for seed in 1..=4 {
+        simulate(seed, lifelike(), async |sim| {
+            let users = overdue_fleet(&sim, 6).await;
+            let policy = policy(&users)
+                .with("canary", "0")
+                .with("overlap", "\"none\"")
+                .with("together", "\"all\"")
+                .with("never_within", "\"10m\"");
+            let replicas = started(machines(&sim, &SharedTable::with_leases(), 3, &policy)).await;
+            let all: Vec<&Replica> = replicas.iter().collect();
+            until_all_agree(&sim, &all, 6, idle_and_retired).await;
+            let mut began: Vec<Timestamp> = stored(&sim, begins).into_iter().map(|(_, at)| at).collect();
+            began.sort();
+            let apart = began.windows(2).map(|two| two[1] - two[0]);
+            assert!(
+                apart.clone().all(|apart| apart >= TimeDelta::minutes(10)),
+                "{:?}",
+                apart.collect::<Vec<_>>()
+            );
         });
     }
 }
