@@ -3,13 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::asked::each;
+use super::asked::{WIDTH, each};
 use super::fleet::{Heard, Look};
 use super::secrets::{Here, Why};
 use super::stored::Stored;
 use super::{ALL_READ, LOOK, Leases};
 use crate::store::shared::layout;
 use crate::store::table::{Condition, Item, Query, TableError};
+
+/// How many secrets are read before leases are seen to again.
+const READ_AT_ONCE: usize = 2 * WIDTH;
 
 impl Leases {
     /// Looks at the fleet and does what follows, again and again.
@@ -129,9 +132,19 @@ impl Leases {
 
     /// Reads what is to be read, and sees to the leases.
     async fn tend(&self) {
+        let begun_at = self.clock.monotonic();
         self.read_all().await;
-        self.read_some().await;
-        self.tend_leases().await;
+        loop {
+            let before = self.state().secrets.unread.len();
+            self.read_some().await;
+            self.tend_leases().await;
+            let left = self.state().secrets.unread.len();
+            // A look tells who died: what is left to be read comes after it, and what could not be read.
+            let late = self.clock.monotonic().saturating_sub(begun_at) >= LOOK.min(self.lease / 6);
+            if left == 0 || left >= before || late {
+                return;
+            }
+        }
     }
 
     /// Reads every secret, if it is time to.
@@ -172,7 +185,7 @@ impl Leases {
     async fn read_some(&self) {
         let due = {
             let now = self.clock.monotonic();
-            self.state().secrets.due_reads(now)
+            self.state().secrets.due_reads(now, READ_AT_ONCE)
         };
         each(
             due.into_iter()

@@ -261,13 +261,13 @@ impl Secrets {
         }
     }
 
-    /// What is to be read now, one by one: it counts as read, unless that fails.
-    pub(super) fn due_reads(&mut self, now: Duration) -> Vec<(String, Why)> {
+    /// What is to be read now, one by one, and no more than `most`: it counts as read, unless that fails.
+    pub(super) fn due_reads(&mut self, now: Duration, most: usize) -> Vec<(String, Why)> {
         let absent = self.entries.iter().filter(|(_, entry)| entry.wanted);
         let absent = absent.filter(|(_, entry)| entry.absent.is_some_and(|(again, _)| again <= now));
         let absent: Vec<String> = absent.map(|(arn, _)| arn.clone()).collect();
         absent.iter().for_each(|arn| self.look_up(arn, Why::Unsure));
-        std::mem::take(&mut self.unread).into_iter().collect()
+        std::iter::from_fn(|| self.unread.pop_first()).take(most).collect()
     }
 
     /// Takes an item as it was read after this look at the fleet. Returns whether it tells that a lease was given away by a
