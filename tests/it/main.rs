@@ -92,6 +92,7 @@ mod refusals;
 mod reload;
 mod reload_membership;
 mod reload_simulated;
+mod replicas_held_up;
 mod replicas_simulated;
 mod revoking_after_a_rollback;
 mod rollback;
