@@ -79,7 +79,7 @@ fn a_replica_that_cannot_look_for_secrets_keeps_none_that_is_under_way() {
             .policy(policy(&users))
             .start()
             .await;
-        sim.until("begun", HOUR, || (sim.begun() == 8).then_some(()), || String::new())
+        sim.until("begun", HOUR, || (sim.begun() == 8).then_some(()), String::new)
             .await;
         let throttled = |call| CallFault {
             call,
