@@ -106,6 +106,9 @@ pub async fn run(
         clock: clock.clone(),
         fleet: None,
     };
+    let broken = member
+        .as_ref()
+        .map_or_else(CancellationToken::new, |member| member.broken.clone());
     let (surface, commands) = match member {
         None => (alone, None),
         Some(member) => {
@@ -136,6 +139,7 @@ pub async fn run(
             biased;
             () = shutdown => {}
             _ = servers.join_next() => died = true,
+            () = broken.cancelled() => died = true,
         }
         telling.abort();
         checking.abort();

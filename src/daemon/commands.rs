@@ -23,6 +23,7 @@ impl Commands {
             table,
             presence,
             leases,
+            broken: _,
         } = member;
         let own = alone.configuration.clone();
         let clock = alone.clock.clone();

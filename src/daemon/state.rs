@@ -32,6 +32,24 @@ pub(super) struct Member {
     pub(super) table: Arc<dyn Table>,
     pub(super) presence: Arc<Presence>,
     pub(super) leases: Arc<Leases>,
+    /// Cancelled when a defect has ended what keeps the leases: without them this process does nothing any more.
+    pub(super) broken: CancellationToken,
+}
+
+/// Lets this run until it ends. What is returned is cancelled if it panics.
+fn watched(work: impl Future<Output = ()> + Send + 'static) -> CancellationToken {
+    let broken = CancellationToken::new();
+    let (task, tell) = (tokio::spawn(work), broken.clone());
+    drop(tokio::spawn(async move {
+        if task.await.is_err() {
+            tracing::error!(
+                event = "leases_panicked",
+                "keeping the leases failed badly: please report this; the process ends, to be restarted whole"
+            );
+            tell.cancel();
+        }
+    }));
+    broken
 }
 
 impl State {
@@ -71,7 +89,7 @@ impl State {
         let store = Arc::new(SharedStore::new(table.clone(), presence.clone(), clock.clone()));
         leases.settle_in(store.clone());
         // Ends with the process: until then the others see it alive.
-        drop(tokio::spawn(leases.clone().run(CancellationToken::new())));
+        let broken = watched(leases.clone().run(CancellationToken::new()));
         Ok(Self {
             store,
             ownership: leases.clone(),
@@ -79,6 +97,7 @@ impl State {
                 table,
                 presence,
                 leases,
+                broken,
             }),
         })
     }
@@ -94,5 +113,19 @@ fn identity() -> Identity {
         host: host(),
         pid: std::process::id(),
         release: env!("CARGO_PKG_VERSION").to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_of_what_keeps_the_leases_is_noticed() {
+        let broken = watched(async { panic!("a defect") });
+        broken.cancelled().await;
+        let ended = watched(async {});
+        tokio::task::yield_now().await;
+        assert!(!ended.is_cancelled());
     }
 }

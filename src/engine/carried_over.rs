@@ -65,6 +65,8 @@ impl Engine {
         entry.sight.detail = None;
         entry.awaited = policy.is_none_or(|policy| self.pause_after_failure(&entry.record, &policy).is_zero());
         *state.unread.entry(place.clone()).or_default() += usize::from(entry.awaited);
+        // From now on it may be this process's, and what its holder shows of it is told anew.
+        self.ownership.wants(key);
         if mine {
             // Whoever confirms it has not noted yet that it is more than remembered.
             state.queue.assign(arn, &place);

@@ -36,6 +36,14 @@ impl FirstLooks {
         may
     }
 
+    /// Notes that a secret is not to be looked at any more, if it waits.
+    fn waits_no_more(&mut self, key: &str) {
+        self.waiting.retain(|_, keys| {
+            keys.remove(key);
+            !keys.is_empty()
+        });
+    }
+
     /// Notes that a drive of a secret is over, or that the secret is gone; those that may be looked at now.
     fn end(&mut self, key: &str) -> Vec<String> {
         let mut next = Vec::new();
@@ -68,6 +76,14 @@ impl State {
         match self.entries.get(key).filter(first) {
             Some(entry) => !self.first_looks.begin(&entry.place, key),
             None => false,
+        }
+    }
+
+    /// A secret is another replica's to look at. A look that is under way ends by itself.
+    pub(super) fn leaves_first_looks(&mut self, key: &str) {
+        self.first_looks.waits_no_more(key);
+        if self.entries.get(key).is_some_and(|entry| !entry.driven) {
+            self.first_look_over(key);
         }
     }
 

@@ -225,6 +225,17 @@ impl State {
         self.stop_polling(key);
     }
 
+    /// A secret waits for nobody of its policy here any more, and nobody here for its turn: another replica looks at it.
+    pub(super) fn leaves_row(&mut self, key: &str) {
+        let Some(policy) = self.entries.get(key).map(|entry| entry.policy.clone()) else {
+            return;
+        };
+        if let Some(radius) = self.blast_radii.get_mut(&policy) {
+            radius.drive_ended(key, false);
+        }
+        self.wake_released(&policy);
+    }
+
     /// A secret leaves its policy.
     pub(super) fn leaves(&mut self, key: &str, policy: &str) {
         self.steps_back(key);

@@ -290,7 +290,11 @@ impl Engine {
     /// those that only rest, if something is under way, and not before it is known to be a policy's.
     pub(super) fn enter(&self, state: &mut State, mut entry: Entry, wait: Duration) {
         let key = entry.secret.arn.clone();
-        self.ownership.wants(&key);
+        // What was only under way before the start is left to others until it is found: who cannot look for it would hold a
+        // lease and do nothing.
+        if !entry.is_only_remembered() {
+            self.ownership.wants(&key);
+        }
         entry.mine = self.ownership.owns(&key);
         state.records.remove(&*key);
         *state.unread.entry(entry.place.clone()).or_default() += usize::from(entry.awaited);

@@ -293,6 +293,7 @@ impl Engine {
             state.last_tick = Some(now);
             state.forget_old(now);
             self.note_lost_secrets(&mut state);
+            self.give_up_waiting_for_others(&mut state);
         }
         self.metrics
             .lease_held(self.ownership.leases().is_none_or(|leases| leases > 0));

@@ -147,13 +147,19 @@ impl Engine {
         });
         let now = self.clock.monotonic();
         state.set_mine(key, true);
-        state.queue.set(key, Wake::Past(now.saturating_add(wait)));
+        match state.entries.get_mut(key).filter(|entry| entry.driven) {
+            // By a drive from before it was lost, which has to end first: there is one at a time of each secret.
+            Some(entry) => entry.woken = true,
+            None => state.queue.set(key, Wake::Past(now.saturating_add(wait))),
+        }
     }
 
     /// A secret is another replica's from now on, or nobody's.
     pub(super) fn is_not_mine(&self, state: &mut State, key: &str) {
         state.set_mine(key, false);
         state.steps_back(key);
+        state.leaves_first_looks(key);
+        state.leaves_row(key);
     }
 
     /// Notes which secrets were lost because nothing was heard of the others for too long.

@@ -65,13 +65,15 @@ impl Running {
         }
     }
 
-    /// What it works by, as a few characters: replicas that have the same share the secrets.
+    /// What it works by, as a few characters: replicas that have the same share the secrets, and who of them delivers to a
+    /// target. So all of them know the same targets.
     pub(super) fn fingerprint(&self) -> String {
         let mut digest = Sha256::new();
         for policy in self.policies.values() {
             let region = self.places.get(&policy.place).map(|place| &place.region);
             digest.update(format!("{region:?} {policy:?}"));
         }
+        digest.update(format!("{:?}", self.notify.keys().collect::<Vec<_>>()));
         let digest = digest.finalize();
         digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
     }

@@ -203,3 +203,12 @@ fn a_secret_that_another_policy_has_too_goes_to_that_one_when_its_own_has_it_no_
     let fate = succession.fate(&old, &new, "p", &[&q].into(), &secret("a"));
     assert_eq!(fate, Fate::Moves(q));
 }
+
+#[test]
+fn replicas_that_know_other_targets_of_notifications_do_not_share_their_delivery() {
+    let parts = vec![policy("p", "secrets = [\"a\"]")];
+    let notify = "[notify.ops]\ntype = \"webhook\"\nurl = \"https://ops.example/\"\nsecret_file = \"/k\"\n".to_owned();
+    let more = [parts.clone(), vec![notify]].concat();
+    assert_eq!(running(&parts).fingerprint(), running(&parts).fingerprint());
+    assert_ne!(running(&parts).fingerprint(), running(&more).fingerprint());
+}

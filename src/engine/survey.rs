@@ -57,12 +57,34 @@ impl Engine {
             return;
         };
         entry.sight.looked = true;
-        if read && std::mem::take(&mut entry.awaited) {
-            let place = entry.place.clone();
-            if state.count_read(&place) == 0 {
-                self.release_surveyed(state, &place);
-            }
+        if read {
+            self.is_awaited_no_more(state, key);
         }
+    }
+
+    fn is_awaited_no_more(&self, state: &mut State, key: &str) {
+        let awaited = state.entries.get_mut(key).filter(|entry| entry.awaited);
+        let Some(entry) = awaited else { return };
+        entry.awaited = false;
+        let place = entry.place.clone();
+        if state.count_read(&place) == 0 {
+            self.release_surveyed(state, &place);
+        }
+    }
+
+    /// Waits no longer for secrets that other replicas hold, and of which they have shown nothing in time that this one
+    /// understands: as [`Engine::survey_hold`] promises.
+    pub(super) fn give_up_waiting_for_others(&self, state: &mut State) {
+        if !self.store.shared() || state.unread.values().all(|unread| *unread == 0) {
+            return;
+        }
+        let theirs = state.entries.iter().filter(|(_, entry)| entry.awaited && !entry.mine);
+        let overdue = theirs.filter(|(_, entry)| {
+            let policy = self.policy(&entry.policy);
+            policy.is_some_and(|policy| self.survey_is_over(state, &policy))
+        });
+        let overdue: Vec<Arc<str>> = overdue.map(|(key, _)| key.clone()).collect();
+        overdue.iter().for_each(|key| self.is_awaited_no_more(state, key));
     }
 
     /// Lets secrets look again that waited until every one of this place was read.

@@ -47,6 +47,8 @@ pub use self::fleet::Replica;
 pub const LOOK: Duration = Duration::from_millis(500);
 /// How often everything is read anew, whatever was told.
 const ALL_READ: Duration = Duration::from_secs(300);
+/// How often what could not be written beside its record is tried again.
+const SETTLED_EVERY: Duration = Duration::from_secs(5);
 /// How long a process that ends tries to say so.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
@@ -163,7 +165,7 @@ impl Leases {
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
         tokio::select! {
             () = stop.cancelled() => {}
-            _ = async { tokio::join!(self.keep_session(), self.keep_looking()) } => {}
+            _ = async { tokio::join!(self.keep_session(), self.keep_looking(), self.keep_settling()) } => {}
         }
     }
 

@@ -11,8 +11,8 @@ use crate::store::table::{Change, Condition, TableError};
 struct Order {
     me: String,
     fence: Option<u64>,
-    /// Whether it was held for certain, and told.
-    before: (Option<u64>, bool),
+    /// The fence under which it was held for certain.
+    held: Option<u64>,
 }
 
 /// What came of one.
@@ -141,7 +141,9 @@ impl Leases {
                 if state.living(now) == Some(order.me.as_str()) {
                     let entry = state.secrets.entry(secret_arn);
                     entry.may_have_given(None);
-                    (entry.held, entry.told) = order.before;
+                    // Whoever asked meanwhile was told that it is not this process's: that it is has to be told again.
+                    entry.held = order.held;
+                    state.secrets.look_up(secret_arn, Why::Wanted);
                 }
                 Done::Nothing
             }
@@ -164,7 +166,7 @@ impl Leases {
         let order = Order {
             me,
             fence: entry.fence(),
-            before: (entry.held, entry.told),
+            held: entry.held,
         };
         note(entry);
         Some(order)

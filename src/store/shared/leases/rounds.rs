@@ -7,7 +7,7 @@ use super::asked::{WIDTH, each};
 use super::fleet::{Heard, Look};
 use super::secrets::{Here, Why};
 use super::stored::Stored;
-use super::{ALL_READ, LOOK, Leases};
+use super::{ALL_READ, LOOK, Leases, SETTLED_EVERY};
 use crate::store::shared::layout;
 use crate::store::table::{Condition, Item, Query, TableError};
 
@@ -15,6 +15,20 @@ use crate::store::table::{Condition, Item, Query, TableError};
 const READ_AT_ONCE: usize = 2 * WIDTH;
 
 impl Leases {
+    /// Has the store write what could not be written beside its record, again and again: who delivers the messages among it
+    /// may be another replica, which does not know of them.
+    pub(super) async fn keep_settling(&self) {
+        loop {
+            tokio::time::sleep(SETTLED_EVERY).await;
+            if self.state().ended {
+                return;
+            }
+            if let Some(store) = self.store.get() {
+                store.catch_up().await;
+            }
+        }
+    }
+
     /// Looks at the fleet and does what follows, again and again.
     pub(super) async fn keep_looking(&self) {
         let mut failed = false;

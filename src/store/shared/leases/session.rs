@@ -10,6 +10,9 @@ use crate::store::table::{Change, Condition, Item, TableError};
 
 /// Pauses between attempts to move the beat: the first, and the longest.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
+/// How many of its own past sessions a process removes itself. While the table cannot be reached there is another one each
+/// lease time; what any of them has left there goes as that of the long dead does.
+const MOST_PAST: usize = 8;
 /// How long the item of a session may stay when no replica is left that would remove it.
 const KEPT: Duration = Duration::from_secs(7 * 24 * 3_600);
 
@@ -229,6 +232,8 @@ impl Leases {
         let lost = {
             let mut state = self.state();
             state.past.push(id.to_owned());
+            let surplus = state.past.len().saturating_sub(MOST_PAST);
+            state.past.drain(..surplus);
             state.fleet.bury(id, now);
             match &state.session {
                 Some(session) if session.id == id && !state.ended => {
