@@ -28,7 +28,7 @@ COPY packaging/container/rekeyd.toml /etc/rekeyd/rekeyd.toml
 COPY --from=build --chown=65532:65532 --chmod=0700 /out/state /var/lib/rekeyd
 COPY --from=build --chown=65532:65532 --chmod=0700 /out/run /run/rekeyd
 USER 65532:65532
-# The first is the store. Losing it loses history and pauses; never put it on a network file system.
+# The first is the store, if that is a file. Losing it loses history and pauses; never put it on a network file system.
 VOLUME ["/var/lib/rekeyd", "/run/rekeyd"]
 STOPSIGNAL SIGTERM
 # ECS ignores this line: its task definition has one of its own (config/ecs).

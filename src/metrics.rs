@@ -174,7 +174,7 @@ impl Metrics {
         families.process.store_errors.add(&[], 0);
         families.process.audit_errors.add(&[], 0);
         families.process.lease_held.set(&[], 0.0);
-        families.process.replicas.set(&[], 1.0);
+        families.process.replicas.set(&[], 0.0);
         families.process.lease_takeovers.add(&[], 0);
         families.process.lease_losses.add(&[], 0);
         families.shown.in_flight.set(&[], 0.0);
@@ -329,12 +329,12 @@ impl Metrics {
         self.families.process.last_tick.set(&[], seconds(at));
     }
 
-    /// Notes whether this process owns its work: always, on a store of its own.
+    /// Notes whether this process holds a lease of a secret; on a store of its own, always.
     pub fn lease_held(&self, held: bool) {
         self.families.process.lease_held.set(&[], f64::from(u8::from(held)));
     }
 
-    /// Notes how many replicas are alive, this one included.
+    /// Notes how many replicas share the table and are alive, this one included.
     pub fn replicas(&self, alive: usize) {
         self.families.process.replicas.set(&[], alive as f64);
     }

@@ -94,8 +94,13 @@ struct Report<'a> {
 fn about_replicas(replicas: &[ReplicaStatus]) -> String {
     let each = replicas.iter().map(|replica| {
         let answers = if replica.answers { ", which answers" } else { "" };
+        let differs = match replica.same_configuration {
+            true => "",
+            false => ", of another configuration: `rekeyd reload`",
+        };
+        let leases = if replica.leases == 1 { "lease" } else { "leases" };
         format!(
-            "{} {} ({} leases{answers})",
+            "{} {} ({} {leases}{answers}{differs})",
             replica.host, replica.session, replica.leases
         )
     });
@@ -288,6 +293,7 @@ mod tests {
             host: host.to_owned(),
             leases: 3,
             answers,
+            same_configuration: true,
         };
         assert_eq!(
             about_replicas(&[replica("a", true), replica("b", false)]),
@@ -296,6 +302,21 @@ mod tests {
         assert_eq!(
             about_replicas(&[replica("a", true)]),
             "1 replica: a id-a (3 leases, which answers)"
+        );
+    }
+
+    #[test]
+    fn a_replica_of_another_configuration_is_told_of_with_what_to_do() {
+        let replica = |leases, same_configuration| ReplicaStatus {
+            session: format!("id-{leases}"),
+            host: "a".to_owned(),
+            leases,
+            answers: same_configuration,
+            same_configuration,
+        };
+        assert_eq!(
+            about_replicas(&[replica(1, true), replica(0, false)]),
+            "2 replicas: a id-1 (1 lease, which answers); a id-0 (0 leases, of another configuration: `rekeyd reload`)"
         );
     }
 }

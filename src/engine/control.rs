@@ -131,6 +131,8 @@ pub struct ReplicaStatus {
     pub leases: usize,
     /// Whether it is the one that tells this.
     pub answers: bool,
+    /// Whether it works by the configuration of the one that tells this: only those that do share secrets.
+    pub same_configuration: bool,
 }
 
 /// Whether the daemon can do its work, AWS aside.

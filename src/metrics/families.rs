@@ -90,12 +90,12 @@ impl Process {
             lease_held: gauge(
                 "lease_held",
                 &[],
-                "1 while this process owns its work: always, on a store of its own.",
+                "1 while this process holds the lease of a secret at least; always, with a store of its own. 0 is no trouble where secrets are fewer than replicas.",
             ),
             replicas: gauge(
                 "replicas",
                 &[],
-                "Replicas that share the store and are alive as this one sees them, itself included.",
+                "Replicas that share the table and are alive as this one sees them, itself included; 0 with a store of its own.",
             ),
             lease_takeovers: Counter::new(
                 catalogue,

@@ -119,6 +119,7 @@ mod tests {
                         host: "h1".to_owned(),
                         leases: count,
                         answers: true,
+                        same_configuration: true,
                     }]
                 }),
             };

@@ -31,7 +31,7 @@ use crate::server::reply::Failure;
 use crate::server::{Fleet, STOP_GRACE, Surface, admin};
 use crate::store::shared::command::{self, Command, Reply, STATE, State, TAKEN_BY};
 use crate::store::shared::layout::HOST;
-use crate::store::shared::leases::{LOOK, Leases};
+use crate::store::shared::leases::{LOOK, Leases, Replica};
 use crate::store::shared::presence::Presence;
 use crate::store::shared::replying::{self, LONGEST_REPLY, NotWritten, Replier, write_once};
 use crate::store::table::{Change, Condition, Item, Table, TableError};
@@ -226,15 +226,24 @@ impl Relay {
 
 impl Fleet for Leases {
     fn replicas(&self) -> Vec<ReplicaStatus> {
-        let living = Leases::replicas(self).into_iter().filter(|replica| replica.alive);
-        let told = living.map(|replica| ReplicaStatus {
-            session: replica.id,
-            host: replica.host,
-            leases: usize::try_from(replica.leases).unwrap_or(usize::MAX),
-            answers: replica.is_self,
-        });
-        told.collect()
+        told_of(Leases::replicas(self))
     }
+}
+
+/// What status shows of these: those that live.
+fn told_of(all: Vec<Replica>) -> Vec<ReplicaStatus> {
+    let mine = all.iter().find(|replica| replica.is_self);
+    let mine = mine.and_then(|replica| replica.fingerprint.clone());
+    let living = all.into_iter().filter(|replica| replica.alive);
+    let told = living.map(|replica| ReplicaStatus {
+        // One that has none yet has only just begun.
+        same_configuration: mine.is_none() || replica.fingerprint.is_none() || replica.fingerprint == mine,
+        session: replica.id,
+        host: replica.host,
+        leases: usize::try_from(replica.leases).unwrap_or(usize::MAX),
+        answers: replica.is_self,
+    });
+    told.collect()
 }
 
 /// What is left to do about a command.

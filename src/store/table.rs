@@ -166,7 +166,7 @@ pub enum TableError {
         stored: Option<Box<Item>>,
     },
     /// Nobody knows whether a write was carried out: the connection was lost, or the answer took too long.
-    #[error("no answer: {cause}")]
+    #[error("no answer: {cause}; see whether the endpoint of the table's place can be reached from here")]
     Unanswered {
         /// What happened.
         cause: String,

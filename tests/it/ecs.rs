@@ -56,7 +56,7 @@ async fn ecs_takes_the_task_definition_and_the_service_and_would_refuse_mistakes
 }
 
 #[test]
-fn the_task_is_confined_like_the_image_and_no_second_one_is_started_beside_it() {
+fn the_tasks_are_confined_like_the_image_write_to_the_socket_s_folder_alone_and_replace_each_other_one_by_one() {
     let (task, service) = (shipped("task-definition.json"), shipped("service.json"));
     let container = &task["containerDefinitions"][0];
     assert_eq!(container["readonlyRootFilesystem"], true);
@@ -78,16 +78,18 @@ fn the_task_is_confined_like_the_image_and_no_second_one_is_started_beside_it() 
         .lines()
         .find_map(|line| line.strip_prefix("VOLUME "))
         .unwrap();
-    assert_eq!(serde_json::from_str::<Vec<&str>>(volumes).unwrap(), mounted);
+    let volumes = serde_json::from_str::<Vec<&str>>(volumes).unwrap();
+    assert!(mounted.iter().all(|folder| volumes.contains(folder)), "{volumes:?}");
+    // The records are in a table: nothing is lost with a task.
+    assert_eq!(mounted, ["/run/rekeyd"]);
 
-    assert_eq!(service["desiredCount"], 1);
+    assert_eq!(service["desiredCount"], 3);
     let deployment = &service["deploymentConfiguration"];
     assert_eq!(
         (&deployment["minimumHealthyPercent"], &deployment["maximumPercent"]),
-        (&json!(0), &json!(100))
+        (&json!(100), &json!(200))
     );
-    // Rebalancing starts the new task before it stops the old one.
-    assert_eq!(service["availabilityZoneRebalancing"], "DISABLED");
+    assert_eq!(service["availabilityZoneRebalancing"], "ENABLED");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -95,18 +97,32 @@ async fn the_variables_of_the_task_definition_are_a_whole_configuration_that_dra
     let task = shipped("task-definition.json");
     let container = &task["containerDefinitions"][0];
     let variables = container["environment"].as_array().unwrap();
-    let mut check = Command::new(env!("CARGO_BIN_EXE_rekeyd"));
-    check.env_clear().arg("--config");
-    check.arg(python::workspace().join("packaging/container/rekeyd.toml"));
-    check.args(["check", "--json"]);
-    for variable in variables {
-        check.env(variable["name"].as_str().unwrap(), variable["value"].as_str().unwrap());
-    }
-    let checked = ended(check).await;
+    let rekeyd = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rekeyd"));
+        command.env_clear().arg("--config");
+        command.arg(python::workspace().join("packaging/container/rekeyd.toml"));
+        for variable in variables {
+            command.env(variable["name"].as_str().unwrap(), variable["value"].as_str().unwrap());
+        }
+        command.args(arguments);
+        ended(command)
+    };
+    let checked = rekeyd(&["check", "--json"]).await;
     let told: Value = serde_json::from_str(&checked.stdout).unwrap();
     assert_eq!(checked.code, Some(0), "{told:#}");
     assert_eq!((&told["valid"], &told["warnings"]), (&json!(true), &json!([])));
     assert_eq!(told["daemon"]["drain_timeout"], "1m30s");
+    // Three of them share what they do, by a table that the task's role may use and not make.
+    assert_eq!(told["daemon"]["state"], "dynamodb:rekeyd");
+    let role = rekeyd(&["iam-policy", "--account", "123456789012"])
+        .await
+        .with(0)
+        .stdout;
+    assert!(
+        role.contains("arn:aws:dynamodb:us-east-1:123456789012:table/rekeyd"),
+        "{role}"
+    );
+    assert!(!role.contains("dynamodb:CreateTable"), "{role}");
     let stop = Duration::from_secs(container["stopTimeout"].as_u64().unwrap());
     // After the drain come the surfaces' clients and the last blocking calls.
     assert!(stop >= Duration::from_secs(90 + 10), "{stop:?}");

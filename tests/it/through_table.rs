@@ -46,6 +46,7 @@ async fn a_replica_is_looked_at_and_commanded_through_its_table_and_the_table_sp
     assert_eq!(status["from"], "daemon");
     assert_eq!(status["replicas"].as_array().map(Vec::len), Some(1));
     assert_eq!(status["replicas"][0]["answers"], true);
+    assert_eq!(status["replicas"][0]["same_configuration"], true);
 
     let rotated = through_table(&world, url, &["rotate", &secret, "--now", "--wait", "--json"])
         .await

@@ -17,6 +17,7 @@ use crate::server::testing::{FakeControl, status, surface};
 use crate::store::shared::asking::{NotAnswered, Patience, ask};
 use crate::store::shared::command::{Scope, new_id};
 use crate::store::shared::layout::{FLEET, session};
+use crate::store::shared::leases;
 use crate::store::shared::testing::{Fault, FaultyTable};
 use crate::store::table::Query;
 use crate::store::table::memory::MemoryTable;
@@ -269,6 +270,7 @@ impl Fleet for Three {
             host: format!("host-{name}"),
             leases: 1,
             answers: name == "s1",
+            same_configuration: true,
         };
         ["s1", "s2", "s3", "dead"].map(replica).into()
     }
@@ -322,4 +324,34 @@ async fn a_reload_of_one_replica_is_carried_out_once_by_each_and_tells_what_each
     for replica in [&first, &second, &third] {
         assert_eq!(replica.control.know().asked, ["reload"]);
     }
+}
+
+#[test]
+fn a_replica_that_works_by_another_configuration_than_the_one_that_tells_is_marked() {
+    let replica = |id: &str, fingerprint: Option<&str>, alive| leases::Replica {
+        id: id.to_owned(),
+        host: "host".to_owned(),
+        pid: 1,
+        release: "0.1.0".to_owned(),
+        fingerprint: fingerprint.map(str::to_owned),
+        alive,
+        for_time: Duration::ZERO,
+        is_self: id == "me",
+        leases: 0,
+    };
+    let told = told_of(vec![
+        replica("me", Some("a"), true),
+        replica("like", Some("a"), true),
+        replica("unlike", Some("b"), true),
+        replica("begins", None, true),
+        replica("dead", Some("b"), false),
+    ]);
+    let told: Vec<(&str, bool)> = told
+        .iter()
+        .map(|replica| (replica.session.as_str(), replica.same_configuration))
+        .collect();
+    assert_eq!(
+        told,
+        [("me", true), ("like", true), ("unlike", false), ("begins", true)]
+    );
 }

@@ -91,6 +91,7 @@ pub fn of_types() -> BTreeSet<String> {
             host: String::new(),
             leases: 0,
             answers: true,
+            same_configuration: true,
         }]),
     };
     let rotations = populated::events().into_iter().map(|event| HistoryEntry {
