@@ -169,7 +169,12 @@ pub async fn run_once(
     shutdown: impl Future<Output = ()>,
 ) -> Result<Settled, DaemonError> {
     let clock: SharedClock = Arc::new(SystemClock::new());
-    let Started { engine, deliveries, .. } = start_engine(&loaded, clock).await?;
+    let Started {
+        engine,
+        deliveries,
+        member,
+        ..
+    } = start_engine(&loaded, clock).await?;
     tokio::spawn(async move {
         while hangups.recv().await.is_some() {
             tracing::warn!(
@@ -193,6 +198,10 @@ pub async fn run_once(
             () = shutdown => {}
             () = engine.settle() => {}
             () = tokio::time::sleep(longest) => tracing::warn!(event = "run_timed_out", "propagation_timeout is over"),
+        }
+        // One of several replicas delivers only while it is one: the end of its work gives that up.
+        if member.is_some() {
+            deliveries.settle(LAST_DELIVERIES).await;
         }
     };
     engine.run(settled_or_told).await;

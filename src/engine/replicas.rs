@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use tokio_util::task::AbortOnDropHandle;
+
 use crate::inventory::together;
 use crate::rotation::plan::Dues;
 use crate::rotation::state::Record;
@@ -33,8 +35,20 @@ struct Shown {
 }
 
 impl Engine {
-    /// Takes over what other replicas do, for ever.
+    /// Takes over what other replicas do, for ever. A panic ends what was being taken over, and nothing else.
     pub(super) async fn follow_replicas(self: Arc<Self>) {
+        loop {
+            let following = AbortOnDropHandle::new(tokio::spawn(self.clone().take_over_news()));
+            if following.await.is_err() {
+                tracing::error!(
+                    event = "news_panicked",
+                    "taking over what other replicas do failed badly: please report this"
+                );
+            }
+        }
+    }
+
+    async fn take_over_news(self: Arc<Self>) {
         loop {
             let news = self.ownership.news().await;
             together::each(news, |news| self.learn(news)).await;

@@ -12,10 +12,10 @@ use crate::support::report::report;
 use crate::support::status::idle_and_retired;
 
 /// How many users there are unless `REKEYD_USERS` says otherwise.
-const USERS: usize = 300;
+const USERS: usize = 120;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn replicas_that_are_killed_cut_off_and_woken_rotate_each_of_300_users_once_and_lock_nobody_out() {
+async fn replicas_that_are_killed_cut_off_and_woken_rotate_each_user_once_and_lock_nobody_out() {
     let mut blows = Blows::new();
     let mut fleet = three(number("REKEYD_USERS").unwrap_or(USERS)).await;
     // A request may take a sixth of it, and the server of the table is no more than one process.
