@@ -167,6 +167,15 @@ impl BlastRadius {
         }
     }
 
+    /// A secret that has a place and has not begun gives it back if others, of whom nothing was known then, have begun
+    /// meanwhile and left it none.
+    pub(super) fn yields(&mut self, key: &str) {
+        let under_way = self.members.get(key).is_some_and(|member| member.under_way);
+        if !under_way && self.canaries.len() > self.canary {
+            self.canaries.remove(key);
+        }
+    }
+
     /// Notes that a look at a secret is over, and whether it is held back: whoever changed nothing
     /// gives its place back, and whoever is not held back wanted nothing.
     pub(super) fn drive_ended(&mut self, key: &str, held: bool) {

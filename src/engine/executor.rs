@@ -229,7 +229,7 @@ impl Engine {
             }
             let gates = self.gates_before(key, policy, &record, &decision);
             if !gates.is_empty() {
-                match self.pass_gates(key, gates).await {
+                match self.pass_gates(key, policy, gates).await {
                     // What others have begun meanwhile is known now.
                     Ok(true) => continue,
                     Ok(false) => return Turn::End(Ending::GateTaken),

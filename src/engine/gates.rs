@@ -36,7 +36,7 @@ impl Engine {
     ///
     /// # Errors
     /// When the store cannot be read or written.
-    pub(super) async fn pass_gates(&self, key: &str, gates: Vec<String>) -> Result<bool, StoreError> {
+    pub(super) async fn pass_gates(&self, key: &str, policy: &Policy, gates: Vec<String>) -> Result<bool, StoreError> {
         for gate in gates {
             let Gate::Passed(news) = self.ownership.pass(&gate, key).await? else {
                 return Ok(false);
@@ -47,6 +47,9 @@ impl Engine {
                 self.learn(news).await;
             }
         }
+        let mut state = self.state();
+        let radius = state.blast_radii.get_mut(&policy.name);
+        radius.into_iter().for_each(|radius| radius.yields(key));
         Ok(true)
     }
 
