@@ -203,3 +203,10 @@ fn a_record_from_the_future_is_forgotten_but_not_what_it_revokes() {
     let far = record(&[asked(0, true)]).believed(at(0) - TimeDelta::hours(2));
     assert!(far.revocation.is_none() && far.request.is_none());
 }
+
+#[test]
+fn a_rotation_that_begins_after_a_request_serves_it_whatever_the_clock_of_the_replica_that_was_asked() {
+    let (_, of_a_fast_clock) = asked(600, false);
+    let events = [(600, of_a_fast_clock), started(1, "b", "a"), promoted(60, "b", "a")];
+    assert_eq!(record(&events).request, None);
+}

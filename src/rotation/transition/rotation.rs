@@ -63,6 +63,14 @@ impl Record {
         self.repair = None;
         let again = self.rotation.take().filter(|rotation| rotation.version == version);
         let found_before = again.as_ref().is_some_and(|rotation| rotation.found);
+        if let Some(request) = self.request.as_mut()
+            && !found
+            && again.is_none()
+            && request.over.as_deref() == Some(parent)
+        {
+            // It was asked for before this, whatever the clock of the replica says that it was asked of.
+            request.at = request.at.min(at);
+        }
         self.rotation = Some(Box::new(Rotation {
             version: version.to_owned(),
             parent: parent.to_owned(),
