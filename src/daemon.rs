@@ -13,7 +13,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::audit::{Actor, AuditError, Trail};
-use crate::aws::PlacePorts;
+use crate::aws::{PlacePorts, Share};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{ConfigErrors, Loaded};
 use crate::engine::control::Control;
@@ -28,6 +28,7 @@ use crate::server::http::HttpServer;
 use crate::server::{ServeError, Surface};
 use crate::service_manager::{self, Summary, Watchdog};
 use crate::store::StoreError;
+use crate::store::ownership::Ownership;
 use crate::telemetry::LogControl;
 use crate::tick::Tick;
 
@@ -90,13 +91,15 @@ pub async fn run(
         deliveries,
         metrics,
         audit,
+        share,
         member,
     } = start_engine(&loaded, clock.clone()).await?;
     let daemon = &loaded.config.daemon;
     let stop_serving = CancellationToken::new();
     let kept = (metrics.clone(), audit.clone(), log.clone());
     let works = (engine.clone(), deliveries.clone());
-    let reloader = Arc::new(Reloader::new(source, &loaded, works, kept, clock.clone()));
+    let surroundings = (clock.clone(), share);
+    let reloader = Arc::new(Reloader::new(source, &loaded, works, kept, surroundings));
     let alone = Surface {
         control: engine.clone(),
         metrics,
@@ -219,6 +222,7 @@ struct Started {
     deliveries: Arc<Deliveries>,
     metrics: Arc<Metrics>,
     audit: Arc<Trail>,
+    share: Share,
     /// What makes it one of several, where its store is shared.
     member: Option<Member>,
 }
@@ -245,7 +249,8 @@ async fn start_engine(loaded: &Loaded, clock: SharedClock) -> Result<Started, Da
     // Nothing waits for it: it is there by the first login.
     drop(tokio::task::spawn_blocking(crate::login::prepare));
     let places = config.places.values().cloned().collect();
-    let places = connect_all(places, &clock, &metrics).await;
+    let share = share_of(&ownership);
+    let places = connect_all(places, &clock, &metrics, &share).await;
     let adapters = Adapters {
         places,
         login: Arc::new(RedisLogin::new(metrics.clone(), DEFAULT_DEADLINE, DEFAULT_CONCURRENCY)),
@@ -278,19 +283,32 @@ async fn start_engine(loaded: &Loaded, clock: SharedClock) -> Result<Started, Da
         deliveries: Arc::new(deliveries),
         metrics,
         audit,
+        share,
         member,
     })
 }
 
+/// Who shares the budgets of calls to AWS: the replicas of a table.
+fn share_of(ownership: &Arc<dyn Ownership>) -> Share {
+    let ownership = ownership.clone();
+    Arc::new(move || ownership.part())
+}
+
 /// The ports to each place, by its name. Asks AWS for nothing; files and the environment of each
 /// place are read at the same time.
-async fn connect_all(places: Vec<Place>, clock: &SharedClock, metrics: &Arc<Metrics>) -> BTreeMap<String, PlacePorts> {
+async fn connect_all(
+    places: Vec<Place>,
+    clock: &SharedClock,
+    metrics: &Arc<Metrics>,
+    share: &Share,
+) -> BTreeMap<String, PlacePorts> {
     let http = crate::aws::http_client();
     let mut connecting = tokio::task::JoinSet::new();
     for place in places {
         let (http, clock, metrics) = (http.clone(), clock.clone(), metrics.clone());
+        let share = share.clone();
         connecting.spawn(async move {
-            let ports = crate::aws::connect_through(&http, &place, clock, metrics).await;
+            let ports = crate::aws::connect_through(&http, &place, clock, metrics, &share).await;
             (place.name, ports)
         });
     }

@@ -15,13 +15,13 @@ use aws_sdk_elasticache::config::SharedCredentialsProvider;
 use aws_smithy_async::time::TimeSource;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
-use super::PlacePorts;
 use super::call::Calls;
 use super::credentials::{Chain, Refusals, Renewed};
 use super::elasticache::{self, ElastiCache};
 use super::http::http_client;
 use super::provisioning::{Eyes, Hands, adapters};
 use super::secrets_manager::{self, SecretsManager};
+use super::{PlacePorts, Share};
 use crate::clock::SharedClock;
 use crate::metrics::Metrics;
 use crate::policy::Place;
@@ -42,20 +42,21 @@ const APP_NAME: &str = "rekeyd";
 /// container, instance metadata); `role` is assumed with them, through the place's regional STS.
 /// They are fetched anew before they expire, and when AWS refuses them.
 pub async fn connect(place: &Place, clock: SharedClock, metrics: Arc<Metrics>) -> PlacePorts {
-    connect_through(&http_client(), place, clock, metrics).await
+    connect_through(&http_client(), place, clock, metrics, &super::all()).await
 }
 
-/// The same, through a client that other places may share.
+/// The same, through a client that other places may share, and for one of several processes that share the budgets.
 pub async fn connect_through(
     http: &SharedHttpClient,
     place: &Place,
     clock: SharedClock,
     metrics: Arc<Metrics>,
+    share: &Share,
 ) -> PlacePorts {
     let (config, calls) = configure(http, place, clock.clone(), metrics.clone()).await;
     calls.announce(secrets_manager::OPERATIONS.into_iter().chain(elasticache::OPERATIONS));
     let ports = ports(&config, place, calls);
-    super::governed(ports, &place.name, &place.budgets, &clock, &metrics)
+    super::governed(ports, &place.name, &place.budgets, &clock, &metrics, share)
 }
 
 /// Connects to a place for an operator who creates users and secrets there: with the readers that a look takes, and
@@ -64,7 +65,7 @@ pub async fn connect_operator(place: &Place, clock: SharedClock, metrics: Arc<Me
     let (config, calls) = configure(&http_client(), place, clock.clone(), metrics.clone()).await;
     let (settings, provisioner) = adapters(&config, place, calls.clone());
     let ports = ports(&config, place, calls);
-    let ports = super::governed(ports, &place.name, &place.budgets, &clock, &metrics);
+    let ports = super::governed(ports, &place.name, &place.budgets, &clock, &metrics, &super::all());
     let eyes = Eyes {
         secrets: ports.secrets,
         users: ports.users,

@@ -42,7 +42,7 @@ pub(crate) use connect::configure;
 pub use connect::{CALL_TIMEOUT, connect, connect_operator, connect_through};
 pub use error::{AwsError, ErrorClass};
 pub use event_bus::{BusEvent, EventBus, MOST_EVENTS, connect_event_bus};
-pub use flow::governed;
+pub use flow::{Share, all, governed};
 pub use http::http_client;
 pub use known::{KnownVersions, SecretReading};
 pub use readers::{PlaceReaders, connect_to_read};

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use tokio::sync::Notify;
 
 use crate::audit::Trail;
+use crate::aws::Share;
 use crate::clock::SharedClock;
 use crate::config::{ConfigErrors, Daemon, Loaded, Location, Problem, duration};
 use crate::engine::{Engine, Reloaded, Stopping};
@@ -40,6 +41,7 @@ pub(super) struct Reloader {
     audit: Arc<Trail>,
     log: Arc<LogControl>,
     clock: SharedClock,
+    share: Share,
     /// What the daemon was started with.
     at_start: Daemon,
     status: Mutex<ConfigurationStatus>,
@@ -55,7 +57,7 @@ impl Reloader {
         loaded: &Loaded,
         (engine, deliveries): (Arc<Engine>, Arc<Deliveries>),
         (metrics, audit, log): (Arc<Metrics>, Arc<Trail>, Arc<LogControl>),
-        clock: SharedClock,
+        (clock, share): (SharedClock, Share),
     ) -> Self {
         let status = ConfigurationStatus {
             file: source.file.clone(),
@@ -73,6 +75,7 @@ impl Reloader {
             audit,
             log,
             clock,
+            share,
             at_start: loaded.config.daemon.clone(),
             status: Mutex::new(status),
             turn: tokio::sync::Mutex::default(),
@@ -124,7 +127,7 @@ impl Reloader {
         let needs_restart = needs_restart(&self.at_start, &config.daemon);
         let per_secret = config.metrics.per_secret;
         let places = self.engine.places_to_connect(&config);
-        let connected = connect_all(places, &self.clock, &self.metrics).await;
+        let connected = connect_all(places, &self.clock, &self.metrics, &self.share).await;
         let log_level = config.daemon.log_level.clone();
         let changes = self.engine.reload(config, connected).await?;
         warnings.extend(self.log.configure(log_level));

@@ -32,6 +32,10 @@ const ALIGNED_FROM: usize = 8;
 /// dear and few changes are made, it is asked rarely; where many are made, often.
 const CALLS_A_CHANGE: f64 = 0.9;
 
+/// The same where replicas share the work: none of them is served by what another reads, and none should take longer
+/// than one alone would.
+const CALLS_A_SHARED_CHANGE: f64 = 1.6;
+
 /// The nodes of those whose change has arrived are read after each moment: groups, replication groups and
 /// clusters.
 const CALLS_FOR_NODES: usize = 3;
@@ -89,7 +93,7 @@ pub(super) struct Pace {
     waiting: BTreeSet<String>,
     /// What reading users cost when somebody last asked.
     cost: Option<CostOfUsers>,
-    /// How many changes a second AWS took when the last one was made, as far as was known.
+    /// How many changes a second AWS took of all replicas when the last one was made, as far as was known.
     rate: Option<f64>,
     /// How many calls asking may cost still.
     left: f64,
@@ -219,7 +223,7 @@ impl Engine {
 
     /// A user was changed just now.
     pub(super) fn change_made(&self, key: &str, policy: &Policy, user_id: &str, rate: f64) {
-        let now = self.clock.monotonic();
+        let (now, part) = (self.clock.monotonic(), self.ownership.part());
         let mut state = self.state();
         let step = state.entries.get(key).and_then(|entry| entry.sight.step);
         let polled = Polled {
@@ -233,8 +237,12 @@ impl Engine {
         };
         state.start_polling(key, polled);
         let pace = state.paces.entry(policy.place.clone()).or_default();
-        pace.left += CALLS_A_CHANGE;
-        pace.rate = Some(rate);
+        pace.left += if part < 1.0 {
+            CALLS_A_SHARED_CHANGE
+        } else {
+            CALLS_A_CHANGE
+        };
+        pace.rate = Some(rate / part);
     }
 
     /// The whole was looked at, and shows a user whose change has not arrived.

@@ -2,31 +2,19 @@
 
 use serde_json::{Value, json};
 
-use super::*;
-use crate::config::parse_str;
+use super::Purpose;
+use super::testing::advised;
 
 const POLICY: &str = "[aws.main]\nregion = \"us-east-1\"\n[policy.orders]\naws = \"main\"\nschedule = \"30d\"\n\
                       secrets = [\"s\"]\nallow_users = [\"u\"]\n";
 
 /// The statements about buses, each with the name of its policy.
 fn notifying(tables: &str, purpose: Purpose) -> Vec<(String, Value)> {
-    let config = parse_str("t.toml", &format!("{POLICY}{tables}")).unwrap().config;
-    let given = Given {
-        account: Some("123456789012".to_owned()),
-        purpose,
-        ..Given::default()
-    };
-    let advice = advise(&config, &given).unwrap();
-    let statements = advice.policies.iter().flat_map(|policy| {
-        let statements = policy.document.json()["Statement"]
-            .as_array()
-            .cloned()
-            .unwrap_or_default();
-        statements.into_iter().map(|statement| (policy.name.clone(), statement))
-    });
-    statements
-        .filter(|(_, statement)| statement["Sid"] == "Notify")
-        .collect()
+    let (statements, _) = advised(&format!("{POLICY}{tables}"), purpose);
+    let told = statements
+        .into_iter()
+        .filter(|(_, statement)| statement["Sid"] == "Notify");
+    told.collect()
 }
 
 #[test]

@@ -28,6 +28,8 @@ mod split;
 mod table_tests;
 mod terraform;
 #[cfg(test)]
+mod testing;
+#[cfg(test)]
 mod tests;
 
 pub use advice::{Advice, IamPolicy, PolicyKind, advise};

@@ -2,31 +2,18 @@
 
 use serde_json::{Value, json};
 
-use super::*;
-use crate::config::parse_str;
+use super::Purpose;
+use super::testing::advised;
 
 const REST: &str = "[aws.main]\nregion = \"us-east-1\"\n[aws.tools]\nregion = \"eu-west-1\"\n\
                     [policy.orders]\naws = \"main\"\nschedule = \"30d\"\nsecrets = [\"s\"]\nallow_users = [\"u\"]\n";
 
 /// The statements about a table, each with the name of its policy; and the warnings.
 fn about_table(daemon: &str, purpose: Purpose) -> (Vec<(String, Value)>, Vec<String>) {
-    let config = parse_str("t.toml", &format!("[daemon]\n{daemon}\n{REST}"))
-        .unwrap()
-        .config;
-    let given = Given {
-        account: Some("123456789012".to_owned()),
-        purpose,
-        ..Given::default()
-    };
-    let advice = advise(&config, &given).unwrap();
-    let statements = advice.policies.iter().flat_map(|policy| {
-        let document = policy.document.json();
-        let statements = document["Statement"].as_array().cloned().unwrap_or_default();
-        statements.into_iter().map(|statement| (policy.name.clone(), statement))
-    });
+    let (statements, warnings) = advised(&format!("[daemon]\n{daemon}\n{REST}"), purpose);
     let of_table = |statement: &Value| statement["Resource"].to_string().contains(":dynamodb:");
-    let statements = statements.filter(|(_, statement)| of_table(statement)).collect();
-    (statements, advice.warnings)
+    let about = statements.into_iter().filter(|(_, statement)| of_table(statement));
+    (about.collect(), warnings)
 }
 
 const TABLE: &str = "state = \"dynamodb:rekeyd\"\nstate_aws = \"tools\"";

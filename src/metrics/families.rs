@@ -201,8 +201,8 @@ impl Calls {
                 catalogue,
                 "aws_budget",
                 &["place", "budget"],
-                "Calls a second that may be made in a place at the moment, by budget: halved when AWS throttles, and \
-                 growing back.",
+                "Calls a second that this process may make in a place at the moment, by budget: halved when AWS throttles, \
+                 and growing back. Of several replicas each has a part.",
             ),
             aws_request_duration: Histogram::new(
                 catalogue,

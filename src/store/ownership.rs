@@ -79,6 +79,9 @@ pub trait Ownership: Send + Sync {
     /// none for a moment.
     fn delivers(&self, target: &str) -> bool;
 
+    /// Which part of all work falls to this process at the moment, as far as is known: 1 where it is alone, and never 0.
+    fn part(&self) -> f64;
+
     /// How many secrets it holds a lease of; `None` where there are no leases.
     fn leases(&self) -> Option<usize>;
 }
@@ -125,6 +128,10 @@ impl Ownership for Sole {
 
     fn delivers(&self, _target: &str) -> bool {
         true
+    }
+
+    fn part(&self) -> f64 {
+        1.0
     }
 
     fn leases(&self) -> Option<usize> {

@@ -1,16 +1,14 @@
 //! Many users at once: beside another replica, behind a long `modifying`, and more than may go at once.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chrono::TimeDelta;
 use rekeyd::engine::control::Control;
 use rekeyd::rotation::status::{Phase, SecretStatus};
-use rekeyd::rotation::version::version_id;
-use rekeyd_sandbox::{Delay, LoginAnswer, NodeChange, Settings};
+use rekeyd_sandbox::{Delay, NodeChange, Settings};
 
 use crate::support::report::report;
-use crate::support::simulated::{FLEET_PASSWORD, Policy, Replica, Simulation, lifelike, simulate};
+use crate::support::simulated::{Policy, Replica, Simulation, lifelike, simulate};
 use crate::support::status::idle_and_retired;
 use crate::support::world::secret_name;
 
@@ -22,19 +20,6 @@ const TASKS_OF_A_REPLICA: usize = 4;
 
 /// What a user that is `modifying` may cost: a fifth more than the 20.0 that it does.
 const MOST_CALLS_A_MINUTE: f64 = 24.0;
-
-fn policy(users: &[String]) -> Policy {
-    let users: Vec<&str> = users.iter().map(String::as_str).collect();
-    Policy::new("orders", &users)
-        .with("overlap", "\"30m\"")
-        .with("schedule", "\"30d\"")
-}
-
-async fn overdue_fleet(sim: &Simulation, count: usize) -> Vec<String> {
-    let users = sim.fleet(count).await;
-    sim.run_for(Duration::from_secs(40 * 86_400)).await;
-    users
-}
 
 async fn until_all_retired(sim: &Simulation, replica: &Replica, count: usize) {
     let done = || {
@@ -54,43 +39,16 @@ async fn until_all_retired(sim: &Simulation, replica: &Replica, count: usize) {
         .await;
 }
 
-/// Each secret has one new version, derived from its first, whose password works on every node that
-/// serves its user, and the old one's on none.
-fn each_is_rotated_once(sim: &Simulation, users: &[String]) {
-    let mut new = BTreeSet::new();
-    for user in users {
-        let secret = sim.secret(&secret_name(user));
-        let first = secret.holder("AWSPREVIOUS").expect("a previous version").id.clone();
-        let second = secret.holder("AWSCURRENT").expect("a current version").id.clone();
-        assert_eq!(secret.versions.len(), 2, "{user}");
-        assert_eq!(second, version_id(&secret.arn, &first, 0), "{user}");
-        new.insert(second);
-        let password = sim.password(&secret_name(user), "AWSCURRENT").unwrap();
-        let mut nodes = sim.world.sandbox.answers(user, user, &[&password, FLEET_PASSWORD]);
-        nodes.retain(|node| node.serves);
-        assert!(!nodes.is_empty(), "{user} has no node");
-        for node in nodes {
-            assert_eq!(
-                node.answers,
-                [LoginAnswer::Ok, LoginAnswer::WrongPass],
-                "{user} on {}",
-                node.node
-            );
-        }
-    }
-    assert_eq!(new.len(), users.len());
-}
-
 #[test]
 fn two_replicas_without_a_lease_rotate_each_of_a_hundred_users_once() {
     for (canary, count) in [("1", 100), ("0", 30)] {
         simulate(1, lifelike(), async |sim| {
-            let users = overdue_fleet(&sim, count).await;
-            let policy = || policy(&users).with("canary", canary);
+            let users = sim.overdue_fleet(count).await;
+            let policy = || Policy::monthly(&users).with("canary", canary);
             let (one, other) = (sim.replica("one", policy()).await, sim.replica("other", policy()).await);
             until_all_retired(&sim, &one, count).await;
             until_all_retired(&sim, &other, count).await;
-            each_is_rotated_once(&sim, &users);
+            sim.each_is_rotated_once(&users);
             let versions: usize = sim.versions().values().map(|versions| versions - 1).sum();
             report(&format!(
                 "two replicas without a lease, canary {canary}: {count} due users, {versions} versions made, each rotated once, \
@@ -104,8 +62,8 @@ fn two_replicas_without_a_lease_rotate_each_of_a_hundred_users_once() {
 #[test]
 fn two_replicas_that_die_and_whose_clocks_differ_rotate_each_user_once() {
     simulate(1, lifelike(), async |sim| {
-        let users = overdue_fleet(&sim, 40).await;
-        let policy = || policy(&users);
+        let users = sim.overdue_fleet(40).await;
+        let policy = || Policy::monthly(&users);
         let mut one = sim.replica("one", policy()).await;
         let mut other = sim.replica("other", policy()).await;
         other.clock().step(TimeDelta::minutes(4));
@@ -117,7 +75,7 @@ fn two_replicas_that_die_and_whose_clocks_differ_rotate_each_user_once() {
         }
         until_all_retired(&sim, &one, 40).await;
         until_all_retired(&sim, &other, 40).await;
-        each_is_rotated_once(&sim, &users);
+        sim.each_is_rotated_once(&users);
     });
 }
 
@@ -141,13 +99,15 @@ fn users_that_hang_in_modifying_for_twenty_minutes_hold_nothing_up_and_end_right
         ..lifelike()
     };
     simulate(1, settings, async |sim| {
-        let users = overdue_fleet(&sim, 169).await;
+        let users = sim.overdue_fleet(169).await;
         let (hanging, others) = users.split_at(99);
         slow_down(&sim, "fleet0", 20);
         let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
         let before = tasks();
-        let machine = sim.machine("rekeyd").policy(policy(hanging).with("canary", "0"));
-        let mut hundred = policy(others).with("canary", "0");
+        let machine = sim
+            .machine("rekeyd")
+            .policy(Policy::monthly(hanging).with("canary", "0"));
+        let mut hundred = Policy::monthly(others).with("canary", "0");
         hundred.name = "others".to_owned();
         let replica = machine.policy(hundred).start().await;
         sim.run_for(5 * MINUTE).await;
@@ -179,7 +139,7 @@ fn users_that_hang_in_modifying_for_twenty_minutes_hold_nothing_up_and_end_right
         assert_eq!((fewest_tasks, fewest_logins), (TASKS_OF_A_REPLICA, 0));
         until_all_retired(&sim, &replica, users.len()).await;
         assert_eq!(in_flight(&replica), 0.0);
-        each_is_rotated_once(&sim, &users);
+        sim.each_is_rotated_once(&users);
     });
 }
 
@@ -194,10 +154,10 @@ fn in_flight(replica: &Replica) -> f64 {
 #[test]
 fn many_that_are_due_at_once_never_exceed_max_in_flight() {
     simulate(1, lifelike(), async |sim| {
-        let users = overdue_fleet(&sim, 99).await;
+        let users = sim.overdue_fleet(99).await;
         let machine = sim
             .machine("rekeyd")
-            .policy(policy(&users))
+            .policy(Policy::monthly(&users))
             .daemon("max_in_flight = 20");
         let replica = machine.start().await;
         // Retirements count, too, and are never held back: only what begins is.
@@ -211,6 +171,6 @@ fn many_that_are_due_at_once_never_exceed_max_in_flight() {
             }
         }
         assert_eq!(most, 20);
-        each_is_rotated_once(&sim, &users);
+        sim.each_is_rotated_once(&users);
     });
 }

@@ -10,37 +10,26 @@ use rekeyd::store::shared::layout;
 use rekeyd::store::table::{Change, Condition, Query, Table};
 use rekeyd_sandbox::{Fault, FaultKind};
 
-use crate::support::simulated::{
-    CallFault, CallFaultKind, Deed, Disk, Policy, SharedTable, Simulation, lifelike, simulate,
-};
+use crate::support::simulated::{CallFault, CallFaultKind, Deed, Disk, Policy, SharedTable, lifelike, simulate};
 use crate::support::status::idle_and_retired;
 use crate::support::world::secret_name;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
 
-fn policy(users: &[String]) -> Policy {
-    let users: Vec<&str> = users.iter().map(String::as_str).collect();
-    Policy::new("orders", &users)
-        .with("overlap", "\"30m\"")
-        .with("schedule", "\"30d\"")
-        .with("canary", "0")
-}
-
-async fn overdue_fleet(sim: &Simulation, count: usize) -> Vec<String> {
-    let users = sim.fleet(count).await;
-    sim.run_for(Duration::from_secs(40 * 86_400)).await;
-    users
-}
-
 #[test]
 fn a_secret_that_is_lost_and_comes_back_in_the_middle_of_a_drive_is_not_driven_twice() {
     simulate(1, lifelike(), async |sim| {
-        let users = overdue_fleet(&sim, 1).await;
+        let users = sim.overdue_fleet(1).await;
         let (user, secret) = (&users[0], secret_name(&users[0]));
         let arn = sim.secret(&secret).arn;
         let disk = Disk::shared(&SharedTable::with_leases());
-        let replica = sim.machine("a").disk(disk).policy(policy(&users)).start().await;
+        let replica = sim
+            .machine("a")
+            .disk(disk)
+            .policy(Policy::monthly(&users).with("canary", "0"))
+            .start()
+            .await;
         replica.until(&secret, "rotated", 3 * HOUR, idle_and_retired).await;
         sim.run_for(HOUR).await;
         let looks = || {
@@ -71,12 +60,12 @@ fn a_secret_that_is_lost_and_comes_back_in_the_middle_of_a_drive_is_not_driven_t
 #[test]
 fn a_replica_that_cannot_look_for_secrets_keeps_none_that_is_under_way() {
     simulate(1, lifelike(), async |sim| {
-        let users = overdue_fleet(&sim, 8).await;
+        let users = sim.overdue_fleet(8).await;
         let table = SharedTable::with_leases();
         let able = sim
             .machine("a")
             .disk(Disk::shared(&table))
-            .policy(policy(&users))
+            .policy(Policy::monthly(&users).with("canary", "0"))
             .start()
             .await;
         sim.until("begun", HOUR, || (sim.begun() == 8).then_some(()), String::new)
@@ -85,7 +74,10 @@ fn a_replica_that_cannot_look_for_secrets_keeps_none_that_is_under_way() {
             call,
             kind: CallFaultKind::Throttled,
         };
-        let unable = sim.machine("b").disk(Disk::shared(&table)).policy(policy(&users));
+        let unable = sim
+            .machine("b")
+            .disk(Disk::shared(&table))
+            .policy(Policy::monthly(&users).with("canary", "0"));
         let _unable = unable.trips((1..10_000).map(throttled).collect()).start().await;
         for user in &users {
             able.until(&secret_name(user), "rotated", 2 * HOUR, idle_and_retired)
@@ -97,11 +89,14 @@ fn a_replica_that_cannot_look_for_secrets_keeps_none_that_is_under_way() {
 #[test]
 fn what_another_replica_shows_and_nobody_understands_holds_a_place_up_no_longer_than_propagation_timeout() {
     simulate(1, lifelike(), async |sim| {
-        let users = overdue_fleet(&sim, 8).await;
+        let users = sim.overdue_fleet(8).await;
         let table = SharedTable::with_leases();
-        let policy = || policy(&users);
+        let policy = || Policy::monthly(&users).with("canary", "0");
         let machine = |name| {
-            let machine = sim.machine(name).disk(Disk::shared(&table)).policy(policy());
+            let machine = sim
+                .machine(name)
+                .disk(Disk::shared(&table))
+                .policy(policy().with("canary", "0"));
             machine.daemon("drift_check_interval = \"none\"")
         };
         let one = machine("a").start().await;
@@ -148,7 +143,12 @@ fn secrets_that_are_lost_before_their_first_look_hold_up_no_first_look_of_anothe
         };
         sim.faults(vec![slow.times(0)]);
         let disk = Disk::shared(&SharedTable::with_leases());
-        let replica = sim.machine("a").disk(disk).policy(policy(&users)).start().await;
+        let replica = sim
+            .machine("a")
+            .disk(disk)
+            .policy(Policy::monthly(&users).with("canary", "0"))
+            .start()
+            .await;
         let leases = replica.leases.clone().expect("it asks for leases");
         let known = || (leases.leases() == Some(100)).then_some(());
         sim.until("all are its own", MINUTE, known, String::new).await;
@@ -175,11 +175,14 @@ fn secrets_that_are_lost_before_their_first_look_hold_up_no_first_look_of_anothe
 #[test]
 fn nobody_waits_for_the_turn_of_a_secret_that_another_replica_has_now() {
     simulate(1, lifelike(), async |sim| {
-        let users = overdue_fleet(&sim, 3).await;
+        let users = sim.overdue_fleet(3).await;
         let unread = Fault::next("GetSecretValue", FaultKind::Throttle);
         sim.faults(vec![unread.on(&secret_name(&users[2])).times(0)]);
         let disk = Disk::shared(&SharedTable::with_leases());
-        let policy = policy(&users).with("canary", "1").with("propagation_timeout", "\"6h\"");
+        let policy = Policy::monthly(&users)
+            .with("canary", "0")
+            .with("canary", "1")
+            .with("propagation_timeout", "\"6h\"");
         let replica = sim.machine("a").disk(disk).policy(policy).start().await;
         for user in &users[..2] {
             let surveys = |status: &SecretStatus| {

@@ -8,7 +8,6 @@ use rekeyd::clock::Timestamp;
 use rekeyd::engine::control::Control;
 use rekeyd::rotation::event::Event;
 use rekeyd::rotation::status::SecretStatus;
-use rekeyd::rotation::version::version_id;
 use rekeyd::store::ownership::Ownership;
 
 use crate::support::report::report;
@@ -16,23 +15,9 @@ use crate::support::simulated::{
     Disk, Machine, Policy, Replica, SharedTable, Simulation, TableTrouble, lifelike, simulate,
 };
 use crate::support::status::idle_and_retired;
-use crate::support::world::secret_name;
 
 const PATIENCE: Duration = Duration::from_secs(12 * 3_600);
 const MINUTE: Duration = Duration::from_secs(60);
-
-fn policy(users: &[String]) -> Policy {
-    let users: Vec<&str> = users.iter().map(String::as_str).collect();
-    Policy::new("orders", &users)
-        .with("overlap", "\"30m\"")
-        .with("schedule", "\"30d\"")
-}
-
-async fn overdue_fleet(sim: &Simulation, count: usize) -> Vec<String> {
-    let users = sim.fleet(count).await;
-    sim.run_for(Duration::from_secs(40 * 86_400)).await;
-    users
-}
 
 /// Machines called `a`, `b`, … that share a table.
 fn machines(sim: &Simulation, table: &SharedTable, count: usize, policy: &Policy) -> Vec<Machine> {
@@ -65,28 +50,17 @@ async fn until_all_agree(sim: &Simulation, replicas: &[&Replica], count: usize, 
         .await;
 }
 
-/// Each secret has one new version, derived from its first.
-fn each_is_rotated_once(sim: &Simulation, users: &[String]) {
-    for user in users {
-        let secret = sim.secret(&secret_name(user));
-        let first = secret.holder("AWSPREVIOUS").expect("a previous version").id.clone();
-        let second = secret.holder("AWSCURRENT").expect("a current version").id.clone();
-        assert_eq!(secret.versions.len(), 2, "{user}");
-        assert_eq!(second, version_id(&secret.arn, &first, 0), "{user}");
-    }
-}
-
 #[test]
 fn replicas_that_share_a_table_and_have_no_leases_rotate_each_user_once() {
     for (canary, count) in [("1", 30), ("0", 30)] {
         simulate(1, lifelike(), async |sim| {
-            let users = overdue_fleet(&sim, count).await;
-            let policy = policy(&users).with("canary", canary);
+            let users = sim.overdue_fleet(count).await;
+            let policy = Policy::monthly(&users).with("canary", canary);
             let table = SharedTable::without_leases();
             let replicas = started(machines(&sim, &table, 2, &policy)).await;
             let all: Vec<&Replica> = replicas.iter().collect();
             until_all_agree(&sim, &all, count, idle_and_retired).await;
-            each_is_rotated_once(&sim, &users);
+            sim.each_is_rotated_once(&users);
             report(&format!(
                 "two replicas on one table without leases, canary {canary}: {count} users, {} calls",
                 sim.footprint().total()
@@ -99,12 +73,12 @@ fn replicas_that_share_a_table_and_have_no_leases_rotate_each_user_once() {
 fn replicas_with_leases_share_the_users_and_rotate_each_once() {
     for (canary, count) in [("1", 30), ("0", 60)] {
         simulate(1, lifelike(), async |sim| {
-            let users = overdue_fleet(&sim, count).await;
-            let policy = policy(&users).with("canary", canary);
+            let users = sim.overdue_fleet(count).await;
+            let policy = Policy::monthly(&users).with("canary", canary);
             let replicas = started(machines(&sim, &SharedTable::with_leases(), 3, &policy)).await;
             let all: Vec<&Replica> = replicas.iter().collect();
             until_all_agree(&sim, &all, count, idle_and_retired).await;
-            each_is_rotated_once(&sim, &users);
+            sim.each_is_rotated_once(&users);
             let shares: Vec<usize> = replicas.iter().map(leases_of).collect();
             assert_eq!(shares.iter().sum::<usize>(), count, "{shares:?}");
             assert!(shares.iter().all(|share| *share > count / 10), "{shares:?}");
@@ -120,8 +94,8 @@ fn replicas_with_leases_share_the_users_and_rotate_each_once() {
 fn with_leases_crashes_clocks_apart_and_a_table_that_fails_lead_to_no_violation() {
     for seed in 1..=3 {
         simulate(seed, lifelike(), async |sim| {
-            let users = overdue_fleet(&sim, 12).await;
-            let mut machines = machines(&sim, &SharedTable::with_leases(), 3, &policy(&users));
+            let users = sim.overdue_fleet(12).await;
+            let mut machines = machines(&sim, &SharedTable::with_leases(), 3, &Policy::monthly(&users));
             machines[1].clock().step(TimeDelta::minutes(4));
             let mut replicas = started(std::mem::take(&mut machines)).await;
             for (round, seconds) in [10, 35, 65, 90, 240].into_iter().enumerate() {
@@ -142,7 +116,7 @@ fn with_leases_crashes_clocks_apart_and_a_table_that_fails_lead_to_no_violation(
             }
             let all: Vec<&Replica> = replicas.iter().collect();
             until_all_agree(&sim, &all, 12, idle_and_retired).await;
-            each_is_rotated_once(&sim, &users);
+            sim.each_is_rotated_once(&users);
         });
     }
 }
@@ -166,8 +140,8 @@ fn promotes(event: &Event) -> bool {
 fn of_all_replicas_secrets_that_are_due_at_once_one_goes_first() {
     for seed in 1..=8 {
         simulate(seed, lifelike(), async |sim| {
-            let users = overdue_fleet(&sim, 12).await;
-            let replicas = started(machines(&sim, &SharedTable::with_leases(), 3, &policy(&users))).await;
+            let users = sim.overdue_fleet(12).await;
+            let replicas = started(machines(&sim, &SharedTable::with_leases(), 3, &Policy::monthly(&users))).await;
             let all: Vec<&Replica> = replicas.iter().collect();
             until_all_agree(&sim, &all, 12, idle_and_retired).await;
             let (_, proved_at) = stored(&sim, promotes)[0].clone();
@@ -182,8 +156,8 @@ fn of_all_replicas_secrets_that_are_due_at_once_one_goes_first() {
 fn secrets_that_are_kept_apart_are_so_on_different_replicas_too() {
     for seed in 1..=4 {
         simulate(seed, lifelike(), async |sim| {
-            let users = overdue_fleet(&sim, 6).await;
-            let policy = policy(&users)
+            let users = sim.overdue_fleet(6).await;
+            let policy = Policy::monthly(&users)
                 .with("canary", "0")
                 .with("overlap", "\"none\"")
                 .with("together", "\"all\"")
@@ -212,9 +186,9 @@ fn leases_of(replica: &Replica) -> usize {
 fn without_leases_crashes_clocks_apart_and_a_table_that_fails_lead_to_no_violation() {
     for seed in 1..=3 {
         simulate(seed, lifelike(), async |sim| {
-            let users = overdue_fleet(&sim, 12).await;
+            let users = sim.overdue_fleet(12).await;
             let table = SharedTable::without_leases();
-            let mut machines = machines(&sim, &table, 2, &policy(&users));
+            let mut machines = machines(&sim, &table, 2, &Policy::monthly(&users));
             machines[1].clock().step(TimeDelta::minutes(4));
             let mut one = machines.remove(0).start().await;
             let mut other = machines.remove(0).start().await;
@@ -234,7 +208,7 @@ fn without_leases_crashes_clocks_apart_and_a_table_that_fails_lead_to_no_violati
                 other = other.crash().start().await;
             }
             until_all_agree(&sim, &[&one, &other], 12, idle_and_retired).await;
-            each_is_rotated_once(&sim, &users);
+            sim.each_is_rotated_once(&users);
         });
     }
 }

@@ -7,41 +7,10 @@ use std::process::Stdio;
 use rekeyd::rotation::status::{Phase, SecretStatus};
 use tokio::process::{Child, Command};
 
+use super::policy::Policy;
 use super::status::proven;
 use super::world::{REGION, World};
 use super::{eventually, http};
-
-/// A policy of a test's configuration.
-#[derive(Clone)]
-pub struct Policy {
-    pub name: String,
-    pub keys: String,
-}
-
-impl Policy {
-    /// A policy for these users' secrets; nothing of it falls due by itself unless `schedule` says so.
-    pub fn new(name: &str, users: &[&str]) -> Self {
-        let secrets: Vec<String> = users.iter().map(|user| super::world::secret_name(user)).collect();
-        Self {
-            name: name.to_owned(),
-            keys: format!("secrets = {secrets:?}\nallow_users = {users:?}\n"),
-        }
-    }
-
-    /// Adds a key, as TOML.
-    pub fn with(mut self, key: &str, value: &str) -> Self {
-        self.keys = self
-            .keys
-            .lines()
-            .filter(|line| !line.starts_with(&format!("{key} =")))
-            .fold(String::new(), |mut keys, line| {
-                let _ = writeln!(keys, "{line}");
-                keys
-            });
-        let _ = writeln!(self.keys, "{key} = {value}");
-        self
-    }
-}
 
 /// How a daemon is started.
 pub struct Setup<'a> {

@@ -23,6 +23,7 @@ pub mod mangles;
 pub mod mangling_proxy;
 pub mod nodes;
 pub mod pages;
+pub mod policy;
 pub mod prometheus;
 #[path = "../../sandbox/tests/it/python.rs"]
 pub mod python;
@@ -38,7 +39,8 @@ pub mod world;
 
 use std::time::Duration;
 
-pub use daemon::{Daemon, Policy};
+pub use daemon::Daemon;
+pub use policy::Policy;
 pub use rekeyd_sandbox::{Delay, Fault, FaultKind, Settings};
 pub use scene::Scene;
 pub use world::World;

@@ -21,6 +21,9 @@ const HOLDS: f64 = 0.5;
 /// The lowest rate is this part of the budget.
 const FLOOR: f64 = 1.0 / 64.0;
 
+/// The smallest part of a budget that is shared: nobody waits for ever.
+const SMALLEST_PART: f64 = 1e-3;
+
 /// The longest pause that AWS may ask for, so that an absurd one is no halt that nobody declared.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
@@ -28,7 +31,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// there for a while, and then grows steadily.
 #[derive(Debug)]
 pub(super) struct Bucket {
-    /// The whole budget, in calls a second.
+    /// The budget of all who share it, in calls a second.
+    whole: f64,
+    /// The part of it that is this bucket's.
     budget: f64,
     /// What it is at the moment.
     rate: f64,
@@ -47,6 +52,7 @@ impl Bucket {
     /// A full bucket for so many calls a second.
     pub(super) fn new(budget: f64, now: Duration) -> Self {
         Self {
+            whole: budget,
             budget,
             rate: budget,
             tokens: (budget * HOLDS).max(1.0),
@@ -55,6 +61,20 @@ impl Bucket {
             halved_at: None,
             too_fast: budget,
         }
+    }
+
+    /// This part of the whole budget is this bucket's from now on. At what rate AWS throttles is shared likewise.
+    pub(super) fn share(&mut self, part: f64, now: Duration) {
+        let budget = self.whole * part.clamp(SMALLEST_PART, 1.0);
+        if budget == self.budget {
+            return;
+        }
+        self.grow(now);
+        let change = budget / self.budget;
+        self.budget = budget;
+        self.rate *= change;
+        self.too_fast *= change;
+        self.tokens = self.tokens.min(self.holds());
     }
 
     /// Takes the tokens of so many calls, or says how long to wait before asking again. Calls that go

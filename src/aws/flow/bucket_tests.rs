@@ -101,3 +101,38 @@ fn calls_that_go_together_may_be_more_than_the_bucket_holds() {
     let wait = bucket.take(1.0, ms(0)).unwrap_err();
     assert!((wait.as_secs_f64() - 9.0 / 4.0).abs() < 1e-6, "{wait:?}");
 }
+
+#[test]
+fn those_who_share_a_budget_send_as_much_together_as_one() {
+    let mut went = 0;
+    for part in [0.5, 0.3, 0.2] {
+        let mut bucket = Bucket::new(10.0, ms(0));
+        bucket.share(part, ms(0));
+        went += calls(&mut bucket, ms(0), ms(60_000), None).0;
+    }
+    assert!((590..=605).contains(&went), "{went} in a minute, of 10 a second");
+}
+
+#[test]
+fn whoever_is_left_alone_has_the_whole_budget() {
+    let mut bucket = Bucket::new(10.0, ms(0));
+    bucket.share(0.1, ms(0));
+    let (went, _) = calls(&mut bucket, ms(0), ms(60_000), None);
+    assert!((59..=61).contains(&went), "{went} in a minute");
+    bucket.share(1.0, ms(60_000));
+    let (went, _) = calls(&mut bucket, ms(60_000), ms(120_000), None);
+    assert!((590..=605).contains(&went), "{went} in a minute, alone");
+}
+
+#[test]
+fn a_rate_at_which_aws_throttled_is_shared_as_well() {
+    let mut bucket = Bucket::new(12.0, ms(0));
+    bucket.throttled(ms(100), ms(100), None);
+    bucket.share(1.0 / 3.0, ms(100));
+    assert!((bucket.rate() - 2.0).abs() < 0.1, "{}", bucket.rate());
+    bucket.share(1.0, ms(100));
+    assert!((bucket.rate() - 6.0).abs() < 0.2, "{}", bucket.rate());
+    assert!(!bucket.is_throttled(), "a half is not less than a half");
+    bucket.share(0.0, ms(100));
+    assert!(bucket.rate() > 0.0, "nothing is no part");
+}

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::Share;
 use super::bucket::Bucket;
 use crate::aws::{AwsResult, ErrorClass};
 use crate::clock::SharedClock;
@@ -23,6 +24,7 @@ pub(super) struct Budget {
     clock: SharedClock,
     metrics: Arc<Metrics>,
     bucket: Mutex<Bucket>,
+    share: Share,
     /// How many calls AWS has answered and not throttled.
     went: AtomicU64,
     /// Who waits stands here, so that who came first goes first.
@@ -30,7 +32,12 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    fn new(place: &str, name: &'static str, rate: f64, clock: &SharedClock, metrics: &Arc<Metrics>) -> Arc<Self> {
+    fn new(
+        place: &str,
+        name: &'static str,
+        rate: f64,
+        (clock, metrics, share): (&SharedClock, &Arc<Metrics>, &Share),
+    ) -> Arc<Self> {
         metrics.aws_budget_begins(place, name, rate);
         Arc::new(Self {
             place: place.to_owned(),
@@ -38,6 +45,7 @@ impl Budget {
             bucket: Mutex::new(Bucket::new(rate, clock.monotonic())),
             clock: clock.clone(),
             metrics: metrics.clone(),
+            share: share.clone(),
             went: AtomicU64::new(0),
             turn: tokio::sync::Mutex::default(),
         })
@@ -131,8 +139,11 @@ impl Budget {
     }
 
     fn bucket(&self) -> MutexGuard<'_, Bucket> {
+        let share = (self.share)();
         // Plain arithmetic, which a panic elsewhere leaves whole.
-        self.bucket.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut bucket = self.bucket.lock().unwrap_or_else(PoisonError::into_inner);
+        bucket.share(share, self.clock.monotonic());
+        bucket
     }
 }
 
@@ -146,8 +157,14 @@ pub(super) struct PlaceBudgets {
 }
 
 impl PlaceBudgets {
-    pub(super) fn new(place: &str, budgets: &Budgets, clock: &SharedClock, metrics: &Arc<Metrics>) -> Self {
-        let budget = |name, rate: u32| Budget::new(place, name, f64::from(rate), clock, metrics);
+    pub(super) fn new(
+        place: &str,
+        budgets: &Budgets,
+        clock: &SharedClock,
+        metrics: &Arc<Metrics>,
+        share: &Share,
+    ) -> Self {
+        let budget = |name, rate: u32| Budget::new(place, name, f64::from(rate), (clock, metrics, share));
         Self {
             modify_user: budget("modify_user", budgets.modify_user),
             secrets_manager_writes: budget("secrets_manager_writes", budgets.secrets_manager_writes),

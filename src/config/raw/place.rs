@@ -50,7 +50,7 @@ pub(in crate::config) struct RawPlace {
     /// Where STS answers, for `role_arn` only.
     #[schemars(regex(pattern = ENDPOINT_URL))]
     pub(in crate::config) sts_endpoint_url: Option<String>,
-    /// Calls a second that rekeyd may make here; each is halved while AWS throttles.
+    /// Calls a second that rekeyd may make here, all replicas together; each is halved while AWS throttles.
     pub(in crate::config) budget: Option<Table<RawBudget>>,
 }
 

@@ -298,6 +298,12 @@ impl Ownership for Leases {
             .is_some_and(|me| state.fleet.falls_to(target) == Some(me))
     }
 
+    fn part(&self) -> f64 {
+        let now = self.clock.monotonic();
+        let state = self.state();
+        state.fleet.part(state.living(now))
+    }
+
     fn leases(&self) -> Option<usize> {
         let now = self.clock.monotonic();
         let state = self.state();

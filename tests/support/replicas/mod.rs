@@ -13,8 +13,9 @@ use rekeyd_sandbox::{CallContext, Operation, Range, Settings};
 use super::cutting_proxy::{CuttingProxy, Line};
 use tokio::time::{Instant, sleep};
 
-use super::daemon::{Daemon, Policy, Setup};
+use super::daemon::{Daemon, Setup};
 use super::dynamo::{StandIn, create_table};
+use super::policy::Policy;
 use super::world::{REGION, document_with, secret_name};
 use super::{OLD, World, eventually};
 

@@ -1,9 +1,12 @@
 //! Many users at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use rekeyd::rotation::event::Event;
+use rekeyd::rotation::version::version_id;
+use rekeyd_sandbox::LoginAnswer;
 use rekeyd_sandbox::elasticache as ec;
 
 use super::Simulation;
@@ -29,6 +32,13 @@ impl Simulation {
             self.create_secret(&secret_name(user), &document).await;
         }
         self.caches(&users).await;
+        users
+    }
+
+    /// The same, forty days later.
+    pub async fn overdue_fleet(&self, count: usize) -> Vec<String> {
+        let users = self.fleet(count).await;
+        self.run_for(Duration::from_secs(40 * 86_400)).await;
         users
     }
 
@@ -77,6 +87,33 @@ impl Simulation {
     pub fn versions(&self) -> BTreeMap<String, usize> {
         let secrets = self.world.sandbox.secrets().into_iter();
         secrets.map(|secret| (secret.name, secret.versions.len())).collect()
+    }
+
+    /// Each secret has one new version, derived from its first, whose password works on every node that
+    /// serves its user, and the old one's on none.
+    pub fn each_is_rotated_once(&self, users: &[String]) {
+        let mut new = BTreeSet::new();
+        for user in users {
+            let secret = self.secret(&secret_name(user));
+            let first = secret.holder("AWSPREVIOUS").expect("a previous version").id.clone();
+            let second = secret.holder("AWSCURRENT").expect("a current version").id.clone();
+            assert_eq!(secret.versions.len(), 2, "{user}");
+            assert_eq!(second, version_id(&secret.arn, &first, 0), "{user}");
+            new.insert(second);
+            let password = self.password(&secret_name(user), "AWSCURRENT").unwrap();
+            let mut nodes = self.world.sandbox.answers(user, user, &[&password, FLEET_PASSWORD]);
+            nodes.retain(|node| node.serves);
+            assert!(!nodes.is_empty(), "{user} has no node");
+            for node in nodes {
+                assert_eq!(
+                    node.answers,
+                    [LoginAnswer::Ok, LoginAnswer::WrongPass],
+                    "{user} on {}",
+                    node.node
+                );
+            }
+        }
+        assert_eq!(new.len(), users.len());
     }
 
     /// When the rotations of a secret began, by what its replicas have stored.

@@ -32,7 +32,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-pub use super::daemon::Policy;
+pub use super::policy::Policy;
 use super::world::REGION;
 pub use auditor::Expectations;
 pub use clock::MachineClock;

@@ -1,33 +1,29 @@
 //! A replica of rekeyd: the real engine on simulated ports. It can be killed at any moment and
 //! started again, with its store or without.
 
+mod starting;
+
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use rekeyd::audit::Trail;
-use rekeyd::aws::PlacePorts;
 use rekeyd::config::Config;
 use rekeyd::engine::control::{Control, ControlError, RotateOptions, Selector};
-use rekeyd::engine::{Adapters, Engine, Reloaded};
+use rekeyd::engine::{Engine, Reloaded};
 use rekeyd::metrics::Metrics;
 use rekeyd::rotation::status::SecretStatus;
-use rekeyd::store::ownership::{Ownership, Sole};
-use rekeyd::store::shared::leases::{Identity, Leases};
-use rekeyd::store::shared::presence::Presence;
+use rekeyd::store::shared::leases::Leases;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 
 use super::auditor::Expectations;
-use super::chance::{Chance, randomness};
 use super::clock::MachineClock;
 use super::faults::{CallFault, CrashPoint, SaveFault};
 use super::login::NodeLogin;
 use super::process::{Deed, Fate, Process};
-use super::store::{Disk, OpenStore, Reached};
-use super::world::{Wire, World};
+use super::store::{Disk, OpenStore};
+use super::world::Wire;
 use super::{Policy, Simulation};
 use crate::support::world::REGION;
 
@@ -156,135 +152,6 @@ impl Machine {
             .unwrap_or_else(|error| panic!("{error}"))
             .config
     }
-
-    /// Starts rekeyd here.
-    pub async fn start(mut self) -> Replica {
-        self.lives += 1;
-        let config = self.config();
-        let world = self.simulation.world.clone();
-        let policies: Vec<String> = config.policies.keys().cloned().collect();
-        world
-            .auditor()
-            .register(&self.name.to_uppercase(), expectations(&config));
-        world
-            .auditor()
-            .register_clock(&self.name.to_uppercase(), self.clock.clone());
-        let fate = Fate {
-            stall: past_signatures(&world),
-            ..std::mem::take(&mut self.fate)
-        };
-        let process = Arc::new(Process::new(fate));
-        let metrics = Arc::new(Metrics::new(&policies));
-        let wire = Wire {
-            world: world.clone(),
-            process: process.clone(),
-            clock: self.clock.clone(),
-            metrics: metrics.clone(),
-            access_key: self.name.to_uppercase(),
-            region: REGION.to_owned(),
-        };
-        let clock: rekeyd::clock::SharedClock = self.clock.clone();
-        let governed = |place: &rekeyd::policy::Place| {
-            let ports = ports(&wire, &place.region);
-            rekeyd::aws::governed(ports, &place.name, &place.budgets, &clock, &metrics)
-        };
-        let places = config.places.values();
-        let places: std::collections::BTreeMap<String, PlacePorts> =
-            places.map(|place| (place.name.clone(), governed(place))).collect();
-        let life = format!("{} {}", self.name, self.lives);
-        let presence = Arc::new(Presence::new());
-        let chance = Chance::new(world.seed, &format!("table of {life}"));
-        let reached = Reached {
-            table: Arc::new(self.disk.reached(process.clone(), chance)),
-            presence: presence.clone(),
-            clock: self.clock.clone(),
-        };
-        let store = OpenStore::new(&self.disk, reached.clone(), process.clone(), world.clone(), &life);
-        let store = Arc::new(store.unwrap_or_else(|error| panic!("{error}")));
-        let login = Arc::new(NodeLogin::new(wire.clone(), self.simulation.refused.clone()));
-        let leases = self.disk.table().filter(|table| table.leases).map(|_| {
-            Arc::new(Leases::new(
-                reached.table.clone(),
-                presence.clone(),
-                self.clock.clone(),
-                randomness(world.seed, &format!("leases of {life}")),
-                LEASE,
-                identity(&self.name),
-                metrics.clone(),
-            ))
-        });
-        let ownership: Arc<dyn Ownership> = match &leases {
-            Some(leases) => leases.clone(),
-            None => Arc::new(Sole),
-        };
-        if let Some(leases) = leases.clone() {
-            let life = process.clone();
-            tokio::spawn(async move { life.gate(leases.run(CancellationToken::new())).await });
-        }
-        let adapters = || Adapters {
-            places: places.clone(),
-            login: login.clone(),
-            store: store.clone(),
-            ownership: ownership.clone(),
-            clock: self.clock.clone(),
-            randomness: randomness(world.seed, &life),
-            audit: Arc::new(Trail::to_log(self.clock.clone(), metrics.clone())),
-            metrics: metrics.clone(),
-        };
-        let engine = loop {
-            match Engine::new(config.clone(), adapters()).await {
-                Ok(engine) => break engine,
-                // Its service manager starts it again.
-                Err(_) if self.disk.table().is_some() => tokio::time::sleep(Duration::from_secs(5)).await,
-                Err(error) => panic!("{error}"),
-            }
-        };
-        let (stop, stopped) = oneshot::channel::<()>();
-        let (running, life) = (engine.clone(), process.clone());
-        let run = tokio::spawn(async move {
-            life.gate(running.run(async { drop(stopped.await) })).await;
-        });
-        let (ticked, life, every) = (engine.clone(), process.clone(), self.simulation.tick);
-        let ticks = tokio::spawn(async move { life.gate(tick(ticked, every)).await });
-        Replica {
-            machine: self,
-            engine,
-            metrics,
-            process,
-            login,
-            wire,
-            store,
-            leases,
-            stop: Some(stop),
-            run,
-            ticks,
-        }
-    }
-}
-
-/// The ports of a process to a place in this region.
-fn ports(wire: &Wire, region: &str) -> PlacePorts {
-    let region = region.to_owned();
-    let ports = Arc::new(Wire { region, ..wire.clone() });
-    PlacePorts {
-        secrets: ports.clone(),
-        secrets_writer: ports.clone(),
-        users: ports.clone(),
-        users_writer: ports,
-    }
-}
-
-/// How long a process stalls: longer than AWS takes a signature for fresh.
-fn past_signatures(world: &World) -> Duration {
-    Duration::from_secs(world.sandbox.settings().signature_window_s + 60)
-}
-
-/// The scheduler's tick, without the scheduler.
-async fn tick(engine: Arc<Engine>, every: Duration) {
-    loop {
-        engine.tick();
-        tokio::time::sleep(every).await;
-    }
 }
 
 /// A running rekeyd. Dropping it kills it.
@@ -328,7 +195,7 @@ impl Replica {
         let world = self.machine.simulation.world.clone();
         world.auditor().register(&key, either);
         let connected = self.engine.places_to_connect(&config).into_iter();
-        let connected = connected.map(|place| (place.name, ports(&self.wire, &place.region)));
+        let connected = connected.map(|place| (place.name, starting::ports(&self.wire, &place.region)));
         let reloaded = self.engine.reload(config, connected.collect()).await;
         world.catch_up();
         world.auditor().replace(&key, new);
@@ -459,14 +326,6 @@ impl Replica {
 
 /// After how long a replica that is not heard of has lost its leases.
 pub const LEASE: Duration = Duration::from_secs(15);
-
-fn identity(name: &str) -> Identity {
-    Identity {
-        host: name.to_owned(),
-        pid: 1,
-        release: "simulated".to_owned(),
-    }
-}
 
 fn expectations(config: &Config) -> Vec<Expectations> {
     let policies = config.policies.values();

@@ -205,6 +205,17 @@ impl Fleet {
         living.count() + me_too
     }
 
+    /// Which part of the leases is this process's among those that live, by what each told last. One more is counted for each, so
+    /// that who holds none has a part as well.
+    pub(super) fn part(&self, me: Option<&str>) -> f64 {
+        let weight = |watched: &Watched| watched.leases as f64 + 1.0;
+        let mine = me.and_then(|me| self.sessions.get(me)).map_or(1.0, weight);
+        let others = self.sessions.iter().filter(|(id, _)| me != Some(id.as_str()));
+        let living = others.filter(|(_, watched)| watched.dead_since.is_none());
+        let of_others: f64 = living.map(|(_, watched)| weight(watched)).sum();
+        mine / (mine + of_others)
+    }
+
     /// Dead sessions whose items nobody needs any more, if they hold nothing, with their beats.
     pub(super) fn remains(&self, now: Duration) -> Vec<(String, u64)> {
         let long_dead = |watched: &&Watched| {

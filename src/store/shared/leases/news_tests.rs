@@ -66,15 +66,13 @@ async fn what_nobody_told_of_is_found_within_five_minutes() {
 #[tokio::test(start_paused = true)]
 async fn what_the_owner_shows_the_others_see() {
     let trial = Trial::of_three(12, 53).await;
+    let secret = arn(7);
     let owner = trial.owners(7)[0];
     let other = (owner + 1) % 3;
+    let show = async |replica: usize, sight: &str| trial.replica(replica).leases.show(&secret, sight).await;
+    let shown = async || trial.item(7).await.text(layout::SIGHT).map(str::to_owned);
     forget_news(&trial);
-    trial
-        .replica(owner)
-        .leases
-        .show(&arn(7), "{\"nodes\":3}")
-        .await
-        .unwrap();
+    show(owner, "{\"nodes\":3}").await.unwrap();
     trial.pass(MOMENT * 3 / 2).await;
     let news = trial.replica(other).told_of(7);
     assert_eq!(news.len(), 1);
@@ -84,21 +82,16 @@ async fn what_the_owner_shows_the_others_see() {
     );
     // The same again is no write, and who does not own it shows nothing.
     let calls = trial.replica(owner).wire.calls();
-    trial
-        .replica(owner)
-        .leases
-        .show(&arn(7), "{\"nodes\":3}")
-        .await
-        .unwrap();
+    show(owner, "{\"nodes\":3}").await.unwrap();
     assert_eq!(trial.replica(owner).wire.calls(), calls);
-    trial.replica(other).leases.show(&arn(7), "mine").await.unwrap();
-    assert_eq!(trial.item(7).await.text(layout::SIGHT), Some("{\"nodes\":3}"));
+    show(other, "mine").await.unwrap();
+    assert_eq!(shown().await.as_deref(), Some("{\"nodes\":3}"));
     // What could not be written is written when it is shown again.
     *trial.replica(owner).wire.always.lock().unwrap() = Some(Fault::Throttled);
-    assert!(trial.replica(owner).leases.show(&arn(7), "new").await.is_err());
+    assert!(show(owner, "new").await.is_err());
     *trial.replica(owner).wire.always.lock().unwrap() = None;
-    trial.replica(owner).leases.show(&arn(7), "new").await.unwrap();
-    assert_eq!(trial.item(7).await.text(layout::SIGHT), Some("new"));
+    show(owner, "new").await.unwrap();
+    assert_eq!(shown().await.as_deref(), Some("new"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -20,6 +20,23 @@ async fn three_replicas_whose_clocks_differ_share_the_secrets_evenly() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_parts_of_all_work_are_as_the_shares_and_make_up_the_whole() {
+    let mut trial = Trial::of_three(90, 5).await;
+    trial.pass(LEASE).await;
+    let mut whole = 0.0;
+    for (number, share) in trial.shares() {
+        let part = trial.replica(number).leases.part();
+        assert!((part - (share as f64 + 1.0) / 93.0).abs() < 1e-9, "{part} with {share}");
+        whole += part;
+    }
+    assert!((whole - 1.0).abs() < 1e-9, "{whole}");
+    trial.kill(2);
+    trial.kill(1);
+    trial.pass(LEASE * 2).await;
+    assert_eq!(trial.replica(0).leases.part(), 1.0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_share_does_not_move_while_no_replica_comes_or_goes() {
     let trial = Trial::of_three(30, 2).await;
     let fence = |item: crate::store::table::Item| item.number(layout::FENCE);
