@@ -93,6 +93,7 @@ mod reload;
 mod reload_membership;
 mod reload_simulated;
 mod replicas;
+mod replicas_at_once;
 mod replicas_held_up;
 mod replicas_simulated;
 mod revoking_after_a_rollback;
