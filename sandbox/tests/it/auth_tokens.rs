@@ -1,4 +1,6 @@
-//! AUTH tokens of replication groups: in simulated time, and on real servers asked by redis-cli.
+//! AUTH tokens of replication groups: in simulated time, and on real servers.
+
+mod servers;
 
 use chrono::TimeDelta;
 use rekeyd_sandbox::elasticache::{
@@ -6,12 +8,12 @@ use rekeyd_sandbox::elasticache::{
     ReplicationGroupOutput,
 };
 use rekeyd_sandbox::{
-    ApiError, CallContext, CallError, Fault, FaultKind, LoginAnswer, ManualClock, NodeChange, Sandbox, Settings,
+    ApiError, CallContext, CallError, Fault, FaultKind, LoginAnswer, ManualClock, NodeChange, Sandbox,
 };
 use serde_json::{Value, json};
 
 use crate::in_process;
-use crate::support::*;
+use crate::support::OLD;
 
 const FIRST: &str = "the-first-token-of-the-group";
 const SECOND: &str = "the-second-token-of-the-group";
@@ -195,6 +197,12 @@ async fn a_change_without_apply_immediately_waits_for_one_with_it() {
         Some("ROTATING")
     );
     assert_eq!(accepting(&sandbox, SECOND).len(), 0);
+    let users = ModifyReplicationGroup {
+        replication_group_id: "auth".into(),
+        user_group_ids_to_add: Some(vec!["g".into()]),
+        ..ModifyReplicationGroup::default()
+    };
+    assert_eq!(refused(&sandbox, &ctx, users).await.code, "InvalidParameterCombination");
     let now = ModifyReplicationGroup {
         auth_token: None,
         auth_token_update_strategy: None,
@@ -369,66 +377,4 @@ async fn what_does_not_fit_is_refused_and_changes_nothing() {
     assert_eq!(accepting(&sandbox, FIRST), NODES);
     assert_eq!(shown(&sandbox, &ctx).await.status, "available");
     assert!(!format!("{:?}", sandbox.log()).contains(FIRST));
-}
-
-#[tokio::test]
-async fn real_servers_take_the_tokens_one_by_one_and_the_users_after_them() {
-    let settings = Settings::default()
-        .patched(&json!({"propagation_ms": {"min": 0, "max": 0}, "node_propagation_ms": {"replica": 900}}))
-        .unwrap();
-    let (server, client) = start(settings).await;
-    let ca = server.ca_file();
-    client.cache_with_user("u", "on ~* +@all", 1).await;
-    let form = format!(
-        "ReplicationGroupId=auth&ReplicationGroupDescription=d&NumCacheClusters=2&TransitEncryptionEnabled=true&AuthToken={FIRST}"
-    );
-    client.ec_ok("CreateReplicationGroup", &form).await;
-    let available = || async {
-        until("the group is available", || async {
-            let reply = client
-                .ec_ok("DescribeReplicationGroups", "ReplicationGroupId=auth")
-                .await;
-            tag(&reply, "Status") == "available"
-        })
-        .await;
-    };
-    available().await;
-    let (primary, replica) = (client.port("auth-001").await, client.port("auth-002").await);
-    let works = |port, token| async move { login(ca, port, "default", token).await };
-    assert_eq!(
-        (works(primary, FIRST).await, works(replica, SECOND).await),
-        ("OK".into(), "WRONGPASS".into())
-    );
-    let change = |token: &str, strategy: &str| {
-        format!("ReplicationGroupId=auth&AuthToken={token}&AuthTokenUpdateStrategy={strategy}&ApplyImmediately=true")
-    };
-    client.ec_ok("ModifyReplicationGroup", &change(SECOND, "ROTATE")).await;
-    until("the primary has it", || async { works(primary, SECOND).await == "OK" }).await;
-    assert_eq!(works(replica, SECOND).await, "WRONGPASS");
-    available().await;
-    for port in [primary, replica] {
-        assert_eq!(
-            (works(port, FIRST).await, works(port, SECOND).await),
-            ("OK".into(), "OK".into())
-        );
-    }
-    client.ec_ok("ModifyReplicationGroup", &change(SECOND, "SET")).await;
-    available().await;
-    for port in [primary, replica] {
-        assert_eq!(
-            (works(port, FIRST).await, works(port, SECOND).await),
-            ("WRONGPASS".into(), "OK".into())
-        );
-    }
-    let users = "ReplicationGroupId=auth&AuthTokenUpdateStrategy=DELETE&UserGroupIdsToAdd.member.1=g";
-    client.ec_ok("ModifyReplicationGroup", users).await;
-    available().await;
-    until("the user is known", || async {
-        client.user_status("u").await == "active"
-    })
-    .await;
-    for port in [primary, replica] {
-        assert_eq!(login(ca, port, "u", OLD).await, "OK");
-    }
-    server.shutdown().await;
 }

@@ -99,6 +99,11 @@ impl AuthTokens {
         !self.tokens.is_empty()
     }
 
+    /// Whether it has a token, or is to have one.
+    fn concerned(&self) -> bool {
+        self.enabled() || self.wanted.is_some()
+    }
+
     /// What `default` is where there are no user groups.
     pub(crate) fn rule(&self) -> AclRule {
         AclRule {
@@ -139,8 +144,22 @@ impl AuthTokens {
     }
 }
 
+/// Refuses a token that a new group cannot have.
+pub(crate) fn check_first(
+    settings: &Settings,
+    token: Option<&Sensitive>,
+    tls: bool,
+    user_groups: &[String],
+) -> Result<(), ApiError> {
+    let Some(token) = token else {
+        return Ok(());
+    };
+    check_place(tls, user_groups)?;
+    check_token(token, settings)
+}
+
 /// 16 to 128 characters, letters, digits and a few others. Text known from AWS.
-pub(crate) fn check_token(token: &Sensitive, settings: &Settings) -> Result<(), ApiError> {
+fn check_token(token: &Sensitive, settings: &Settings) -> Result<(), ApiError> {
     let text = token.expose();
     let allowed = |c: char| {
         if settings.enforce_password_characters {
@@ -158,7 +177,7 @@ pub(crate) fn check_token(token: &Sensitive, settings: &Settings) -> Result<(), 
 }
 
 /// Whether a group may have a token: with encryption in transit, and without user groups.
-pub(crate) fn check_place(tls: bool, user_groups: &[String]) -> Result<(), ApiError> {
+fn check_place(tls: bool, user_groups: &[String]) -> Result<(), ApiError> {
     if !tls {
         return Err(invalid_combination(
             "AuthToken can only be specified with TransitEncryptionEnabled.",
@@ -187,12 +206,12 @@ pub(crate) fn wish(
     let now = &group.auth;
     match (&input.auth_token, strategy) {
         // Text from terraform-provider-aws#39546.
-        (None, None) if now.enabled() && !user_groups.is_empty() => Err(invalid_combination(
+        (None, None) if now.concerned() && !user_groups.is_empty() => Err(invalid_combination(
             "User group can't be associated with auth token enabled. Pass AuthStrategy delete to proceed.",
         )),
         (None, None) => Ok(None),
         (None, Some(Strategy::Delete)) => {
-            if !now.enabled() || user_groups.is_empty() {
+            if !now.concerned() || user_groups.is_empty() {
                 // Text from crossplane's provider-upjet-aws#1370.
                 return Err(invalid_value(
                     "Auth token update strategy delete is not supported currently",
@@ -213,28 +232,29 @@ pub(crate) fn wish(
         (Some(token), strategy) => {
             check_place(group.tls, user_groups)?;
             check_token(token, settings)?;
-            if strategy != Some(Strategy::Set) {
-                return Ok(Some(now.rotated(token)));
+            if strategy == Some(Strategy::Set) {
+                set(settings.doubts.set_auth_token, group, token).map(Some)
+            } else {
+                Ok(Some(now.rotated(token)))
             }
-            let migrates = !group.user_group_ids.is_empty();
-            check_set(settings.doubts.set_auth_token, now, token, migrates)?;
-            Ok(Some(TokenChange {
-                strategy: Strategy::Set,
-                tokens: vec![token.clone()],
-                open: false,
-            }))
         }
     }
 }
 
-/// Whether SET may bring this token. A group that leaves its user groups has none that it could have rotated.
-fn check_set(rule: SetAuthToken, now: &AuthTokens, token: &Sensitive, migrates: bool) -> Result<(), ApiError> {
-    match rule {
-        SetAuthToken::RotatedOnly if !migrates && now.tokens.last() != Some(token) => Err(invalid_value(
+/// One token and no other, if SET may bring it. A group that leaves its user groups has none that it could have
+/// rotated.
+fn set(rule: SetAuthToken, group: &ReplicationGroup, token: &Sensitive) -> Result<TokenChange, ApiError> {
+    let rotated = group.auth.tokens.last() == Some(token);
+    if rule == SetAuthToken::RotatedOnly && !rotated && group.user_group_ids.is_empty() {
+        return Err(invalid_value(
             "AuthTokenUpdateStrategy SET is only allowed for the token of the last ROTATE.",
-        )),
-        SetAuthToken::Any | SetAuthToken::RotatedOnly => Ok(()),
+        ));
     }
+    Ok(TokenChange {
+        strategy: Strategy::Set,
+        tokens: vec![token.clone()],
+        open: false,
+    })
 }
 
 impl Env<'_> {

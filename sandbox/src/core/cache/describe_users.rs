@@ -180,6 +180,12 @@ fn describe(env: &mut Env<'_>, input: DescribeUsers) -> Result<DescribeUsersOutp
 /// Filter names are not enumerated anywhere; these follow the fields, spelled either way.
 fn passes(env: &Env<'_>, user: &User, filters: &[Filter]) -> Result<bool, ApiError> {
     for filter in filters {
+        if filter.values.is_empty() {
+            return Err(invalid_combination(format!(
+                "The filter {} has no values.",
+                filter.name
+            )));
+        }
         let name = filter.name.to_ascii_lowercase().replace(['-', '_'], "");
         let any = |value: &str| filter.values.iter().any(|v| v == value);
         let pass = match name.as_str() {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::auth_token::{AuthTokens, check_place, check_token};
+use super::auth_token::{AuthTokens, check_first};
 use super::clusters::ReplicationGroupOutput;
 use super::create_user::{check_id, engine};
 use super::errors::{
@@ -83,25 +83,19 @@ fn create(env: &mut Env<'_>, mut input: CreateReplicationGroup) -> Result<OneRep
     let user_group_ids = input.user_group_ids.unwrap_or_default();
     let tls = input.transit_encryption_enabled == Some(true);
     check_groups(&env.account.cache, &engine, &user_group_ids, tls)?;
-    if let Some(token) = &input.auth_token {
-        check_place(tls, &user_group_ids)?;
-        check_token(token, env.settings)?;
-    }
+    check_first(env.settings, input.auth_token.as_ref(), tls, &user_group_ids)?;
     let tags = input.tags.unwrap_or_default();
     check_tags(&tags)?;
+    let looks = LooksInput {
+        cache_node_type: input.cache_node_type,
+        cache_parameter_group_name: input.cache_parameter_group_name,
+        ..input.looks
+    };
     let group = ReplicationGroup {
         arn: env.account.cache_arn("replicationgroup", &id),
         id: id.clone(),
         description: input.replication_group_description,
-        looks: Looks::new(
-            &engine,
-            shape.cluster,
-            LooksInput {
-                cache_node_type: input.cache_node_type,
-                cache_parameter_group_name: input.cache_parameter_group_name,
-                ..input.looks
-            },
-        ),
+        looks: Looks::new(&engine, shape.cluster, looks),
         engine,
         tls,
         cluster: shape.cluster,

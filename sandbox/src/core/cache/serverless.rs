@@ -120,15 +120,7 @@ fn create(env: &mut Env<'_>, input: CreateServerlessCache) -> Result<OneServerle
         tags,
     };
     env.account.cache.serverless.insert(name.clone(), cache);
-    let owner = Owner::Serverless(name.clone());
-    for node in &nodes {
-        env.list_node(node, &owner, 0);
-    }
-    for node in &nodes {
-        env.begin_node(node);
-    }
-    open_endpoint(env, &owner, &nodes);
-    env.regroup(&owner, &[]);
+    start_nodes(env, &name, &nodes);
     env.note(
         Source::ServerlessCache,
         &name,
@@ -136,6 +128,19 @@ fn create(env: &mut Env<'_>, input: CreateServerlessCache) -> Result<OneServerle
     );
     env.account.touch();
     reply(env, &name, "CREATING")
+}
+
+/// Lists the nodes of a new cache, has them come up, and opens the endpoint before them.
+fn start_nodes(env: &mut Env<'_>, name: &str, nodes: &[String]) {
+    let owner = Owner::Serverless(name.to_owned());
+    for node in nodes {
+        env.list_node(node, &owner, 0);
+    }
+    for node in nodes {
+        env.begin_node(node);
+    }
+    open_endpoint(env, &owner, nodes);
+    env.regroup(&owner, &[]);
 }
 
 fn open_endpoint(env: &mut Env<'_>, owner: &Owner, nodes: &[String]) {
