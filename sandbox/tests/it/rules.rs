@@ -249,3 +249,32 @@ async fn an_account_has_a_thousand_users_a_hundred_groups_and_a_hundred_users_in
         "InvalidParameterValue"
     );
 }
+
+#[tokio::test]
+async fn who_makes_something_with_tags_must_be_allowed_to_tag_and_events_are_asked_of_everything() {
+    let (_server, client) = virtual_server().await;
+    let place = "arn:aws:elasticache:us-east-1:123456789012";
+    let actions = [
+        "elasticache:CreateUserGroup",
+        "elasticache:CreateReplicationGroup",
+        "elasticache:DescribeEvents",
+    ];
+    let statement = json!({"Effect": "Allow", "Action": actions, "Resource": format!("{place}:*")});
+    let policy = json!({"Version": "2012-10-17", "Statement": [statement]});
+    client
+        .control("PUT", "settings", json!({"policies": {"default": policy}}))
+        .await;
+    let refused = (403, "AccessDenied".to_owned());
+    for (action, form) in [
+        ("CreateUserGroup", "UserGroupId=g&Engine=redis&UserIds.member.1=default"),
+        (
+            "CreateReplicationGroup",
+            "ReplicationGroupId=rg&ReplicationGroupDescription=d",
+        ),
+    ] {
+        let tagged = format!("{form}&Tags.Tag.1.Key=team&Tags.Tag.1.Value=orders");
+        assert_eq!(client.ec_err(action, &tagged).await, refused, "{action}");
+        client.ec_ok(action, form).await;
+    }
+    assert_eq!(client.ec_err("DescribeEvents", "").await, refused);
+}
