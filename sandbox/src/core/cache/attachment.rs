@@ -8,9 +8,9 @@ use crate::core::account::NodeUpdate;
 use crate::core::operation::Env;
 
 impl Env<'_> {
-    /// The cache had the groups `before` and has others now: whoever was or is concerned changes on
-    /// its nodes. A `default` that has AUTH tokens, or had, is not swapped here but travels as a change of them. All this makes these users `modifying`, of a serverless cache too
-    /// (terraform-provider-aws#49976).
+    /// The cache had the groups `before` and has others now: whoever was or is concerned changes on its nodes. That
+    /// makes these users `modifying`, of a serverless cache too (terraform-provider-aws#49976). A `default` that has
+    /// AUTH tokens, or had, is not swapped here: it travels as a change of them.
     pub(crate) fn regroup(&mut self, owner: &Owner, before: &[String]) {
         let mut users = self.members_of(before);
         users.extend(self.members_of(self.account.cache.groups_given(owner)));

@@ -158,7 +158,8 @@ fn check(env: &Env<'_>, input: &CreateReplicationGroup) -> Result<(), ApiError> 
     // The botocore model.
     if id.len() > 40 || id.ends_with('-') || id.contains("--") {
         return Err(invalid_value(
-            "The parameter ReplicationGroupId must have 40 characters at most, not end with a hyphen and not contain two in a row.",
+            "The parameter ReplicationGroupId must have 40 characters at most, not end with a hyphen and not contain two \
+             in a row.",
         ));
     }
     if env.account.cache.caches.contains_key(id) {

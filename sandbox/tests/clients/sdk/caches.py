@@ -45,10 +45,11 @@ class Caches(Case):
         names = [f"cache{number:02}" for number in range(21)]
         for name in names:
             self.cache(name, "orders")
-        pages = self.elasticache.get_paginator("describe_replication_groups").paginate(PaginationConfig={"PageSize": 20})
+        config = {"PageSize": 20}
+        pages = self.elasticache.get_paginator("describe_replication_groups").paginate(PaginationConfig=config)
         pages = [[group["ReplicationGroupId"] for group in page["ReplicationGroups"]] for page in pages]
         self.assertEqual(pages, [names[:20], names[20:]])
-        pages = self.elasticache.get_paginator("describe_cache_clusters").paginate(PaginationConfig={"PageSize": 20})
+        pages = self.elasticache.get_paginator("describe_cache_clusters").paginate(PaginationConfig=config)
         pages = [[node["CacheClusterId"] for node in page["CacheClusters"]] for page in pages]
         self.assertEqual([len(page) for page in pages], [20, 1])
         self.assertEqual(sum(pages, []), [f"{name}-001" for name in names])

@@ -25,7 +25,8 @@ async fn real_servers_take_the_tokens_one_by_one_and_the_users_after_them() {
     let ca = server.ca_file();
     client.cache_with_user("u", "on ~* +@all", 1).await;
     let form = format!(
-        "ReplicationGroupId=auth&ReplicationGroupDescription=d&NumCacheClusters=2&TransitEncryptionEnabled=true&AuthToken={FIRST}"
+        "ReplicationGroupId=auth&ReplicationGroupDescription=d&NumCacheClusters=2\
+         &TransitEncryptionEnabled=true&AuthToken={FIRST}"
     );
     client.ec_ok("CreateReplicationGroup", &form).await;
     available(&client).await;
