@@ -71,6 +71,7 @@ service!(
         ec::DeleteUser,
         ec::DeleteUserGroup,
         ec::DescribeCacheClusters,
+        ec::DescribeEvents,
         ec::DescribeGlobalReplicationGroups,
         ec::DescribeReplicationGroups,
         ec::DescribeServerlessCaches,

@@ -45,19 +45,22 @@ pub use crate::sandbox::Sandbox;
 pub use crate::sensitive::Sensitive;
 pub use crate::server::{SandboxServer, ServerConfig, ServerError};
 pub use crate::settings::{
-    Caches, Delay, Doubts, EqualPasswords, GroupCollisions, Never, NoPasswordSpelling, Quotas, Range, Settings,
-    SettingsError, Switch, WrongRemoveFromCode, switches,
+    Caches, Delay, Doubts, EqualPasswords, GroupCollisions, Never, NoPasswordSpelling, Quotas, Range, SetAuthToken,
+    Settings, SettingsError, Switch, WrongRemoveFromCode, switches,
 };
 
 /// Inputs and outputs of the ElastiCache operations.
 pub mod elasticache {
+    pub use crate::core::cache::cache_clusters::*;
     pub use crate::core::cache::clusters::*;
     pub use crate::core::cache::create_user::CreateUser;
     pub use crate::core::cache::delete_user::DeleteUser;
+    pub use crate::core::cache::describe_events::*;
     pub use crate::core::cache::describe_users::*;
     pub use crate::core::cache::failover::TestFailover;
     pub use crate::core::cache::globals::*;
     pub use crate::core::cache::groups::*;
+    pub use crate::core::cache::looks::*;
     pub use crate::core::cache::model::Tag;
     pub use crate::core::cache::modify_cache::ModifyReplicationGroup;
     pub use crate::core::cache::modify_group::ModifyUserGroup;

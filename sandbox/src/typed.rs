@@ -55,6 +55,7 @@ methods! {
     delete_user: ec::DeleteUser,
     delete_user_group: ec::DeleteUserGroup,
     describe_cache_clusters: ec::DescribeCacheClusters,
+    describe_events: ec::DescribeEvents,
     describe_global_replication_groups: ec::DescribeGlobalReplicationGroups,
     describe_replication_groups: ec::DescribeReplicationGroups,
     describe_serverless_caches: ec::DescribeServerlessCaches,

@@ -106,6 +106,10 @@ pub(crate) enum Event {
         user: String,
         revision: u64,
     },
+    TokensSettle {
+        group: String,
+        revision: u64,
+    },
     NodeBegins {
         node: String,
     },
@@ -262,6 +266,7 @@ impl Env<'_> {
                 revision,
             } => self.deliver(&node, &user_name, revision),
             Event::UserSettles { user, revision } => self.settle(&user, revision),
+            Event::TokensSettle { group, revision } => self.settle_tokens(&group, revision),
             Event::SecretExpires { name, arn } => self.expire_secret(&name, &arn),
             Event::PendingSwept { name, arn, version } => self.sweep_pending(&name, &arn, &version),
             Event::NodeBegins { node } => self.begin_node(&node),

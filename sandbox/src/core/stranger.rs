@@ -296,6 +296,7 @@ impl Hand<'_> {
                 user_group_id: group,
                 user_ids_to_add: None,
                 user_ids_to_remove: Some(vec![user.to_owned()]),
+                ..ModifyUserGroup::default()
             })?;
         }
         Ok(())

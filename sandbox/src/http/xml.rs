@@ -66,6 +66,7 @@ fn item_name(list: &str, item: &Value) -> &'static str {
         ("CacheClusters", true) => "CacheCluster",
         ("CacheNodes", true) => "CacheNode",
         ("TagList", true) => "Tag",
+        ("Events", true) => "Event",
         ("GlobalReplicationGroups", true) => "GlobalReplicationGroup",
         ("Members", true) => "GlobalReplicationGroupMember",
         _ => "member",

@@ -6,7 +6,9 @@ import subprocess
 import sys
 import unittest
 
+import command_line
 import sandbox
+from command_line import elasticache
 from sandbox import URL, until
 
 ACCOUNT = "us-east-1:123456789012"
@@ -123,6 +125,11 @@ class CommandLine(unittest.TestCase):
         until("the cache is available", self._available)
         describe = ("elasticache", "wait", "replication-group-available", "--replication-group-id", "cache1")
         self.assertEqual(run(*describe), (0, "", ""))
+
+    def test_every_elasticache_operation(self):
+        elasticache.run(command_line.aws)
+        known = {name for name in sandbox.control("GET", "operations") if name.startswith("elasticache.")}
+        self.assertEqual(known - command_line.CALLED, set())
 
     def _available(self):
         described = aws("elasticache", "describe-replication-groups", "--replication-group-id", "cache1")

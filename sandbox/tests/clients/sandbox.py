@@ -49,6 +49,13 @@ def until(what, probe):
     return found
 
 
+def quick(waiter):
+    """A waiter that asks as often as a test can afford; AWS's wait for seconds."""
+    waiter.config.delay = 0.05
+    waiter.config.max_attempts = int(PATIENCE / waiter.config.delay)
+    return waiter
+
+
 def token_pages(call, **arguments):
     """All pages of an operation that botocore itself does not page."""
     pages, more = [], {}

@@ -7,6 +7,7 @@
     unreachable_pub
 )]
 
+mod auth_tokens;
 mod authorization;
 mod caches;
 mod changing_nodes;
@@ -14,6 +15,7 @@ mod clients;
 mod cluster_mode;
 mod doubts;
 mod edges;
+mod events;
 mod faults;
 mod guide;
 mod hostile_input;
@@ -23,6 +25,7 @@ mod model;
 mod process;
 mod python;
 mod quotas;
+mod rules;
 mod secrets;
 mod serverless;
 mod simulation;

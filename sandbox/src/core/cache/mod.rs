@@ -1,17 +1,24 @@
 //! ElastiCache.
 
 pub(crate) mod access_string;
+pub(crate) mod acl_rule;
 pub(crate) mod attachment;
+pub(crate) mod auth_token;
 pub(crate) mod busy;
+pub(crate) mod cache_clusters;
 pub(crate) mod clusters;
+pub(crate) mod commands;
 pub(crate) mod create_user;
 pub(crate) mod delete_user;
+pub(crate) mod describe_events;
 pub(crate) mod describe_users;
 pub(crate) mod errors;
+pub(crate) mod events;
 pub(crate) mod failover;
 pub(crate) mod globals;
 pub(crate) mod groups;
 pub(crate) mod lenient;
+pub(crate) mod looks;
 pub(crate) mod model;
 pub(crate) mod modify_cache;
 pub(crate) mod modify_group;

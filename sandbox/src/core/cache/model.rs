@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::access_string;
+pub(crate) use super::acl_rule::AclRule;
+use super::auth_token::AuthTokens;
+use super::events::Events;
+use super::looks::Looks;
 use super::propagation::Confirm;
 use crate::sensitive::Sensitive;
 use crate::settings::Delay;
@@ -98,41 +101,6 @@ impl User {
     }
 }
 
-/// A user as a node knows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct AclRule {
-    /// The name that AUTH takes.
-    pub(crate) user_name: String,
-    /// State, keys, channels and commands.
-    pub(crate) access_string: String,
-    /// Whether any password will do.
-    pub(crate) nopass: bool,
-    /// The passwords that will do.
-    pub(crate) passwords: Vec<Sensitive>,
-}
-
-impl AclRule {
-    /// The rule of a cache without RBAC, and of the user that every account starts with.
-    pub(crate) fn open_default() -> Self {
-        Self {
-            user_name: "default".to_owned(),
-            access_string: "on ~* +@all".to_owned(),
-            nopass: true,
-            passwords: Vec::new(),
-        }
-    }
-
-    /// Whether the user may log in at all.
-    pub(crate) fn is_on(&self) -> bool {
-        access_string::is_on(&self.access_string)
-    }
-
-    /// Whether the user gets in with this password.
-    pub(crate) fn accepts(&self, password: &str) -> bool {
-        self.is_on() && (self.nopass || self.passwords.iter().any(|p| p.expose() == password))
-    }
-}
-
 /// A set of users that caches can be given.
 #[derive(Debug, Clone)]
 pub(crate) struct UserGroup {
@@ -188,9 +156,11 @@ pub(crate) struct ReplicationGroup {
     /// Arrangements of its nodes that are under way.
     pub(crate) work: usize,
     pub(crate) user_group_ids: Vec<String>,
+    pub(crate) auth: AuthTokens,
     pub(crate) shards: Vec<Shard>,
     pub(crate) created: DateTime<Utc>,
-    pub(crate) node_type: String,
+    pub(crate) looks: Looks,
+    pub(crate) tags: Vec<Tag>,
     pub(crate) global: Option<String>,
 }
 
@@ -262,8 +232,8 @@ impl Node {
 /// A change to one user that a node has yet to hear of.
 #[derive(Debug, Clone)]
 pub(crate) struct Pending {
-    pub(crate) user_id: String,
-    pub(crate) revision: u64,
+    /// What is confirmed when the node has heard of it.
+    pub(crate) confirm: Confirm,
     /// Nothing when the user is to be forgotten.
     pub(crate) rule: Option<AclRule>,
     /// Whether it has a time of arrival. It has none while the node's delay is `never`.
@@ -302,6 +272,7 @@ pub(crate) struct ServerlessCache {
     /// Connections that the model has led to a node.
     pub(crate) led: usize,
     pub(crate) created: DateTime<Utc>,
+    pub(crate) tags: Vec<Tag>,
 }
 
 /// All of it.
@@ -313,6 +284,7 @@ pub(crate) struct CacheState {
     pub(crate) nodes: BTreeMap<String, Node>,
     pub(crate) globals: BTreeMap<String, Vec<GlobalMember>>,
     pub(crate) serverless: BTreeMap<String, ServerlessCache>,
+    pub(crate) events: Events,
 }
 
 impl CacheState {
@@ -374,11 +346,15 @@ impl CacheState {
             .any(|group| group.user_ids.iter().any(|id| id == user_id))
     }
 
-    /// Who may log in to a cache: the users of its groups, or anybody if it has none.
+    /// Who may log in to a cache: the users of its groups; without any, who has an AUTH token, or anybody.
     pub(crate) fn view_of(&self, owner: &Owner) -> BTreeMap<String, AclRule> {
         let groups = self.groups_given(owner);
         if groups.is_empty() {
-            let rule = AclRule::open_default();
+            let tokens = match owner {
+                Owner::ReplicationGroup(id) => self.caches.get(id).map(|cache| cache.auth.rule()),
+                Owner::Serverless(_) => None,
+            };
+            let rule = tokens.unwrap_or_else(AclRule::open_default);
             return BTreeMap::from([(rule.user_name.clone(), rule)]);
         }
         groups
