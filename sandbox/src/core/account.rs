@@ -11,6 +11,7 @@ use super::operation::Env;
 use super::quotas::Buckets;
 use super::secrets::history::History;
 use super::secrets::model::Secret;
+use super::secrets::replicas::ReplicaNews;
 
 /// Where a node is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -117,6 +118,8 @@ pub(crate) enum Event {
         name: String,
         arn: String,
         version: String,
+        /// Whether it ends a rotation that RotateSecret began, and so comes about whatever the settings say.
+        own: bool,
     },
 }
 
@@ -128,6 +131,8 @@ pub(crate) struct Account {
     pub(crate) secrets: BTreeMap<String, Secret>,
     /// Secrets as they were, by name; nothing where there was none.
     pub(crate) past_secrets: BTreeMap<String, History<Option<Secret>>>,
+    /// What the secrets' replicas in other regions have to learn.
+    pub(crate) replication: Vec<ReplicaNews>,
     pub(crate) cache: CacheState,
     pub(crate) buckets: Buckets,
     /// Messages for the processes.
@@ -146,6 +151,7 @@ impl Account {
             region: region.to_owned(),
             secrets: BTreeMap::new(),
             past_secrets: BTreeMap::new(),
+            replication: Vec::new(),
             cache: CacheState::default(),
             buckets: Buckets::default(),
             outbox: Vec::new(),
@@ -263,7 +269,12 @@ impl Env<'_> {
             } => self.deliver(&node, &user_name, revision),
             Event::UserSettles { user, revision } => self.settle(&user, revision),
             Event::SecretExpires { name, arn } => self.expire_secret(&name, &arn),
-            Event::PendingSwept { name, arn, version } => self.sweep_pending(&name, &arn, &version),
+            Event::PendingSwept {
+                name,
+                arn,
+                version,
+                own,
+            } => self.sweep_pending(&name, &arn, &version, own),
             Event::NodeBegins { node } => self.begin_node(&node),
         }
     }
