@@ -15,6 +15,7 @@ mod cluster_mode;
 mod doubts;
 mod edges;
 mod faults;
+mod fuzz;
 mod guide;
 mod hostile_input;
 mod in_process;
