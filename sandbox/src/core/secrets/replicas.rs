@@ -13,7 +13,7 @@ use crate::error::ApiError;
 /// How far a replica has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Progress {
-    InProgress,
+    Begun,
     InSync,
     Failed,
 }
@@ -21,7 +21,7 @@ pub(crate) enum Progress {
 impl Progress {
     fn name(self) -> &'static str {
         match self {
-            Self::InProgress => "InProgress",
+            Self::Begun => "InProgress",
             Self::InSync => "InSync",
             Self::Failed => "Failed",
         }
@@ -231,7 +231,7 @@ impl Secret {
             self.replicas.push(Replica {
                 region,
                 kms_key_id,
-                progress: Progress::InProgress,
+                progress: Progress::Begun,
                 overwrites,
                 described_only: false,
             });
@@ -325,7 +325,7 @@ impl State {
             let there = self.env(secret.changed, account, &replica.region).account;
             let old = there.secrets.get(name);
             let suffix = secret.arn.rsplit(':').next().unwrap_or(name);
-            let overwritten = replica.progress == Progress::InProgress && replica.overwrites;
+            let overwritten = replica.progress == Progress::Begun && replica.overwrites;
             if old.is_some() && !follows(old, region) && !overwritten {
                 replica.progress = Progress::Failed;
                 continue;
