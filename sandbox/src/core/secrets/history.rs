@@ -137,7 +137,7 @@ impl Env<'_> {
         if doubts.stale_labels_ms > 0 {
             secret.past_labels.note(now, doubts.stale_labels_ms, old);
         }
-        let own = secret.finish_rotation(now);
+        let own = secret.finish_rotation(now, moved);
         let swept_after = if own {
             Some(0)
         } else {

@@ -149,18 +149,27 @@ impl Secret {
 
     /// Notes that the rotation is over whose version is current now, and says whether one is. The service has then
     /// rotated, which dates it, and takes AWSPENDING off (localstack's AWS-validated snapshots of a rotation).
-    pub(crate) fn finish_rotation(&mut self, now: DateTime<Utc>) -> bool {
+    ///
+    /// Where another version has become current meanwhile, the service abandons its rotation and takes AWSPENDING off
+    /// (Secrets Manager user guide, the CloudTrail event RotationAbandoned).
+    pub(crate) fn finish_rotation(&mut self, now: DateTime<Utc>, moved: bool) -> bool {
         let current = self.holder(CURRENT).cloned();
+        let pending = self.holder(PENDING).cloned();
         let Some(rotation) = self.rotation.as_mut().filter(|rotation| rotation.enabled) else {
             return false;
         };
-        let over = rotation.under_way.is_some() && rotation.under_way == current;
-        if over {
-            rotation.under_way = None;
+        let Some(version) = rotation.under_way.take_if(|_| moved) else {
+            return false;
+        };
+        if current.as_ref() == Some(&version) {
             rotation.last_rotated = Some(now);
             rotation.counted_from = now;
+            return true;
         }
-        over
+        if pending == Some(version) {
+            self.detach(PENDING);
+        }
+        false
     }
 }
 

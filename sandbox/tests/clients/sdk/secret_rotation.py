@@ -80,6 +80,19 @@ class SecretRotation(Case):
         third = self.secrets.rotate_secret(SecretId="a")["VersionId"]
         self.assertEqual(self.secrets.describe_secret(SecretId="a")["VersionIdsToStages"][third], ["AWSPENDING"])
 
+    def test_a_rotation_is_abandoned_when_a_value_is_put_meanwhile(self):
+        first = self.secrets.create_secret(Name="a", SecretString="one")["VersionId"]
+        begun = self.secrets.rotate_secret(SecretId="a", RotationLambdaARN=LAMBDA)["VersionId"]
+        self.secrets.put_secret_value(
+            SecretId="a", ClientRequestToken=begun, SecretString="two", VersionStages=["AWSPENDING"]
+        )
+        put = self.secrets.put_secret_value(SecretId="a", SecretString="by hand")["VersionId"]
+        found = self.secrets.describe_secret(SecretId="a")
+        self.assertEqual(found["VersionIdsToStages"], {first: ["AWSPREVIOUS"], put: ["AWSCURRENT"]})
+        self.assertNotIn("LastRotatedDate", found)
+        again = self.secrets.rotate_secret(SecretId="a")["VersionId"]
+        self.assertEqual(self.secrets.describe_secret(SecretId="a")["VersionIdsToStages"][again], ["AWSPENDING"])
+
     def test_schedules_that_there_are_not_are_refused(self):
         self.secrets.create_secret(Name="a", SecretString="one")
         invalid = self.secrets.exceptions.InvalidParameterException

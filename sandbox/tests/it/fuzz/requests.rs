@@ -2,7 +2,7 @@
 
 use rand::Rng;
 use rand::rngs::StdRng;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::support::{TOKEN_1, TOKEN_2};
 
@@ -189,75 +189,75 @@ fn odd_text(rng: &mut StdRng) -> String {
 }
 
 fn json_templates() -> Vec<(&'static str, Value)> {
-    let secret = |more: Value| {
-        let mut map = Map::from_iter([("SecretId".to_owned(), json!("s"))]);
-        map.extend(more.as_object().cloned().unwrap_or_default());
-        Value::Object(map)
-    };
-    let policy =
-        "{\"Statement\": {\"Effect\": \"Allow\", \"Principal\": \"*\", \"Action\": \"*\", \"Resource\": \"*\"}}";
+    [of_many_secrets(), of_values(), of_settings()].concat()
+}
+
+/// A request about the one secret that there is.
+fn about_s(mut more: Value) -> Value {
+    more["SecretId"] = json!("s");
+    more
+}
+
+fn of_many_secrets() -> Vec<(&'static str, Value)> {
     let filters = json!([{"Key": "name", "Values": ["s", "!x"]}]);
-    let regions = json!([{"Region": "eu-west-1", "KmsKeyId": "k"}]);
     let tags = json!([{"Key": "k", "Value": "v"}]);
-    let value = json!({"SecretString": "v", "ClientRequestToken": TOKEN_2, "VersionStages": ["AWSPENDING"]});
+    let create = json!({
+        "Name": "t", "SecretString": "v", "ClientRequestToken": TOKEN_1, "Tags": tags,
+        "AddReplicaRegions": [{"Region": "eu-west-1"}],
+    });
+    let random = json!({"PasswordLength": 20, "ExcludeCharacters": "abc", "IncludeSpace": true});
+    let list = json!({"Filters": filters, "MaxResults": 1, "SortBy": "name", "NextToken": "page-1"});
     vec![
         ("BatchGetSecretValue", json!({"SecretIdList": ["s", "t"]})),
         ("BatchGetSecretValue", json!({"Filters": filters, "MaxResults": 2})),
-        ("CancelRotateSecret", secret(json!({}))),
-        (
-            "CreateSecret",
-            json!({"Name": "t", "SecretString": "v", "ClientRequestToken": TOKEN_1, "Tags": tags, "AddReplicaRegions": regions}),
-        ),
-        ("DeleteResourcePolicy", secret(json!({}))),
+        ("CreateSecret", create),
         ("DeleteSecret", json!({"SecretId": "t", "RecoveryWindowInDays": 7})),
-        ("DescribeSecret", secret(json!({}))),
-        (
-            "GetRandomPassword",
-            json!({"PasswordLength": 20, "ExcludeCharacters": "abc", "IncludeSpace": true}),
-        ),
-        ("GetResourcePolicy", secret(json!({}))),
-        (
-            "GetSecretValue",
-            secret(json!({"VersionId": TOKEN_1, "VersionStage": "AWSCURRENT"})),
-        ),
-        ("ListResourcePolicies", secret(json!({"MaxResults": 1}))),
-        (
-            "ListSecretVersionIds",
-            secret(json!({"MaxResults": 1, "IncludeDeprecated": true})),
-        ),
-        (
-            "ListSecrets",
-            json!({"Filters": filters, "MaxResults": 1, "SortBy": "name", "NextToken": "page-1"}),
-        ),
-        (
-            "PutResourcePolicy",
-            secret(json!({"ResourcePolicy": policy, "BlockPublicPolicy": true})),
-        ),
-        ("PutSecretValue", secret(value)),
-        (
-            "RemoveRegionsFromReplication",
-            secret(json!({"RemoveReplicaRegions": ["eu-west-1"]})),
-        ),
+        ("GetRandomPassword", random),
+        ("ListSecrets", list),
+        ("RestoreSecret", json!({"SecretId": "t"})),
+    ]
+}
+
+fn of_values() -> Vec<(&'static str, Value)> {
+    let value = json!({"SecretString": "v", "ClientRequestToken": TOKEN_2, "VersionStages": ["AWSPENDING"]});
+    let read = json!({"VersionId": TOKEN_1, "VersionStage": "AWSCURRENT"});
+    let versions = json!({"MaxResults": 1, "IncludeDeprecated": true});
+    let label = json!({"VersionStage": "MINE", "MoveToVersionId": TOKEN_1});
+    vec![
+        ("DescribeSecret", about_s(json!({}))),
+        ("GetSecretValue", about_s(read)),
+        ("ListSecretVersionIds", about_s(versions)),
+        ("PutSecretValue", about_s(value)),
+        ("UpdateSecret", about_s(json!({"Description": "d", "KmsKeyId": "k"}))),
+        ("UpdateSecretVersionStage", about_s(label)),
+    ]
+}
+
+fn of_settings() -> Vec<(&'static str, Value)> {
+    let policy =
+        "{\"Statement\": {\"Effect\": \"Allow\", \"Principal\": \"*\", \"Action\": \"*\", \"Resource\": \"*\"}}";
+    let put = json!({"ResourcePolicy": policy, "BlockPublicPolicy": true});
+    let regions = json!([{"Region": "eu-west-1", "KmsKeyId": "k"}]);
+    let rotate = json!({
+        "ClientRequestToken": TOKEN_2, "RotationLambdaARN": "arn:aws:lambda:x", "RotateImmediately": false,
+        "RotationRules": {"ScheduleExpression": "cron(0 8 ? 1/3 SUN#1 *)", "Duration": "3h"},
+    });
+    let removed = json!({"RemoveReplicaRegions": ["eu-west-1"]});
+    vec![
+        ("CancelRotateSecret", about_s(json!({}))),
+        ("DeleteResourcePolicy", about_s(json!({}))),
+        ("GetResourcePolicy", about_s(json!({}))),
+        ("ListResourcePolicies", about_s(json!({"MaxResults": 1}))),
+        ("PutResourcePolicy", about_s(put)),
+        ("RemoveRegionsFromReplication", about_s(removed)),
         (
             "ReplicateSecretToRegions",
-            secret(json!({"AddReplicaRegions": regions})),
+            about_s(json!({"AddReplicaRegions": regions})),
         ),
-        ("RestoreSecret", json!({"SecretId": "t"})),
-        (
-            "RotateSecret",
-            secret(json!({
-                "ClientRequestToken": TOKEN_2, "RotationLambdaARN": "arn:aws:lambda:x", "RotateImmediately": false,
-                "RotationRules": {"ScheduleExpression": "cron(0 8 ? 1/3 SUN#1 *)", "Duration": "3h"},
-            })),
-        ),
-        ("StopReplicationToReplica", secret(json!({}))),
-        ("TagResource", secret(json!({"Tags": tags}))),
-        ("UntagResource", secret(json!({"TagKeys": ["k"]}))),
-        ("UpdateSecret", secret(json!({"Description": "d", "KmsKeyId": "k"}))),
-        (
-            "UpdateSecretVersionStage",
-            secret(json!({"VersionStage": "MINE", "MoveToVersionId": TOKEN_1})),
-        ),
+        ("RotateSecret", about_s(rotate)),
+        ("StopReplicationToReplica", about_s(json!({}))),
+        ("TagResource", about_s(json!({"Tags": [{"Key": "k", "Value": "v"}]}))),
+        ("UntagResource", about_s(json!({"TagKeys": ["k"]}))),
         ("ValidateResourcePolicy", json!({"ResourcePolicy": policy})),
     ]
 }
