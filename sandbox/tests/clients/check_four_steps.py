@@ -11,6 +11,8 @@ import sys
 import unittest
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from sandbox import CA_FILE, URL, Case, control
 
 os.environ |= {
@@ -74,7 +76,8 @@ class FourSteps(Case):
         answers = set()
         for endpoint in self.endpoints:
             address = {"host": endpoint["Address"], "port": endpoint["Port"]}
-            login = {"username": "user1", "password": password}
+            # A refused login is an answer; redis-py would try it again.
+            login = {"username": "user1", "password": password, "retry": Retry(NoBackoff(), 0)}
             with redis.Redis(**address, **login, ssl=True, ssl_ca_certs=CA_FILE) as connection:
                 try:
                     connection.get("keys:1")
@@ -112,17 +115,8 @@ class FourSteps(Case):
         found = self.secrets.describe_secret(SecretId=self.secret)
         self.assertLess(found["LastRotatedDate"], found["NextRotationDate"])
 
-    def test_the_password_before_the_last_logs_in_no_more(self):
-        passwords = [FIRST]
-        for _ in range(2):
-            token = self.begin()
-            self.attempt(token)
-            self.is_rotated(token, passwords[-1])
-            passwords.append(self.password())
-        self.assertFalse(self.logs_in(FIRST))
-
     def test_a_rotation_outlives_a_crash_at_each_of_its_calls(self):
-        before = FIRST
+        passwords = [FIRST]
         for step, calls in CALLS.items():
             for operation in calls:
                 # What reads is as it was either way.
@@ -131,8 +125,10 @@ class FourSteps(Case):
                         token = self.begin()
                         self.crash(token, step, {"operation": operation, "kind": kind})
                         self.attempt(token)
-                        self.is_rotated(token, before)
-                        before = self.password()
+                        self.is_rotated(token, passwords[-1])
+                        passwords.append(self.password())
+        # The one before the last was retired by the last rotation.
+        self.assertFalse(self.logs_in(passwords[-3]))
 
     def crash(self, token, step, fault):
         """Takes the steps up to one that ends at its call."""

@@ -8,6 +8,7 @@ beside the old one from the second step until the next rotation.
 Where the services are is boto3's affair (`AWS_ENDPOINT_URL`).
 """
 
+import functools
 import json
 import os
 import time
@@ -20,9 +21,15 @@ PATIENCE_SECONDS = float(os.environ.get("PATIENCE_SECONDS", "600"))
 POLL_SECONDS = float(os.environ.get("POLL_SECONDS", "10"))
 
 
+@functools.cache
+def client(service):
+    """A client, kept from one call to the next for as long as the function stays loaded."""
+    return boto3.client(service)
+
+
 def lambda_handler(event, context):
     """Takes one step. An error makes Secrets Manager try again."""
-    secrets, elasticache = boto3.client("secretsmanager"), boto3.client("elasticache")
+    secrets, elasticache = client("secretsmanager"), client("elasticache")
     secret, token = event["SecretId"], event["ClientRequestToken"]
     described = secrets.describe_secret(SecretId=secret)
     if not described.get("RotationEnabled"):
