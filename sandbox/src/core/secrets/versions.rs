@@ -54,8 +54,8 @@ pub struct VersionOutput {
     /// When it was put, whenever it became current.
     #[serde(serialize_with = "epoch")]
     pub created_date: DateTime<Utc>,
-    /// The keys that it was encrypted with; the service's own goes by `DefaultEncryptionKey` (localstack's AWS-validated
-    /// snapshots).
+    /// The keys that it was encrypted with; the service's own goes by `DefaultEncryptionKey` (recorded
+    /// replies).
     pub kms_key_ids: Vec<String>,
 }
 
