@@ -84,7 +84,13 @@ pub mod secretsmanager {
     pub use crate::core::secrets::list::{ListSecrets, ListSecretsOutput, SecretListEntry};
     pub use crate::core::secrets::model::SecretTag;
     pub use crate::core::secrets::password::*;
+    pub use crate::core::secrets::policies::*;
+    pub use crate::core::secrets::policy_document::PolicyFinding;
     pub use crate::core::secrets::put::*;
+    pub use crate::core::secrets::replicas::{
+        RemoveRegionsFromReplication, ReplicaRegion, ReplicateSecretToRegions, ReplicationOutput, ReplicationStatus,
+        StopReplicationOutput, StopReplicationToReplica,
+    };
     pub use crate::core::secrets::rotate::*;
     pub use crate::core::secrets::stages::*;
     pub use crate::core::secrets::tags::*;

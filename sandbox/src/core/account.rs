@@ -11,6 +11,7 @@ use super::operation::Env;
 use super::quotas::Buckets;
 use super::secrets::history::History;
 use super::secrets::model::Secret;
+use super::secrets::replicas::ReplicaNews;
 
 /// Where a node is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -121,6 +122,8 @@ pub(crate) enum Event {
         name: String,
         arn: String,
         version: String,
+        /// Whether it ends a rotation that RotateSecret began, and so comes about whatever the settings say.
+        own: bool,
     },
 }
 
@@ -132,6 +135,8 @@ pub(crate) struct Account {
     pub(crate) secrets: BTreeMap<String, Secret>,
     /// Secrets as they were, by name; nothing where there was none.
     pub(crate) past_secrets: BTreeMap<String, History<Option<Secret>>>,
+    /// What the secrets' replicas in other regions have to learn.
+    pub(crate) replication: Vec<ReplicaNews>,
     pub(crate) cache: CacheState,
     pub(crate) buckets: Buckets,
     /// Messages for the processes.
@@ -150,6 +155,7 @@ impl Account {
             region: region.to_owned(),
             secrets: BTreeMap::new(),
             past_secrets: BTreeMap::new(),
+            replication: Vec::new(),
             cache: CacheState::default(),
             buckets: Buckets::default(),
             outbox: Vec::new(),
@@ -268,7 +274,12 @@ impl Env<'_> {
             Event::UserSettles { user, revision } => self.settle(&user, revision),
             Event::TokensSettle { group, revision } => self.settle_tokens(&group, revision),
             Event::SecretExpires { name, arn } => self.expire_secret(&name, &arn),
-            Event::PendingSwept { name, arn, version } => self.sweep_pending(&name, &arn, &version),
+            Event::PendingSwept {
+                name,
+                arn,
+                version,
+                own,
+            } => self.sweep_pending(&name, &arn, &version, own),
             Event::NodeBegins { node } => self.begin_node(&node),
         }
     }

@@ -273,6 +273,7 @@ impl Hand<'_> {
             rotation_lambda_arn: Some(lambda),
             rotation_rules: Some(serde_json::json!({"AutomaticallyAfterDays": 30})),
             rotate_immediately: Some(false),
+            ..RotateSecret::default()
         })
     }
 

@@ -18,21 +18,29 @@ pub(crate) async fn answer(sandbox: &Sandbox, ctx: &CallContext, target: &str, b
     let result = match (target.split_once('.'), parse(body)) {
         (Some(("secretsmanager", name)), Ok(input)) => dispatch::secrets_manager(name, sandbox, ctx, input).await,
         (Some(("secretsmanager", _)), Err(error)) => Err(error.into()),
-        _ => Err(ApiError::bad_request("UnknownOperationException", "").into()),
+        _ => Err(ApiError::bad_request(
+            "UnknownOperationException",
+            "The target names no operation of Secrets Manager.",
+        )
+        .into()),
     };
-    let mut reply = match result {
+    let reply = match result {
         Ok(value) => reply(StatusCode::OK, CONTENT, value.to_string()),
-        Err(CallError::Api(error)) => failure(&error),
+        Err(CallError::Api(error)) => return Ok(failure(&error)),
         Err(CallError::ReplyLost) => return Err(NoReply),
         Err(CallError::Hang) => {
             released.wait().await;
             return Err(NoReply);
         }
     };
+    Ok(identified(reply))
+}
+
+fn identified(mut reply: Reply) -> Reply {
     if let Ok(id) = HeaderValue::from_str(&request_id()) {
         reply.headers_mut().insert("x-amzn-requestid", id);
     }
-    Ok(reply)
+    reply
 }
 
 fn parse(body: &[u8]) -> Result<Value, ApiError> {
@@ -43,12 +51,13 @@ fn parse(body: &[u8]) -> Result<Value, ApiError> {
     object.map_err(|_| ApiError::bad_request("SerializationException", "The body is not a JSON object."))
 }
 
-fn failure(error: &ApiError) -> Reply {
+/// An error as this service writes it.
+pub(super) fn failure(error: &ApiError) -> Reply {
     // Real replies carry the text under either spelling, depending on the error; clients accept both.
     let body = json!({"__type": error.code, "Message": error.message, "message": error.message});
     let mut reply = reply(status(error.status), CONTENT, body.to_string());
     if let Ok(code) = HeaderValue::from_str(&error.code) {
         reply.headers_mut().insert("x-amzn-errortype", code);
     }
-    reply
+    identified(reply)
 }

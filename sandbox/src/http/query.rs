@@ -14,8 +14,14 @@ use crate::sandbox::Sandbox;
 
 const CONTENT: &str = "text/xml";
 
+/// How many parts a parameter's name may have: about twice as many as the deepest of the model has.
+const MAX_DEPTH: usize = 16;
+
 pub(crate) async fn answer(sandbox: &Sandbox, ctx: &CallContext, body: &[u8]) -> Result<Reply, NoReply> {
-    let mut form = parse(body);
+    let mut form = match parse(body) {
+        Ok(form) => form,
+        Err(error) => return Ok(failure(&error)),
+    };
     let action = form.remove("Action").and_then(|v| v.as_str().map(ToOwned::to_owned));
     // From before the call, so that no release is missed.
     let mut released = sandbox.releases();
@@ -23,34 +29,50 @@ pub(crate) async fn answer(sandbox: &Sandbox, ctx: &CallContext, body: &[u8]) ->
         Some(action) => dispatch::elasticache(action, sandbox, ctx, Value::Object(form)).await,
         None => Err(ApiError::bad_request("MissingAction", "The request must contain the parameter Action.").into()),
     };
-    let id = request_id();
-    let mut reply = match result {
+    match result {
         Ok(value) => {
+            let id = request_id();
             let body = xml::success(action.as_deref().unwrap_or_default(), &value, &id);
-            reply(StatusCode::OK, CONTENT, body)
+            Ok(identified(reply(StatusCode::OK, CONTENT, body), &id))
         }
-        Err(CallError::Api(error)) => reply(status(error.status), CONTENT, xml::failure(&error, &id)),
-        Err(CallError::ReplyLost) => return Err(NoReply),
+        Err(CallError::Api(error)) => Ok(failure(&error)),
+        Err(CallError::ReplyLost) => Err(NoReply),
         Err(CallError::Hang) => {
             released.wait().await;
-            return Err(NoReply);
+            Err(NoReply)
         }
-    };
-    if let Ok(id) = HeaderValue::from_str(&id) {
-        reply.headers_mut().insert("x-amzn-requestid", id);
     }
-    Ok(reply)
 }
 
-/// A form's keys as a tree: `A.member.1.B=x` becomes `{"A": [{"B": "x"}]}`.
-fn parse(body: &[u8]) -> Map<String, Value> {
+/// An error as this service writes it.
+pub(super) fn failure(error: &ApiError) -> Reply {
+    let id = request_id();
+    identified(reply(status(error.status), CONTENT, xml::failure(error, &id)), &id)
+}
+
+fn identified(mut reply: Reply, id: &str) -> Reply {
+    if let Ok(id) = HeaderValue::from_str(id) {
+        reply.headers_mut().insert("x-amzn-requestid", id);
+    }
+    reply
+}
+
+/// A form's keys as a tree: `A.member.1.B=x` becomes `{"A": [{"B": "x"}]}`. A key that goes deeper than any of the
+/// model's is refused, since the tree is walked by recursion.
+fn parse(body: &[u8]) -> Result<Map<String, Value>, ApiError> {
     let mut tree = Tree::default();
     for (key, value) in form_urlencoded::parse(body) {
+        if key.split('.').count() > MAX_DEPTH {
+            return Err(ApiError::bad_request(
+                "MalformedInput",
+                "A parameter's name has too many parts.",
+            ));
+        }
         tree.put(&mut key.split('.'), value.into_owned());
     }
     match tree.value() {
-        Value::Object(map) => map,
-        _ => Map::new(),
+        Value::Object(map) => Ok(map),
+        _ => Ok(Map::new()),
     }
 }
 
@@ -107,7 +129,7 @@ mod tests {
         let form = b"UserId=u&Passwords.member.2=b&Passwords.member.10=c&Passwords.member.1=a&Tags.Tag.1.Key=k\
             &AuthenticationMode.Type=iam&Filters.member.1.Name=n&Filters.member.1.Values.member.1=v&Empty=";
         assert_eq!(
-            Value::Object(parse(form)),
+            Value::Object(parse(form).unwrap()),
             json!({
                 "UserId": "u", "Passwords": ["a", "b", "c"], "Tags": [{"Key": "k"}], "Empty": "",
                 "AuthenticationMode": {"Type": "iam"}, "Filters": [{"Name": "n", "Values": ["v"]}],

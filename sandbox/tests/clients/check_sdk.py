@@ -6,15 +6,8 @@ import unittest
 import sandbox
 
 MODULES = [
-    "users",
-    "groups",
-    "caches",
-    "kinds",
-    "auth_tokens",
-    "events",
-    "infrastructure",
-    "secret_values",
-    "secret_lists",
+    *("users", "groups", "caches", "kinds", "auth_tokens", "events", "infrastructure"),
+    *("secret_values", "secret_lists", "secret_filters", "secret_limits", "secret_policies", "secret_replicas"),
     "secret_rotation",
 ]
 

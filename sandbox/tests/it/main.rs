@@ -17,6 +17,7 @@ mod doubts;
 mod edges;
 mod events;
 mod faults;
+mod fuzz;
 mod guide;
 mod hostile_input;
 mod in_process;
