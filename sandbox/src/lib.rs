@@ -14,17 +14,21 @@
 //! behind a node is made to follow the node's view. What nodes of a cache do together, such as forming
 //! a Redis Cluster or changing roles, `core` asks for as an arrangement and `redis` carries out.
 
+mod attached;
+mod call;
 mod clock;
 mod core;
 mod dispatch;
 mod error;
 mod http;
 mod inspect;
+mod keeper;
 mod redis;
 mod sandbox;
 mod sensitive;
 mod server;
 mod settings;
+mod state_file;
 mod typed;
 
 pub use crate::clock::{Clock, ManualClock, SystemClock};
@@ -48,6 +52,7 @@ pub use crate::settings::{
     Caches, Delay, Doubts, EqualPasswords, GroupCollisions, Never, NoPasswordSpelling, Quotas, Range, Settings,
     SettingsError, Switch, WrongRemoveFromCode, switches,
 };
+pub use crate::state_file::StateFileError;
 
 /// Inputs and outputs of the ElastiCache operations.
 pub mod elasticache {

@@ -4,8 +4,9 @@ use hyper::StatusCode;
 use hyper::header::HeaderValue;
 use serde_json::{Map, Value, json};
 
-use super::{NoReply, Reply, reply, request_id, status};
+use super::{NoReply, Reply, identify, reply, status};
 use crate::core::CallContext;
+use crate::core::operation::Service;
 use crate::dispatch;
 use crate::error::{ApiError, CallError};
 use crate::sandbox::Sandbox;
@@ -17,8 +18,11 @@ pub(crate) async fn answer(sandbox: &Sandbox, ctx: &CallContext, target: &str, b
     let mut released = sandbox.releases();
     let result = match (target.split_once('.'), parse(body)) {
         (Some(("secretsmanager", name)), Ok(input)) => dispatch::secrets_manager(name, sandbox, ctx, input).await,
-        (Some(("secretsmanager", _)), Err(error)) => Err(error.into()),
-        _ => Err(ApiError::bad_request("UnknownOperationException", "").into()),
+        (Some(("secretsmanager", name)), Err(error)) => Err(sandbox.refused(ctx, Service::SecretsManager, name, error)),
+        _ => {
+            let error = ApiError::bad_request("UnknownOperationException", "");
+            Err(sandbox.refused(ctx, Service::SecretsManager, target, error))
+        }
     };
     let mut reply = match result {
         Ok(value) => reply(StatusCode::OK, CONTENT, value.to_string()),
@@ -29,9 +33,7 @@ pub(crate) async fn answer(sandbox: &Sandbox, ctx: &CallContext, target: &str, b
             return Err(NoReply);
         }
     };
-    if let Ok(id) = HeaderValue::from_str(&request_id()) {
-        reply.headers_mut().insert("x-amzn-requestid", id);
-    }
+    identify(&mut reply, ctx);
     Ok(reply)
 }
 

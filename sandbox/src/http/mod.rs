@@ -2,6 +2,7 @@
 
 mod auth;
 mod control;
+mod identity;
 mod json;
 mod object;
 mod query;
@@ -20,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub(crate) use self::control::Control;
+use crate::core::CallContext;
 
 /// The largest body that is read: far above anything AWS takes.
 const MAX_BODY: usize = 1 << 20;
@@ -75,7 +77,11 @@ async fn answer(request: Request<Incoming>, control: Control) -> Result<Reply, N
         Err(_) => return Ok(plain(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large.\n")),
     };
     let path = head.uri.path();
-    if let Some(path) = path.strip_prefix("/_sandbox/") {
+    if let Some(path) = path
+        .strip_prefix("/_sandbox")
+        .filter(|rest| rest.is_empty() || rest.starts_with('/'))
+    {
+        let path = path.trim_start_matches('/');
         return Ok(control.answer(&head.method, path, &body).await);
     }
     if head.method != Method::POST {
@@ -84,11 +90,20 @@ async fn answer(request: Request<Incoming>, control: Control) -> Result<Reply, N
             "AWS services are spoken to with POST; see also /_sandbox/.\n",
         ));
     }
-    let ctx = auth::context(&head.headers);
+    let mut ctx = auth::context(&head.headers);
+    ctx.request_id = Some(request_id());
     let target = head.headers.get("x-amz-target").and_then(|v| v.to_str().ok());
     match target {
         Some(target) => json::answer(&control.sandbox, &ctx, target, &body).await,
         None => query::answer(&control.sandbox, &ctx, &body).await,
+    }
+}
+
+/// Gives a reply the id of its request.
+fn identify(reply: &mut Reply, ctx: &CallContext) {
+    let id = ctx.request_id.as_deref().map(HeaderValue::from_str);
+    if let Some(Ok(id)) = id {
+        reply.headers_mut().insert("x-amzn-requestid", id);
     }
 }
 

@@ -1,13 +1,13 @@
-//! awsQuery: ElastiCache. A form comes in, XML goes out.
+//! awsQuery: ElastiCache, and one operation of STS. A form comes in, XML goes out.
 
 use std::collections::BTreeMap;
 
 use hyper::StatusCode;
-use hyper::header::HeaderValue;
 use serde_json::{Map, Value};
 
-use super::{NoReply, Reply, reply, request_id, status, xml};
+use super::{NoReply, Reply, identify, identity, reply, status, xml};
 use crate::core::CallContext;
+use crate::core::operation::Service;
 use crate::dispatch;
 use crate::error::{ApiError, CallError};
 use crate::sandbox::Sandbox;
@@ -19,26 +19,32 @@ pub(crate) async fn answer(sandbox: &Sandbox, ctx: &CallContext, body: &[u8]) ->
     let action = form.remove("Action").and_then(|v| v.as_str().map(ToOwned::to_owned));
     // From before the call, so that no release is missed.
     let mut released = sandbox.releases();
+    let mut namespace = xml::NAMESPACE;
     let result = match &action {
+        Some(action) if action == identity::ACTION => {
+            namespace = identity::NAMESPACE;
+            Ok(identity::of(ctx))
+        }
         Some(action) => dispatch::elasticache(action, sandbox, ctx, Value::Object(form)).await,
-        None => Err(ApiError::bad_request("MissingAction", "The request must contain the parameter Action.").into()),
+        None => {
+            let error = ApiError::bad_request("MissingAction", "The request must contain the parameter Action.");
+            Err(sandbox.refused(ctx, Service::ElastiCache, "", error))
+        }
     };
-    let id = request_id();
+    let id = ctx.request_id.as_deref().unwrap_or_default();
     let mut reply = match result {
         Ok(value) => {
-            let body = xml::success(action.as_deref().unwrap_or_default(), &value, &id);
+            let body = xml::success(namespace, action.as_deref().unwrap_or_default(), &value, id);
             reply(StatusCode::OK, CONTENT, body)
         }
-        Err(CallError::Api(error)) => reply(status(error.status), CONTENT, xml::failure(&error, &id)),
+        Err(CallError::Api(error)) => reply(status(error.status), CONTENT, xml::failure(&error, id)),
         Err(CallError::ReplyLost) => return Err(NoReply),
         Err(CallError::Hang) => {
             released.wait().await;
             return Err(NoReply);
         }
     };
-    if let Ok(id) = HeaderValue::from_str(&id) {
-        reply.headers_mut().insert("x-amzn-requestid", id);
-    }
+    identify(&mut reply, ctx);
     Ok(reply)
 }
 

@@ -18,6 +18,7 @@ mod faults;
 mod guide;
 mod hostile_input;
 mod in_process;
+mod kept;
 mod kinds;
 mod model;
 mod process;

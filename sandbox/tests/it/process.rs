@@ -8,7 +8,8 @@ use tokio::process::{Child, Command};
 
 use crate::support::*;
 
-fn sandbox(args: &[&str]) -> Command {
+/// The binary.
+pub fn sandbox(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rekeyd-sandbox"));
     command
         .args(args)
@@ -16,6 +17,19 @@ fn sandbox(args: &[&str]) -> Command {
         .stderr(Stdio::piped())
         .kill_on_drop(true);
     command
+}
+
+/// Asks it to end.
+pub async fn terminate(child: &Child) {
+    let pid = child.id().unwrap().to_string();
+    Command::new("kill").args(["-TERM", &pid]).status().await.unwrap();
+}
+
+/// Asks it to end and waits until it has, in order.
+pub async fn ended(mut child: Child) {
+    terminate(&child).await;
+    let ended = tokio::time::timeout(std::time::Duration::from_secs(10), child.wait()).await;
+    assert!(ended.expect("it ends").unwrap().success());
 }
 
 /// Starts the binary on a port of its own.
@@ -67,8 +81,7 @@ async fn a_killed_sandbox_leaves_no_servers_behind() {
 async fn sigterm_ends_it_in_order() {
     let dir = tempfile::tempdir().unwrap();
     let (mut child, _client, ports) = running(dir.path()).await;
-    let pid = child.id().unwrap().to_string();
-    Command::new("kill").args(["-TERM", &pid]).status().await.unwrap();
+    terminate(&child).await;
     assert!(child.wait().await.unwrap().success());
     for port in ports {
         assert!(tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err());
@@ -128,8 +141,5 @@ async fn a_server_that_does_not_start_is_reported_and_holds_nothing_up() {
         tag(&client.ec_ok("DescribeReplicationGroups", "").await, "Status") == "create-failed"
     })
     .await;
-    let pid = child.id().unwrap().to_string();
-    Command::new("kill").args(["-TERM", &pid]).status().await.unwrap();
-    let ended = tokio::time::timeout(std::time::Duration::from_secs(10), child.wait()).await;
-    assert!(ended.expect("it ends").unwrap().success());
+    ended(child).await;
 }

@@ -125,7 +125,7 @@ fn create(env: &mut Env<'_>, input: CreateServerlessCache) -> Result<OneServerle
     reply(env, &name, "CREATING")
 }
 
-fn open_endpoint(env: &mut Env<'_>, owner: &Owner, nodes: &[String]) {
+pub(crate) fn open_endpoint(env: &mut Env<'_>, owner: &Owner, nodes: &[String]) {
     if env.account.live {
         let nodes = nodes.iter().map(|node| env.account.node_key(node)).collect();
         let cache = env.account.cache_key(owner);
