@@ -13,7 +13,7 @@ use serde_json::json;
 use tokio::process::Child;
 
 use self::contents::{all_available, fill_caches, fill_secrets, replies};
-use crate::process::{ended, sandbox, started, terminate};
+use crate::process::{all_of, ended, sandbox, started, terminate};
 use crate::support::*;
 
 const SETTINGS: &str = "propagation_ms = {min = 0, max = 0}\ndetached_modifying_ms = 0\n";
@@ -186,7 +186,7 @@ async fn what_is_in_flight_has_arrived_at_the_next_start() {
             "UserId=gone&UserName=gone&Engine=redis&AccessString=off&NoPasswordRequired=true",
         )
         .await;
-    let slow = json!({"propagation_ms": {"min": 3_600_000, "max": 3_600_000}, "detached_modifying_ms": 3_600_000});
+    let slow = json!({"propagation_ms": {"min": 3_600_000, "max": 3_600_000}, "detached_modifying_ms": u64::MAX});
     client.control("PUT", "settings", slow).await;
     client
         .ec_ok("ModifyUser", &format!("UserId=u&Passwords.member.1={NEW}"))
@@ -280,7 +280,7 @@ async fn only_the_owner_may_read_the_file_and_a_reset_empties_it() {
 async fn many_changes_are_written_together() {
     let place = Place::new();
     let (_server, client) = in_process(&place.file()).await;
-    let begin = std::time::SystemTime::now();
+    let begin = tokio::time::Instant::now();
     let mut files = BTreeSet::new();
     for n in 0..300 {
         let secret = json!({"Name": format!("s{n}"), "SecretString": "x", "ClientRequestToken": TOKEN_1});
@@ -288,7 +288,7 @@ async fn many_changes_are_written_together() {
         files.insert(std::fs::metadata(place.file()).unwrap().mtime_nsec());
     }
     // The one of the start, the first change's, and one for each second.
-    let most = 3 + usize::try_from(begin.elapsed().unwrap().as_secs()).unwrap();
+    let most = 3 + usize::try_from(begin.elapsed().as_secs()).unwrap();
     assert!(files.len() <= most, "{} writes", files.len());
     place.says("\"s299\"").await;
 }
@@ -360,4 +360,30 @@ async fn one_sandbox_at_a_time_has_the_file() {
     child.wait().await.unwrap();
     let (child, _client) = place.start().await;
     ended(child).await;
+}
+
+#[tokio::test]
+async fn what_could_not_be_written_is_written_later_and_at_the_end_it_is_an_error() {
+    let place = Place::new();
+    let folder = place.path("folder");
+    let state = folder.join("state.json");
+    std::fs::create_dir(&folder).unwrap();
+    let (mut child, client) = started(&["--log", "error", "--state", state.to_str().unwrap()]).await;
+    let secret = |name: &str| json!({"Name": name, "SecretString": "x", "ClientRequestToken": TOKEN_1});
+    std::fs::remove_dir_all(&folder).unwrap();
+    client.sm_ok("CreateSecret", secret("first")).await;
+    std::fs::create_dir(&folder).unwrap();
+    until("it is written after all", || async {
+        std::fs::read_to_string(&state).is_ok_and(|text| text.contains("first"))
+    })
+    .await;
+    std::fs::remove_dir_all(&folder).unwrap();
+    client.sm_ok("CreateSecret", secret("second")).await;
+    terminate(&child).await;
+    assert_eq!(child.wait().await.unwrap().code(), Some(1));
+    let text = all_of(child.stderr.take().unwrap()).await;
+    assert!(
+        text.contains("rekeyd-sandbox: cannot write the state file") && text.contains("folder/state.json"),
+        "{text}"
+    );
 }

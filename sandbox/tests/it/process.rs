@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Stdio;
 
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, Command};
 
 use crate::support::*;
@@ -32,17 +32,33 @@ pub async fn ended(mut child: Child) {
     assert!(ended.expect("it ends").unwrap().success());
 }
 
+/// All that a stream says until it ends.
+pub async fn all_of(mut from: impl AsyncReadExt + Unpin) -> String {
+    let mut text = String::new();
+    let read = from.read_to_string(&mut text);
+    tokio::time::timeout(std::time::Duration::from_secs(60), read)
+        .await
+        .unwrap()
+        .unwrap();
+    text
+}
+
 /// Starts the binary on a port of its own.
 pub async fn started(more: &[&str]) -> (Child, Client) {
     let mut child = sandbox(&[&["--listen", "127.0.0.1:0"], more].concat()).spawn().unwrap();
+    let client = ready(&mut child).await;
+    (child, client)
+}
+
+/// Waits until it says where it is.
+pub async fn ready(child: &mut Child) -> Client {
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let ready = lines.next_line().await.unwrap().unwrap();
     let addr = ready.split("http://").nth(1).unwrap().split(' ').next().unwrap();
-    let client = Client {
+    Client {
         addr: addr.to_owned(),
         headers: String::new(),
-    };
-    (child, client)
+    }
 }
 
 /// Starts the binary with a cache of two nodes. Gives the ports, too.
@@ -128,13 +144,7 @@ async fn a_server_that_does_not_start_is_reported_and_holds_nothing_up() {
         .env("REKEYD_SANDBOX_REDIS_SERVER", "/bin/false")
         .spawn()
         .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let ready = lines.next_line().await.unwrap().unwrap();
-    let addr = ready.split("http://").nth(1).unwrap().split(' ').next().unwrap();
-    let client = Client {
-        addr: addr.to_owned(),
-        headers: String::new(),
-    };
+    let client = ready(&mut child).await;
     let form = "ReplicationGroupId=r&ReplicationGroupDescription=d&TransitEncryptionEnabled=true&NumCacheClusters=2";
     client.ec_ok("CreateReplicationGroup", form).await;
     until("the failure shows", || async {

@@ -62,8 +62,10 @@ pub(crate) struct User {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Change {
     pub(crate) deleting: bool,
+    #[serde(skip)]
     pub(crate) started: DateTime<Utc>,
     /// Not over before this.
+    #[serde(skip)]
     pub(crate) not_before: DateTime<Utc>,
     /// Nodes that have yet to confirm it.
     #[serde(skip)]
