@@ -127,12 +127,7 @@ impl SandboxServer {
         }
         let binaries = binaries(config.settings.caches)?;
         let state = config.state_file.as_deref().map(StateFile::open).transpose()?;
-        let listener = TcpListener::bind(config.listen)
-            .await
-            .map_err(|error| ServerError::Listen(config.listen, error))?;
-        let addr = listener
-            .local_addr()
-            .map_err(|error| ServerError::Listen(config.listen, error))?;
+        let (listener, addr) = listen(config.listen).await?;
         let certs = Certs::generate().map_err(|e| ServerError::Certificates(e.to_string()))?;
         let root = root_folder(config.state_dir.as_deref())?;
         let ca_file = write_certs(&certs, root.path(), config.ca_file)?;
@@ -277,6 +272,14 @@ async fn drive(sandbox: Sandbox) {
         }
         sandbox.tick();
     }
+}
+
+/// Listens, and says where.
+async fn listen(at: SocketAddr) -> Result<(TcpListener, SocketAddr), ServerError> {
+    let failed = |error| ServerError::Listen(at, error);
+    let listener = TcpListener::bind(at).await.map_err(failed)?;
+    let addr = listener.local_addr().map_err(failed)?;
+    Ok((listener, addr))
 }
 
 /// The servers for caches. A sandbox without any starts all the same: not everybody makes caches.

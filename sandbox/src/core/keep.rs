@@ -1,8 +1,9 @@
 //! What the state file keeps, and how a state comes back from it.
 //!
 //! The model's own structs are written, so that whoever adds a field to one has it kept: a field that older files do
-//! not have is an `Option` or has `#[serde(default)]`, or [`VERSION`] goes up. What is on its way, or depends on where
-//! nodes are, is `#[serde(skip)]`. Settings, faults, the log and the counters are not kept.
+//! not have is an `Option` or has `#[serde(default)]`. A release that adds one raises [`VERSION`], because the release
+//! before would leave it out when it writes. What is on its way, or depends on where nodes are, is `#[serde(skip)]`; keys
+//! of maps are strings, and times such as JSON can hold. Settings, faults, the log and the counters are not kept.
 //!
 //! [`Sensitive`](crate::Sensitive) writes itself out in full wherever it is serialised: in replies and here. Nothing
 //! else may serialise these structs, and the text that comes of it goes to a file that its owner alone can read.
