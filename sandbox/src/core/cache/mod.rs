@@ -1,6 +1,7 @@
 //! ElastiCache.
 
 pub(crate) mod access_string;
+pub(crate) mod acl_rule;
 pub(crate) mod attachment;
 pub(crate) mod busy;
 pub(crate) mod clusters;
