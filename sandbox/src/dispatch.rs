@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::core::CallContext;
 use crate::core::operation::{Operation, Service};
+use crate::core::secrets::required;
 use crate::elasticache as ec;
 use crate::error::{ApiError, CallError};
 use crate::sandbox::Sandbox;
@@ -38,19 +39,27 @@ service!(
         sm::BatchGetSecretValue,
         sm::CancelRotateSecret,
         sm::CreateSecret,
+        sm::DeleteResourcePolicy,
         sm::DeleteSecret,
         sm::DescribeSecret,
         sm::GetRandomPassword,
+        sm::GetResourcePolicy,
         sm::GetSecretValue,
+        sm::ListResourcePolicies,
         sm::ListSecretVersionIds,
         sm::ListSecrets,
+        sm::PutResourcePolicy,
         sm::PutSecretValue,
+        sm::RemoveRegionsFromReplication,
+        sm::ReplicateSecretToRegions,
         sm::RestoreSecret,
         sm::RotateSecret,
+        sm::StopReplicationToReplica,
         sm::TagResource,
         sm::UntagResource,
         sm::UpdateSecret,
         sm::UpdateSecretVersionStage,
+        sm::ValidateResourcePolicy,
     ]
 );
 
@@ -71,6 +80,7 @@ service!(
         ec::DeleteUser,
         ec::DeleteUserGroup,
         ec::DescribeCacheClusters,
+        ec::DescribeEvents,
         ec::DescribeGlobalReplicationGroups,
         ec::DescribeReplicationGroups,
         ec::DescribeServerlessCaches,
@@ -105,6 +115,9 @@ pub(crate) fn operations() -> Vec<String> {
 }
 
 async fn run<O: Operation>(sandbox: &Sandbox, ctx: &CallContext, input: Value) -> Result<Value, CallError> {
+    if O::SERVICE == Service::SecretsManager {
+        required::check(O::NAME, &input).map_err(|error| sandbox.refused(ctx, O::SERVICE, O::NAME, error))?;
+    }
     let input: O = serde_json::from_value(input)
         .map_err(|error| sandbox.refused(ctx, O::SERVICE, O::NAME, malformed(O::SERVICE, &error)))?;
     let output = sandbox.call(ctx, input).await?;

@@ -95,20 +95,23 @@ pub use crate::sandbox::Sandbox;
 pub use crate::sensitive::Sensitive;
 pub use crate::server::{SandboxServer, ServerConfig, ServerError};
 pub use crate::settings::{
-    Caches, Delay, Doubts, EqualPasswords, GroupCollisions, Never, NoPasswordSpelling, Quotas, Range, Settings,
-    SettingsError, Switch, WrongRemoveFromCode, switches,
+    Caches, Delay, Doubts, EqualPasswords, GroupCollisions, Never, NoPasswordSpelling, Quotas, Range, SetAuthToken,
+    Settings, SettingsError, Switch, WrongRemoveFromCode, switches,
 };
 pub use crate::state_file::StateFileError;
 
 /// Inputs and outputs of the ElastiCache operations.
 pub mod elasticache {
+    pub use crate::core::cache::cache_clusters::*;
     pub use crate::core::cache::clusters::*;
     pub use crate::core::cache::create_user::CreateUser;
     pub use crate::core::cache::delete_user::DeleteUser;
+    pub use crate::core::cache::describe_events::*;
     pub use crate::core::cache::describe_users::*;
     pub use crate::core::cache::failover::TestFailover;
     pub use crate::core::cache::globals::*;
     pub use crate::core::cache::groups::*;
+    pub use crate::core::cache::looks::*;
     pub use crate::core::cache::model::Tag;
     pub use crate::core::cache::modify_cache::ModifyReplicationGroup;
     pub use crate::core::cache::modify_group::ModifyUserGroup;
@@ -132,7 +135,13 @@ pub mod secretsmanager {
     pub use crate::core::secrets::list::{ListSecrets, ListSecretsOutput, SecretListEntry};
     pub use crate::core::secrets::model::SecretTag;
     pub use crate::core::secrets::password::*;
+    pub use crate::core::secrets::policies::*;
+    pub use crate::core::secrets::policy_document::PolicyFinding;
     pub use crate::core::secrets::put::*;
+    pub use crate::core::secrets::replicas::{
+        RemoveRegionsFromReplication, ReplicaRegion, ReplicateSecretToRegions, ReplicationOutput, ReplicationStatus,
+        StopReplicationOutput, StopReplicationToReplica,
+    };
     pub use crate::core::secrets::rotate::*;
     pub use crate::core::secrets::stages::*;
     pub use crate::core::secrets::tags::*;

@@ -12,6 +12,7 @@ use super::operation::Env;
 use super::quotas::Buckets;
 use super::secrets::history::History;
 use super::secrets::model::Secret;
+use super::secrets::replicas::ReplicaNews;
 
 /// Where a node is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -107,6 +108,10 @@ pub(crate) enum Event {
         user: String,
         revision: u64,
     },
+    TokensSettle {
+        group: String,
+        revision: u64,
+    },
     NodeBegins {
         node: String,
     },
@@ -118,6 +123,8 @@ pub(crate) enum Event {
         name: String,
         arn: String,
         version: String,
+        /// Whether it ends a rotation that RotateSecret began, and so comes about whatever the settings say.
+        own: bool,
     },
 }
 
@@ -130,6 +137,9 @@ pub(crate) struct Account {
     /// Secrets as they were, by name; nothing where there was none.
     #[serde(skip)]
     pub(crate) past_secrets: BTreeMap<String, History<Option<Secret>>>,
+    /// What the secrets' replicas in other regions have to learn.
+    #[serde(skip)]
+    pub(crate) replication: Vec<ReplicaNews>,
     pub(crate) cache: CacheState,
     #[serde(skip)]
     pub(crate) buckets: Buckets,
@@ -157,6 +167,7 @@ impl Account {
             region: region.to_owned(),
             secrets: BTreeMap::new(),
             past_secrets: BTreeMap::new(),
+            replication: Vec::new(),
             cache: CacheState::default(),
             buckets: Buckets::default(),
             outbox: Vec::new(),
@@ -284,8 +295,14 @@ impl Env<'_> {
                 revision,
             } => self.deliver(&node, &user_name, revision),
             Event::UserSettles { user, revision } => self.settle(&user, revision),
+            Event::TokensSettle { group, revision } => self.settle_tokens(&group, revision),
             Event::SecretExpires { name, arn } => self.expire_secret(&name, &arn),
-            Event::PendingSwept { name, arn, version } => self.sweep_pending(&name, &arn, &version),
+            Event::PendingSwept {
+                name,
+                arn,
+                version,
+                own,
+            } => self.sweep_pending(&name, &arn, &version, own),
             Event::NodeBegins { node } => self.begin_node(&node),
         }
     }

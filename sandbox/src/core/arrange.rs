@@ -4,7 +4,8 @@
 //! not `available`; arrangements of one cache happen one after the other. Virtual nodes need no time.
 
 use super::account::{NodeKey, NodeUpdate};
-use super::cache::model::{Owner, Stage};
+use super::cache::events::Source;
+use super::cache::model::{Owner, ReplicationGroup, Stage};
 use super::operation::Env;
 
 /// Where a cache is.
@@ -133,9 +134,11 @@ impl Env<'_> {
         let failed = stages.contains(&Stage::Failed);
         match owner {
             Owner::ReplicationGroup(id) => {
-                let Some(group) = cache.caches.get_mut(id).filter(|group| group.work == 0) else {
+                let idle = |group: &&mut ReplicationGroup| group.work == 0 && group.auth.change.is_none();
+                let Some(group) = cache.caches.get_mut(id).filter(idle) else {
                     return;
                 };
+                let before = group.status;
                 group.status = match group.status {
                     "creating" if failed => "create-failed",
                     "creating" | "modifying" => "available",
@@ -143,6 +146,10 @@ impl Env<'_> {
                     "create-failed" if group.formed && !failed => "available",
                     other => other,
                 };
+                let came = (before, group.status) == ("creating", "available");
+                if came && !std::mem::take(&mut group.resumed) {
+                    self.note(Source::ReplicationGroup, id, format!("Replication group {id} created"));
+                }
             }
             Owner::Serverless(name) => {
                 let Some(cache) = cache.serverless.get_mut(name).filter(|cache| cache.port != 0) else {

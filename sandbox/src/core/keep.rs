@@ -96,6 +96,7 @@ impl Env<'_> {
             self.relist(&Owner::ReplicationGroup(id.clone()));
             if let Some(group) = self.account.cache.caches.get_mut(&id) {
                 group.status = "creating";
+                group.resumed = true;
                 let group = group.clone();
                 bring_up(self, &group);
             }
@@ -146,6 +147,7 @@ impl Env<'_> {
                 node.host = host;
                 node.stage = Stage::Starting;
                 node.running = true;
+                node.resumed = true;
                 "creating".clone_into(&mut node.status);
                 if live {
                     // A process that has no predecessor at this start.

@@ -303,6 +303,7 @@ impl State {
         self.revision += u64::from(mutated || marked);
         if mutated {
             self.changed(ctx, footing);
+            self.spread(&ctx.account, &ctx.region);
         }
         (result, mutated)
     }
@@ -354,6 +355,7 @@ impl State {
     /// Lets everything happen that is due, each thing at its own moment, however late this is called.
     pub(crate) fn advance(&mut self, now: DateTime<Utc>) -> Vec<NodeUpdate> {
         let mut updates = Vec::new();
+        let mut replicating = Vec::new();
         for account in self.accounts.values_mut() {
             while let Some((at, event)) = account.take_due(now) {
                 self.revision += 1;
@@ -374,6 +376,12 @@ impl State {
                 }
             }
             updates.append(&mut account.outbox);
+            if !account.replication.is_empty() {
+                replicating.push((account.id.clone(), account.region.clone()));
+            }
+        }
+        for (account, region) in replicating {
+            self.spread(&account, &region);
         }
         updates
     }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use super::account::{Event, Launch, NodeKey, NodeUpdate};
 use super::arrange::Arrangement;
+use super::cache::events::Source;
 use super::cache::model::{AclRule, Node, Owner, Stage};
-use super::cache::propagation::Confirm;
+use super::cache::propagation::{Confirm, Subject};
 use super::operation::Env;
 
 /// Where virtual nodes answer at first; every process that takes a node's place has the next port.
@@ -24,6 +25,7 @@ impl Env<'_> {
             replaced: 0,
             status: "creating".to_owned(),
             running: true,
+            resumed: false,
             stage: Stage::Starting,
             delay: None,
             view: BTreeMap::new(),
@@ -141,11 +143,18 @@ impl Env<'_> {
             return;
         };
         node.port = port;
-        if node.stage != Stage::Up {
+        let owner = node.owner.clone();
+        let (came_up, again) = (node.stage != Stage::Up, node.replaced > 0);
+        if came_up {
             node.stage = Stage::Up;
             "available".clone_into(&mut node.status);
         }
-        let owner = node.owner.clone();
+        let resumed = std::mem::take(&mut node.resumed);
+        if came_up && !resumed && matches!(owner, Owner::ReplicationGroup(_)) {
+            let recovered = "Finished recovery for cache nodes 0001";
+            let message = if again { recovered } else { "Cache cluster created" };
+            self.note(Source::CacheCluster, id, message);
+        }
         self.settle_cache(&owner);
     }
 
@@ -198,6 +207,9 @@ impl Env<'_> {
             node.replaced = node.replaced.saturating_add(1);
         }
         self.excuse(id);
+        if matches!(owner, Owner::ReplicationGroup(_)) {
+            self.note(Source::CacheCluster, id, "Recovering cache nodes 0001");
+        }
         let node = self.account.node_key(id);
         self.arrange(&owner, Arrangement::Retire { node });
         self.begin_later(id);
@@ -220,21 +232,22 @@ impl Env<'_> {
         self.excuse(id);
     }
 
-    /// No user waits for the node any more.
+    /// Nothing waits for the node any more.
     pub(crate) fn excuse(&mut self, id: &str) {
-        let waiting: Vec<Confirm> = self
-            .account
-            .cache
-            .users
-            .values()
-            .filter(|user| user.change.as_ref().is_some_and(|c| c.waiting.contains(id)))
-            .map(|user| Confirm {
-                user_id: user.id.clone(),
-                revision: user.revision,
-            })
-            .collect();
-        for confirm in waiting {
-            self.confirm(id, &confirm);
+        let cache = &self.account.cache;
+        let users = cache.users.values().filter_map(|user| {
+            let change = user.change.as_ref()?;
+            let subject = Subject::User(user.id.clone());
+            change.waiting.contains(id).then_some((subject, user.revision))
+        });
+        let tokens = cache.caches.values().filter_map(|group| {
+            let change = group.auth.change.as_ref()?;
+            let subject = Subject::Tokens(group.id.clone());
+            change.waiting.contains(id).then_some((subject, group.auth.revision))
+        });
+        let waiting: Vec<_> = users.chain(tokens).collect();
+        for (subject, revision) in waiting {
+            self.confirm(id, &Confirm { subject, revision });
         }
     }
 

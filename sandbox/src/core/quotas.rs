@@ -29,9 +29,15 @@ enum Bucket {
 impl Bucket {
     fn of(service: Service, operation: &str) -> Option<Self> {
         Some(match (service, operation) {
-            (Service::SecretsManager, "PutSecretValue" | "UpdateSecret" | "UpdateSecretVersionStage") => {
-                Self::SecretWrites
-            }
+            (
+                Service::SecretsManager,
+                "PutSecretValue"
+                | "UpdateSecret"
+                | "UpdateSecretVersionStage"
+                | "ReplicateSecretToRegions"
+                | "RemoveRegionsFromReplication"
+                | "StopReplicationToReplica",
+            ) => Self::SecretWrites,
             (Service::SecretsManager, "RotateSecret" | "CancelRotateSecret") => Self::RotateSecret,
             (Service::SecretsManager, "TagResource" | "UntagResource") => Self::TagResource,
             (Service::SecretsManager, "GetRandomPassword") => Self::GetRandomPassword,

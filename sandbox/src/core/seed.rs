@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::cache::errors::cache_not_found;
 use super::cache::model::GlobalMember;
 use super::operation::Env;
+use super::secrets::replicas::Replica;
 use crate::error::ApiError;
 
 /// `POST /_sandbox/seed`: give `secret` or `global_replication_group`.
@@ -40,7 +41,7 @@ impl Env<'_> {
             secret.owning_service = seed.owning_service.or(secret.owning_service.take());
             if let Some(regions) = seed.replicated_to {
                 secret.primary_region = (!regions.is_empty()).then_some(region);
-                secret.replicated_to = regions;
+                secret.replicas = regions.into_iter().map(Replica::described).collect();
             }
             secret.primary_region = seed.primary_region.or(secret.primary_region.take());
         }

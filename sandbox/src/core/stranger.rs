@@ -275,6 +275,7 @@ impl Hand<'_> {
             rotation_lambda_arn: Some(lambda),
             rotation_rules: Some(serde_json::json!({"AutomaticallyAfterDays": 30})),
             rotate_immediately: Some(false),
+            ..RotateSecret::default()
         })
     }
 
@@ -298,6 +299,7 @@ impl Hand<'_> {
                 user_group_id: group,
                 user_ids_to_add: None,
                 user_ids_to_remove: Some(vec![user.to_owned()]),
+                ..ModifyUserGroup::default()
             })?;
         }
         Ok(())

@@ -156,7 +156,7 @@ impl Trail {
                 self.users.insert(user_name.clone());
                 return;
             }
-            Event::UserSettles { .. } => return,
+            Event::UserSettles { .. } | Event::TokensSettle { .. } => return,
             Event::NodeBegins { .. } => {
                 self.nodes = true;
                 return;

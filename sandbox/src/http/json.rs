@@ -20,13 +20,16 @@ pub(crate) async fn answer(sandbox: &Sandbox, ctx: &CallContext, target: &str, b
         (Some(("secretsmanager", name)), Ok(input)) => dispatch::secrets_manager(name, sandbox, ctx, input).await,
         (Some(("secretsmanager", name)), Err(error)) => Err(sandbox.refused(ctx, Service::SecretsManager, name, error)),
         _ => {
-            let error = ApiError::bad_request("UnknownOperationException", "");
+            let error = ApiError::bad_request(
+                "UnknownOperationException",
+                "The target names no operation of Secrets Manager.",
+            );
             Err(sandbox.refused(ctx, Service::SecretsManager, target, error))
         }
     };
     let mut reply = match result {
         Ok(value) => reply(StatusCode::OK, CONTENT, value.to_string()),
-        Err(CallError::Api(error)) => failure(&error),
+        Err(CallError::Api(error)) => return Ok(failure(ctx, &error)),
         Err(CallError::ReplyLost) => return Err(NoReply),
         Err(CallError::Hang) => {
             released.wait().await;
@@ -45,12 +48,14 @@ fn parse(body: &[u8]) -> Result<Value, ApiError> {
     object.map_err(|_| ApiError::bad_request("SerializationException", "The body is not a JSON object."))
 }
 
-fn failure(error: &ApiError) -> Reply {
+/// An error as this service writes it.
+pub(super) fn failure(ctx: &CallContext, error: &ApiError) -> Reply {
     // Real replies carry the text under either spelling, depending on the error; clients accept both.
     let body = json!({"__type": error.code, "Message": error.message, "message": error.message});
     let mut reply = reply(status(error.status), CONTENT, body.to_string());
     if let Ok(code) = HeaderValue::from_str(&error.code) {
         reply.headers_mut().insert("x-amzn-errortype", code);
     }
+    identify(&mut reply, ctx);
     reply
 }

@@ -8,8 +8,8 @@ mod object;
 mod query;
 mod xml;
 
-use bytes::Bytes;
-use http_body_util::{BodyExt, Full, Limited};
+use bytes::{Bytes, BytesMut};
+use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::server::conn::http1;
@@ -22,9 +22,13 @@ use tokio_util::task::TaskTracker;
 
 pub(crate) use self::control::Control;
 use crate::core::CallContext;
+use crate::error::ApiError;
 
 /// The largest body that is read: far above anything AWS takes.
 const MAX_BODY: usize = 1 << 20;
+
+/// How much of a body is read before the connection is closed over it.
+const MAX_READ: usize = 64 << 20;
 
 pub(crate) type Reply = Response<Full<Bytes>>;
 
@@ -72,17 +76,17 @@ async fn connection(stream: TcpStream, control: Control, stop: CancellationToken
 
 async fn answer(request: Request<Incoming>, control: Control) -> Result<Reply, NoReply> {
     let (head, body) = request.into_parts();
-    let body = match Limited::new(body, MAX_BODY).collect().await {
-        Ok(body) => body.to_bytes(),
-        Err(_) => return Ok(plain(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large.\n")),
-    };
+    let body = read(body).await;
     let path = head.uri.path();
     if let Some(path) = path
         .strip_prefix("/_sandbox")
         .filter(|rest| rest.is_empty() || rest.starts_with('/'))
     {
         let path = path.trim_start_matches('/');
-        return Ok(control.answer(&head.method, path, &body).await);
+        return Ok(match body {
+            Ok(body) => control.answer(&head.method, path, &body).await,
+            Err(error) => plain(status(error.status), "The body is too large, or broken off.\n"),
+        });
     }
     if head.method != Method::POST {
         return Ok(plain(
@@ -92,10 +96,12 @@ async fn answer(request: Request<Incoming>, control: Control) -> Result<Reply, N
     }
     let mut ctx = auth::context(&head.headers);
     ctx.request_id = Some(request_id());
-    let target = head.headers.get("x-amz-target").and_then(|v| v.to_str().ok());
-    match target {
-        Some(target) => json::answer(&control.sandbox, &ctx, target, &body).await,
-        None => query::answer(&control.sandbox, &ctx, &body).await,
+    let target = head.headers.get("x-amz-target").map(HeaderValue::as_bytes);
+    match (target.map(String::from_utf8_lossy), body) {
+        (Some(target), Ok(body)) => json::answer(&control.sandbox, &ctx, &target, &body).await,
+        (Some(_), Err(error)) => Ok(json::failure(&ctx, &error)),
+        (None, Ok(body)) => query::answer(&control.sandbox, &ctx, &body).await,
+        (None, Err(error)) => Ok(query::failure(&ctx, &error)),
     }
 }
 
@@ -105,6 +111,30 @@ fn identify(reply: &mut Reply, ctx: &CallContext) {
     if let Some(Ok(id)) = id {
         reply.headers_mut().insert("x-amzn-requestid", id);
     }
+}
+
+/// Reads a body. One that is too large is read on, up to a point, so that its sender gets to read the refusal.
+async fn read(mut body: Incoming) -> Result<Bytes, ApiError> {
+    let (mut held, mut seen) = (BytesMut::new(), 0);
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| ApiError::bad_request("IncompleteBody", "The body breaks off."))?;
+        let Ok(data) = frame.into_data() else { continue };
+        seen += data.len();
+        if seen <= MAX_BODY {
+            held.extend_from_slice(&data);
+        }
+        if seen > MAX_READ {
+            break;
+        }
+    }
+    if seen <= MAX_BODY {
+        return Ok(held.freeze());
+    }
+    Err(ApiError::with_status(
+        413,
+        "RequestEntityTooLarge",
+        "The body is too large.",
+    ))
 }
 
 /// A reply with a body of a type.

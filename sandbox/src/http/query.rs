@@ -14,8 +14,14 @@ use crate::sandbox::Sandbox;
 
 const CONTENT: &str = "text/xml";
 
+/// How many parts a parameter's name may have: about twice as many as the deepest of the model has.
+const MAX_DEPTH: usize = 16;
+
 pub(crate) async fn answer(sandbox: &Sandbox, ctx: &CallContext, body: &[u8]) -> Result<Reply, NoReply> {
-    let mut form = parse(body);
+    let mut form = match parse(body) {
+        Ok(form) => form,
+        Err(error) => return Ok(failure(ctx, &error)),
+    };
     let action = form.remove("Action").and_then(|v| v.as_str().map(ToOwned::to_owned));
     // From before the call, so that no release is missed.
     let mut released = sandbox.releases();
@@ -31,32 +37,47 @@ pub(crate) async fn answer(sandbox: &Sandbox, ctx: &CallContext, body: &[u8]) ->
             Err(sandbox.refused(ctx, Service::ElastiCache, "", error))
         }
     };
-    let id = ctx.request_id.as_deref().unwrap_or_default();
-    let mut reply = match result {
+    match result {
         Ok(value) => {
+            let id = ctx.request_id.as_deref().unwrap_or_default();
             let body = xml::success(namespace, action.as_deref().unwrap_or_default(), &value, id);
-            reply(StatusCode::OK, CONTENT, body)
+            let mut reply = reply(StatusCode::OK, CONTENT, body);
+            identify(&mut reply, ctx);
+            Ok(reply)
         }
-        Err(CallError::Api(error)) => reply(status(error.status), CONTENT, xml::failure(&error, id)),
-        Err(CallError::ReplyLost) => return Err(NoReply),
+        Err(CallError::Api(error)) => Ok(failure(ctx, &error)),
+        Err(CallError::ReplyLost) => Err(NoReply),
         Err(CallError::Hang) => {
             released.wait().await;
-            return Err(NoReply);
+            Err(NoReply)
         }
-    };
-    identify(&mut reply, ctx);
-    Ok(reply)
+    }
 }
 
-/// A form's keys as a tree: `A.member.1.B=x` becomes `{"A": [{"B": "x"}]}`.
-fn parse(body: &[u8]) -> Map<String, Value> {
+/// An error as this service writes it.
+pub(super) fn failure(ctx: &CallContext, error: &ApiError) -> Reply {
+    let id = ctx.request_id.as_deref().unwrap_or_default();
+    let mut reply = reply(status(error.status), CONTENT, xml::failure(error, id));
+    identify(&mut reply, ctx);
+    reply
+}
+
+/// A form's keys as a tree: `A.member.1.B=x` becomes `{"A": [{"B": "x"}]}`. A key that goes deeper than any of the
+/// model's is refused, since the tree is walked by recursion.
+fn parse(body: &[u8]) -> Result<Map<String, Value>, ApiError> {
     let mut tree = Tree::default();
     for (key, value) in form_urlencoded::parse(body) {
+        if key.split('.').count() > MAX_DEPTH {
+            return Err(ApiError::bad_request(
+                "MalformedInput",
+                "A parameter's name has too many parts.",
+            ));
+        }
         tree.put(&mut key.split('.'), value.into_owned());
     }
     match tree.value() {
-        Value::Object(map) => map,
-        _ => Map::new(),
+        Value::Object(map) => Ok(map),
+        _ => Ok(Map::new()),
     }
 }
 
@@ -113,7 +134,7 @@ mod tests {
         let form = b"UserId=u&Passwords.member.2=b&Passwords.member.10=c&Passwords.member.1=a&Tags.Tag.1.Key=k\
             &AuthenticationMode.Type=iam&Filters.member.1.Name=n&Filters.member.1.Values.member.1=v&Empty=";
         assert_eq!(
-            Value::Object(parse(form)),
+            Value::Object(parse(form).unwrap()),
             json!({
                 "UserId": "u", "Passwords": ["a", "b", "c"], "Tags": [{"Key": "k"}], "Empty": "",
                 "AuthenticationMode": {"Type": "iam"}, "Filters": [{"Name": "n", "Values": ["v"]}],

@@ -67,6 +67,7 @@ fn item_name(list: &str, item: &Value) -> &'static str {
         ("CacheClusters", true) => "CacheCluster",
         ("CacheNodes", true) => "CacheNode",
         ("TagList", true) => "Tag",
+        ("Events", true) => "Event",
         ("GlobalReplicationGroups", true) => "GlobalReplicationGroup",
         ("Members", true) => "GlobalReplicationGroupMember",
         _ => "member",
@@ -80,6 +81,8 @@ fn escape(out: &mut String, text: &str) {
             '>' => out.push_str("&gt;"),
             '&' => out.push_str("&amp;"),
             '"' => out.push_str("&quot;"),
+            // What XML 1.0 has no way to write.
+            '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => out.push('\u{fffd}'),
             c => out.push(c),
         }
     }

@@ -246,7 +246,9 @@ async fn tell(server: &mut Server, user: &str, rule: Option<&AclRule>) -> std::i
         };
         return server.ask(words).await.map(|_| ());
     };
-    let passwords: Vec<String> = rule.passwords.iter().map(|p| format!(">{}", p.expose())).collect();
+    // A password takes `nopass` away again. Whoever needs none gets in with any.
+    let listed = rule.passwords.iter().filter(|_| !rule.nopass);
+    let passwords: Vec<String> = listed.map(|p| format!(">{}", p.expose())).collect();
     let mut words = vec!["ACL", "SETUSER", user, "reset"];
     words.extend(rule.access_string.split(' '));
     words.extend(RESTRICTED);

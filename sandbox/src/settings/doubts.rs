@@ -21,6 +21,8 @@ pub struct Doubts {
     pub unchanged_passwords_modify: bool,
     /// What becomes of the same password given twice.
     pub equal_passwords: EqualPasswords,
+    /// Which AUTH tokens ModifyReplicationGroup takes with the strategy SET.
+    pub set_auth_token: SetAuthToken,
     /// How replies spell the authentication type of a user without password.
     pub no_password_spelling: NoPasswordSpelling,
     /// After so many milliseconds the service takes AWSPENDING off the version that has become AWSCURRENT. It does
@@ -49,6 +51,7 @@ impl Default for Doubts {
             cache_modifying_with_user: false,
             unchanged_passwords_modify: true,
             equal_passwords: EqualPasswords::Merged,
+            set_auth_token: SetAuthToken::Any,
             no_password_spelling: NoPasswordSpelling::Hyphen,
             pending_label_swept_after_ms: None,
             stale_labels_ms: 0,
@@ -104,6 +107,17 @@ pub enum EqualPasswords {
     Counted,
     /// InvalidParameterValue.
     Refused,
+}
+
+/// Which AUTH tokens ModifyReplicationGroup takes with the strategy SET. The guide and the botocore model allow the one
+/// of the last ROTATE; users of Terraform's provider set a first one as well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SetAuthToken {
+    /// Any.
+    Any,
+    /// That of the last ROTATE; any where user groups go.
+    RotatedOnly,
 }
 
 /// How replies spell the authentication type of a user without password.

@@ -13,7 +13,9 @@ mod switches;
 pub use self::check::SettingsError;
 pub(crate) use self::check::check_delay;
 pub use self::delays::{Delay, Never, Range};
-pub use self::doubts::{Doubts, EqualPasswords, GroupCollisions, NoPasswordSpelling, WrongRemoveFromCode};
+pub use self::doubts::{
+    Doubts, EqualPasswords, GroupCollisions, NoPasswordSpelling, SetAuthToken, WrongRemoveFromCode,
+};
 pub use self::quotas::Quotas;
 pub use self::switches::{Switch, switches};
 use crate::core::authorization::{KmsKeyState, Policies};

@@ -115,6 +115,11 @@ fn of_groups() -> Vec<Switch> {
             "Does a replication group read modifying while one of its users does?",
             true,
         ),
+        doubt(
+            "doubts.set_auth_token",
+            "Does the strategy SET take another AUTH token than that of the last ROTATE?",
+            "rotated_only",
+        ),
     ]
 }
 

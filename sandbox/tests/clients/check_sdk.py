@@ -5,7 +5,11 @@ import unittest
 
 import sandbox
 
-MODULES = ["users", "groups", "caches", "kinds", "secret_values", "secret_lists", "secret_rotation"]
+MODULES = [
+    *("users", "groups", "caches", "kinds", "auth_tokens", "events", "infrastructure"),
+    *("secret_values", "secret_lists", "secret_filters", "secret_limits", "secret_policies", "secret_replicas"),
+    "secret_rotation",
+]
 
 
 def main():

@@ -19,15 +19,15 @@ PATIENCE = 60
 WATCH = Watch()
 
 
-def client(service, url=URL):
+def client(service, url=URL, region="us-east-1", validates=True):
     """A boto3 client whose errors are not retried away."""
     return boto3.client(
         service,
         endpoint_url=url,
-        region_name="us-east-1",
+        region_name=region,
         aws_access_key_id="test",
         aws_secret_access_key="test",
-        config=Config(retries={"total_max_attempts": 1}),
+        config=Config(retries={"total_max_attempts": 1}, parameter_validation=validates),
     )
 
 
@@ -47,6 +47,13 @@ def until(what, probe):
             raise AssertionError(f"waited in vain until {what}")
         time.sleep(0.05)
     return found
+
+
+def quick(waiter):
+    """A waiter that asks as often as a test can afford; AWS's wait for seconds."""
+    waiter.config.delay = 0.05
+    waiter.config.max_attempts = int(PATIENCE / waiter.config.delay)
+    return waiter
 
 
 def token_pages(call, **arguments):

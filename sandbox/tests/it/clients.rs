@@ -61,6 +61,11 @@ async fn the_aws_command_line_gets_the_json_that_aws_documents() {
 }
 
 #[tokio::test]
+async fn a_rotation_function_in_four_steps_runs_unchanged_and_outlives_a_crash_at_each_of_its_calls() {
+    check("check_four_steps.py", &[]).await;
+}
+
+#[tokio::test]
 async fn redis_py_and_redis_cli_log_in_with_what_a_secret_holds() {
     check("check_logins.py", &[]).await;
 }

@@ -206,6 +206,7 @@ enforce_password_characters = false
 [doubts]
 unchanged_passwords_modify = false
 equal_passwords = "refused"
+set_auth_token = "rotated_only"
 no_password_spelling = "no_password"
 group_collisions = "refused_as_group_state"
 group_modifying_with_user = true

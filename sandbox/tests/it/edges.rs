@@ -111,6 +111,7 @@ async fn a_user_that_is_being_deleted_joins_no_group() {
         user_group_id: "g".into(),
         user_ids_to_add: Some(vec!["u".into()]),
         user_ids_to_remove: None,
+        ..ModifyUserGroup::default()
     };
     let refused = sandbox.modify_user_group(&ctx, join).await.unwrap_err();
     assert_eq!(refused.code(), Some("UserNotFound"));
@@ -142,6 +143,7 @@ async fn a_user_that_gives_way_is_not_active_while_a_node_still_lets_it_in() {
         user_group_id: "g".into(),
         user_ids_to_add: Some(vec!["other".into()]),
         user_ids_to_remove: Some(vec!["u".into()]),
+        ..ModifyUserGroup::default()
     };
     sandbox.modify_user_group(&ctx, swap).await.unwrap();
     for (node, state) in [(LoginAnswer::Ok, "modifying"), (LoginAnswer::WrongPass, "active")] {

@@ -187,12 +187,13 @@ async fn lists_are_refused_an_order_and_a_length_that_they_cannot_have() {
     let (_, code, message) = client.sm_err("ListSecrets", json!({"MaxResults": 101})).await;
     assert_eq!(code, "InvalidParameterException");
     assert!(message.contains("MaxResults"), "{message}");
-    for (action, parameter) in [
-        ("DescribeServerlessCaches", "MaxResults"),
-        ("DescribeUsers", "MaxRecords"),
+    for (action, parameter, code) in [
+        ("DescribeServerlessCaches", "MaxResults", "InvalidParameterValue"),
+        // The only code for parameters in its model.
+        ("DescribeUsers", "MaxRecords", "InvalidParameterCombination"),
     ] {
         let (status, body) = client.ec(action, &format!("{parameter}=101")).await;
-        assert_eq!((status, tag(&body, "Code").as_str()), (400, "InvalidParameterValue"));
+        assert_eq!((status, tag(&body, "Code").as_str()), (400, code));
         assert!(tag(&body, "Message").contains(parameter), "{body}");
     }
 }

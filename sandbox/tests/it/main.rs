@@ -7,6 +7,7 @@
     unreachable_pub
 )]
 
+mod auth_tokens;
 mod authorization;
 mod caches;
 mod changing_nodes;
@@ -14,8 +15,10 @@ mod clients;
 mod cluster_mode;
 mod doubts;
 mod edges;
+mod events;
 mod examples;
 mod faults;
+mod fuzz;
 mod guide;
 mod hostile_input;
 mod in_process;
@@ -26,6 +29,7 @@ mod model;
 mod process;
 mod python;
 mod quotas;
+mod rules;
 mod secrets;
 mod serverless;
 mod simulation;

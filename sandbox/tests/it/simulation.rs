@@ -85,6 +85,7 @@ async fn one_user_gives_way_to_another_of_the_same_name() {
         user_group_id: "g".into(),
         user_ids_to_add: Some(vec!["other".into()]),
         user_ids_to_remove: Some(vec!["u".into()]),
+        ..ModifyUserGroup::default()
     };
     let group = sandbox.modify_user_group(&ctx, swap.clone()).await.unwrap();
     assert_eq!(group.status, "modifying");

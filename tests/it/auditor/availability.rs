@@ -28,6 +28,7 @@ fn a_stranger_who_locks_clients_out_is_not_held_against_replicas() {
             user_group_id: GROUP.to_owned(),
             user_ids_to_add: None,
             user_ids_to_remove: Some(vec![USER.to_owned()]),
+            ..ModifyUserGroup::default()
         };
         stage.sim.call(out).await;
     });

@@ -37,17 +37,25 @@ const TABLE: &[(Service, &[&str], On)] = &[
         &[
             "CancelRotateSecret",
             "CreateSecret",
+            "DeleteResourcePolicy",
             "DeleteSecret",
             "DescribeSecret",
+            "GetResourcePolicy",
             "GetSecretValue",
+            "ListResourcePolicies",
             "ListSecretVersionIds",
+            "PutResourcePolicy",
             "PutSecretValue",
+            "RemoveRegionsFromReplication",
+            "ReplicateSecretToRegions",
             "RestoreSecret",
             "RotateSecret",
+            "StopReplicationToReplica",
             "TagResource",
             "UntagResource",
             "UpdateSecret",
             "UpdateSecretVersionStage",
+            "ValidateResourcePolicy",
         ],
         On::Secret,
     ),
@@ -80,6 +88,7 @@ const TABLE: &[(Service, &[&str], On)] = &[
         On::Kind("replicationgroup"),
     ),
     (Service::ElastiCache, &["DescribeCacheClusters"], On::Kind("cluster")),
+    (Service::ElastiCache, &["DescribeEvents"], On::Nothing),
     (
         Service::ElastiCache,
         &[
@@ -103,11 +112,14 @@ const TABLE: &[(Service, &[&str], On)] = &[
 ];
 
 /// What else must be allowed on the same thing where a request brings tags (Secrets Manager's API reference,
-/// CreateSecret; Service Authorization Reference for ElastiCache, the dependent actions of CreateUser).
+/// CreateSecret; Service Authorization Reference for ElastiCache, the dependent actions of the operations that create).
 pub(super) fn tagging(service: Service, operation: &str) -> Option<&'static str> {
     match (service, operation) {
         (Service::SecretsManager, "CreateSecret") => Some("TagResource"),
-        (Service::ElastiCache, "CreateUser") => Some("AddTagsToResource"),
+        (
+            Service::ElastiCache,
+            "CreateReplicationGroup" | "CreateServerlessCache" | "CreateUser" | "CreateUserGroup",
+        ) => Some("AddTagsToResource"),
         _ => None,
     }
 }
@@ -185,6 +197,8 @@ fn thing(account: &Account, arn: String, kind: &str, resource: Option<&str>) -> 
     let tags = match kind {
         "user" => account.cache.users.get(&id).map(|user| &user.tags),
         "usergroup" => account.cache.groups.get(&id).map(|group| &group.tags),
+        "replicationgroup" => account.cache.caches.get(&id).map(|group| &group.tags),
+        "serverlesscache" => account.cache.serverless.get(&id).map(|cache| &cache.tags),
         _ => None,
     };
     let keys = tags.into_iter().flatten().fold(RequestKeys::default(), |keys, tag| {

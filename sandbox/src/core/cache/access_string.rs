@@ -1,5 +1,6 @@
 //! Access strings: what is accepted and how AWS writes them back.
 
+use super::commands;
 use super::errors::invalid_value;
 use crate::error::ApiError;
 
@@ -15,15 +16,22 @@ pub(crate) fn normalise(text: &str) -> Result<String, ApiError> {
         let word = plain(word);
         match word {
             "on" | "off" => state = word,
-            "allkeys" => keys.push("~*"),
+            "allkeys" | "~*" => keys = vec!["~*"],
             "resetkeys" => keys.clear(),
-            "allchannels" => channels.push("&*"),
+            "allchannels" | "&*" => channels = vec!["&*"],
             "resetchannels" => channels.clear(),
             "allcommands" | "+@all" => commands = vec!["+@all"],
             "nocommands" | "-@all" => commands.clear(),
-            _ if word.starts_with('~') || word.starts_with('%') => keys.push(word),
-            _ if word.starts_with('&') => channels.push(word),
-            _ if is_command_rule(word) => commands.push(word),
+            _ if is_key_pattern(word) => add(&mut keys, word, "~*")?,
+            _ if word.starts_with('&') => add(&mut channels, word, "&*")?,
+            _ if is_command_rule(word) => {
+                if !commands::is_known(word.trim_start_matches(['+', '-'])) {
+                    // A command is no secret.
+                    let message = format!("Access string names an unknown command or category: {word}.");
+                    return Err(invalid_value(message));
+                }
+                commands.push(word);
+            }
             _ => return Err(refused(word)),
         }
     }
@@ -35,6 +43,24 @@ pub(crate) fn normalise(text: &str) -> Result<String, ApiError> {
     }
     words.append(&mut commands);
     Ok(words.join(" "))
+}
+
+/// Adds a pattern. Servers refuse one after all of its kind, of which it would be a part already.
+fn add<'a>(patterns: &mut Vec<&'a str>, word: &'a str, all: &str) -> Result<(), ApiError> {
+    if patterns.contains(&all) {
+        return Err(invalid_value(format!(
+            "Access string may not contain a pattern after {all}."
+        )));
+    }
+    patterns.push(word);
+    Ok(())
+}
+
+/// `~pattern`, or with what may be done to such keys: `%R~pattern`, `%W~pattern`, `%RW~pattern`.
+fn is_key_pattern(word: &str) -> bool {
+    let rights = |text: &str| matches!(text.to_ascii_uppercase().as_str(), "R" | "W" | "RW" | "WR");
+    let typed = word.strip_prefix('%').and_then(|rest| rest.split_once('~'));
+    word.starts_with('~') || typed.is_some_and(|(text, _)| rights(text))
 }
 
 /// Whether a normalised access string lets the user in.
@@ -83,6 +109,31 @@ mod tests {
             "on ~* &* +@all -@dangerous"
         );
         assert!(is_on("on ~* -@all"));
+    }
+
+    #[test]
+    fn what_no_node_would_take_is_refused() {
+        for text in [
+            "on ~* +gett",
+            "on ~* +@reads",
+            "on ~* ~a",
+            "on &* &a",
+            "on %X~a",
+            "on ~* +config|gett",
+        ] {
+            assert_eq!(normalise(text).unwrap_err().code, "InvalidParameterValue", "{text}");
+        }
+        assert_eq!(
+            normalise("on ~a ~* %R~b* +@read -config|get +select|0")
+                .unwrap_err()
+                .code,
+            "InvalidParameterValue"
+        );
+        assert_eq!(
+            normalise("on ~a %R~b* +@read -config|get +select|0").unwrap(),
+            "on ~a %R~b* -@all +@read -config|get +select|0"
+        );
+        assert_eq!(normalise("on allkeys ~* +@all").unwrap(), "on ~* +@all");
     }
 
     #[test]

@@ -3,19 +3,21 @@
 use std::collections::BTreeSet;
 
 use super::model::Owner;
-use super::propagation::Confirm;
+use super::propagation::{Confirm, Subject};
 use crate::core::account::NodeUpdate;
 use crate::core::operation::Env;
 
 impl Env<'_> {
-    /// The cache had the groups `before` and has others now: whoever was or is concerned changes on
-    /// its nodes. That makes these users `modifying`, of a serverless cache too
-    /// (terraform-provider-aws#49976).
+    /// The cache had the groups `before` and has others now: whoever was or is concerned changes on its nodes. That
+    /// makes these users `modifying`, of a serverless cache too (terraform-provider-aws#49976). A `default` that has
+    /// AUTH tokens, or had, is not swapped here: it travels as a change of them.
     pub(crate) fn regroup(&mut self, owner: &Owner, before: &[String]) {
         let mut users = self.members_of(before);
         users.extend(self.members_of(self.account.cache.groups_given(owner)));
         let nodes = self.account.cache.nodes_in(owner);
-        self.swap_default(owner, &nodes);
+        if !self.tokens_travel(owner) {
+            self.swap_default(owner, &nodes);
+        }
         let nodes: BTreeSet<String> = nodes.into_iter().collect();
         for user in users.iter().filter(|user| *user != "default") {
             self.begin_change(user, &nodes, false);
@@ -48,7 +50,7 @@ impl Env<'_> {
                     user_name: "default".to_owned(),
                     rule: default.clone(),
                     confirm: Confirm {
-                        user_id: String::new(),
+                        subject: Subject::Nobody,
                         revision: 0,
                     },
                 });

@@ -1,18 +1,27 @@
-//! DescribeReplicationGroups and DescribeCacheClusters, and what a cache looks like from outside.
+//! DescribeReplicationGroups, and what a cache looks like from outside.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::errors::cache_not_found;
 use super::lenient;
-use super::model::{Node, Owner, ReplicationGroup, Shard};
-use super::paging::page;
+use super::looks::GroupLooks;
+use super::model::{Node, ReplicationGroup, Shard};
+use super::paging::{Bounds, page};
 use crate::core::operation::Env;
 use crate::error::ApiError;
 
 /// Times in this service are ISO 8601; milliseconds are what AWS sends.
 pub(crate) fn timestamp<S: Serializer>(time: &DateTime<Utc>, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(&time.to_rfc3339_opts(SecondsFormat::Millis, true))
+}
+
+/// The same, of what need not be there.
+pub(crate) fn timestamp_if<S: Serializer>(time: &Option<DateTime<Utc>>, to: S) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => timestamp(time, to),
+        None => to.serialize_none(),
+    }
 }
 
 /// Host and port.
@@ -51,8 +60,13 @@ pub struct ReplicationGroupOutput {
     pub cluster_mode: String,
     /// The kind of machine.
     pub cache_node_type: String,
-    /// Whether it wants an AUTH token. It never does here.
+    /// What is asked for and not done yet.
+    pub pending_modified_values: PendingModifiedValues,
+    /// Whether it wants an AUTH token.
     pub auth_token_enabled: bool,
+    /// Since when it is this one.
+    #[serde(serialize_with = "timestamp_if", skip_serializing_if = "Option::is_none")]
+    pub auth_token_last_modified_date: Option<DateTime<Utc>>,
     /// Whether its nodes speak TLS.
     pub transit_encryption_enabled: bool,
     /// `required`, when they do.
@@ -68,6 +82,18 @@ pub struct ReplicationGroupOutput {
     pub replication_group_create_time: DateTime<Utc>,
     /// `redis` or `valkey`.
     pub engine: String,
+    /// What else it was given, of which nothing depends.
+    #[serde(flatten)]
+    pub looks: GroupLooks,
+}
+
+/// What has been asked for and is not done yet.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct PendingModifiedValues {
+    /// `SETTING` or `ROTATING`, while a change of AUTH tokens is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth_token_status: Option<String>,
 }
 
 /// Membership of a global datastore.
@@ -142,14 +168,19 @@ impl ReplicationGroupOutput {
             global_replication_group_info: global(env, group),
             cluster_enabled: group.cluster,
             cluster_mode: if group.cluster { "enabled" } else { "disabled" }.to_owned(),
-            cache_node_type: group.node_type.clone(),
-            auth_token_enabled: false,
+            cache_node_type: group.looks.node_type.clone(),
+            pending_modified_values: PendingModifiedValues {
+                auth_token_status: group.auth.status().map(ToOwned::to_owned),
+            },
+            auth_token_enabled: group.auth.enabled(),
+            auth_token_last_modified_date: group.auth.modified,
             transit_encryption_enabled: group.tls,
             transit_encryption_mode: group.tls.then(|| "required".to_owned()),
             arn: group.arn.clone(),
             user_group_ids: group.user_group_ids.clone(),
             replication_group_create_time: group.created,
             engine: group.engine.clone(),
+            looks: group.looks.of_group(),
         })
     }
 }
@@ -244,129 +275,13 @@ fn describe_groups(
     input: DescribeReplicationGroups,
 ) -> Result<DescribeReplicationGroupsOutput, ApiError> {
     let ids: Vec<String> = match input.replication_group_id {
-        Some(id) => vec![id],
+        Some(id) => vec![id.to_ascii_lowercase()],
         None => env.account.cache.caches.keys().cloned().collect(),
     };
-    let (page, marker) = page(ids, input.marker.as_deref(), ("MaxRecords", input.max_records))?;
+    let (page, marker) = page(ids, input.marker.as_deref(), &Bounds::documented(input.max_records))?;
     let groups: Result<Vec<_>, _> = page.iter().map(|id| ReplicationGroupOutput::of(env, id)).collect();
     Ok(DescribeReplicationGroupsOutput {
         replication_groups: groups?,
         marker,
     })
-}
-
-/// Shows nodes. (AWS calls a node with its machine a cache cluster.)
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-pub struct DescribeCacheClusters {
-    /// Only this one.
-    pub cache_cluster_id: Option<String>,
-    /// Whether to show the node inside.
-    #[serde(deserialize_with = "lenient::flag")]
-    pub show_cache_node_info: Option<bool>,
-    /// Whether to leave out the nodes of replication groups, which is all of them.
-    #[serde(deserialize_with = "lenient::flag")]
-    pub show_cache_clusters_not_in_replication_groups: Option<bool>,
-    /// Where the last page ended.
-    pub marker: Option<String>,
-    /// How many on a page.
-    #[serde(deserialize_with = "lenient::number")]
-    pub max_records: Option<i64>,
-}
-
-/// One page of nodes.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct DescribeCacheClustersOutput {
-    /// The nodes.
-    pub cache_clusters: Vec<CacheClusterOutput>,
-    /// Where to go on.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub marker: Option<String>,
-}
-
-/// A node as replies show it.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct CacheClusterOutput {
-    /// Its id.
-    pub cache_cluster_id: String,
-    /// The kind of machine.
-    pub cache_node_type: String,
-    /// `redis` or `valkey`.
-    pub engine: String,
-    /// The status that ElastiCache reports.
-    pub cache_cluster_status: String,
-    /// Always one.
-    pub num_cache_nodes: u32,
-    /// The node inside, if asked for.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub cache_nodes: Vec<CacheNodeOutput>,
-    /// The cache that it belongs to.
-    pub replication_group_id: String,
-    /// Whether it speaks TLS.
-    pub transit_encryption_enabled: bool,
-}
-
-/// The node inside.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct CacheNodeOutput {
-    /// Always `0001`.
-    pub cache_node_id: String,
-    /// The status that ElastiCache reports.
-    pub cache_node_status: String,
-    /// Where it is.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub endpoint: Option<Endpoint>,
-}
-
-super::elasticache!(DescribeCacheClusters => DescribeCacheClustersOutput, "DescribeCacheClusters",
-    mutates: false, |d| d.cache_cluster_id.as_deref(), describe_clusters);
-
-fn describe_clusters(env: &mut Env<'_>, input: DescribeCacheClusters) -> Result<DescribeCacheClustersOutput, ApiError> {
-    let nodes = &env.account.cache.nodes;
-    let all = || nodes.values().filter_map(|node| Some((node, group_of(env, node)?)));
-    let chosen: Vec<(&Node, &ReplicationGroup)> = match &input.cache_cluster_id {
-        Some(id) => vec![
-            all()
-                .find(|(node, _)| node.id == *id)
-                .ok_or_else(|| ApiError::not_found("CacheClusterNotFound", format!("CacheCluster not found: {id}")))?,
-        ],
-        None if input.show_cache_clusters_not_in_replication_groups == Some(true) => Vec::new(),
-        None => all().collect(),
-    };
-    let (page, marker) = page(chosen, input.marker.as_deref(), ("MaxRecords", input.max_records))?;
-    let info = input.show_cache_node_info == Some(true);
-    let cache_clusters = page.into_iter().map(|(node, group)| cluster(node, group, info));
-    Ok(DescribeCacheClustersOutput {
-        cache_clusters: cache_clusters.collect(),
-        marker,
-    })
-}
-
-/// The cache of a node that may be seen: nodes of serverless caches are hidden.
-fn group_of<'a>(env: &'a Env<'_>, node: &Node) -> Option<&'a ReplicationGroup> {
-    match &node.owner {
-        Owner::ReplicationGroup(id) => env.account.cache.caches.get(id),
-        Owner::Serverless(_) => None,
-    }
-}
-
-fn cluster(node: &Node, group: &ReplicationGroup, info: bool) -> CacheClusterOutput {
-    let inside = CacheNodeOutput {
-        cache_node_id: "0001".to_owned(),
-        cache_node_status: node.status.clone(),
-        endpoint: node.endpoint(),
-    };
-    CacheClusterOutput {
-        cache_cluster_id: node.id.clone(),
-        cache_node_type: group.node_type.clone(),
-        engine: group.engine.clone(),
-        cache_cluster_status: node.status.clone(),
-        num_cache_nodes: 1,
-        cache_nodes: if info { vec![inside] } else { Vec::new() },
-        replication_group_id: group.id.clone(),
-        transit_encryption_enabled: group.tls,
-    }
 }

@@ -5,9 +5,11 @@ use serde::Deserialize;
 use super::access_string;
 use super::describe_users::UserOutput;
 use super::errors::{invalid_combination, invalid_value, missing};
+use super::events::Source;
 use super::lenient;
 use super::model::{AuthType, CacheState, Tag, User};
 use super::passwords::{AuthenticationMode, Wish};
+use super::tags::check_tags;
 use crate::core::operation::Env;
 use crate::error::ApiError;
 use crate::sensitive::Sensitive;
@@ -43,7 +45,9 @@ pub struct CreateUser {
 super::elasticache!(CreateUser => UserOutput, "CreateUser", mutates: true, |c| Some(&c.user_id), create,
     tags: |c| Tag::pairs(c.tags.iter().flatten()));
 
-fn create(env: &mut Env<'_>, input: CreateUser) -> Result<UserOutput, ApiError> {
+fn create(env: &mut Env<'_>, mut input: CreateUser) -> Result<UserOutput, ApiError> {
+    // The model: the id is kept in small letters.
+    input.user_id.make_ascii_lowercase();
     check_names(&input)?;
     let engine = engine(&input.engine)?;
     let wish = Wish {
@@ -70,6 +74,8 @@ fn create(env: &mut Env<'_>, input: CreateUser) -> Result<UserOutput, ApiError> 
     }
     let access_string = access_string::normalise(&input.access_string)?;
     check_free(&env.account.cache, &input.user_id)?;
+    let tags = input.tags.unwrap_or_default();
+    check_tags(&tags)?;
     let user = User {
         arn: env.account.cache_arn("user", &input.user_id),
         id: input.user_id,
@@ -78,13 +84,14 @@ fn create(env: &mut Env<'_>, input: CreateUser) -> Result<UserOutput, ApiError> 
         access_string,
         auth: auth.kind,
         passwords: auth.passwords,
-        tags: input.tags.unwrap_or_default(),
+        tags,
         revision: 0,
         change: None,
         stale: None,
     };
     let id = user.id.clone();
     env.account.cache.users.insert(id.clone(), user);
+    env.note(Source::User, &id, format!("User {id} created"));
     env.account.touch();
     UserOutput::truth(env, &id)
 }
@@ -136,6 +143,11 @@ pub(crate) fn check_id(parameter: &str, id: &str) -> Result<(), ApiError> {
             "The parameter {parameter} must begin with a letter and contain only letters, digits and hyphens."
         )))
     }
+}
+
+/// The lowest version of an engine that knows users (ElastiCache RBAC guide).
+pub(crate) fn minimum_version(engine: &str) -> &'static str {
+    if engine == "valkey" { "7.2" } else { "6.0" }
 }
 
 /// Engines are sent in any case and come back in small letters.

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::describe_users::UserOutput;
 use super::errors::{invalid_user_state, invalid_value, missing, user_not_found};
+use super::events::Source;
 use crate::core::operation::Env;
 use crate::error::ApiError;
 
@@ -20,7 +21,7 @@ pub struct DeleteUser {
 super::elasticache!(DeleteUser => UserOutput, "DeleteUser", mutates: true, |d| Some(&d.user_id), delete);
 
 fn delete(env: &mut Env<'_>, input: DeleteUser) -> Result<UserOutput, ApiError> {
-    let id = input.user_id;
+    let id = input.user_id.to_ascii_lowercase();
     if id.is_empty() {
         return Err(missing("UserId"));
     }
@@ -47,5 +48,6 @@ fn delete(env: &mut Env<'_>, input: DeleteUser) -> Result<UserOutput, ApiError> 
         }
     }
     env.begin_change(&id, &nodes, true);
+    env.note(Source::User, &id, format!("User {id} deleted"));
     UserOutput::truth(env, &id)
 }

@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::create_user::minimum_version;
 use super::errors::{invalid_combination, user_not_found};
 use super::lenient;
 use super::model::{AuthType, User};
-use super::paging::page;
+use super::paging::{Bounds, page};
 use crate::core::operation::{Env, later};
 use crate::error::ApiError;
 use crate::settings::NoPasswordSpelling;
@@ -86,7 +87,7 @@ impl UserOutput {
             user_name: user.name.clone(),
             status: status.to_owned(),
             engine: user.engine.clone(),
-            minimum_engine_version: if user.engine == "valkey" { "7.2" } else { "6.0" }.to_owned(),
+            minimum_engine_version: minimum_version(&user.engine).to_owned(),
             access_string: access_string.clone(),
             user_group_ids: groups.map(|group| group.id.clone()).collect(),
             authentication: AuthenticationOutput {
@@ -153,7 +154,7 @@ super::elasticache!(DescribeUsers => DescribeUsersOutput, "DescribeUsers", mutat
 
 fn describe(env: &mut Env<'_>, input: DescribeUsers) -> Result<DescribeUsersOutput, ApiError> {
     let users = &env.account.cache.users;
-    let chosen: Vec<&User> = match &input.user_id {
+    let chosen: Vec<&User> = match &input.user_id.map(|id| id.to_ascii_lowercase()) {
         Some(id) => vec![users.get(id).ok_or_else(|| user_not_found(id))?],
         None => users.values().collect(),
     };
@@ -165,7 +166,11 @@ fn describe(env: &mut Env<'_>, input: DescribeUsers) -> Result<DescribeUsersOutp
             passed.push(user);
         }
     }
-    let (page, marker) = page(passed, input.marker.as_deref(), ("MaxRecords", input.max_records))?;
+    let (page, marker) = page(
+        passed,
+        input.marker.as_deref(),
+        &Bounds::undocumented(input.max_records),
+    )?;
     Ok(DescribeUsersOutput {
         users: page.into_iter().map(|user| UserOutput::shown(env, user)).collect(),
         marker,
@@ -175,6 +180,12 @@ fn describe(env: &mut Env<'_>, input: DescribeUsers) -> Result<DescribeUsersOutp
 /// Filter names are not enumerated anywhere; these follow the fields, spelled either way.
 fn passes(env: &Env<'_>, user: &User, filters: &[Filter]) -> Result<bool, ApiError> {
     for filter in filters {
+        if filter.values.is_empty() {
+            return Err(invalid_combination(format!(
+                "The filter {} has no values.",
+                filter.name
+            )));
+        }
         let name = filter.name.to_ascii_lowercase().replace(['-', '_'], "");
         let any = |value: &str| filter.values.iter().any(|v| v == value);
         let pass = match name.as_str() {

@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use super::clusters::ReplicationGroupOutput;
 use super::errors::{cache_not_found, missing};
+use super::events::Source;
 use super::model::{Node, Owner, ReplicationGroup};
 use super::replication::OneReplicationGroup;
 use crate::core::account::NodeKey;
@@ -25,7 +26,7 @@ super::elasticache!(TestFailover => OneReplicationGroup, "TestFailover", mutates
     |t| Some(&t.replication_group_id), test_failover);
 
 fn test_failover(env: &mut Env<'_>, input: TestFailover) -> Result<OneReplicationGroup, ApiError> {
-    let (id, shard_id) = (input.replication_group_id, input.node_group_id);
+    let (id, shard_id) = (input.replication_group_id.to_ascii_lowercase(), input.node_group_id);
     if shard_id.is_empty() {
         return Err(missing("NodeGroupId"));
     }
@@ -49,6 +50,8 @@ fn test_failover(env: &mut Env<'_>, input: TestFailover) -> Result<OneReplicatio
         group.status = "modifying";
     }
     let mut output = ReplicationGroupOutput::of(env, &id)?;
+    let message = format!("Test Failover API called for node group {shard_id}");
+    env.note(Source::ReplicationGroup, &id, message);
     env.promote(&owner, &heir);
     env.account.touch();
     "modifying".clone_into(&mut output.status);
@@ -118,9 +121,21 @@ impl Env<'_> {
         self.arrange(owner, step);
     }
 
+    /// Notes a failover with the words of the botocore model, `TestFailover`.
+    fn note_failover(&mut self, owner: &Owner, primary: &str, node: &str) {
+        let message = format!("Failover from primary node {primary} to replica node {node} completed");
+        self.note(Source::CacheCluster, node, message.clone());
+        if let Owner::ReplicationGroup(id) = owner {
+            self.note(Source::ReplicationGroup, id, message);
+        }
+    }
+
     /// The replica is the primary now, and the primary has the replica's place.
     pub(crate) fn swap_roles(&mut self, owner: &Owner, node: &str) {
         let primary = self.primary_of(owner, node);
+        if let Some(primary) = primary.as_ref().filter(|primary| *primary != node) {
+            self.note_failover(owner, primary, node);
+        }
         let nodes = &mut self.account.cache.nodes;
         let Some(place) = nodes.get_mut(node).map(|node| std::mem::replace(&mut node.index, 0)) else {
             return;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::lenient;
-use super::paging::page;
+use super::paging::{Bounds, page};
 use crate::core::operation::Env;
 use crate::error::ApiError;
 
@@ -78,7 +78,11 @@ fn globals(
         })?],
         None => all.keys().collect(),
     };
-    let (page, marker) = page(chosen, input.marker.as_deref(), ("MaxRecords", input.max_records))?;
+    let (page, marker) = page(
+        chosen,
+        input.marker.as_deref(),
+        &Bounds::undocumented(input.max_records),
+    )?;
     let shown = input.show_member_info == Some(true);
     let members = |id: &String| {
         let members = all.get(id).filter(|_| shown).into_iter().flatten();

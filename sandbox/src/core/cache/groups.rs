@@ -4,17 +4,19 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::create_user::{check_id, engine};
+use super::create_user::{check_id, engine, minimum_version};
 use super::errors::{group_not_found, invalid_combination, invalid_group_state, missing, user_not_found};
+use super::events::Source;
 use super::lenient;
 use super::model::{AuthType, CacheState, Tag, User, UserGroup};
-use super::paging::page;
+use super::paging::{Bounds, page};
+use super::tags::check_tags;
 use crate::core::operation::Env;
 use crate::error::ApiError;
 
 /// Groups of an account and region, and users of a group (ElastiCache quotas page).
 const MAX_GROUPS: usize = 100;
-const MAX_USERS_OF_GROUP: usize = 100;
+pub(crate) const MAX_USERS_OF_GROUP: usize = 100;
 
 /// A group as replies show it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -61,7 +63,7 @@ impl UserGroupOutput {
             status: env.group_status(group).to_owned(),
             engine: group.engine.clone(),
             user_ids: group.user_ids.clone(),
-            minimum_engine_version: "6.0".to_owned(),
+            minimum_engine_version: minimum_version(&group.engine).to_owned(),
             pending_changes: PendingChanges {
                 user_ids_to_remove: group.pending_remove.clone(),
                 user_ids_to_add: group.pending_add.clone(),
@@ -95,10 +97,11 @@ pub struct CreateUserGroup {
 }
 
 super::elasticache!(CreateUserGroup => UserGroupOutput, "CreateUserGroup", mutates: true,
-    |c| Some(&c.user_group_id), create);
+    |c| Some(&c.user_group_id), create, tags: |c| Tag::pairs(c.tags.iter().flatten()));
 
 fn create(env: &mut Env<'_>, input: CreateUserGroup) -> Result<UserGroupOutput, ApiError> {
-    let id = input.user_group_id;
+    // The model: ids are kept in small letters.
+    let id = input.user_group_id.to_ascii_lowercase();
     if id.is_empty() {
         return Err(missing("UserGroupId"));
     }
@@ -112,19 +115,22 @@ fn create(env: &mut Env<'_>, input: CreateUserGroup) -> Result<UserGroupOutput, 
         ));
     }
     if cache.groups.len() >= MAX_GROUPS {
-        return Err(ApiError::bad_request(
-            "UserGroupQuotaExceeded",
-            format!("The limit of {MAX_GROUPS} user groups has been reached."),
-        ));
+        return Err(quota("user groups", MAX_GROUPS));
     }
-    let user_ids = input.user_ids.unwrap_or_default();
+    let user_ids = small(input.user_ids);
     check_members(cache, &engine, &user_ids)?;
+    // The model's text of this error speaks of users, and ModifyUserGroup does not have it.
+    if user_ids.len() > MAX_USERS_OF_GROUP {
+        return Err(quota("users of a user group", MAX_USERS_OF_GROUP));
+    }
+    let tags = input.tags.unwrap_or_default();
+    check_tags(&tags)?;
     let group = UserGroup {
         arn: env.account.cache_arn("usergroup", &id),
         id: id.clone(),
         engine,
         user_ids,
-        tags: input.tags.unwrap_or_default(),
+        tags,
         creating_until: env.after(env.settings.group_creating_ms),
         waiting: BTreeSet::new(),
         pending_add: Vec::new(),
@@ -134,9 +140,21 @@ fn create(env: &mut Env<'_>, input: CreateUserGroup) -> Result<UserGroupOutput, 
     let mut output = UserGroupOutput::of(env, &group);
     // The reply always says so; how long it stays is a setting.
     "creating".clone_into(&mut output.status);
+    env.note(Source::UserGroup, &id, format!("User group {id} created"));
     env.account.cache.groups.insert(id, group);
     env.account.touch();
     Ok(output)
+}
+
+/// Ids in small letters, as the model keeps them.
+pub(crate) fn small(ids: Option<Vec<String>>) -> Vec<String> {
+    let ids = ids.unwrap_or_default();
+    ids.into_iter().map(|id| id.to_ascii_lowercase()).collect()
+}
+
+fn quota(what: &str, most: usize) -> ApiError {
+    let message = format!("The limit of {most} {what} has been reached.");
+    ApiError::bad_request("UserGroupQuotaExceeded", message)
 }
 
 /// What a group's set of users must look like (ElastiCache RBAC guide).
@@ -155,11 +173,6 @@ pub(crate) fn check_members(cache: &CacheState, engine: &str, user_ids: &[String
         }
         check_engine(engine, user)?;
     }
-    if user_ids.len() > MAX_USERS_OF_GROUP {
-        return Err(super::errors::invalid_value(format!(
-            "A user group can hold at most {MAX_USERS_OF_GROUP} users."
-        )));
-    }
     if engine == "redis" && !names.contains("default") {
         return Err(ApiError::bad_request(
             "DefaultUserRequired",
@@ -170,7 +183,7 @@ pub(crate) fn check_members(cache: &CacheState, engine: &str, user_ids: &[String
 }
 
 /// A redis group takes redis users; a valkey group takes users of both engines that have to prove who they are.
-fn check_engine(engine: &str, user: &User) -> Result<(), ApiError> {
+pub(crate) fn check_engine(engine: &str, user: &User) -> Result<(), ApiError> {
     if engine == "redis" && user.engine != "redis" {
         return Err(invalid_combination(format!(
             "User {} of engine {} can't be in a user group of engine redis.",
@@ -215,11 +228,15 @@ super::elasticache!(DescribeUserGroups => DescribeUserGroupsOutput, "DescribeUse
 
 fn describe(env: &mut Env<'_>, input: DescribeUserGroups) -> Result<DescribeUserGroupsOutput, ApiError> {
     let groups = &env.account.cache.groups;
-    let chosen: Vec<&UserGroup> = match &input.user_group_id {
+    let chosen: Vec<&UserGroup> = match &input.user_group_id.map(|id| id.to_ascii_lowercase()) {
         Some(id) => vec![groups.get(id).ok_or_else(|| group_not_found(id))?],
         None => groups.values().collect(),
     };
-    let (page, marker) = page(chosen, input.marker.as_deref(), ("MaxRecords", input.max_records))?;
+    let (page, marker) = page(
+        chosen,
+        input.marker.as_deref(),
+        &Bounds::undocumented(input.max_records),
+    )?;
     Ok(DescribeUserGroupsOutput {
         user_groups: page.into_iter().map(|g| UserGroupOutput::of(env, g)).collect(),
         marker,
@@ -238,7 +255,7 @@ super::elasticache!(DeleteUserGroup => UserGroupOutput, "DeleteUserGroup", mutat
     |d| Some(&d.user_group_id), delete);
 
 fn delete(env: &mut Env<'_>, input: DeleteUserGroup) -> Result<UserGroupOutput, ApiError> {
-    let id = input.user_group_id;
+    let id = input.user_group_id.to_ascii_lowercase();
     let cache = &env.account.cache;
     let group = cache.groups.get(&id).ok_or_else(|| group_not_found(&id))?;
     let status = env.group_status(group);
@@ -253,6 +270,7 @@ fn delete(env: &mut Env<'_>, input: DeleteUserGroup) -> Result<UserGroupOutput, 
     group.deleting = true;
     let output = UserGroupOutput::of(env, &group);
     env.account.cache.groups.remove(&id);
+    env.note(Source::UserGroup, &id, format!("User group {id} deleted"));
     env.account.touch();
     Ok(output)
 }

@@ -6,6 +6,9 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use super::acl_rule::AclRule;
+use super::auth_token::AuthTokens;
+use super::events::Events;
+use super::looks::Looks;
 use super::propagation::Confirm;
 use crate::sensitive::Sensitive;
 use crate::settings::Delay;
@@ -159,15 +162,20 @@ pub(crate) struct ReplicationGroup {
     /// Whether its shards have been put together; who comes later joins them.
     #[serde(skip)]
     pub(crate) formed: bool,
+    /// Whether it comes up again after a restart of the sandbox, of which no event tells.
+    #[serde(skip)]
+    pub(crate) resumed: bool,
     #[serde(skip)]
     pub(crate) status: &'static str,
     /// Arrangements of its nodes that are under way.
     #[serde(skip)]
     pub(crate) work: usize,
     pub(crate) user_group_ids: Vec<String>,
+    pub(crate) auth: AuthTokens,
     pub(crate) shards: Vec<Shard>,
     pub(crate) created: DateTime<Utc>,
-    pub(crate) node_type: String,
+    pub(crate) looks: Looks,
+    pub(crate) tags: Vec<Tag>,
     pub(crate) global: Option<String>,
 }
 
@@ -222,6 +230,9 @@ pub(crate) struct Node {
     pub(crate) status: String,
     #[serde(skip)]
     pub(crate) running: bool,
+    /// As for a group.
+    #[serde(skip)]
+    pub(crate) resumed: bool,
     #[serde(skip)]
     pub(crate) stage: Stage,
     #[serde(skip)]
@@ -248,8 +259,8 @@ impl Node {
 /// A change to one user that a node has yet to hear of.
 #[derive(Debug, Clone)]
 pub(crate) struct Pending {
-    pub(crate) user_id: String,
-    pub(crate) revision: u64,
+    /// What is confirmed when the node has heard of it.
+    pub(crate) confirm: Confirm,
     /// Nothing when the user is to be forgotten.
     pub(crate) rule: Option<AclRule>,
     /// Whether it has a time of arrival. It has none while the node's delay is `never`.
@@ -293,6 +304,7 @@ pub(crate) struct ServerlessCache {
     #[serde(skip)]
     pub(crate) led: usize,
     pub(crate) created: DateTime<Utc>,
+    pub(crate) tags: Vec<Tag>,
 }
 
 /// All of it.
@@ -304,6 +316,7 @@ pub(crate) struct CacheState {
     pub(crate) nodes: BTreeMap<String, Node>,
     pub(crate) globals: BTreeMap<String, Vec<GlobalMember>>,
     pub(crate) serverless: BTreeMap<String, ServerlessCache>,
+    pub(crate) events: Events,
 }
 
 impl CacheState {
@@ -365,11 +378,15 @@ impl CacheState {
             .any(|group| group.user_ids.iter().any(|id| id == user_id))
     }
 
-    /// Who may log in to a cache: the users of its groups, or anybody if it has none.
+    /// Who may log in to a cache: the users of its groups; without any, who has an AUTH token, or anybody.
     pub(crate) fn view_of(&self, owner: &Owner) -> BTreeMap<String, AclRule> {
         let groups = self.groups_given(owner);
         if groups.is_empty() {
-            let rule = AclRule::open_default();
+            let tokens = match owner {
+                Owner::ReplicationGroup(id) => self.caches.get(id).map(|cache| cache.auth.rule()),
+                Owner::Serverless(_) => None,
+            };
+            let rule = tokens.unwrap_or_else(AclRule::open_default);
             return BTreeMap::from([(rule.user_name.clone(), rule)]);
         }
         groups

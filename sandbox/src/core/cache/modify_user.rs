@@ -8,6 +8,8 @@ use super::access_string;
 use super::create_user::engine;
 use super::describe_users::UserOutput;
 use super::errors::{invalid_user_state, invalid_value, missing, user_not_found};
+use super::events::Source;
+use super::groups::check_engine;
 use super::lenient;
 use super::model::{AuthType, Stale, User};
 use super::passwords::{Authentication, AuthenticationMode, Wish};
@@ -43,7 +45,7 @@ fn modify(env: &mut Env<'_>, input: ModifyUser) -> Result<UserOutput, ApiError> 
     if input.user_id.is_empty() {
         return Err(missing("UserId"));
     }
-    let id = input.user_id.clone();
+    let id = input.user_id.to_ascii_lowercase();
     let user = modifiable(env, &id)?;
     let access = new_access_string(user, &input)?;
     let engine = input.engine.as_deref().map(engine).transpose()?;
@@ -58,6 +60,7 @@ fn modify(env: &mut Env<'_>, input: ModifyUser) -> Result<UserOutput, ApiError> 
             "UserId and UserName must be the same for users with IAM authentication.",
         ));
     }
+    check_groups(env, user, engine.as_deref(), auth.as_ref())?;
     let same = auth
         .as_ref()
         .is_some_and(|auth| unchanged(user, access.as_ref(), engine.as_ref(), auth));
@@ -75,6 +78,7 @@ fn modify(env: &mut Env<'_>, input: ModifyUser) -> Result<UserOutput, ApiError> 
         user.stale = Some(stale);
     }
     env.begin_change(&id, &BTreeSet::new(), false);
+    env.note(Source::User, &id, format!("User {id} modified"));
     UserOutput::truth(env, &id)
 }
 
@@ -91,6 +95,24 @@ fn modifiable<'a>(env: &'a Env<'_>, id: &str) -> Result<&'a User, ApiError> {
     }
     env.check_collision(id)?;
     Ok(user)
+}
+
+/// Whether the user still fits its groups: a redis group takes no valkey user, a valkey group none without password;
+/// and a valkey user needs one in any case.
+fn check_groups(
+    env: &Env<'_>,
+    user: &User,
+    engine: Option<&str>,
+    auth: Option<&Authentication>,
+) -> Result<(), ApiError> {
+    let mut wanted = user.clone();
+    wanted.engine = engine.unwrap_or(&user.engine).to_owned();
+    wanted.auth = auth.map_or(user.auth, |auth| auth.kind);
+    if wanted.engine == "valkey" {
+        check_engine("valkey", &wanted)?;
+    }
+    let mut groups = env.account.cache.groups_of(&user.id);
+    groups.try_for_each(|group| check_engine(&group.engine, &wanted))
 }
 
 fn new_access_string(user: &User, input: &ModifyUser) -> Result<Option<String>, ApiError> {

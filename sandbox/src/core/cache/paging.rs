@@ -1,14 +1,76 @@
 //! Pages of describe results: `Marker` and `MaxRecords`, or `NextToken` and `MaxResults`.
 
-use super::errors::invalid_value;
+use super::errors::{invalid_combination, invalid_value};
 use crate::error::ApiError;
 
-/// Cuts one page out of everything. The marker is the number of things before it; `max` comes with
-/// the parameter's name.
+/// How many things a page may have, and what is answered if it is to have others.
+pub(crate) struct Bounds {
+    parameter: &'static str,
+    wanted: Option<i64>,
+    least: i64,
+    default: usize,
+    error: fn(String) -> ApiError,
+}
+
+/// The most that any page has.
+const MOST: i64 = 100;
+
+impl Bounds {
+    /// The botocore model for cache clusters, replication groups and events: 20 to 100, 100 unless told.
+    pub(crate) fn documented(max_records: Option<i64>) -> Self {
+        Self {
+            parameter: "MaxRecords",
+            wanted: max_records,
+            least: 20,
+            default: 100,
+            error: |message| invalid_value(message),
+        }
+    }
+
+    /// Users, user groups and global datastores, of which the model says nothing. The first two have no other error
+    /// for their parameters.
+    pub(crate) fn undocumented(max_records: Option<i64>) -> Self {
+        Self {
+            least: 1,
+            error: |message| invalid_combination(message),
+            ..Self::documented(max_records)
+        }
+    }
+
+    /// Serverless caches: 50 unless told (botocore model).
+    pub(crate) fn results(max_results: Option<i64>) -> Self {
+        Self {
+            parameter: "MaxResults",
+            wanted: max_results,
+            least: 1,
+            default: 50,
+            error: |message| invalid_value(message),
+        }
+    }
+
+    /// How many things the page is to have at most.
+    pub(crate) fn size(&self) -> Result<usize, ApiError> {
+        let Some(wanted) = self.wanted else {
+            return Ok(self.default);
+        };
+        let good = Some(wanted).filter(|n| (self.least..=MOST).contains(n));
+        good.and_then(|n| usize::try_from(n).ok()).ok_or_else(|| {
+            let (parameter, least) = (self.parameter, self.least);
+            (self.error)(format!("{parameter} must be between {least} and {MOST}."))
+        })
+    }
+
+    /// A marker that no page has given.
+    pub(crate) fn bad_marker(&self) -> ApiError {
+        (self.error)("Invalid marker.".to_owned())
+    }
+}
+
+/// Cuts one page out of everything. The marker is the number of things before it.
 pub(crate) fn page<T>(
     all: Vec<T>,
     marker: Option<&str>,
-    (parameter, max): (&str, Option<i64>),
+    bounds: &Bounds,
 ) -> Result<(Vec<T>, Option<String>), ApiError> {
     let from = match marker {
         None | Some("") => 0,
@@ -16,16 +78,9 @@ pub(crate) fn page<T>(
             .strip_prefix("page-")
             .and_then(|n| n.parse::<usize>().ok())
             .filter(|from| *from <= all.len())
-            .ok_or_else(|| invalid_value("Invalid marker."))?,
+            .ok_or_else(|| bounds.bad_marker())?,
     };
-    // The model gives no bounds for users and 20 to 100 for replication groups; small pages help tests.
-    let size = match max {
-        None => 100,
-        Some(n) => usize::try_from(n)
-            .ok()
-            .filter(|n| (1..=100).contains(n))
-            .ok_or_else(|| invalid_value(format!("{parameter} must be between 1 and 100.")))?,
-    };
+    let size = bounds.size()?;
     let total = all.len();
     let page: Vec<T> = all.into_iter().skip(from).take(size).collect();
     let end = from + page.len();

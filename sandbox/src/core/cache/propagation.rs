@@ -4,16 +4,27 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 
-use super::model::{Change, Node, Pending};
+use super::model::{AclRule, Change, Node, Pending};
 use crate::core::account::{Event, NodeKey, NodeUpdate};
 use crate::core::operation::Env;
 use crate::core::random;
 use crate::settings::{Delay, Settings};
 
+/// What news are about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Subject {
+    /// A user, by id.
+    User(String),
+    /// The AUTH tokens of a replication group, by its id.
+    Tokens(String),
+    /// Nothing that anybody waits for.
+    Nobody,
+}
+
 /// Which message a confirmation answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Confirm {
-    pub(crate) user_id: String,
+    pub(crate) subject: Subject,
     pub(crate) revision: u64,
 }
 
@@ -70,35 +81,48 @@ impl Env<'_> {
         self.account.touch();
     }
 
-    /// Puts one node's news on their way. Says whether they will arrive without a further order.
+    /// Puts one node's news of a user on their way. Says whether they will arrive without a further order.
     fn send(&mut self, user_id: &str, node_id: &str) -> bool {
         let cache = &self.account.cache;
         let (Some(user), Some(node)) = (cache.users.get(user_id), cache.nodes.get(node_id)) else {
             return false;
         };
-        let known = cache.cache_knows(&node.owner, user_id);
         let name = user.name.clone();
-        let mut pending = Pending {
-            user_id: user_id.to_owned(),
-            revision: user.revision,
-            rule: known.then(|| user.rule()),
-            scheduled: false,
-            instead_of: Vec::new(),
+        // Whoever is unknown from now on makes room for another of the same name: a cache without user groups has
+        // a `default` of its own.
+        let rule = if cache.cache_knows(&node.owner, user_id) {
+            Some(user.rule())
+        } else {
+            cache.view_of(&node.owner).remove(&name)
         };
+        let confirm = Confirm {
+            subject: Subject::User(user_id.to_owned()),
+            revision: user.revision,
+        };
+        self.post(node_id, &name, confirm, rule)
+    }
+
+    /// Puts news on their way to a node, in the place of older news of the same name. Says whether they will arrive
+    /// without a further order.
+    pub(crate) fn post(&mut self, node_id: &str, name: &str, confirm: Confirm, rule: Option<AclRule>) -> bool {
         let Some(node) = self.account.cache.nodes.get_mut(node_id) else {
             return false;
         };
-        if let Some(replaced) = node.pending.remove(&name) {
-            pending.instead_of = replaced.instead_of;
-            if replaced.user_id != user_id {
-                pending.instead_of.push(Confirm {
-                    user_id: replaced.user_id,
-                    revision: replaced.revision,
-                });
+        let mut instead_of = Vec::new();
+        if let Some(replaced) = node.pending.remove(name) {
+            instead_of = replaced.instead_of;
+            if replaced.confirm.subject != confirm.subject {
+                instead_of.push(replaced.confirm);
             }
         }
-        node.pending.insert(name.clone(), pending);
-        self.schedule(node_id, &name)
+        let pending = Pending {
+            confirm,
+            rule,
+            scheduled: false,
+            instead_of,
+        };
+        node.pending.insert(name.to_owned(), pending);
+        self.schedule(node_id, name)
     }
 
     /// Gives waiting news a time of arrival, if the node's delay has an end and the node runs.
@@ -115,7 +139,7 @@ impl Env<'_> {
             return false;
         }
         pending.scheduled = true;
-        let revision = pending.revision;
+        let revision = pending.confirm.revision;
         let at = crate::core::operation::later(self.now, random::ms(self.rng, range));
         let event = Event::Deliver {
             node: node_id.to_owned(),
@@ -132,7 +156,7 @@ impl Env<'_> {
         let Some(node) = self.account.cache.nodes.get_mut(node_id) else {
             return;
         };
-        let due = |p: &Pending| p.revision == revision && p.scheduled;
+        let due = |p: &Pending| p.confirm.revision == revision && p.scheduled;
         if !node.running || !node.pending.get(user_name).is_some_and(due) {
             return;
         }
@@ -152,10 +176,7 @@ impl Env<'_> {
         for other in &pending.instead_of {
             self.confirm(&key.node, other);
         }
-        let confirm = Confirm {
-            user_id: pending.user_id,
-            revision: pending.revision,
-        };
+        let confirm = pending.confirm;
         if self.account.live {
             self.account.outbox.push(NodeUpdate::SetUser {
                 node: key,
@@ -168,12 +189,20 @@ impl Env<'_> {
         }
     }
 
-    /// A node has the change. After the last one, the user settles.
+    /// A node has the change. After the last one, what was changed settles.
     pub(crate) fn confirm(&mut self, node_id: &str, confirm: &Confirm) {
-        let Some(user) = self.account.cache.users.get_mut(&confirm.user_id) else {
+        match &confirm.subject {
+            Subject::User(user) => self.confirm_user(node_id, user, confirm.revision),
+            Subject::Tokens(group) => self.confirm_tokens(node_id, group, confirm.revision),
+            Subject::Nobody => {}
+        }
+    }
+
+    fn confirm_user(&mut self, node_id: &str, user_id: &str, revision: u64) {
+        let Some(user) = self.account.cache.users.get_mut(user_id) else {
             return;
         };
-        if user.revision != confirm.revision {
+        if user.revision != revision {
             return;
         }
         let Some(change) = user.change.as_mut() else {
@@ -184,11 +213,8 @@ impl Env<'_> {
         }
         let not_before = change.not_before;
         let ends: DateTime<Utc> = self.after(self.settings.settle_extra_ms).max(not_before);
-        let event = Event::UserSettles {
-            user: confirm.user_id.clone(),
-            revision: confirm.revision,
-        };
-        self.account.plan(ends, event);
+        let user = user_id.to_owned();
+        self.account.plan(ends, Event::UserSettles { user, revision });
     }
 
     /// The change is over: the user is active again, or gone.

@@ -2,16 +2,23 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::auth_token::{AuthTokens, check_first};
 use super::clusters::ReplicationGroupOutput;
 use super::create_user::{check_id, engine};
-use super::errors::{cache_not_found, group_not_found, invalid_combination, invalid_group_state, missing};
+use super::errors::{
+    cache_not_found, group_not_found, invalid_combination, invalid_group_state, invalid_value, missing,
+};
+use super::events::Source;
 use super::lenient;
-use super::model::{CacheState, Owner, ReplicationGroup};
+use super::looks::{Looks, LooksInput};
+use super::model::{CacheState, Owner, ReplicationGroup, Tag};
 use super::shape::Shape;
+use super::tags::check_tags;
 use crate::core::account::NodeUpdate;
 use crate::core::arrange::{Arrangement, NewShard};
 use crate::core::operation::Env;
 use crate::error::ApiError;
+use crate::sensitive::Sensitive;
 
 /// Makes a cache.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -38,12 +45,20 @@ pub struct CreateReplicationGroup {
     /// Whose users it knows.
     #[serde(deserialize_with = "lenient::list")]
     pub user_group_ids: Option<Vec<String>>,
+    /// The AUTH token that it wants. Only with TLS, and not with users.
+    pub auth_token: Option<Sensitive>,
+    /// Tags.
+    #[serde(deserialize_with = "lenient::list")]
+    pub tags: Option<Vec<Tag>>,
     /// `enabled` or `disabled`.
     pub cluster_mode: Option<String>,
     /// Looked at only for its end: `.cluster.on` enables cluster mode.
     pub cache_parameter_group_name: Option<String>,
     /// Any; nothing depends on it.
     pub cache_node_type: Option<String>,
+    /// What else it shows, of which nothing depends.
+    #[serde(flatten)]
+    pub looks: LooksInput,
 }
 
 /// The reply of the operations on one cache.
@@ -55,9 +70,11 @@ pub struct OneReplicationGroup {
 }
 
 super::elasticache!(CreateReplicationGroup => OneReplicationGroup, "CreateReplicationGroup", mutates: true,
-    |c| Some(&c.replication_group_id), create);
+    |c| Some(&c.replication_group_id), create, tags: |c| Tag::pairs(c.tags.iter().flatten()));
 
-fn create(env: &mut Env<'_>, input: CreateReplicationGroup) -> Result<OneReplicationGroup, ApiError> {
+fn create(env: &mut Env<'_>, mut input: CreateReplicationGroup) -> Result<OneReplicationGroup, ApiError> {
+    // The model: the id is kept in small letters.
+    input.replication_group_id.make_ascii_lowercase();
     let id = input.replication_group_id.clone();
     check(env, &input)?;
     let shape = Shape::of(&input)?;
@@ -66,20 +83,31 @@ fn create(env: &mut Env<'_>, input: CreateReplicationGroup) -> Result<OneReplica
     let user_group_ids = input.user_group_ids.unwrap_or_default();
     let tls = input.transit_encryption_enabled == Some(true);
     check_groups(&env.account.cache, &engine, &user_group_ids, tls)?;
+    check_first(env.settings, input.auth_token.as_ref(), tls, &user_group_ids)?;
+    let tags = input.tags.unwrap_or_default();
+    check_tags(&tags)?;
+    let looks = LooksInput {
+        cache_node_type: input.cache_node_type,
+        cache_parameter_group_name: input.cache_parameter_group_name,
+        ..input.looks
+    };
     let group = ReplicationGroup {
         arn: env.account.cache_arn("replicationgroup", &id),
         id: id.clone(),
         description: input.replication_group_description,
+        looks: Looks::new(&engine, shape.cluster, looks),
         engine,
         tls,
         cluster: shape.cluster,
         formed: false,
+        resumed: false,
         status: "creating",
         work: 0,
         user_group_ids,
+        auth: AuthTokens::first(input.auth_token, env.now),
         shards: shape.shards,
         created: env.now,
-        node_type: input.cache_node_type.unwrap_or_else(|| "cache.t4g.micro".to_owned()),
+        tags,
         global: None,
     };
     env.account.cache.caches.insert(id.clone(), group.clone());
@@ -140,6 +168,13 @@ fn check(env: &Env<'_>, input: &CreateReplicationGroup) -> Result<(), ApiError> 
         return Err(missing("ReplicationGroupDescription"));
     }
     check_id("ReplicationGroupId", id)?;
+    // The botocore model.
+    if id.len() > 40 || id.ends_with('-') || id.contains("--") {
+        return Err(invalid_value(
+            "The parameter ReplicationGroupId must have 40 characters at most, not end with a hyphen and not contain two \
+             in a row.",
+        ));
+    }
     if env.account.cache.caches.contains_key(id) {
         return Err(already_exists(format!("Replication group {id} already exists.")));
     }
@@ -201,7 +236,7 @@ super::elasticache!(DeleteReplicationGroup => OneReplicationGroup, "DeleteReplic
     |d| Some(&d.replication_group_id), delete);
 
 fn delete(env: &mut Env<'_>, input: DeleteReplicationGroup) -> Result<OneReplicationGroup, ApiError> {
-    let id = input.replication_group_id;
+    let id = input.replication_group_id.to_ascii_lowercase();
     let mut output = ReplicationGroupOutput::of(env, &id)?;
     "deleting".clone_into(&mut output.status);
     let group = env
@@ -212,11 +247,13 @@ fn delete(env: &mut Env<'_>, input: DeleteReplicationGroup) -> Result<OneReplica
         .ok_or_else(|| cache_not_found(&id))?;
     for node in group.nodes() {
         env.forget_node(node);
+        env.note(Source::CacheCluster, node, "Cache cluster deleted");
         if env.account.live {
             let node = env.account.node_key(node);
             env.account.outbox.push(NodeUpdate::Remove { node });
         }
     }
+    env.note(Source::ReplicationGroup, &id, format!("Replication group {id} deleted"));
     if env.account.live {
         let cache = env.account.cache_key(&Owner::ReplicationGroup(id));
         env.account.outbox.push(NodeUpdate::Disband { cache });

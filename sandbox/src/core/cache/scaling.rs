@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use super::clusters::ReplicationGroupOutput;
 use super::errors::{cache_not_found, invalid_combination, invalid_value};
+use super::events::Source;
 use super::lenient;
 use super::model::{Owner, ReplicationGroup};
 use super::replication::OneReplicationGroup;
@@ -69,7 +70,7 @@ super::elasticache!(DecreaseReplicaCount => OneReplicationGroup, "DecreaseReplic
 type Wish = (String, usize);
 
 fn increase(env: &mut Env<'_>, input: IncreaseReplicaCount) -> Result<OneReplicationGroup, ApiError> {
-    let id = input.replication_group_id;
+    let id = input.replication_group_id.to_ascii_lowercase();
     let group = changeable(env, &id, input.apply_immediately)?;
     let wishes = wishes(group, input.new_replica_count, input.replica_configuration)?;
     let mut new = Vec::new();
@@ -132,7 +133,7 @@ fn free_place(env: &Env<'_>, id: &str, shard_id: &str) -> usize {
 }
 
 fn decrease(env: &mut Env<'_>, input: DecreaseReplicaCount) -> Result<OneReplicationGroup, ApiError> {
-    let id = input.replication_group_id;
+    let id = input.replication_group_id.to_ascii_lowercase();
     let group = changeable(env, &id, input.apply_immediately)?;
     let gone = match input.replicas_to_remove.filter(|nodes| !nodes.is_empty()) {
         Some(nodes) => named_replicas(env, group, nodes)?,
@@ -193,6 +194,7 @@ fn remove_node(env: &mut Env<'_>, id: &str, node: &str) {
         }
     }
     env.forget_node(node);
+    env.note(Source::CacheCluster, node, "Cache cluster deleted");
     let others = others.iter().map(|other| env.account.node_key(other)).collect();
     env.arrange(&owner, Arrangement::Leave { node: key, others });
 }

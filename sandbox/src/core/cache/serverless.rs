@@ -7,10 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use super::create_user::{check_id, engine};
 use super::errors::{invalid_combination, missing, serverless_not_found};
+use super::events::Source;
 use super::lenient;
-use super::model::{Owner, ServerlessCache};
+use super::model::{Owner, ServerlessCache, Tag};
 use super::replication::check_groups;
 use super::show_serverless::ServerlessCacheOutput;
+use super::tags::check_tags;
 use crate::core::account::NodeUpdate;
 use crate::core::operation::Env;
 use crate::error::ApiError;
@@ -33,6 +35,9 @@ pub struct CreateServerlessCache {
     pub description: Option<String>,
     /// Whose users it knows.
     pub user_group_id: Option<String>,
+    /// Tags.
+    #[serde(deserialize_with = "lenient::list")]
+    pub tags: Option<Vec<Tag>>,
 }
 
 /// Changes a serverless cache.
@@ -67,7 +72,7 @@ pub struct OneServerlessCache {
 }
 
 super::elasticache!(CreateServerlessCache => OneServerlessCache, "CreateServerlessCache", mutates: true,
-    |c| Some(&c.serverless_cache_name), create);
+    |c| Some(&c.serverless_cache_name), create, tags: |c| Tag::pairs(c.tags.iter().flatten()));
 super::elasticache!(ModifyServerlessCache => OneServerlessCache, "ModifyServerlessCache", mutates: true,
     |m| Some(&m.serverless_cache_name), modify);
 super::elasticache!(DeleteServerlessCache => OneServerlessCache, "DeleteServerlessCache", mutates: true,
@@ -90,6 +95,8 @@ fn create(env: &mut Env<'_>, input: CreateServerlessCache) -> Result<OneServerle
     }
     let engine = engine(&input.engine)?;
     check_groups(&env.account.cache, &engine, input.user_group_id.as_slice(), true)?;
+    let tags = input.tags.unwrap_or_default();
+    check_tags(&tags)?;
     // The engine's present version on AWS; nothing depends on it.
     let version = if engine == "valkey" { "8" } else { "7" };
     // A dot cannot be in the name of a node that is not hidden.
@@ -110,19 +117,30 @@ fn create(env: &mut Env<'_>, input: CreateServerlessCache) -> Result<OneServerle
         nodes: nodes.clone(),
         led: 0,
         created: env.now,
+        tags,
     };
     env.account.cache.serverless.insert(name.clone(), cache);
-    let owner = Owner::Serverless(name.clone());
-    for node in &nodes {
-        env.list_node(node, &owner, 0);
-    }
-    for node in &nodes {
-        env.begin_node(node);
-    }
-    open_endpoint(env, &owner, &nodes);
-    env.regroup(&owner, &[]);
+    start_nodes(env, &name, &nodes);
+    env.note(
+        Source::ServerlessCache,
+        &name,
+        format!("Serverless cache {name} created"),
+    );
     env.account.touch();
     reply(env, &name, "CREATING")
+}
+
+/// Lists the nodes of a new cache, has them come up, and opens the endpoint before them.
+fn start_nodes(env: &mut Env<'_>, name: &str, nodes: &[String]) {
+    let owner = Owner::Serverless(name.to_owned());
+    for node in nodes {
+        env.list_node(node, &owner, 0);
+    }
+    for node in nodes {
+        env.begin_node(node);
+    }
+    open_endpoint(env, &owner, nodes);
+    env.regroup(&owner, &[]);
 }
 
 pub(crate) fn open_endpoint(env: &mut Env<'_>, owner: &Owner, nodes: &[String]) {
@@ -159,6 +177,11 @@ fn modify(env: &mut Env<'_>, input: ModifyServerlessCache) -> Result<OneServerle
     if regrouped {
         env.regroup(&Owner::Serverless(name.clone()), before.as_slice());
     }
+    env.note(
+        Source::ServerlessCache,
+        &name,
+        format!("Serverless cache {name} modified"),
+    );
     env.account.touch();
     reply(env, &name, "MODIFYING")
 }
@@ -180,6 +203,11 @@ fn delete(env: &mut Env<'_>, input: DeleteServerlessCache) -> Result<OneServerle
         let cache = env.account.cache_key(&owner);
         env.account.outbox.push(NodeUpdate::Disband { cache });
     }
+    env.note(
+        Source::ServerlessCache,
+        &name,
+        format!("Serverless cache {name} deleted"),
+    );
     env.account.touch();
     Ok(output)
 }

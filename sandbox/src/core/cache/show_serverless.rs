@@ -7,7 +7,7 @@ use super::clusters::{Endpoint, timestamp};
 use super::errors::serverless_not_found;
 use super::lenient;
 use super::model::{CacheState, ServerlessCache};
-use super::paging::page;
+use super::paging::{Bounds, page};
 use crate::core::operation::Env;
 use crate::error::ApiError;
 
@@ -102,7 +102,7 @@ fn describe(env: &mut Env<'_>, input: DescribeServerlessCaches) -> Result<Descri
         ],
         None => caches.values().collect(),
     };
-    let (page, next_token) = page(chosen, input.next_token.as_deref(), ("MaxResults", input.max_results))?;
+    let (page, next_token) = page(chosen, input.next_token.as_deref(), &Bounds::results(input.max_results))?;
     Ok(DescribeServerlessCachesOutput {
         serverless_caches: page.into_iter().map(ServerlessCacheOutput::of).collect(),
         next_token,

@@ -3,12 +3,16 @@
 use serde::{Deserialize, Serialize};
 
 use super::errors::invalid_parameter;
-use super::filters::{SecretFilter, passes};
+use super::filters::{SecretFilter, check, passes};
 use super::get::{GetSecretValueOutput, read};
 use super::history::View;
+use super::limits;
 use super::list::page;
 use crate::core::operation::Env;
 use crate::error::ApiError;
+
+/// How many secrets are read at once (botocore model).
+const MOST: usize = 20;
 
 /// Reads the current values of up to 20 secrets.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -53,27 +57,7 @@ super::secretsmanager!(BatchGetSecretValue => BatchGetSecretValueOutput, "BatchG
     mutates: false, |_| None, get);
 
 fn get(env: &mut Env<'_>, input: BatchGetSecretValue) -> Result<BatchGetSecretValueOutput, ApiError> {
-    let (ids, next_token) = match (input.secret_id_list, input.filters) {
-        (Some(ids), None) => (ids, None),
-        (None, Some(filters)) => {
-            let mut names = Vec::new();
-            for secret in env.account.secrets.values().filter(|s| s.deleted.is_none()) {
-                if passes(secret, &filters)? {
-                    names.push(secret.name.clone());
-                }
-            }
-            let max = input.max_results.unwrap_or(20);
-            page(names, input.next_token.as_deref(), Some(max))?
-        }
-        _ => {
-            return Err(invalid_parameter(
-                "Either 'SecretIdList' or 'Filters' must be provided, but not both.",
-            ));
-        }
-    };
-    if ids.len() > 20 {
-        return Err(invalid_parameter("At most 20 secrets can be read at once."));
-    }
+    let (ids, next_token) = choose(env, input)?;
     let (now, view) = (env.now, View::of(env));
     let mut output = BatchGetSecretValueOutput {
         secret_values: Vec::new(),
@@ -97,4 +81,27 @@ fn get(env: &mut Env<'_>, input: BatchGetSecretValue) -> Result<BatchGetSecretVa
         }
     }
     Ok(output)
+}
+
+/// Which secrets to read, and where to go on.
+fn choose(env: &Env<'_>, input: BatchGetSecretValue) -> Result<(Vec<String>, Option<String>), ApiError> {
+    match (input.secret_id_list, input.filters) {
+        (Some(_), None) if input.max_results.is_some() => {
+            Err(invalid_parameter("MaxResults can only be used with Filters."))
+        }
+        (Some(ids), None) => {
+            limits::items("SecretIdList", &ids, 1..=MOST)?;
+            Ok((ids, None))
+        }
+        (None, Some(filters)) => {
+            check(&filters)?;
+            let readable = env.account.secrets.values().filter(|secret| secret.deleted.is_none());
+            let names = readable.filter(|secret| passes(secret, &filters));
+            let names = names.map(|secret| secret.name.clone()).collect();
+            page(names, input.next_token.as_deref(), input.max_results, MOST)
+        }
+        _ => Err(invalid_parameter(
+            "Either 'SecretIdList' or 'Filters' must be provided, but not both.",
+        )),
+    }
 }

@@ -1,12 +1,14 @@
 //! CreateSecret, and what holds for every new value.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::errors::{invalid_parameter, invalid_request};
+use super::errors::{invalid_parameter, invalid_request, not_a_name};
 use super::history::History;
 use super::model::{CURRENT, Secret, SecretTag, SecretValue, Version};
+use super::replicas::{self, ReplicaNews, ReplicaRegion, ReplicationStatus};
+use super::{limits, tags};
 use crate::core::operation::Env;
 use crate::core::random;
 use crate::error::ApiError;
@@ -33,6 +35,16 @@ pub struct CreateSecret {
     pub secret_binary: Option<Sensitive>,
     /// Tags.
     pub tags: Option<Vec<SecretTag>>,
+    /// Other regions to have it in.
+    pub add_replica_regions: Option<Vec<ReplicaRegion>>,
+    /// Whether a secret of the same name there is overwritten.
+    pub force_overwrite_replica_secret: Option<bool>,
+    /// The partner that holds it, for secrets that others manage.
+    #[serde(rename = "Type")]
+    pub kind: Option<String>,
+    /// The primary in another account. There are no such replicas here.
+    #[serde(rename = "CrossAccountPrimaryARN")]
+    pub cross_account_primary_arn: Option<String>,
 }
 
 /// The secret that was made, or was there already.
@@ -47,34 +59,68 @@ pub struct CreateSecretOutput {
     /// Its first version, if it was given a value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version_id: Option<String>,
+    /// Its replicas in other regions, if it was given any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub replication_status: Vec<ReplicationStatus>,
 }
 
 super::secretsmanager!(CreateSecret => CreateSecretOutput, "CreateSecret", mutates: true,
     |c| Some(&c.name), create, tags: |c| SecretTag::pairs(c.tags.iter().flatten()));
 
-fn create(env: &mut Env<'_>, input: CreateSecret) -> Result<CreateSecretOutput, ApiError> {
+fn create(env: &mut Env<'_>, mut input: CreateSecret) -> Result<CreateSecretOutput, ApiError> {
     check_name(&input.name)?;
-    let value = value(input.secret_string, input.secret_binary)?;
+    check(&input, &env.account.region)?;
+    let value = value(input.secret_string.take(), input.secret_binary.take())?;
     let token = match &value {
         Some(value) => {
             check_size(value)?;
-            Some(token(input.client_request_token)?)
+            Some(token(input.client_request_token.take())?)
         }
         None => None,
     };
     if let Some(existing) = env.account.secrets.get(&input.name) {
         return again(existing, token, value);
     }
+    let secret = new_secret(env, input, token.clone().zip(value));
+    let output = CreateSecretOutput {
+        arn: secret.arn.clone(),
+        name: secret.name.clone(),
+        version_id: token,
+        replication_status: secret.replication_status(),
+    };
+    if secret.has_followers() {
+        let name = secret.name.clone();
+        env.account.replication.push(ReplicaNews::Changed { name });
+    }
+    env.account.secrets.insert(secret.name.clone(), secret);
+    env.account.touch();
+    Ok(output)
+}
+
+/// Refuses what the model does not allow, and replicas of secrets in other accounts.
+fn check(input: &CreateSecret, home: &str) -> Result<(), ApiError> {
+    limits::description(input.description.as_ref())?;
+    limits::kms_key(input.kms_key_id.as_ref())?;
+    limits::length("Type", input.kind.as_ref(), 0..=256)?;
+    tags::check(input.tags.iter().flatten())?;
+    replicas::check(input.add_replica_regions.as_deref().unwrap_or_default(), home)?;
+    if input.cross_account_primary_arn.is_some() {
+        return Err(invalid_request(
+            "The sandbox has no replicas of secrets in other accounts.",
+        ));
+    }
+    Ok(())
+}
+
+fn new_secret(env: &mut Env<'_>, input: CreateSecret, first: Option<(String, SecretValue)>) -> Secret {
     let suffix = random::arn_suffix(env.rng);
-    let arn = env
-        .account
-        .arn("secretsmanager", "secret", &format!("{}-{suffix}", input.name));
+    let arn = format!("{}-{suffix}", input.name);
+    let kms_key_id = input.kms_key_id.filter(|key| !key.is_empty());
     let mut secret = Secret {
-        name: input.name.clone(),
-        arn: arn.clone(),
+        arn: env.account.arn("secretsmanager", "secret", &arn),
+        name: input.name,
         description: input.description,
-        kms_key_id: input.kms_key_id,
-        tags: input.tags.unwrap_or_default(),
+        tags: tags::merged(Vec::new(), input.tags.unwrap_or_default()),
         created: env.now,
         changed: env.now,
         accessed: None,
@@ -83,25 +129,21 @@ fn create(env: &mut Env<'_>, input: CreateSecret) -> Result<CreateSecretOutput, 
         past_labels: History::default(),
         rotation: None,
         owning_service: None,
-        replicated_to: Vec::new(),
+        replicas: Vec::new(),
         primary_region: None,
+        kind: input.kind.filter(|kind| !kind.is_empty()),
+        policy: None,
+        kms_key_id: kms_key_id.clone(),
     };
-    if let (Some(id), Some(value)) = (token.clone(), value) {
-        let version = Version {
-            value: Some(value),
-            created: env.now,
-            accessed: None,
-            labels: BTreeSet::from([CURRENT.to_owned()]),
-        };
+    if let Some((id, value)) = first {
+        let mut version = Version::new(Some(value), env.now, kms_key_id);
+        version.labels.insert(CURRENT.to_owned());
         secret.versions.insert(id, version);
     }
-    env.account.secrets.insert(input.name.clone(), secret);
-    env.account.touch();
-    Ok(CreateSecretOutput {
-        arn,
-        name: input.name,
-        version_id: token,
-    })
+    let overwrites = input.force_overwrite_replica_secret == Some(true);
+    let regions = input.add_replica_regions.unwrap_or_default();
+    secret.replicate_to(regions, overwrites, &env.account.region);
+    secret
 }
 
 /// The same request once more succeeds and changes nothing (moto's AWS-verified tests).
@@ -117,6 +159,7 @@ fn again(secret: &Secret, token: Option<String>, value: Option<SecretValue>) -> 
             arn: secret.arn.clone(),
             name: secret.name.clone(),
             version_id: Some(token),
+            replication_status: secret.replication_status(),
         }),
         (Some(_), Some(token)) => Err(super::errors::token_in_use(&token, &secret.arn)),
         _ => Err(ApiError::bad_request(
@@ -130,13 +173,8 @@ fn again(secret: &Secret, token: Option<String>, value: Option<SecretValue>) -> 
 }
 
 fn check_name(name: &str) -> Result<(), ApiError> {
-    let good = |c: char| c.is_ascii_alphanumeric() || "/_+=.@-".contains(c);
-    if name.is_empty() || name.chars().count() > 512 || !name.chars().all(good) {
-        // Text from localstack's AWS-validated snapshots.
-        return Err(ApiError::bad_request(
-            "ValidationException",
-            "Invalid name. Must be a valid name containing alphanumeric characters, or any of the following: -/_+=.@!",
-        ));
+    if name.is_empty() || name.chars().count() > 512 || !name.chars().all(limits::is_of_names) {
+        return Err(not_a_name());
     }
     Ok(())
 }

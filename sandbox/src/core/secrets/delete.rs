@@ -3,7 +3,8 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::errors::{invalid_parameter, invalid_request};
+use super::errors::{has_replicas, invalid_parameter, replica_write};
+use super::limits;
 use super::model::{Secret, epoch};
 use super::stages::UpdateSecretVersionStageOutput as SecretName;
 use crate::core::account::Event;
@@ -54,13 +55,12 @@ fn delete(env: &mut Env<'_>, input: DeleteSecret) -> Result<DeleteSecretOutput, 
         ));
     }
     if force {
-        return Ok(delete_at_once(env, &input.secret_id));
+        limits::secret_id(&input.secret_id)?;
+        return delete_at_once(env, &input.secret_id);
     }
     let now = env.now;
     let secret = env.account.writable_secret(&input.secret_id)?;
-    if !secret.replicated_to.is_empty() {
-        return Err(invalid_request("You can't delete secret that has replica regions."));
-    }
+    check_replicas(secret, &input.secret_id)?;
     let at = now + TimeDelta::days(days);
     secret.deleted = Some(at);
     secret.changed = now;
@@ -81,8 +81,18 @@ fn delete(env: &mut Env<'_>, input: DeleteSecret) -> Result<DeleteSecretOutput, 
 /// Succeeds for a secret that is not there, too, so that it can be repeated (botocore, DeleteSecretRequest:
 /// no ResourceNotFoundException for what is deleted already or never was; localstack's AWS-validated test
 /// `delete_non_existent_secret_returns_as_if_secret_exists`).
-fn delete_at_once(env: &mut Env<'_>, id: &str) -> DeleteSecretOutput {
+fn delete_at_once(env: &mut Env<'_>, id: &str) -> Result<DeleteSecretOutput, ApiError> {
     let found = env.account.secret_name(id).ok();
+    if let Some(secret) = found.as_ref().and_then(|name| env.account.secrets.get(name)) {
+        check_replicas(secret, id)?;
+        if secret
+            .primary_region
+            .as_ref()
+            .is_some_and(|home| *home != env.account.region)
+        {
+            return Err(replica_write());
+        }
+    }
     let removed = found.and_then(|name| env.account.secrets.remove(&name));
     let (arn, name) = match removed {
         Some(secret) => {
@@ -91,10 +101,20 @@ fn delete_at_once(env: &mut Env<'_>, id: &str) -> DeleteSecretOutput {
         }
         None => arn_and_name_of_nothing(env, id),
     };
-    DeleteSecretOutput {
+    Ok(DeleteSecretOutput {
         arn,
         name,
         deletion_date: env.now,
+    })
+}
+
+/// A secret goes after its replicas (botocore model, DeleteSecret).
+fn check_replicas(secret: &Secret, id: &str) -> Result<(), ApiError> {
+    let regions: Vec<&str> = secret.replicas.iter().map(|replica| replica.region.as_str()).collect();
+    if regions.is_empty() {
+        Ok(())
+    } else {
+        Err(has_replicas(id, &regions))
     }
 }
 

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::history::View;
-use super::model::{Secret, SecretTag, epoch, epoch_option};
+use super::model::{Rotation, Secret, SecretTag, epoch, epoch_option};
+use super::replicas::ReplicationStatus;
+use super::rotate::ExternalRotationItem;
 use crate::core::operation::Env;
 use crate::error::ApiError;
 
@@ -28,6 +30,9 @@ pub struct SecretOutput {
     pub arn: String,
     /// Its name.
     pub name: String,
+    /// The partner that holds it.
+    #[serde(rename = "Type", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
     /// What it is for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
@@ -43,6 +48,12 @@ pub struct SecretOutput {
     /// When it does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rotation_rules: Option<Value>,
+    /// What the partner that holds it wants to know to rotate it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub external_secret_rotation_metadata: Option<Vec<ExternalRotationItem>>,
+    /// The role to rotate it with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub external_secret_rotation_role_arn: Option<String>,
     /// When it last did.
     #[serde(serialize_with = "epoch_option", skip_serializing_if = "Option::is_none")]
     pub last_rotated_date: Option<DateTime<Utc>>,
@@ -55,6 +66,9 @@ pub struct SecretOutput {
     /// When it goes.
     #[serde(serialize_with = "epoch_option", skip_serializing_if = "Option::is_none")]
     pub deleted_date: Option<DateTime<Utc>>,
+    /// By when it is to do it next: the end of that window.
+    #[serde(serialize_with = "epoch_option", skip_serializing_if = "Option::is_none")]
+    pub next_rotation_date: Option<DateTime<Utc>>,
     /// Tags.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<SecretTag>,
@@ -75,16 +89,6 @@ pub struct SecretOutput {
     pub replication_status: Vec<ReplicationStatus>,
 }
 
-/// A replica in another region.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct ReplicationStatus {
-    /// Which region.
-    pub region: String,
-    /// Always `InSync`.
-    pub status: String,
-}
-
 impl SecretOutput {
     pub(crate) fn of(secret: &Secret, view: View) -> Self {
         let rotation = secret.rotation.as_ref();
@@ -93,12 +97,16 @@ impl SecretOutput {
         Self {
             arn: secret.arn.clone(),
             name: secret.name.clone(),
+            kind: secret.kind.clone(),
             description: secret.description.clone(),
             kms_key_id: secret.kms_key_id.clone(),
             rotation_enabled: rotation.map(|r| r.enabled),
             rotation_lambda_arn: rotation.and_then(|r| r.lambda_arn.clone()),
-            rotation_rules: rotation.and_then(|r| r.rules.clone()),
+            rotation_rules: rotation.and_then(Rotation::shown_rules),
+            external_secret_rotation_metadata: rotation.and_then(|r| r.external_metadata.clone()),
+            external_secret_rotation_role_arn: rotation.and_then(|r| r.external_role_arn.clone()),
             last_rotated_date: rotation.filter(|r| r.enabled).and_then(|r| r.last_rotated),
+            next_rotation_date: rotation.filter(|r| r.enabled).and_then(Rotation::next),
             last_changed_date: secret.changed,
             last_accessed_date: secret.accessed,
             deleted_date: secret.deleted,
@@ -110,14 +118,7 @@ impl SecretOutput {
             owning_service: secret.owning_service.clone(),
             created_date: secret.created,
             primary_region: secret.primary_region.clone(),
-            replication_status: secret
-                .replicated_to
-                .iter()
-                .map(|region| ReplicationStatus {
-                    region: region.clone(),
-                    status: "InSync".to_owned(),
-                })
-                .collect(),
+            replication_status: secret.replication_status(),
         }
     }
 }

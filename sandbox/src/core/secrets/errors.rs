@@ -8,6 +8,14 @@ pub(crate) fn secret_not_found() -> ApiError {
     not_found("Secrets Manager can't find the specified secret.")
 }
 
+/// Text from localstack's AWS-validated snapshots.
+pub(crate) fn not_a_name() -> ApiError {
+    ApiError::bad_request(
+        "ValidationException",
+        "Invalid name. Must be a valid name containing alphanumeric characters, or any of the following: -/_+=.@!",
+    )
+}
+
 pub(crate) fn not_found(message: impl Into<String>) -> ApiError {
     ApiError::bad_request("ResourceNotFoundException", message)
 }
@@ -47,6 +55,14 @@ pub(crate) fn token_in_use(token: &str, arn: &str) -> ApiError {
 
 pub(crate) fn marked_for_deletion() -> ApiError {
     invalid_request("You can't perform this operation on the secret because it was marked for deletion.")
+}
+
+/// Code and text as moto has them; AWS's are not known.
+pub(crate) fn has_replicas(id: &str, regions: &[&str]) -> ApiError {
+    let regions = regions.join(",");
+    invalid_parameter(format!(
+        "You can't delete secret {id} that still has replica regions [{regions}]"
+    ))
 }
 
 pub(crate) fn replica_write() -> ApiError {

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::errors::invalid_parameter;
+use super::limits;
 use super::model::Secret;
 use crate::error::ApiError;
 
@@ -17,62 +18,83 @@ pub struct SecretFilter {
     pub values: Vec<String>,
 }
 
-/// Whether a secret passes all filters (botocore model, `Filter`).
-pub(crate) fn passes(secret: &Secret, filters: &[SecretFilter]) -> Result<bool, ApiError> {
+const KEYS: [&str; 7] = [
+    "description",
+    "name",
+    "tag-key",
+    "tag-value",
+    "primary-region",
+    "owning-service",
+    "all",
+];
+
+/// Refuses filters that the model does not allow, whatever there is to look through.
+pub(crate) fn check(filters: &[SecretFilter]) -> Result<(), ApiError> {
+    limits::items("Filters", filters, 0..=10)?;
     for filter in filters {
-        if filter.values.is_empty() {
-            return Err(invalid_parameter("Filter values must not be empty."));
+        if !KEYS.contains(&filter.key.as_str()) {
+            return Err(invalid_parameter("A filter's key is none of those that there are."));
         }
+        limits::items("A filter's Values", &filter.values, 1..=10)?;
+        for value in &filter.values {
+            limits::length("A filter's value", Some(value), 0..=512)?;
+            if !value
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || " :_@/+=.-!".contains(c))
+            {
+                return Err(invalid_parameter(
+                    "A filter's value has a character that it cannot have.",
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether a secret passes all filters (botocore model, `Filter`; localstack's AWS-validated tests).
+pub(crate) fn passes(secret: &Secret, filters: &[SecretFilter]) -> bool {
+    filters.iter().all(|filter| {
         let (not, want): (Vec<&str>, Vec<&str>) = filter
             .values
             .iter()
             .map(String::as_str)
-            .partition(|v| v.starts_with('!'));
-        let mut wanted = want.is_empty();
-        for value in want {
-            wanted |= matches(secret, &filter.key, value)?;
-        }
-        for value in not {
-            wanted &= !matches(secret, &filter.key, value.trim_start_matches('!'))?;
-        }
-        if !wanted {
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
-
-/// `name`, tags and services begin with the value, in its case; words of a description or of
-/// anything at all do so in any case.
-fn matches(secret: &Secret, key: &str, value: &str) -> Result<bool, ApiError> {
-    let keys = || secret.tags.iter().any(|tag| tag.key.starts_with(value));
-    let values = || secret.tags.iter().any(|tag| tag.value.starts_with(value));
-    let description = || secret.description.as_deref().is_some_and(|d| has_word(d, value));
-    Ok(match key {
-        "name" => secret.name.starts_with(value),
-        "tag-key" => keys(),
-        "tag-value" => values(),
-        "description" => description(),
-        "primary-region" => {
-            let region = secret.primary_region.as_deref();
-            region.is_some_and(|r| r.starts_with(value))
-        }
-        "owning-service" => {
-            let service = secret.owning_service.as_deref();
-            service.is_some_and(|s| s.starts_with(value))
-        }
-        "all" => {
-            let tags = secret.tags.iter().flat_map(|tag| [&tag.key, &tag.value]);
-            has_word(&secret.name, value) || description() || tags.into_iter().any(|text| has_word(text, value))
-        }
-        _ => return Err(invalid_parameter(format!("Invalid filter key: {key}"))),
+            .partition(|value| value.starts_with('!'));
+        let wanted = want.is_empty() || want.iter().any(|value| matches(secret, &filter.key, value));
+        let unwanted = |value: &&str| matches(secret, &filter.key, value.strip_prefix('!').unwrap_or(value));
+        wanted && !not.iter().any(unwanted)
     })
 }
 
-fn has_word(text: &str, beginning: &str) -> bool {
-    let (text, beginning) = (text.to_lowercase(), beginning.to_lowercase());
-    text.starts_with(&beginning)
-        || text
-            .split(|c: char| !c.is_alphanumeric())
-            .any(|word| !word.is_empty() && word.starts_with(&beginning))
+/// Names, tags, regions and services begin with the value, in its case. Of a description, and of everything together,
+/// each word of the value begins a word, in any case.
+fn matches(secret: &Secret, key: &str, value: &str) -> bool {
+    let begins = |text: Option<&String>| text.is_some_and(|text| text.starts_with(value));
+    match key {
+        "name" => secret.name.starts_with(value),
+        "tag-key" => secret.tags.iter().any(|tag| tag.key.starts_with(value)),
+        "tag-value" => secret.tags.iter().any(|tag| tag.value.starts_with(value)),
+        "primary-region" => begins(secret.primary_region.as_ref()),
+        "owning-service" => begins(secret.owning_service.as_ref()),
+        "description" => has_words(secret.description.iter(), value),
+        _ => {
+            let tags = secret.tags.iter().flat_map(|tag| [&tag.key, &tag.value]);
+            let rest = [&secret.description, &secret.primary_region, &secret.owning_service];
+            let texts = std::iter::once(&secret.name).chain(rest.into_iter().flatten());
+            has_words(texts.chain(tags), value)
+        }
+    }
+}
+
+fn has_words<'a>(texts: impl Iterator<Item = &'a String>, value: &str) -> bool {
+    let texts: Vec<String> = texts.map(|text| text.to_lowercase()).collect();
+    let value = value.to_lowercase();
+    let begins = |text: &String, word: &str| {
+        text.starts_with(word)
+            || text
+                .split(|c: char| !c.is_alphanumeric())
+                .any(|part| part.starts_with(word))
+    };
+    value
+        .split_whitespace()
+        .all(|word| texts.iter().any(|text| begins(text, word)))
 }

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use chrono::{DateTime, Utc};
 
 use super::model::{CURRENT, PENDING, Secret, Version};
+use super::replicas::ReplicaNews;
 use crate::core::account::Event;
 use crate::core::operation::{Env, earlier};
 
@@ -123,6 +124,10 @@ impl Env<'_> {
         let (Some(secret), Some(old)) = (secret, before.labels) else {
             return;
         };
+        if secret.has_followers() {
+            let name = secret.name.clone();
+            self.account.replication.push(ReplicaNews::Changed { name });
+        }
         let current = secret.holder(CURRENT).cloned();
         if secret.labels() == old {
             return;
@@ -132,24 +137,28 @@ impl Env<'_> {
         if doubts.stale_labels_ms > 0 {
             secret.past_labels.note(now, doubts.stale_labels_ms, old);
         }
-        if let (Some(ms), Some(version)) = (
-            doubts.pending_label_swept_after_ms,
-            current.filter(|_| moved && pending),
-        ) {
+        let own = secret.finish_rotation(now, moved);
+        let swept_after = if own {
+            Some(0)
+        } else {
+            doubts.pending_label_swept_after_ms
+        };
+        if let (Some(ms), Some(version)) = (swept_after, current.filter(|_| moved && pending)) {
             let event = Event::PendingSwept {
                 name: before.name,
                 arn: secret.arn.clone(),
                 version,
+                own,
             };
             self.account.plan(self.after(ms), event);
         }
     }
 
     /// The service takes AWSPENDING off a version that is still current.
-    pub(crate) fn sweep_pending(&mut self, name: &str, arn: &str, version: &str) {
+    pub(crate) fn sweep_pending(&mut self, name: &str, arn: &str, version: &str, own: bool) {
         let doubts = &self.settings.doubts;
         let (on, counts) = (
-            doubts.pending_label_swept_after_ms.is_some(),
+            own || doubts.pending_label_swept_after_ms.is_some(),
             doubts.label_move_changes_last_changed_date,
         );
         self.changing(Some(name), |env| {

@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::describe::SecretOutput;
 use super::errors::invalid_parameter;
-use super::filters::{SecretFilter, passes};
+use super::filters::{SecretFilter, check, passes};
 use super::history::View;
+use super::model::Secret;
 use crate::core::operation::Env;
 use crate::error::ApiError;
 
@@ -23,8 +24,10 @@ pub struct ListSecrets {
     pub max_results: Option<i64>,
     /// Where the last page ended.
     pub next_token: Option<String>,
-    /// `asc` or `desc`, by date.
+    /// `asc` or `desc`.
     pub sort_order: Option<String>,
+    /// By what: `created-date` unless told, `last-accessed-date`, `last-changed-date` or `name`.
+    pub sort_by: Option<String>,
 }
 
 /// One page of secrets.
@@ -59,19 +62,15 @@ fn list(env: &mut Env<'_>, input: ListSecrets) -> Result<ListSecretsOutput, ApiE
         Some(_) => return Err(invalid_parameter("SortOrder must be asc or desc.")),
     };
     let filters = input.filters.unwrap_or_default();
-    let mut chosen = Vec::new();
-    for secret in env.listed_secrets() {
-        let shown = secret.deleted.is_none() || input.include_planned_deletion == Some(true);
-        if shown && passes(secret, &filters)? {
-            chosen.push(secret);
-        }
-    }
-    // By date, names deciding between equals; the default order is descending (botocore model, SortOrder).
-    chosen.sort_by_key(|secret| secret.created);
+    check(&filters)?;
+    let mut chosen = env.listed_secrets();
+    let deleted_too = input.include_planned_deletion == Some(true);
+    chosen.retain(|secret| (deleted_too || secret.deleted.is_none()) && passes(secret, &filters));
+    sort(&mut chosen, input.sort_by.as_deref())?;
     if !ascending {
         chosen.reverse();
     }
-    let (page, next_token) = page(chosen, input.next_token.as_deref(), input.max_results)?;
+    let (page, next_token) = page(chosen, input.next_token.as_deref(), input.max_results, 100)?;
     Ok(ListSecretsOutput {
         secret_list: page
             .into_iter()
@@ -88,11 +87,29 @@ fn list(env: &mut Env<'_>, input: ListSecrets) -> Result<ListSecretsOutput, ApiE
     })
 }
 
-/// Cuts one page out of everything; up to 100 things (botocore model).
+/// By date of creation unless told (botocore model, SortBy), names deciding between equals: they come sorted by name.
+/// The order is descending unless told, by whatever it is.
+fn sort(secrets: &mut [&Secret], by: Option<&str>) -> Result<(), ApiError> {
+    match by {
+        None | Some("created-date") => secrets.sort_by_key(|secret| secret.created),
+        Some("last-accessed-date") => secrets.sort_by_key(|secret| secret.accessed),
+        Some("last-changed-date") => secrets.sort_by_key(|secret| secret.changed),
+        Some("name") => secrets.sort_by(|a, b| a.name.cmp(&b.name)),
+        Some(_) => {
+            return Err(invalid_parameter(
+                "SortBy must be created-date, last-accessed-date, last-changed-date or name.",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Cuts one page out of everything; as many things as fit unless told.
 pub(crate) fn page<T>(
     all: Vec<T>,
     token: Option<&str>,
     max: Option<i64>,
+    most: usize,
 ) -> Result<(Vec<T>, Option<String>), ApiError> {
     let invalid = || ApiError::bad_request("InvalidNextTokenException", "Invalid NextToken.");
     let from = match token {
@@ -103,10 +120,10 @@ pub(crate) fn page<T>(
             .filter(|from| *from <= all.len())
             .ok_or_else(invalid)?,
     };
-    let size = usize::try_from(max.unwrap_or(100))
-        .ok()
-        .filter(|n| (1..=100).contains(n))
-        .ok_or_else(|| invalid_parameter("MaxResults must be between 1 and 100."))?;
+    let size = max.map_or(Some(most), |max| usize::try_from(max).ok());
+    let size = size
+        .filter(|n| (1..=most).contains(n))
+        .ok_or_else(|| invalid_parameter(format!("MaxResults must be between 1 and {most}.")))?;
     let total = all.len();
     let page: Vec<T> = all.into_iter().skip(from).take(size).collect();
     let end = from + page.len();

@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::errors::{limit, marked_for_deletion, replica_write, secret_not_found};
 use super::history::{History, Labels};
+use super::limits;
+use super::replicas::Replica;
+use super::rotate::ExternalRotationItem;
 use crate::core::account::Account;
 use crate::error::ApiError;
 use crate::sensitive::Sensitive;
@@ -67,6 +70,21 @@ pub(crate) struct Version {
     pub(crate) created: DateTime<Utc>,
     pub(crate) accessed: Option<DateTime<Utc>>,
     pub(crate) labels: BTreeSet<String>,
+    /// The key that it was last encrypted with, as the secret named it; nothing for the service's own.
+    pub(crate) kms_key_id: Option<String>,
+}
+
+impl Version {
+    /// A version without labels that nobody has read.
+    pub(crate) fn new(value: Option<SecretValue>, created: DateTime<Utc>, kms_key_id: Option<String>) -> Self {
+        Self {
+            value,
+            created,
+            accessed: None,
+            labels: BTreeSet::new(),
+            kms_key_id,
+        }
+    }
 }
 
 /// Rotation as configured on the secret. Nothing here ever rotates.
@@ -76,6 +94,13 @@ pub(crate) struct Rotation {
     pub(crate) lambda_arn: Option<String>,
     pub(crate) rules: Option<serde_json::Value>,
     pub(crate) last_rotated: Option<DateTime<Utc>>,
+    /// From when the next date counts: the last rotation, or what counts as one.
+    pub(crate) counted_from: DateTime<Utc>,
+    /// The version of the rotation that RotateSecret began and that is not finished.
+    pub(crate) under_way: Option<String>,
+    /// For a secret that a partner holds: what the partner wants to know, and the role to rotate with.
+    pub(crate) external_metadata: Option<Vec<ExternalRotationItem>>,
+    pub(crate) external_role_arn: Option<String>,
 }
 
 /// A secret. The state file keeps it as it stands here (`core/keep.rs`).
@@ -96,8 +121,12 @@ pub(crate) struct Secret {
     pub(crate) past_labels: History<Labels>,
     pub(crate) rotation: Option<Rotation>,
     pub(crate) owning_service: Option<String>,
-    pub(crate) replicated_to: Vec<String>,
+    pub(crate) replicas: Vec<Replica>,
     pub(crate) primary_region: Option<String>,
+    /// The partner that holds it, if one does.
+    pub(crate) kind: Option<String>,
+    /// The policy that is attached to it, as it was given.
+    pub(crate) policy: Option<String>,
 }
 
 impl Secret {
@@ -185,24 +214,31 @@ impl Secret {
     }
 }
 
+/// The name in the last part of an ARN that ends as whole ones do, with a hyphen and six characters. One that ends so
+/// by its name and lacks the rest is taken for whole, too, and not found (Secrets Manager's API reference, SecretId).
+fn whole_arn(rest: &str) -> Option<&str> {
+    let (name, suffix) = rest.rsplit_once('-')?;
+    (suffix.len() == 6 && suffix.bytes().all(|byte| byte.is_ascii_alphanumeric())).then_some(name)
+}
+
 impl Account {
     /// Finds a secret by name, by ARN, or by ARN without the six characters at its end.
     pub(crate) fn secret_name(&self, id: &str) -> Result<String, ApiError> {
-        let found = if self.secrets.contains_key(id) {
-            Some(id)
-        } else {
-            let prefix = self.arn("secretsmanager", "secret", "");
-            id.strip_prefix(prefix.as_str()).and_then(|rest| {
-                let full = rest
-                    .char_indices()
-                    .rev()
-                    .nth(6)
-                    .and_then(|(cut, _)| rest.get(..cut))
-                    .filter(|name| self.secrets.get(*name).is_some_and(|s| s.arn == id));
-                full.or_else(|| self.secrets.contains_key(rest).then_some(rest))
-            })
+        if self.secrets.contains_key(id) {
+            return Ok(id.to_owned());
+        }
+        let prefix = self.arn("secretsmanager", "secret", "");
+        let found = match id.strip_prefix(prefix.as_str()) {
+            Some(rest) => match whole_arn(rest) {
+                Some(name) => self.secrets.get(name).filter(|secret| secret.arn == id),
+                None => self.secrets.get(rest),
+            },
+            None => {
+                limits::secret_id(id)?;
+                None
+            }
         };
-        found.map(ToOwned::to_owned).ok_or_else(secret_not_found)
+        found.map(|secret| secret.name.clone()).ok_or_else(secret_not_found)
     }
 
     /// A secret to look at, even one that is marked for deletion.

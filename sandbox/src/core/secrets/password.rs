@@ -4,6 +4,7 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use super::errors::invalid_parameter;
+use super::limits;
 use crate::core::operation::Env;
 use crate::core::random;
 use crate::error::ApiError;
@@ -53,6 +54,7 @@ fn make(env: &mut Env<'_>, input: GetRandomPassword) -> Result<GetRandomPassword
         .ok()
         .filter(|n| (1..=4096).contains(n))
         .ok_or_else(|| invalid_parameter("PasswordLength must be between 1 and 4096."))?;
+    limits::length("ExcludeCharacters", input.exclude_characters.as_ref(), 0..=4096)?;
     let types = types(&input);
     let each = input.require_each_included_type != Some(false);
     if types.is_empty() {
@@ -60,7 +62,7 @@ fn make(env: &mut Env<'_>, input: GetRandomPassword) -> Result<GetRandomPassword
     }
     if each && length < types.len() {
         return Err(invalid_parameter(
-            "Password length is too short for the required types.",
+            "Password length is too short based on the required types.",
         ));
     }
     let all: Vec<u8> = types.concat();

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::create::{check_size, token, value};
-use super::errors::{invalid_parameter, invalid_request, token_in_use};
-use super::model::{CURRENT, PENDING, Secret, SecretValue, Version};
+use super::errors::{invalid_parameter, invalid_request, replica_write, token_in_use};
+use super::limits;
+use super::model::{CURRENT, PENDING, PREVIOUS, Secret, SecretValue, Version};
 use super::stages::check_stage;
 use crate::core::operation::Env;
 use crate::error::ApiError;
@@ -52,9 +53,11 @@ fn put(env: &mut Env<'_>, input: PutSecretValue) -> Result<PutSecretValueOutput,
     let value = value(input.secret_string, input.secret_binary)?
         .ok_or_else(|| invalid_request("You must provide either SecretString or SecretBinary."))?;
     check_size(&value)?;
-    if input.version_stages.as_ref().is_some_and(Vec::is_empty) {
+    let stages = input.version_stages.as_deref();
+    if stages.is_some_and(<[_]>::is_empty) {
         return Err(invalid_parameter("You must provide at least one VersionStage."));
     }
+    limits::items("VersionStages", stages.unwrap_or_default(), 0..=20)?;
     input
         .version_stages
         .iter()
@@ -112,12 +115,8 @@ impl Secret {
             .versions
             .get(token)
             .map_or_else(BTreeSet::new, |v| v.labels.clone());
-        let version = Version {
-            value: Some(value),
-            created: now,
-            accessed: None,
-            labels,
-        };
+        let mut version = Version::new(Some(value), now, self.kms_key_id.clone());
+        version.labels = labels;
         self.versions.insert(token.to_owned(), version);
         for stage in &stages {
             self.attach(stage, token);
@@ -126,7 +125,24 @@ impl Secret {
             self.detach(label);
         }
         self.changed = now;
+        self.count_manual_rotation(token, now);
         Ok(true)
+    }
+
+    /// A new current value put by hand counts as a rotation, where days are counted (botocore model,
+    /// `RotationRulesType`).
+    fn count_manual_rotation(&mut self, token: &str, now: chrono::DateTime<chrono::Utc>) {
+        let current = self.holder(CURRENT).is_some_and(|holder| holder == token);
+        let Some(rotation) = self.rotation.as_mut().filter(|_| current) else {
+            return;
+        };
+        let by_days = rotation
+            .rules
+            .as_ref()
+            .and_then(|rules| rules.get("AutomaticallyAfterDays"));
+        if by_days.is_some_and(|days| !days.is_null()) {
+            rotation.counted_from = now;
+        }
     }
 }
 
@@ -146,6 +162,9 @@ pub struct UpdateSecret {
     pub secret_string: Option<Sensitive>,
     /// A value, as bytes in base64.
     pub secret_binary: Option<Sensitive>,
+    /// The partner that holds it.
+    #[serde(rename = "Type")]
+    pub kind: Option<String>,
 }
 
 /// The secret, and the version if one was made.
@@ -167,10 +186,21 @@ super::secretsmanager!(UpdateSecret => UpdateSecretOutput, "UpdateSecret", mutat
 
 fn update(env: &mut Env<'_>, input: UpdateSecret) -> Result<UpdateSecretOutput, ApiError> {
     let value = value(input.secret_string, input.secret_binary)?;
+    limits::description(input.description.as_ref())?;
+    limits::kms_key(input.kms_key_id.as_ref())?;
+    limits::length("Type", input.kind.as_ref(), 0..=256)?;
     let now = env.now;
-    let secret = env.account.writable_secret(&input.secret_id)?;
+    let key_only = value.is_none() && input.description.is_none() && input.kind.is_none();
+    let secret = match env.account.writable_secret(&input.secret_id) {
+        // A replica's key is its own (Secrets Manager user guide, "Multi-Region secrets").
+        Err(error) if key_only && error == replica_write() => env.account.secret_mut(&input.secret_id)?,
+        other => other?,
+    };
     let mut version_id = None;
-    let mut changed = input.description.is_some() || input.kms_key_id.is_some();
+    let mut changed = input.description.is_some() || input.kms_key_id.is_some() || input.kind.is_some();
+    if let Some(key) = input.kms_key_id {
+        secret.encrypt_with(key);
+    }
     if let Some(value) = value {
         check_size(&value)?;
         let token = token(input.client_request_token)?;
@@ -180,8 +210,8 @@ fn update(env: &mut Env<'_>, input: UpdateSecret) -> Result<UpdateSecretOutput, 
     if let Some(text) = input.description {
         secret.description = Some(text);
     }
-    if let Some(key) = input.kms_key_id {
-        secret.kms_key_id = Some(key);
+    if let Some(kind) = input.kind {
+        secret.kind = Some(kind).filter(|kind| !kind.is_empty());
     }
     if changed {
         secret.changed = now;
@@ -195,4 +225,20 @@ fn update(env: &mut Env<'_>, input: UpdateSecret) -> Result<UpdateSecretOutput, 
         env.account.touch();
     }
     Ok(output)
+}
+
+impl Secret {
+    /// Takes another key; an empty name stands for the service's own. Versions with one of the service's labels are
+    /// encrypted again (botocore model, UpdateSecret).
+    fn encrypt_with(&mut self, key: String) {
+        self.kms_key_id = Some(key).filter(|key| !key.is_empty());
+        for version in self.versions.values_mut() {
+            if [CURRENT, PENDING, PREVIOUS]
+                .iter()
+                .any(|label| version.labels.contains(*label))
+            {
+                version.kms_key_id.clone_from(&self.kms_key_id);
+            }
+        }
+    }
 }

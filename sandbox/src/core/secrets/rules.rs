@@ -6,10 +6,10 @@ use serde_json::Value;
 use super::errors::invalid_parameter;
 use crate::error::ApiError;
 
-const MONTHS: [&str; 12] = [
+pub(super) const MONTHS: [&str; 12] = [
     "JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC",
 ];
-const DAYS: [&str; 7] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
+pub(super) const DAYS: [&str; 7] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
 
 /// The shortest time between rotations, in hours, and the longest, in days.
 const MIN_HOURS: u32 = 4;
@@ -18,6 +18,12 @@ const MAX_DAYS: u32 = 999;
 /// Refuses rules that Secrets Manager would not take. Whether it takes lists and ranges of hours is not documented;
 /// `hour_lists` says so.
 pub(crate) fn check(rules: &Value, hour_lists: bool) -> Result<(), ApiError> {
+    if !rules.is_object() {
+        return Err(ApiError::bad_request(
+            "SerializationException",
+            "RotationRules is not an object.",
+        ));
+    }
     let days = rules.get("AutomaticallyAfterDays").filter(|v| !v.is_null());
     let schedule = rules.get("ScheduleExpression").filter(|v| !v.is_null());
     // How long a window may be, in hours.
@@ -49,8 +55,17 @@ pub(crate) fn check(rules: &Value, hour_lists: bool) -> Result<(), ApiError> {
     }
 }
 
+/// Rules without what is no member of them.
+pub(crate) fn known(rules: &Value) -> Value {
+    let members = ["AutomaticallyAfterDays", "Duration", "ScheduleExpression"];
+    let given = members
+        .iter()
+        .filter_map(|name| Some((*name, rules.get(name).filter(|v| !v.is_null())?)));
+    given.map(|(name, value)| (name.to_owned(), value.clone())).collect()
+}
+
 /// `3h`; two or three characters (botocore model, `DurationType`).
-fn duration(text: &str) -> Option<u32> {
+pub(super) fn duration(text: &str) -> Option<u32> {
     let digits = text
         .strip_suffix('h')
         .filter(|digits| (1..=2).contains(&digits.len()))?;
@@ -75,7 +90,7 @@ fn window_room(text: &str, hour_lists: bool) -> Option<u32> {
     (days && rest).then(|| hours_room(hours, hour_lists)).flatten()
 }
 
-fn inside<'a>(text: &'a str, begin: &str) -> Option<&'a str> {
+pub(super) fn inside<'a>(text: &'a str, begin: &str) -> Option<&'a str> {
     text.strip_prefix(begin)?.strip_suffix(')')
 }
 
@@ -94,18 +109,20 @@ fn hours_room(field: &str, lists: bool) -> Option<u32> {
     if !lists && field.contains([',', '-']) {
         return None;
     }
-    // `/8` is short for `0/8` (example of the guide).
-    let field = if field.starts_with('/') {
-        format!("0{field}")
-    } else {
-        field.to_owned()
-    };
-    let hours = values(&field, 0, 23, &[])?;
+    let hours = hours(field)?;
     let gaps = hours.iter().zip(hours.iter().skip(1)).map(|(a, b)| b - a);
     match (gaps.min(), hours.as_slice()) {
         (Some(gap), _) => (gap >= MIN_HOURS).then_some(gap),
         (None, [hour]) => Some(24 - hour),
         (None, _) => None,
+    }
+}
+
+/// The hours of a cron expression. `/8` is short for `0/8` (example of the guide).
+pub(super) fn hours(field: &str) -> Option<Vec<u32>> {
+    match field.strip_prefix('/') {
+        Some(step) => values(&format!("0/{step}"), 0, 23, &[]),
+        None => values(field, 0, 23, &[]),
     }
 }
 
@@ -123,7 +140,7 @@ fn is_weekdays(field: &str) -> bool {
 }
 
 /// The values of a field of numbers, ranges, lists and steps, in order.
-fn values(field: &str, low: u32, high: u32, names: &[&str]) -> Option<Vec<u32>> {
+pub(super) fn values(field: &str, low: u32, high: u32, names: &[&str]) -> Option<Vec<u32>> {
     let mut all = Vec::new();
     for part in field.split(',') {
         let (range, step) = match part.split_once('/') {
@@ -146,7 +163,7 @@ fn values(field: &str, low: u32, high: u32, names: &[&str]) -> Option<Vec<u32>> 
     (!all.is_empty()).then_some(all)
 }
 
-fn value(text: &str, low: u32, high: u32, names: &[&str]) -> Option<u32> {
+pub(super) fn value(text: &str, low: u32, high: u32, names: &[&str]) -> Option<u32> {
     let named = names.iter().position(|name| *name == text);
     let value = match named {
         Some(at) => u32::try_from(at).ok()? + low,
@@ -156,7 +173,7 @@ fn value(text: &str, low: u32, high: u32, names: &[&str]) -> Option<u32> {
 }
 
 /// Digits only: no sign, no space.
-fn number(text: &str) -> Option<u32> {
+pub(super) fn number(text: &str) -> Option<u32> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| text.parse().ok()).flatten()
 }

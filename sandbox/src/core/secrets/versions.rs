@@ -54,6 +54,9 @@ pub struct VersionOutput {
     /// When it was put, whenever it became current.
     #[serde(serialize_with = "epoch")]
     pub created_date: DateTime<Utc>,
+    /// The keys that it was encrypted with; the service's own goes by `DefaultEncryptionKey` (recorded
+    /// replies).
+    pub kms_key_ids: Vec<String>,
 }
 
 super::secretsmanager!(ListSecretVersionIds => ListSecretVersionIdsOutput, "ListSecretVersionIds",
@@ -74,10 +77,16 @@ fn list(env: &mut Env<'_>, input: ListSecretVersionIds) -> Result<ListSecretVers
             version_stages: labels.get(id).into_iter().flatten().cloned().collect(),
             last_accessed_date: version.accessed,
             created_date: version.created,
+            kms_key_ids: vec![
+                version
+                    .kms_key_id
+                    .clone()
+                    .unwrap_or_else(|| "DefaultEncryptionKey".to_owned()),
+            ],
         })
         .collect();
     versions.sort_by_key(|version| std::cmp::Reverse(version.created_date));
-    let (versions, next_token) = page(versions, input.next_token.as_deref(), input.max_results)?;
+    let (versions, next_token) = page(versions, input.next_token.as_deref(), input.max_results, 100)?;
     Ok(ListSecretVersionIdsOutput {
         arn: secret.arn.clone(),
         name: secret.name.clone(),

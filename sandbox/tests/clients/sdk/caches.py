@@ -32,7 +32,7 @@ class Caches(Case):
 
     def the_nodes_are_those_of(self, cache):
         pages = self.elasticache.get_paginator("describe_cache_clusters").paginate(
-            ShowCacheNodeInfo=True, PaginationConfig={"PageSize": 1}
+            ShowCacheNodeInfo=True, PaginationConfig={"PageSize": 20}
         )
         clusters = [cluster for page in pages for cluster in page["CacheClusters"]]
         self.assertEqual([cluster["CacheClusterId"] for cluster in clusters], cache["MemberClusters"])
@@ -40,12 +40,22 @@ class Caches(Case):
         members = cache["NodeGroups"][0]["NodeGroupMembers"]
         self.assertEqual(endpoints, [member["ReadEndpoint"] for member in members])
 
-    def test_pages_hold_every_replication_group_once(self):
-        for name in ("cache1", "cache2", "cache3"):
+    def test_pages_hold_every_replication_group_and_every_node_once(self):
+        control("PUT", "settings", {"caches": "virtual"})
+        names = [f"cache{number:02}" for number in range(21)]
+        for name in names:
             self.cache(name, "orders")
-        pages = self.elasticache.get_paginator("describe_replication_groups").paginate(PaginationConfig={"PageSize": 2})
+        config = {"PageSize": 20}
+        pages = self.elasticache.get_paginator("describe_replication_groups").paginate(PaginationConfig=config)
         pages = [[group["ReplicationGroupId"] for group in page["ReplicationGroups"]] for page in pages]
-        self.assertEqual(pages, [["cache1", "cache2"], ["cache3"]])
+        self.assertEqual(pages, [names[:20], names[20:]])
+        pages = self.elasticache.get_paginator("describe_cache_clusters").paginate(PaginationConfig=config)
+        pages = [[node["CacheClusterId"] for node in page["CacheClusters"]] for page in pages]
+        self.assertEqual([len(page) for page in pages], [20, 1])
+        self.assertEqual(sum(pages, []), [f"{name}-001" for name in names])
+        errors = self.elasticache.exceptions
+        for call in (self.elasticache.describe_replication_groups, self.elasticache.describe_cache_clusters):
+            self.refused(errors.InvalidParameterValueException, call, MaxRecords=19)
 
     def test_what_is_seeded_is_described(self):
         self.cache("cache1", "orders")

@@ -37,6 +37,14 @@ pub async fn fill_secrets(client: &Client) {
     client
         .sm_ok("DeleteSecret", json!({"SecretId": "going", "RecoveryWindowInDays": 8}))
         .await;
+    let policy = json!({"Version": "2012-10-17", "Statement": [{
+        "Effect": "Deny", "Principal": {"AWS": "arn:aws:iam::123456789012:user/somebody"},
+        "Action": "secretsmanager:GetSecretValue", "Resource": "*",
+    }]});
+    let policy = json!({"SecretId": "many/versions", "ResourcePolicy": policy.to_string()});
+    client.sm_ok("PutResourcePolicy", policy).await;
+    let regions = json!({"SecretId": "many/versions", "AddReplicaRegions": [{"Region": "eu-west-2"}]});
+    client.sm_ok("ReplicateSecretToRegions", regions).await;
     client
         .with_header(ELSEWHERE)
         .sm_ok("CreateSecret", make("many/versions"))
@@ -58,6 +66,9 @@ pub async fn fill_caches(client: &Client) {
             "UserId=any&UserName=any&Engine=redis&AccessString=off&NoPasswordRequired=true",
         )
         .await;
+    let token = "ReplicationGroupId=token&ReplicationGroupDescription=d&TransitEncryptionEnabled=true\
+        &AuthToken=a-token-of-the-sandbox&Tags.Tag.1.Key=k&Tags.Tag.1.Value=v";
+    client.ec_ok("CreateReplicationGroup", token).await;
     let cluster = "ReplicationGroupId=shards&ReplicationGroupDescription=d&TransitEncryptionEnabled=true&NumNodeGroups=2\
         &UserGroupIds.member.1=g";
     client.ec_ok("CreateReplicationGroup", cluster).await;
@@ -115,6 +126,7 @@ pub async fn replies(client: &Client, with_ports: bool) -> Vec<String> {
         ] {
             replies.push(client.ec_ok(describe, "").await);
         }
+        replies.push(client.ec_ok("DescribeEvents", "Duration=60").await);
         let clusters = client.ec_ok("DescribeCacheClusters", "ShowCacheNodeInfo=true").await;
         let tags = "ResourceName=arn:aws:elasticache:us-east-1:123456789012:user:two";
         replies.extend([clusters, client.ec("ListTagsForResource", tags).await.1]);
@@ -136,6 +148,7 @@ fn values(name: &str) -> Vec<Ask> {
 fn descriptions(name: &str) -> Vec<Ask> {
     vec![
         ("DescribeSecret", json!({"SecretId": name})),
+        ("GetResourcePolicy", json!({"SecretId": name})),
         (
             "ListSecretVersionIds",
             json!({"SecretId": name, "IncludeDeprecated": true}),
