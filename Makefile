@@ -40,7 +40,7 @@ bench: ## the figures of docs/BENCHMARKS.md; ONLY=rotation,rest,… and SIZE=10,
 	@scripts/install-tools.sh cc redis dynalite
 	@ONLY="$(ONLY)" SIZE="$(SIZE)" cargo bench --locked --package rekeyd --bench figures
 
-bench-sandbox: ## requests a second that the sandbox answers
+bench-sandbox: ## what the sandbox serves in a second on one core, its memory and its start; two minutes
 	cargo bench --locked --package rekeyd-sandbox --bench throughput
 
 soak: ## random simulated worlds and pairs of faults for SECONDS=600, from SEED= on if given; then real crashes once

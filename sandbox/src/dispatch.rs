@@ -22,7 +22,7 @@ macro_rules! service {
         ) -> Result<Value, CallError> {
             match name {
                 $(<$operation as Operation>::NAME => run::<$operation>(sandbox, ctx, input).await,)*
-                other => Err(unknown($service, other).into()),
+                other => Err(sandbox.refused(ctx, $service, other, unknown($service, other))),
             }
         }
 
@@ -116,9 +116,10 @@ pub(crate) fn operations() -> Vec<String> {
 
 async fn run<O: Operation>(sandbox: &Sandbox, ctx: &CallContext, input: Value) -> Result<Value, CallError> {
     if O::SERVICE == Service::SecretsManager {
-        required::check(O::NAME, &input)?;
+        required::check(O::NAME, &input).map_err(|error| sandbox.refused(ctx, O::SERVICE, O::NAME, error))?;
     }
-    let input: O = serde_json::from_value(input).map_err(|error| malformed(O::SERVICE, &error))?;
+    let input: O = serde_json::from_value(input)
+        .map_err(|error| sandbox.refused(ctx, O::SERVICE, O::NAME, malformed(O::SERVICE, &error)))?;
     let output = sandbox.call(ctx, input).await?;
     serde_json::to_value(output).map_err(|_| {
         CallError::Api(ApiError::with_status(

@@ -1,5 +1,46 @@
 //! A local AWS that behaves: Secrets Manager and ElastiCache, with real `redis-server` processes as caches.
 //!
+//! As a dev-dependency it gives each test an AWS of its own, on a free port and gone when it is dropped, for whatever client the
+//! code under test has. The test itself needs none: every operation is a method of [`Sandbox`], and what AWS would not
+//! tell (which node lets whom in) is there to be asked.
+//!
+//! ```
+//! use rekeyd_sandbox::secretsmanager::{CreateSecret, GetSecretValue};
+//! use rekeyd_sandbox::{CallContext, Caches, Fault, FaultKind, SandboxServer, ServerConfig, Settings};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let settings = Settings { caches: Caches::Virtual, ..Settings::default() }; // no redis-server needed
+//! let server = SandboxServer::start(ServerConfig { settings, ..ServerConfig::default() }).await?;
+//! let endpoint = server.url(); // for the client of the code under test
+//! assert!(endpoint.starts_with("http://127.0.0.1:"));
+//!
+//! let (sandbox, me) = (server.sandbox(), CallContext::new("test", "eu-west-1"));
+//! let secret = CreateSecret {
+//!     name: "greeting".into(),
+//!     secret_string: Some("hello".into()),
+//!     client_request_token: Some("00000000-0000-0000-0000-000000000001".into()),
+//!     ..CreateSecret::default()
+//! };
+//! let made = sandbox.create_secret(&me, secret).await?;
+//! assert!(made.arn.starts_with("arn:aws:secretsmanager:eu-west-1:123456789012:secret:greeting-"));
+//!
+//! // The next read fails, and the one after that does not.
+//! sandbox.set_faults(vec![Fault::next("GetSecretValue", FaultKind::Throttle)]);
+//! let read = GetSecretValue { secret_id: "greeting".into(), ..GetSecretValue::default() };
+//! let refused = sandbox.get_secret_value(&me, read.clone()).await;
+//! assert_eq!(refused.map(drop).map_err(|e| e.code().map(str::to_owned)), Err(Some("ThrottlingException".into())));
+//! let value = sandbox.get_secret_value(&me, read).await?;
+//! assert_eq!(value.secret_string.as_ref().map(|text| text.expose()), Some("hello"));
+//! server.shutdown().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! README.md has the settings, faults and control paths; the program `rekeyd-sandbox` is the same for everybody else.
+//!
+//! # Inside
+//!
 //! ```text
 //!   HTTP (awsJson 1.1, awsQuery)  ─┐                      ┌─ redis: one process a node, told over a socket
 //!                                  ├─► Sandbox ─► core ──►│
@@ -14,18 +55,27 @@
 //! behind a node is made to follow the node's view. What nodes of a cache do together, such as forming
 //! a Redis Cluster or changing roles, `core` asks for as an arrangement and `redis` carries out.
 
+mod attached;
+mod call;
 mod clock;
 mod core;
 mod dispatch;
 mod error;
 mod http;
 mod inspect;
+mod keeper;
 mod redis;
 mod sandbox;
 mod sensitive;
 mod server;
 mod settings;
+mod state_file;
 mod typed;
+
+/// What README.md shows of Rust is compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 pub use crate::clock::{Clock, ManualClock, SystemClock};
 pub use crate::core::account::NodeKey;
@@ -48,6 +98,7 @@ pub use crate::settings::{
     Caches, Delay, Doubts, EqualPasswords, GroupCollisions, Never, NoPasswordSpelling, Quotas, Range, SetAuthToken,
     Settings, SettingsError, Switch, WrongRemoveFromCode, switches,
 };
+pub use crate::state_file::StateFileError;
 
 /// Inputs and outputs of the ElastiCache operations.
 pub mod elasticache {

@@ -1,25 +1,20 @@
-//! The handle that both doors go through: a lock around the core, and the waits that faults ask for.
+//! The handle that both doors go through: a lock around the core.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use tokio::sync::{Notify, mpsc, watch};
 
 use crate::clock::Clock;
 use crate::core::account::{NodeKey, NodeUpdate};
-use crate::core::arrange::{Arrangement, CacheKey};
-use crate::core::cache::model::AclRule;
-use crate::core::cache::propagation::Confirm;
 use crate::core::faults::{ArmedFault, Fault};
 use crate::core::log::LogEntry;
 use crate::core::nodes::{LoginAnswer, NodeChange, NodeView};
-use crate::core::operation::Operation;
 use crate::core::seed::Seed;
 use crate::core::stranger::StrangerAct;
-use crate::core::{After, Arrival, Before, CallContext, DEFAULT_ACCOUNT, State};
-use crate::error::{ApiError, CallError};
+use crate::core::{CallContext, DEFAULT_ACCOUNT, State};
+use crate::error::ApiError;
 use crate::settings::Settings;
 
 /// A sandbox. Clones are the same sandbox.
@@ -36,12 +31,8 @@ struct Inner {
     /// Rings when something may have become due earlier than before.
     changed: Notify,
     updates: OnceLock<mpsc::UnboundedSender<NodeUpdate>>,
-}
-
-/// What a call comes to at first: mostly its end, with one turn of the lock.
-enum First<O: Operation> {
-    Done((Result<O::Output, ApiError>, After)),
-    Wait(u64, Arrival, O),
+    /// Rings when something that is kept may have changed.
+    revised: Notify,
 }
 
 impl std::fmt::Debug for Sandbox {
@@ -61,70 +52,9 @@ impl Sandbox {
                 release: watch::Sender::new(0),
                 changed: Notify::new(),
                 updates: OnceLock::new(),
+                revised: Notify::new(),
             }),
         }
-    }
-
-    /// Calls an operation. Faults hit this door as they hit HTTP.
-    ///
-    /// # Errors
-    /// An AWS error, a lost reply, or silence.
-    pub async fn call<O: Operation>(&self, ctx: &CallContext, input: O) -> Result<O::Output, CallError> {
-        let resource = input.resource().map(ToOwned::to_owned);
-        let result = self.carry_out(ctx, input).await;
-        let outcome = match &result {
-            Ok(_) => "ok",
-            Err(CallError::Api(error)) => &error.code,
-            Err(CallError::ReplyLost) => "reply lost",
-            Err(CallError::Hang) => "hang",
-        };
-        tracing::info!(
-            service = O::SERVICE.name(),
-            operation = O::NAME,
-            resource,
-            account = ctx.account,
-            region = ctx.region,
-            outcome,
-        );
-        result
-    }
-
-    async fn carry_out<O: Operation>(&self, ctx: &CallContext, input: O) -> Result<O::Output, CallError> {
-        let mut released = self.releases();
-        let first = self.with(|state, now| {
-            let latency = state.settings.latency_ms;
-            let arrival = state.arrive(now, ctx, &input);
-            if arrival.before == Before::Nothing && latency == 0 {
-                First::Done(state.process(now, ctx, &arrival, input))
-            } else {
-                First::Wait(latency, arrival, input)
-            }
-        });
-        let (result, after) = match first {
-            First::Done(done) => done,
-            First::Wait(latency, arrival, input) => {
-                pause(latency).await;
-                self.wait_before(&arrival, &mut released).await?;
-                self.with(|state, now| state.process(now, ctx, &arrival, input))
-            }
-        };
-        match after {
-            After::Reply => {}
-            After::Hold => released.wait().await,
-            After::Lose => return Err(CallError::ReplyLost),
-        }
-        result.map_err(CallError::Api)
-    }
-
-    async fn wait_before(&self, arrival: &Arrival, released: &mut Releases) -> Result<(), CallError> {
-        match &arrival.before {
-            Before::Nothing => {}
-            Before::Delay(ms) => pause(*ms).await,
-            Before::Hold => released.wait().await,
-            Before::Hang => return Err(CallError::Hang),
-            Before::Refuse(error) => return Err(CallError::Api(error.clone())),
-        }
-        Ok(())
     }
 
     /// Whether a node lets a user in now.
@@ -169,6 +99,7 @@ impl Sandbox {
         self.with(|state, now| {
             let mut env = state.env(now, &key.account, &key.region);
             env.change_node(id, change);
+            state.revise();
             state.nodes_changed();
         });
         true
@@ -245,6 +176,7 @@ impl Sandbox {
         self.push(gone);
         self.release();
         self.inner.changed.notify_one();
+        self.inner.revised.notify_one();
     }
 
     /// Makes what no API call can make.
@@ -255,6 +187,7 @@ impl Sandbox {
         let account = seed.account.clone().unwrap_or_else(|| DEFAULT_ACCOUNT.to_owned());
         let region = seed.region.clone().unwrap_or_else(|| "us-east-1".to_owned());
         self.with(|state, now| {
+            state.revise();
             state.nodes_changed();
             state.env(now, &account, &region).seed(seed)
         })
@@ -297,55 +230,12 @@ impl Sandbox {
         }
     }
 
-    pub(crate) fn confirm(&self, node: &NodeKey, confirm: &Confirm) {
-        self.with(|state, now| {
-            let mut env = state.env(now, &node.account, &node.region);
-            env.confirm(&node.node, confirm);
-        });
+    /// Waits until something that is kept may have changed since the last time somebody waited.
+    pub(crate) async fn revised(&self) {
+        self.inner.revised.notified().await;
     }
 
-    pub(crate) fn node_started(&self, node: &NodeKey, port: u16) {
-        self.with(|state, now| {
-            state
-                .env(now, &node.account, &node.region)
-                .node_started(&node.node, port);
-        });
-    }
-
-    pub(crate) fn node_failed(&self, node: &NodeKey) {
-        self.with(|state, now| {
-            state.env(now, &node.account, &node.region).node_failed(&node.node);
-        });
-    }
-
-    /// The process behind a node has ended by itself. ElastiCache would go on reporting the status.
-    pub(crate) fn node_died(&self, node: &NodeKey) {
-        self.with(|state, now| {
-            let mut env = state.env(now, &node.account, &node.region);
-            env.set_running(&node.node, false);
-        });
-    }
-
-    pub(crate) fn arranged(&self, cache: &CacheKey, step: &Arrangement, done: bool) {
-        self.with(|state, now| {
-            let mut env = state.env(now, &cache.account, &cache.region);
-            env.arranged(&cache.owner, step, done);
-        });
-    }
-
-    pub(crate) fn endpoint_opened(&self, cache: &CacheKey, port: u16, reader_port: u16) {
-        self.with(|state, now| {
-            let mut env = state.env(now, &cache.account, &cache.region);
-            env.endpoint_opened(&cache.owner, port, reader_port);
-        });
-    }
-
-    /// What a process that has just come up has to know; nothing if its node is gone.
-    pub(crate) fn node_rules(&self, node: &NodeKey) -> Option<Vec<AclRule>> {
-        self.with(|state, now| state.env(now, &node.account, &node.region).view_for_process(node))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -353,17 +243,22 @@ impl Sandbox {
     pub(crate) fn with<T>(&self, f: impl FnOnce(&mut State, DateTime<Utc>) -> T) -> T {
         let mut state = self.lock();
         let now = self.inner.clock.now();
+        let revision = state.revision();
         let due = state.advance(now);
         let before = state.next_event();
         let result = f(&mut state, now);
         let updates = state.advance(now);
         let sooner = state.next_event() != before;
+        let revised = state.revision() != revision;
         // Under the lock, so that updates are sent in the order in which they came about.
         self.push(due);
         self.push(updates);
         drop(state);
         if sooner {
             self.inner.changed.notify_one();
+        }
+        if revised {
+            self.inner.revised.notify_one();
         }
         result
     }
@@ -375,12 +270,6 @@ impl Sandbox {
                 let _ = to.send(update);
             }
         }
-    }
-}
-
-async fn pause(ms: u64) {
-    if ms > 0 {
-        tokio::time::sleep(Duration::from_millis(ms)).await;
     }
 }
 

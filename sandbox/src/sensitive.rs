@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A password or a secret's value: goes out in replies, never in a log.
+/// A password or a secret's value. Serialising writes it out in full, which is done for replies and for the state file
+/// (`core/keep.rs`) and for nothing else; it is never in a log.
 #[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Sensitive(String);

@@ -16,13 +16,15 @@ use crate::clock::{Clock, SystemClock};
 use crate::core::nodes::NodeChange;
 use crate::core::random;
 use crate::http::{self, Control};
+use crate::keeper::Keeper;
 use crate::redis::binaries::Binaries;
 use crate::redis::certs::Certs;
 use crate::redis::member::NodeError;
 use crate::redis::plane::Plane;
-use crate::redis::process::Common;
+use crate::redis::process::{Common, NO_SERVER};
 use crate::sandbox::Sandbox;
 use crate::settings::{Caches, Settings};
+use crate::state_file::{StateFile, StateFileError};
 
 /// How often the folder's removal is tried.
 const REMOVALS: u32 = 100;
@@ -44,6 +46,9 @@ pub struct ServerConfig {
     pub state_dir: Option<PathBuf>,
     /// Where else to write the certificate of the authority.
     pub ca_file: Option<PathBuf>,
+    /// The file that keeps secrets, users and caches from one start to the next, in clear text and for its owner only;
+    /// nothing is kept if not given.
+    pub state_file: Option<PathBuf>,
 }
 
 impl Default for ServerConfig {
@@ -56,6 +61,7 @@ impl Default for ServerConfig {
             clock: Arc::new(SystemClock),
             state_dir: None,
             ca_file: None,
+            state_file: None,
         }
     }
 }
@@ -67,7 +73,7 @@ pub enum ServerError {
     #[error("{0} is not a loopback address; anybody who reaches it could read every secret (--allow-remote)")]
     NotLoopback(SocketAddr),
     /// The port is taken, or the like.
-    #[error("cannot listen on {0}: {1}")]
+    #[error("cannot listen on {0}: {1}{hint}", hint = listen_hint(.1))]
     Listen(SocketAddr, io::Error),
     /// A file could not be written.
     #[error("cannot write {0}: {1}")]
@@ -75,12 +81,26 @@ pub enum ServerError {
     /// No certificates.
     #[error("cannot make certificates: {0}")]
     Certificates(String),
-    /// No server to run as a cache.
+    /// A server was named that is not there.
     #[error(
-        "no redis-server or valkey-server on the path; install one, name it in REKEYD_SANDBOX_REDIS_SERVER \
-         or REKEYD_SANDBOX_VALKEY_SERVER, or set caches = \"virtual\""
+        "REKEYD_SANDBOX_REDIS_SERVER or REKEYD_SANDBOX_VALKEY_SERVER names no file; correct it, unset it to search the \
+         path, or set caches = \"virtual\""
     )]
     NoRedis,
+    /// The state file cannot be used.
+    #[error(transparent)]
+    StateFile(#[from] StateFileError),
+}
+
+/// What to do about a port that is taken.
+fn listen_hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "; another program has the port: end it, or let --listen 127.0.0.1:0 take a free one"
+        }
+        io::ErrorKind::PermissionDenied => "; ports below 1024 need a privilege: choose a higher one",
+        _ => "",
+    }
 }
 
 /// A running sandbox with its HTTP door. Dropping it ends it too, but does not wait for that.
@@ -92,6 +112,7 @@ pub struct SandboxServer {
     stop: CancellationToken,
     http: JoinHandle<()>,
     tasks: Vec<JoinHandle<()>>,
+    keeper: Option<Keeper>,
     root: TempDir,
 }
 
@@ -104,16 +125,9 @@ impl SandboxServer {
         if !config.listen.ip().is_loopback() && !config.allow_remote {
             return Err(ServerError::NotLoopback(config.listen));
         }
-        let binaries = match (config.settings.caches, Binaries::find()) {
-            (Caches::Redis, None) => return Err(ServerError::NoRedis),
-            (_, found) => found,
-        };
-        let listener = TcpListener::bind(config.listen)
-            .await
-            .map_err(|error| ServerError::Listen(config.listen, error))?;
-        let addr = listener
-            .local_addr()
-            .map_err(|error| ServerError::Listen(config.listen, error))?;
+        let binaries = binaries(config.settings.caches)?;
+        let state = config.state_file.as_deref().map(StateFile::open).transpose()?;
+        let (listener, addr) = listen(config.listen).await?;
         let certs = Certs::generate().map_err(|e| ServerError::Certificates(e.to_string()))?;
         let root = root_folder(config.state_dir.as_deref())?;
         let ca_file = write_certs(&certs, root.path(), config.ca_file)?;
@@ -126,6 +140,9 @@ impl SandboxServer {
         let plane = Plane::default();
         let (updates, receiver) = mpsc::unbounded_channel();
         sandbox.attach(updates);
+        let keeper = state
+            .map(|(file, kept)| Keeper::begin(&sandbox, file, kept))
+            .transpose()?;
         let stop = CancellationToken::new();
         let control = Control {
             sandbox: sandbox.clone(),
@@ -133,10 +150,11 @@ impl SandboxServer {
             ca_pem: certs.ca.into(),
         };
         let http = tokio::spawn(http::serve(listener, control, stop.clone()));
-        let tasks = vec![
+        let mut tasks = vec![
             tokio::spawn(plane.clone().run(sandbox.clone(), common, receiver)),
             tokio::spawn(drive(sandbox.clone())),
         ];
+        tasks.extend(keeper.clone().map(|keeper| tokio::spawn(keeper.run())));
         Ok(Self {
             sandbox,
             addr,
@@ -145,6 +163,7 @@ impl SandboxServer {
             stop,
             http,
             tasks,
+            keeper,
             root,
         })
     }
@@ -181,11 +200,38 @@ impl SandboxServer {
         self.plane.change_node(&self.sandbox, id, change).await
     }
 
-    /// Ends everything and waits until the processes are gone.
-    pub async fn shutdown(mut self) {
+    /// Ends everything and waits until the processes are gone. A state that cannot be kept is an error in the log only.
+    pub async fn shutdown(self) {
+        // Said where it happened.
+        let _ = self.close().await;
+    }
+
+    /// The same, and says whether the state has been kept.
+    ///
+    /// # Errors
+    /// The state file could not be written.
+    pub async fn close(mut self) -> Result<(), ServerError> {
         self.stop.cancel();
         let _ = (&mut self.http).await;
+        let kept = self.end_keeping();
         self.plane.shutdown().await;
+        kept
+    }
+
+    /// Writes the state file now, if there is one and anything has changed.
+    ///
+    /// # Errors
+    /// It could not be written.
+    pub fn save(&self) -> Result<(), ServerError> {
+        Ok(self.keeper.as_ref().map_or(Ok(()), Keeper::save)?)
+    }
+
+    fn end_keeping(&self) -> Result<(), ServerError> {
+        let ended = self.keeper.as_ref().map_or(Ok(()), Keeper::end);
+        ended.map_err(|error| {
+            tracing::error!(%error, "the state could not be kept");
+            error.into()
+        })
     }
 }
 
@@ -195,6 +241,8 @@ impl Drop for SandboxServer {
         for task in &self.tasks {
             task.abort();
         }
+        // For those who drop it without a word.
+        let _ = self.end_keeping();
         // Tasks of nodes end when their orders' senders do, which the plane holds.
         self.plane.abandon();
         // The nodes' supervisors clear their own folders away meanwhile, on which a removal trips.
@@ -224,6 +272,26 @@ async fn drive(sandbox: Sandbox) {
         }
         sandbox.tick();
     }
+}
+
+/// Listens, and says where.
+async fn listen(at: SocketAddr) -> Result<(TcpListener, SocketAddr), ServerError> {
+    let failed = |error| ServerError::Listen(at, error);
+    let listener = TcpListener::bind(at).await.map_err(failed)?;
+    let addr = listener.local_addr().map_err(failed)?;
+    Ok((listener, addr))
+}
+
+/// The servers for caches. A sandbox without any starts all the same: not everybody makes caches.
+fn binaries(caches: Caches) -> Result<Option<Binaries>, ServerError> {
+    let found = match (caches, Binaries::find()) {
+        (Caches::Redis, Err(_)) => return Err(ServerError::NoRedis),
+        (_, found) => found.unwrap_or_default(),
+    };
+    if caches == Caches::Redis && found.is_none() {
+        tracing::warn!("caches cannot be made: {NO_SERVER}");
+    }
+    Ok(found)
 }
 
 fn root_folder(state_dir: Option<&Path>) -> Result<TempDir, ServerError> {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 
 use super::arrange::{Arrangement, CacheKey};
 use super::cache::model::{AclRule, AuthType, CacheState, Owner, ReplicationGroup, User};
@@ -127,25 +128,36 @@ pub(crate) enum Event {
     },
 }
 
-/// Account and region with all that is in them.
-#[derive(Debug)]
+/// Account and region with all that is in them. What is skipped is on its way, or about calls: the state file leaves it out.
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Account {
     pub(crate) id: String,
     pub(crate) region: String,
     pub(crate) secrets: BTreeMap<String, Secret>,
     /// Secrets as they were, by name; nothing where there was none.
+    #[serde(skip)]
     pub(crate) past_secrets: BTreeMap<String, History<Option<Secret>>>,
     /// What the secrets' replicas in other regions have to learn.
+    #[serde(skip)]
     pub(crate) replication: Vec<ReplicaNews>,
     pub(crate) cache: CacheState,
+    #[serde(skip)]
     pub(crate) buckets: Buckets,
     /// Messages for the processes.
+    #[serde(skip)]
     pub(crate) outbox: Vec<NodeUpdate>,
     /// Whether there are processes, which confirm what they were told.
+    #[serde(skip)]
     pub(crate) live: bool,
+    #[serde(skip)]
     agenda: BTreeMap<(DateTime<Utc>, u64), Event>,
+    #[serde(skip)]
     planned: u64,
+    #[serde(skip)]
     changes: u64,
+    /// Reads that left a mark.
+    #[serde(skip)]
+    marks: u64,
 }
 
 impl Account {
@@ -163,6 +175,7 @@ impl Account {
             agenda: BTreeMap::new(),
             planned: 0,
             changes: 0,
+            marks: 0,
         };
         let user = account.default_user();
         account.cache.users.insert(user.id.clone(), user);
@@ -242,6 +255,16 @@ impl Account {
 
     pub(crate) fn changes(&self) -> u64 {
         self.changes
+    }
+
+    /// Notes that a read left something behind, such as the day on which a secret was read: no change as far as the
+    /// log goes, but one that the state file has to hear of.
+    pub(crate) fn mark(&mut self) {
+        self.marks += 1;
+    }
+
+    pub(crate) fn marks(&self) -> u64 {
+        self.marks
     }
 
     /// Plans an event. Events at the same moment happen in the order in which they were planned.

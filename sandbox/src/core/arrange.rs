@@ -146,7 +146,8 @@ impl Env<'_> {
                     "create-failed" if group.formed && !failed => "available",
                     other => other,
                 };
-                if (before, group.status) == ("creating", "available") {
+                let came = (before, group.status) == ("creating", "available");
+                if came && !std::mem::take(&mut group.resumed) {
                     self.note(Source::ReplicationGroup, id, format!("Replication group {id} created"));
                 }
             }

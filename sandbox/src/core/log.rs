@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use chrono::{DateTime, Utc};
-use serde::Serialize;
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Serialize, Serializer};
 
 use super::operation::Service;
+use super::{Arrival, CallContext, State};
+use crate::error::ApiError;
 
 /// One call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -34,6 +36,51 @@ pub struct LogEntry {
     pub fault: Option<&'static str>,
     /// Whether it changed anything.
     pub mutated: bool,
+    /// From its arrival to its reply, waits included, by the sandbox's clock; nothing while it is held. In JSON
+    /// `duration_ms`, with three decimals.
+    #[serde(rename = "duration_ms", serialize_with = "millis_option")]
+    pub duration: Option<TimeDelta>,
+    /// What `x-amzn-RequestId` of the reply says; nothing for a call that did not come over HTTP.
+    pub request_id: Option<String>,
+}
+
+/// Milliseconds with three decimals. The clock may have been set back meanwhile: then none.
+pub(crate) fn millis(took: TimeDelta) -> f64 {
+    #[allow(clippy::cast_precision_loss)] // microseconds of centuries fit into 53 bits
+    let micros = took.num_microseconds().unwrap_or(i64::MAX).max(0) as f64;
+    micros / 1000.0
+}
+
+fn millis_option<S: Serializer>(took: &Option<TimeDelta>, to: S) -> Result<S::Ok, S::Error> {
+    match took {
+        Some(took) => to.serialize_f64(millis(*took)),
+        None => to.serialize_none(),
+    }
+}
+
+/// A call that has arrived and is not over.
+pub(crate) fn entry(
+    now: DateTime<Utc>,
+    ctx: &CallContext,
+    (service, operation): (Service, &str),
+    resource: Option<&str>,
+) -> LogEntry {
+    LogEntry {
+        seq: 0,
+        time: now,
+        service,
+        operation: operation.to_owned(),
+        resource: resource.map(ToOwned::to_owned),
+        access_key: ctx.access_key.clone(),
+        account: ctx.account.clone(),
+        region: ctx.region.clone(),
+        signed_at: ctx.signed_at,
+        outcome: "pending".to_owned(),
+        fault: None,
+        mutated: false,
+        duration: None,
+        request_id: ctx.request_id.clone(),
+    }
 }
 
 /// The log and the counts.
@@ -70,6 +117,12 @@ impl CallLog {
         }
     }
 
+    pub(crate) fn set_duration(&mut self, seq: u64, took: TimeDelta) {
+        if let Some(entry) = self.entry(seq) {
+            entry.duration = Some(took);
+        }
+    }
+
     pub(crate) fn set_fault(&mut self, seq: u64, fault: &'static str) {
         if let Some(entry) = self.entry(seq) {
             entry.fault = Some(fault);
@@ -92,5 +145,29 @@ impl CallLog {
             .iter()
             .map(|((service, operation), n)| (format!("{}.{operation}", service.name()), *n))
             .collect()
+    }
+}
+
+impl State {
+    /// Writes down how long a call took.
+    pub(crate) fn took(&mut self, arrival: &Arrival, took: TimeDelta) {
+        if arrival.epoch == self.epoch {
+            self.log.set_duration(arrival.seq, took);
+        }
+    }
+
+    /// Writes down a call that no operation took.
+    pub(crate) fn note_refused(
+        &mut self,
+        now: DateTime<Utc>,
+        ctx: &CallContext,
+        service: Service,
+        operation: &str,
+        error: &ApiError,
+    ) {
+        let entry = entry(now, ctx, (service, operation), None);
+        let seq = self.log.open_uncounted(entry, self.settings.log_limit);
+        self.log.close(seq, &error.code, false);
+        self.log.set_duration(seq, TimeDelta::zero());
     }
 }

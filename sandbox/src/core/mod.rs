@@ -8,6 +8,7 @@ pub(crate) mod arrange;
 pub(crate) mod authorization;
 pub(crate) mod cache;
 pub(crate) mod faults;
+pub(crate) mod keep;
 pub(crate) mod log;
 pub(crate) mod node_life;
 pub(crate) mod nodes;
@@ -28,7 +29,7 @@ use rand::rngs::StdRng;
 
 use self::account::{Account, NodeUpdate};
 use self::faults::{CallShape, Fault, FaultKind, Faults};
-use self::log::{CallLog, LogEntry};
+use self::log::CallLog;
 use self::operation::{Env, Operation};
 use self::stranger::When;
 use self::trail::{Change, Trail};
@@ -48,6 +49,8 @@ pub struct CallContext {
     pub signed_at: Option<DateTime<Utc>>,
     /// Whether the call came through the Rust door.
     pub in_process: bool,
+    /// The id that the reply will carry over HTTP.
+    pub request_id: Option<String>,
 }
 
 /// The account when the access key names none.
@@ -64,6 +67,7 @@ impl CallContext {
             region: region.to_owned(),
             signed_at: None,
             in_process: true,
+            request_id: None,
         }
     }
 
@@ -124,8 +128,13 @@ pub(crate) struct State {
     pub(crate) faults: Faults,
     pub(crate) log: CallLog,
     rng: StdRng,
+    seed: u64,
     live: bool,
     epoch: u64,
+    /// How often the state file has been loaded.
+    starts: u64,
+    /// Counts what may have changed anything that the state file keeps.
+    revision: u64,
     /// What has happened, once somebody follows.
     pub(crate) trail: Option<Trail>,
 }
@@ -139,8 +148,11 @@ impl State {
             faults: Faults::default(),
             log: CallLog::default(),
             rng: StdRng::seed_from_u64(seed),
+            seed,
             live: false,
             epoch: 0,
+            starts: 0,
+            revision: 0,
             trail: None,
         }
     }
@@ -163,13 +175,15 @@ impl State {
         self.faults = Faults::default();
         self.log = CallLog::default();
         self.epoch += 1;
+        self.revision += 1;
         gone
     }
 
     /// A call has arrived in full.
     pub(crate) fn arrive<O: Operation>(&mut self, now: DateTime<Utc>, ctx: &CallContext, input: &O) -> Arrival {
         let resource = input.resource();
-        let seq = self.log.open(entry::<O>(now, ctx, resource), self.settings.log_limit);
+        let entry = log::entry(now, ctx, (O::SERVICE, O::NAME), resource);
+        let seq = self.log.open(entry, self.settings.log_limit);
         let mut arrival = Arrival {
             seq,
             epoch: self.epoch,
@@ -282,9 +296,11 @@ impl State {
             .then(|| self.footing(now, ctx, what, input.resource()))
             .flatten();
         let mut env = self.env(now, &ctx.account, &ctx.region);
-        let before = env.account.changes();
+        let before = (env.account.changes(), env.account.marks());
         let result = input.apply(&mut env);
-        let mutated = env.account.changes() != before;
+        let mutated = env.account.changes() != before.0;
+        let marked = env.account.marks() != before.1;
+        self.revision += u64::from(mutated || marked);
         if mutated {
             self.changed(ctx, footing);
             self.spread(&ctx.account, &ctx.region);
@@ -342,6 +358,7 @@ impl State {
         let mut replicating = Vec::new();
         for account in self.accounts.values_mut() {
             while let Some((at, event)) = account.take_due(now) {
+                self.revision += 1;
                 let noted = self
                     .trail
                     .is_some()
@@ -372,22 +389,5 @@ impl State {
     /// When the next thing is due.
     pub(crate) fn next_event(&self) -> Option<DateTime<Utc>> {
         self.accounts.values().filter_map(Account::next_event).min()
-    }
-}
-
-fn entry<O: Operation>(now: DateTime<Utc>, ctx: &CallContext, resource: Option<&str>) -> LogEntry {
-    LogEntry {
-        seq: 0,
-        time: now,
-        service: O::SERVICE,
-        operation: O::NAME.to_owned(),
-        resource: resource.map(ToOwned::to_owned),
-        access_key: ctx.access_key.clone(),
-        account: ctx.account.clone(),
-        region: ctx.region.clone(),
-        signed_at: ctx.signed_at,
-        outcome: "pending".to_owned(),
-        fault: None,
-        mutated: false,
     }
 }

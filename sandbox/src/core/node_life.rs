@@ -25,6 +25,7 @@ impl Env<'_> {
             replaced: 0,
             status: "creating".to_owned(),
             running: true,
+            resumed: false,
             stage: Stage::Starting,
             delay: None,
             view: BTreeMap::new(),
@@ -148,7 +149,8 @@ impl Env<'_> {
             node.stage = Stage::Up;
             "available".clone_into(&mut node.status);
         }
-        if came_up && matches!(owner, Owner::ReplicationGroup(_)) {
+        let resumed = std::mem::take(&mut node.resumed);
+        if came_up && !resumed && matches!(owner, Owner::ReplicationGroup(_)) {
             let recovered = "Finished recovery for cache nodes 0001";
             let message = if again { recovered } else { "Cache cluster created" };
             self.note(Source::CacheCluster, id, message);

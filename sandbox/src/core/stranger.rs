@@ -1,6 +1,6 @@
 //! Somebody else with the right to change things: a person at the console, AWS's rotation Lambda.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -15,7 +15,7 @@ use super::secrets::model::{CURRENT, PENDING, PREVIOUS, Secret, SecretValue};
 use super::secrets::put::PutSecretValue;
 use super::secrets::rotate::RotateSecret;
 use super::secrets::stages::UpdateSecretVersionStage;
-use super::{CallContext, State, entry, random};
+use super::{CallContext, State, log, random};
 use crate::error::ApiError;
 use crate::sensitive::Sensitive;
 
@@ -132,6 +132,7 @@ impl State {
         let ctx = CallContext {
             access_key: STRANGER.to_owned(),
             signed_at: None,
+            request_id: None,
             ..place.clone()
         };
         let mut hand = Hand { state: self, now, ctx };
@@ -178,12 +179,13 @@ struct Hand<'a> {
 impl Hand<'_> {
     /// Makes a call as any client would, past faults and quotas.
     fn call<O: Operation>(&mut self, input: O) -> Result<(), ApiError> {
-        let entry = entry::<O>(self.now, &self.ctx, input.resource());
+        let entry = log::entry(self.now, &self.ctx, (O::SERVICE, O::NAME), input.resource());
         let limit = self.state.settings.log_limit;
         let seq = self.state.log.open_uncounted(entry, limit);
         let (result, mutated) = self.state.apply(self.now, &self.ctx, input);
         let outcome = result.as_ref().err().map_or("ok", |error| error.code.as_str());
         self.state.log.close(seq, outcome, mutated);
+        self.state.log.set_duration(seq, TimeDelta::zero());
         result.map(drop)
     }
 

@@ -18,6 +18,29 @@ use crate::redis::plane::Plane;
 use crate::sandbox::Sandbox;
 use crate::settings::check_delay;
 
+/// All control paths: method, path and what for. `GET /_sandbox/` shows them, and README.md has an example of each.
+const PATHS: &[(&str, &str, &str)] = &[
+    ("GET", "", "this list"),
+    (
+        "POST",
+        "reset",
+        "forgets everything, a state file's content too; settings are those of the start again",
+    ),
+    ("GET", "calls", "how often each operation was called"),
+    ("GET", "log", "the calls in order, with their outcomes and durations"),
+    ("GET", "operations", "the names of all operations"),
+    ("GET", "faults", "the faults with what they have hit"),
+    ("PUT", "faults", "replaces all faults"),
+    ("POST", "release", "lets all held and hanging calls go on"),
+    ("GET", "settings", "the settings in force"),
+    ("PUT", "settings", "changes the settings that it names"),
+    ("GET", "nodes", "the nodes of all caches, with the users that they know"),
+    ("POST", "nodes/{id}", "stops, starts, delays or replaces a node"),
+    ("GET", "ca.pem", "the CA certificate of the nodes"),
+    ("POST", "seed", "makes what no API call can make"),
+    ("POST", "stranger", "has somebody else change something"),
+];
+
 /// What the control paths work on.
 #[derive(Clone)]
 pub(crate) struct Control {
@@ -48,6 +71,7 @@ impl Stranger {
 impl Control {
     pub(crate) async fn answer(&self, method: &Method, path: &str, body: &[u8]) -> Reply {
         match (method.as_str(), path) {
+            ("GET", "") => json_reply(&index()),
             ("POST", "reset") => {
                 self.sandbox.reset();
                 self.plane.settled().await;
@@ -159,9 +183,19 @@ fn refuse(status: StatusCode, why: &str) -> Reply {
     reply(status, "application/json", json!({"error": why}).to_string())
 }
 
+fn index() -> Value {
+    let path = |(method, path, what): &(&str, &str, &str)| json!({"method": method, "path": format!("/_sandbox/{path}"), "what": what});
+    json!({
+        "name": env!("CARGO_PKG_NAME"),
+        "version": env!("CARGO_PKG_VERSION"),
+        "services": ["elasticache", "secretsmanager", "sts"],
+        "paths": PATHS.iter().map(path).collect::<Vec<_>>(),
+    })
+}
+
 fn no_such_path() -> Reply {
     refuse(
         StatusCode::NOT_FOUND,
-        "GET calls, log, faults, settings, nodes, operations, ca.pem; PUT faults, settings; POST reset, release, seed, stranger, nodes/{id}",
+        "There is no such control path; GET /_sandbox/ lists all of them.",
     )
 }

@@ -4,8 +4,9 @@ use hyper::StatusCode;
 use hyper::header::HeaderValue;
 use serde_json::{Map, Value, json};
 
-use super::{NoReply, Reply, reply, request_id, status};
+use super::{NoReply, Reply, identify, reply, status};
 use crate::core::CallContext;
+use crate::core::operation::Service;
 use crate::dispatch;
 use crate::error::{ApiError, CallError};
 use crate::sandbox::Sandbox;
@@ -17,30 +18,26 @@ pub(crate) async fn answer(sandbox: &Sandbox, ctx: &CallContext, target: &str, b
     let mut released = sandbox.releases();
     let result = match (target.split_once('.'), parse(body)) {
         (Some(("secretsmanager", name)), Ok(input)) => dispatch::secrets_manager(name, sandbox, ctx, input).await,
-        (Some(("secretsmanager", _)), Err(error)) => Err(error.into()),
-        _ => Err(ApiError::bad_request(
-            "UnknownOperationException",
-            "The target names no operation of Secrets Manager.",
-        )
-        .into()),
+        (Some(("secretsmanager", name)), Err(error)) => Err(sandbox.refused(ctx, Service::SecretsManager, name, error)),
+        _ => {
+            let error = ApiError::bad_request(
+                "UnknownOperationException",
+                "The target names no operation of Secrets Manager.",
+            );
+            Err(sandbox.refused(ctx, Service::SecretsManager, target, error))
+        }
     };
-    let reply = match result {
+    let mut reply = match result {
         Ok(value) => reply(StatusCode::OK, CONTENT, value.to_string()),
-        Err(CallError::Api(error)) => return Ok(failure(&error)),
+        Err(CallError::Api(error)) => return Ok(failure(ctx, &error)),
         Err(CallError::ReplyLost) => return Err(NoReply),
         Err(CallError::Hang) => {
             released.wait().await;
             return Err(NoReply);
         }
     };
-    Ok(identified(reply))
-}
-
-fn identified(mut reply: Reply) -> Reply {
-    if let Ok(id) = HeaderValue::from_str(&request_id()) {
-        reply.headers_mut().insert("x-amzn-requestid", id);
-    }
-    reply
+    identify(&mut reply, ctx);
+    Ok(reply)
 }
 
 fn parse(body: &[u8]) -> Result<Value, ApiError> {
@@ -52,12 +49,13 @@ fn parse(body: &[u8]) -> Result<Value, ApiError> {
 }
 
 /// An error as this service writes it.
-pub(super) fn failure(error: &ApiError) -> Reply {
+pub(super) fn failure(ctx: &CallContext, error: &ApiError) -> Reply {
     // Real replies carry the text under either spelling, depending on the error; clients accept both.
     let body = json!({"__type": error.code, "Message": error.message, "message": error.message});
     let mut reply = reply(status(error.status), CONTENT, body.to_string());
     if let Ok(code) = HeaderValue::from_str(&error.code) {
         reply.headers_mut().insert("x-amzn-errortype", code);
     }
-    identified(reply)
+    identify(&mut reply, ctx);
+    reply
 }

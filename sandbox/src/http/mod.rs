@@ -2,6 +2,7 @@
 
 mod auth;
 mod control;
+mod identity;
 mod json;
 mod object;
 mod query;
@@ -20,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub(crate) use self::control::Control;
+use crate::core::CallContext;
 use crate::error::ApiError;
 
 /// The largest body that is read: far above anything AWS takes.
@@ -76,7 +78,11 @@ async fn answer(request: Request<Incoming>, control: Control) -> Result<Reply, N
     let (head, body) = request.into_parts();
     let body = read(body).await;
     let path = head.uri.path();
-    if let Some(path) = path.strip_prefix("/_sandbox/") {
+    if let Some(path) = path
+        .strip_prefix("/_sandbox")
+        .filter(|rest| rest.is_empty() || rest.starts_with('/'))
+    {
+        let path = path.trim_start_matches('/');
         return Ok(match body {
             Ok(body) => control.answer(&head.method, path, &body).await,
             Err(error) => plain(status(error.status), "The body is too large, or broken off.\n"),
@@ -88,13 +94,22 @@ async fn answer(request: Request<Incoming>, control: Control) -> Result<Reply, N
             "AWS services are spoken to with POST; see also /_sandbox/.\n",
         ));
     }
-    let ctx = auth::context(&head.headers);
+    let mut ctx = auth::context(&head.headers);
+    ctx.request_id = Some(request_id());
     let target = head.headers.get("x-amz-target").map(HeaderValue::as_bytes);
     match (target.map(String::from_utf8_lossy), body) {
         (Some(target), Ok(body)) => json::answer(&control.sandbox, &ctx, &target, &body).await,
-        (Some(_), Err(error)) => Ok(json::failure(&error)),
+        (Some(_), Err(error)) => Ok(json::failure(&ctx, &error)),
         (None, Ok(body)) => query::answer(&control.sandbox, &ctx, &body).await,
-        (None, Err(error)) => Ok(query::failure(&error)),
+        (None, Err(error)) => Ok(query::failure(&ctx, &error)),
+    }
+}
+
+/// Gives a reply the id of its request.
+fn identify(reply: &mut Reply, ctx: &CallContext) {
+    let id = ctx.request_id.as_deref().map(HeaderValue::from_str);
+    if let Some(Ok(id)) = id {
+        reply.headers_mut().insert("x-amzn-requestid", id);
     }
 }
 

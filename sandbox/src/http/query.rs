@@ -1,13 +1,13 @@
-//! awsQuery: ElastiCache. A form comes in, XML goes out.
+//! awsQuery: ElastiCache, and one operation of STS. A form comes in, XML goes out.
 
 use std::collections::BTreeMap;
 
 use hyper::StatusCode;
-use hyper::header::HeaderValue;
 use serde_json::{Map, Value};
 
-use super::{NoReply, Reply, reply, request_id, status, xml};
+use super::{NoReply, Reply, identify, identity, reply, status, xml};
 use crate::core::CallContext;
+use crate::core::operation::Service;
 use crate::dispatch;
 use crate::error::{ApiError, CallError};
 use crate::sandbox::Sandbox;
@@ -20,22 +20,32 @@ const MAX_DEPTH: usize = 16;
 pub(crate) async fn answer(sandbox: &Sandbox, ctx: &CallContext, body: &[u8]) -> Result<Reply, NoReply> {
     let mut form = match parse(body) {
         Ok(form) => form,
-        Err(error) => return Ok(failure(&error)),
+        Err(error) => return Ok(failure(ctx, &error)),
     };
     let action = form.remove("Action").and_then(|v| v.as_str().map(ToOwned::to_owned));
     // From before the call, so that no release is missed.
     let mut released = sandbox.releases();
+    let mut namespace = xml::NAMESPACE;
     let result = match &action {
+        Some(action) if action == identity::ACTION => {
+            namespace = identity::NAMESPACE;
+            Ok(identity::of(ctx))
+        }
         Some(action) => dispatch::elasticache(action, sandbox, ctx, Value::Object(form)).await,
-        None => Err(ApiError::bad_request("MissingAction", "The request must contain the parameter Action.").into()),
+        None => {
+            let error = ApiError::bad_request("MissingAction", "The request must contain the parameter Action.");
+            Err(sandbox.refused(ctx, Service::ElastiCache, "", error))
+        }
     };
     match result {
         Ok(value) => {
-            let id = request_id();
-            let body = xml::success(action.as_deref().unwrap_or_default(), &value, &id);
-            Ok(identified(reply(StatusCode::OK, CONTENT, body), &id))
+            let id = ctx.request_id.as_deref().unwrap_or_default();
+            let body = xml::success(namespace, action.as_deref().unwrap_or_default(), &value, id);
+            let mut reply = reply(StatusCode::OK, CONTENT, body);
+            identify(&mut reply, ctx);
+            Ok(reply)
         }
-        Err(CallError::Api(error)) => Ok(failure(&error)),
+        Err(CallError::Api(error)) => Ok(failure(ctx, &error)),
         Err(CallError::ReplyLost) => Err(NoReply),
         Err(CallError::Hang) => {
             released.wait().await;
@@ -45,15 +55,10 @@ pub(crate) async fn answer(sandbox: &Sandbox, ctx: &CallContext, body: &[u8]) ->
 }
 
 /// An error as this service writes it.
-pub(super) fn failure(error: &ApiError) -> Reply {
-    let id = request_id();
-    identified(reply(status(error.status), CONTENT, xml::failure(error, &id)), &id)
-}
-
-fn identified(mut reply: Reply, id: &str) -> Reply {
-    if let Ok(id) = HeaderValue::from_str(id) {
-        reply.headers_mut().insert("x-amzn-requestid", id);
-    }
+pub(super) fn failure(ctx: &CallContext, error: &ApiError) -> Reply {
+    let id = ctx.request_id.as_deref().unwrap_or_default();
+    let mut reply = reply(status(error.status), CONTENT, xml::failure(error, id));
+    identify(&mut reply, ctx);
     reply
 }
 

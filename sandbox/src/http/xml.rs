@@ -4,10 +4,11 @@ use serde_json::Value;
 
 use crate::error::ApiError;
 
-const NAMESPACE: &str = "http://elasticache.amazonaws.com/doc/2015-02-02/";
+/// ElastiCache's.
+pub(crate) const NAMESPACE: &str = "http://elasticache.amazonaws.com/doc/2015-02-02/";
 
-pub(crate) fn success(action: &str, value: &Value, request_id: &str) -> String {
-    let mut out = format!("<{action}Response xmlns=\"{NAMESPACE}\"><{action}Result>");
+pub(crate) fn success(namespace: &str, action: &str, value: &Value, request_id: &str) -> String {
+    let mut out = format!("<{action}Response xmlns=\"{namespace}\"><{action}Result>");
     content(&mut out, value);
     out.push_str(&format!(
         "</{action}Result><ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata></{action}Response>"

@@ -14,15 +14,18 @@ pub(crate) struct Binaries {
 
 impl Binaries {
     /// `REKEYD_SANDBOX_REDIS_SERVER` and `REKEYD_SANDBOX_VALKEY_SERVER`, or `redis-server` and
-    /// `valkey-server` on the path. Nothing if a variable names no file, or if there is no server.
-    pub(crate) fn find() -> Option<Self> {
+    /// `valkey-server` on the path; nothing if there is no server.
+    ///
+    /// # Errors
+    /// The variable that names no file.
+    pub(crate) fn find() -> Result<Option<Self>, &'static str> {
         let redis = find("REKEYD_SANDBOX_REDIS_SERVER", "redis-server")?;
         let valkey = find("REKEYD_SANDBOX_VALKEY_SERVER", "valkey-server")?;
-        (redis.is_some() || valkey.is_some()).then(|| Self {
+        Ok((redis.is_some() || valkey.is_some()).then(|| Self {
             redis,
             valkey,
             substitute: Once::new(),
-        })
+        }))
     }
 
     /// The server for an engine; the other engine's if it has none of its own.
@@ -40,17 +43,21 @@ impl Binaries {
     }
 }
 
-/// Nothing at all for a variable that names no file; else the file, if there is one.
-#[allow(clippy::option_option)]
-fn find(variable: &str, name: &str) -> Option<Option<PathBuf>> {
+/// The file, if there is one. The error is a variable that names none.
+fn find(variable: &'static str, name: &str) -> Result<Option<PathBuf>, &'static str> {
     if let Some(given) = std::env::var_os(variable) {
-        return Some(PathBuf::from(given)).filter(|path| path.is_file()).map(Some);
+        let given = PathBuf::from(given);
+        return if given.is_file() {
+            Ok(Some(given))
+        } else {
+            Err(variable)
+        };
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = std::env::split_paths(&path)
         .map(|dir| dir.join(name))
         .find(|file| file.is_file());
-    Some(found)
+    Ok(found)
 }
 
 #[cfg(test)]

@@ -21,6 +21,10 @@ pub(crate) const ADMIN: &str = "rekeyd-sandbox-admin";
 /// A node's private socket, in its folder.
 const SOCKET: &str = "s";
 
+/// What to do without a server.
+pub(crate) const NO_SERVER: &str = "there is no redis-server or valkey-server on the path; install one, name it in \
+     REKEYD_SANDBOX_REDIS_SERVER or REKEYD_SANDBOX_VALKEY_SERVER, or set caches = \"virtual\"";
+
 /// How long a server may take until it answers.
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -114,7 +118,7 @@ impl Server {
     async fn start_at(common: &Common, plan: &Plan<'_>, address: Address) -> io::Result<Self> {
         let binaries = common.binaries.as_ref();
         let binary = binaries.and_then(|binaries| binaries.of(plan.engine));
-        let binary = binary.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "there is none on the path"))?;
+        let binary = binary.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, NO_SERVER))?;
         let dir = tempfile::Builder::new().prefix("n").tempdir_in(&common.root)?;
         let path = dir.path();
         std::fs::write(path.join("redis.conf"), config(common, plan, path, address))?;

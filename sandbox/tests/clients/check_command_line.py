@@ -10,13 +10,12 @@ import sys
 import unittest
 
 import command_line
-from command_line import elasticache, secrets_manager
-
 import sandbox
+from command_line import elasticache, secrets_manager
 from sandbox import URL, until
 
 # The parts that call every operation of their services.
-PARTS = {"elasticache": elasticache, "secretsmanager": secrets_manager}
+PARTS = {"secretsmanager": secrets_manager, "elasticache": elasticache}
 
 ACCOUNT = "us-east-1:123456789012"
 DOCUMENT = {"user_arn": f"arn:aws:elasticache:{ACCOUNT}:user:user1", "username": "user1"}

@@ -51,6 +51,11 @@ async fn boto3_makes_every_call_and_no_reply_strays_from_the_service_models() {
 }
 
 #[tokio::test]
+async fn sessions_of_different_accounts_and_regions_see_nothing_of_each_other() {
+    check("check_apart.py", &[]).await;
+}
+
+#[tokio::test]
 async fn the_aws_command_line_gets_the_json_that_aws_documents() {
     check("check_command_line.py", &[]).await;
 }

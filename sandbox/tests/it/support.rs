@@ -41,6 +41,13 @@ impl Client {
     }
 
     pub async fn http(&self, method: &str, path: &str, headers: &str, body: &str) -> Answer {
+        let (head, body) = self.exchange(method, path, headers, body).await?;
+        let status = head.split(' ').nth(1)?.parse().ok()?;
+        Some((status, body))
+    }
+
+    /// The reply's head and body.
+    pub async fn exchange(&self, method: &str, path: &str, headers: &str, body: &str) -> Option<(String, String)> {
         let mut stream = TcpStream::connect(&self.addr).await.unwrap();
         let request = format!(
             "{method} {path} HTTP/1.1\r\nhost: sandbox\r\nconnection: close\r\ncontent-length: {}\r\n{}{headers}\r\n{body}",
@@ -51,8 +58,7 @@ impl Client {
         let mut reply = String::new();
         stream.read_to_string(&mut reply).await.ok()?;
         let (head, body) = reply.split_once("\r\n\r\n")?;
-        let status = head.split(' ').nth(1)?.parse().ok()?;
-        Some((status, body.to_owned()))
+        Some((head.to_owned(), body.to_owned()))
     }
 
     /// A Secrets Manager call.

@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 
 use super::errors::{invalid_combination, invalid_value};
 use super::model::{AclRule, Owner, ReplicationGroup};
@@ -22,7 +23,7 @@ use crate::settings::{SetAuthToken, Settings};
 const SPECIAL: &str = "!&#$^<>-";
 
 /// The tokens of one replication group.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct AuthTokens {
     /// Those that log in, the oldest first; at most two.
     pub(crate) tokens: Vec<Sensitive>,
@@ -32,13 +33,14 @@ pub(crate) struct AuthTokens {
     /// What was asked for without ApplyImmediately. No maintenance window ever comes.
     pub(crate) wanted: Option<TokenChange>,
     /// What is on its way to the nodes.
+    #[serde(skip)]
     pub(crate) change: Option<TokensOnTheWay>,
     /// Counts changes, so that late news of an earlier one are told apart.
     pub(crate) revision: u64,
 }
 
 /// What the tokens are to be.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct TokenChange {
     pub(crate) strategy: Strategy,
     tokens: Vec<Sensitive>,
@@ -53,7 +55,7 @@ pub(crate) struct TokensOnTheWay {
 }
 
 /// `AuthTokenUpdateStrategy`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Strategy {
     /// One more token; the one before goes on working.
     Rotate,

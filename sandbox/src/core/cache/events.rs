@@ -5,6 +5,8 @@
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
+
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::core::operation::Env;
@@ -16,7 +18,7 @@ pub(crate) const KEPT: TimeDelta = TimeDelta::days(14);
 const MOST: usize = 20_000;
 
 /// What an event is about, as `SourceType` names it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Source {
     User,
     UserGroup,
@@ -38,7 +40,7 @@ impl Source {
 }
 
 /// One event.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Happened {
     /// Counts all events, from 1.
     pub(crate) seq: u64,
@@ -49,7 +51,7 @@ pub(crate) struct Happened {
 }
 
 /// All events, the oldest first.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Events {
     list: VecDeque<Happened>,
     seq: u64,

@@ -42,7 +42,7 @@ pub struct LooksInput {
 }
 
 /// What a cache shows of it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Looks {
     pub(crate) node_type: String,
     engine_version: String,

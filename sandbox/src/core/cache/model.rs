@@ -33,7 +33,7 @@ impl Tag {
 }
 
 /// How a user proves who it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum AuthType {
     /// With one of up to two passwords.
     Password,
@@ -43,8 +43,8 @@ pub(crate) enum AuthType {
     Iam,
 }
 
-/// A user. Its passwords never leave this crate except to the nodes.
-#[derive(Debug, Clone)]
+/// A user. Its passwords never leave this crate except to the nodes and into the state file.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct User {
     pub(crate) id: String,
     pub(crate) name: String,
@@ -57,17 +57,21 @@ pub(crate) struct User {
     /// Counts its changes, so that late news of an earlier one are told apart.
     pub(crate) revision: u64,
     pub(crate) change: Option<Change>,
+    #[serde(skip)]
     pub(crate) stale: Option<Stale>,
 }
 
 /// A change on its way to the nodes.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Change {
     pub(crate) deleting: bool,
+    #[serde(skip)]
     pub(crate) started: DateTime<Utc>,
     /// Not over before this.
+    #[serde(skip)]
     pub(crate) not_before: DateTime<Utc>,
     /// Nodes that have yet to confirm it.
+    #[serde(skip)]
     pub(crate) waiting: BTreeSet<String>,
 }
 
@@ -102,18 +106,23 @@ impl User {
 }
 
 /// A set of users that caches can be given.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct UserGroup {
     pub(crate) id: String,
     pub(crate) engine: String,
     pub(crate) arn: String,
     pub(crate) user_ids: Vec<String>,
     pub(crate) tags: Vec<Tag>,
+    #[serde(skip)]
     pub(crate) creating_until: DateTime<Utc>,
     /// Users whose membership is still on its way to the nodes.
+    #[serde(skip)]
     pub(crate) waiting: BTreeSet<String>,
+    #[serde(skip)]
     pub(crate) pending_add: Vec<String>,
+    #[serde(skip)]
     pub(crate) pending_remove: Vec<String>,
+    #[serde(skip)]
     pub(crate) deleting: bool,
 }
 
@@ -132,7 +141,7 @@ impl UserGroup {
 }
 
 /// What a node belongs to.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Owner {
     /// A replication group, by id.
     ReplicationGroup(String),
@@ -141,7 +150,7 @@ pub(crate) enum Owner {
 }
 
 /// A cache: a primary and its replicas in each shard.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct ReplicationGroup {
     pub(crate) id: String,
     pub(crate) description: String,
@@ -151,9 +160,15 @@ pub(crate) struct ReplicationGroup {
     /// Whether cluster mode is on.
     pub(crate) cluster: bool,
     /// Whether its shards have been put together; who comes later joins them.
+    #[serde(skip)]
     pub(crate) formed: bool,
+    /// Whether it comes up again after a restart of the sandbox, of which no event tells.
+    #[serde(skip)]
+    pub(crate) resumed: bool,
+    #[serde(skip)]
     pub(crate) status: &'static str,
     /// Arrangements of its nodes that are under way.
+    #[serde(skip)]
     pub(crate) work: usize,
     pub(crate) user_group_ids: Vec<String>,
     pub(crate) auth: AuthTokens,
@@ -165,7 +180,7 @@ pub(crate) struct ReplicationGroup {
 }
 
 /// One shard.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Shard {
     pub(crate) id: String,
     /// The first and the last hash slot, in cluster mode.
@@ -185,9 +200,10 @@ impl ReplicationGroup {
 }
 
 /// How far a node has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Stage {
     /// It is listed, and has no address.
+    #[default]
     Starting,
     /// It has come up. It may have been stopped since.
     Up,
@@ -195,26 +211,37 @@ pub(crate) enum Stage {
     Failed,
 }
 
-/// A node and what it believes about users.
-#[derive(Debug, Clone)]
+/// A node and what it believes about users. Kept is only its place: it is started anew.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Node {
     pub(crate) id: String,
     pub(crate) owner: Owner,
     /// Its place in its shard: 0 is the primary's. A failover swaps places.
     pub(crate) index: usize,
+    #[serde(skip)]
     pub(crate) host: String,
     /// 0 until it has come up.
+    #[serde(skip)]
     pub(crate) port: u16,
     /// How often another process has taken its place.
     pub(crate) replaced: u16,
     /// The status that ElastiCache reports, which need not be the truth.
+    #[serde(skip)]
     pub(crate) status: String,
+    #[serde(skip)]
     pub(crate) running: bool,
+    /// As for a group.
+    #[serde(skip)]
+    pub(crate) resumed: bool,
+    #[serde(skip)]
     pub(crate) stage: Stage,
+    #[serde(skip)]
     pub(crate) delay: Option<Delay>,
     /// Users by name.
+    #[serde(skip)]
     pub(crate) view: BTreeMap<String, AclRule>,
     /// News on the way, by user name; newer news replace older.
+    #[serde(skip)]
     pub(crate) pending: BTreeMap<String, Pending>,
 }
 
@@ -255,28 +282,33 @@ pub struct GlobalMember {
 }
 
 /// A serverless cache: an endpoint, and nodes behind it that nobody sees.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct ServerlessCache {
     pub(crate) name: String,
     pub(crate) description: String,
     pub(crate) engine: String,
     pub(crate) major_version: String,
     pub(crate) arn: String,
+    #[serde(skip)]
     pub(crate) status: &'static str,
     pub(crate) user_group_id: Option<String>,
+    #[serde(skip)]
     pub(crate) host: String,
     /// 0 until the endpoint is open.
+    #[serde(skip)]
     pub(crate) port: u16,
+    #[serde(skip)]
     pub(crate) reader_port: u16,
     pub(crate) nodes: Vec<String>,
     /// Connections that the model has led to a node.
+    #[serde(skip)]
     pub(crate) led: usize,
     pub(crate) created: DateTime<Utc>,
     pub(crate) tags: Vec<Tag>,
 }
 
 /// All of it.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct CacheState {
     pub(crate) users: BTreeMap<String, User>,
     pub(crate) groups: BTreeMap<String, UserGroup>,

@@ -100,6 +100,7 @@ fn create(env: &mut Env<'_>, mut input: CreateReplicationGroup) -> Result<OneRep
         tls,
         cluster: shape.cluster,
         formed: false,
+        resumed: false,
         status: "creating",
         work: 0,
         user_group_ids,
@@ -127,14 +128,26 @@ fn start_nodes(env: &mut Env<'_>, group: &ReplicationGroup) {
             env.list_node(node, &owner, index);
         }
     }
-    for node in group.nodes() {
+    bring_up(env, group);
+}
+
+/// Has all listed nodes of a cache come up, the primary of each shard first, and makes a Redis Cluster of them if they
+/// are to be one.
+pub(crate) fn bring_up(env: &mut Env<'_>, group: &ReplicationGroup) {
+    let owner = Owner::ReplicationGroup(group.id.clone());
+    let place = |env: &Env<'_>, id: &String| env.account.cache.nodes.get(id).map_or(usize::MAX, |node| node.index);
+    let mut shards = group.shards.clone();
+    for shard in &mut shards {
+        shard.nodes.sort_by_key(|id| place(env, id));
+    }
+    for node in shards.iter().flat_map(|shard| &shard.nodes) {
         env.begin_node(node);
     }
     if let Some(group) = env.account.cache.caches.get_mut(&group.id) {
         group.formed = true;
     }
     if group.cluster {
-        let shards = group.shards.iter().map(|shard| NewShard {
+        let shards = shards.iter().map(|shard| NewShard {
             slots: shard.slots.unwrap_or_default(),
             nodes: shard.nodes.iter().map(|id| env.account.node_key(id)).collect(),
         });

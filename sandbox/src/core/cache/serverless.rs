@@ -143,7 +143,7 @@ fn start_nodes(env: &mut Env<'_>, name: &str, nodes: &[String]) {
     env.regroup(&owner, &[]);
 }
 
-fn open_endpoint(env: &mut Env<'_>, owner: &Owner, nodes: &[String]) {
+pub(crate) fn open_endpoint(env: &mut Env<'_>, owner: &Owner, nodes: &[String]) {
     if env.account.live {
         let nodes = nodes.iter().map(|node| env.account.node_key(node)).collect();
         let cache = env.account.cache_key(owner);

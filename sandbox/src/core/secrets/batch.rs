@@ -67,7 +67,12 @@ fn get(env: &mut Env<'_>, input: BatchGetSecretValue) -> Result<BatchGetSecretVa
     for id in ids {
         let secret = env.account.secret_mut(&id);
         match secret.and_then(|secret| read(secret, None, None, view, now)) {
-            Ok(value) => output.secret_values.push(value),
+            Ok(value) => {
+                if value.first_today {
+                    env.account.mark();
+                }
+                output.secret_values.push(value);
+            }
             Err(error) => output.errors.push(BatchError {
                 secret_id: id,
                 error_code: error.code,

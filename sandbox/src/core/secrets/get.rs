@@ -45,6 +45,9 @@ pub struct GetSecretValueOutput {
     /// When the version was made.
     #[serde(serialize_with = "epoch")]
     pub created_date: DateTime<Utc>,
+    /// Whether nobody had read it on this day.
+    #[serde(skip)]
+    pub(crate) first_today: bool,
 }
 
 super::secretsmanager!(GetSecretValue => GetSecretValueOutput, "GetSecretValue", mutates: false,
@@ -53,7 +56,11 @@ super::secretsmanager!(GetSecretValue => GetSecretValueOutput, "GetSecretValue",
 fn get(env: &mut Env<'_>, input: GetSecretValue) -> Result<GetSecretValueOutput, ApiError> {
     let (now, view) = (env.now, View::of(env));
     let secret = env.account.secret_mut(&input.secret_id)?;
-    read(secret, input.version_id, input.version_stage, view, now)
+    let output = read(secret, input.version_id, input.version_stage, view, now)?;
+    if output.first_today {
+        env.account.mark();
+    }
+    Ok(output)
 }
 
 /// Reads a version and notes the day.
@@ -71,10 +78,10 @@ pub(crate) fn read(
     let id = find(secret, version_id, stage, view, &labels)?;
     // Access is kept by the day (botocore model).
     let day = now.date_naive().and_time(chrono::NaiveTime::MIN).and_utc();
-    secret.accessed = Some(day);
+    let seen = secret.accessed.replace(day) == Some(day);
     let missing = || no_value_for_version(&id);
     let version = secret.versions.get_mut(&id).ok_or_else(missing)?;
-    version.accessed = Some(day);
+    let first_today = version.accessed.replace(day) != Some(day) || !seen;
     let (text, bytes) = match version.value.clone().ok_or_else(missing)? {
         SecretValue::Text(text) => (Some(text), None),
         SecretValue::Binary(bytes) => (None, Some(bytes)),
@@ -87,6 +94,7 @@ pub(crate) fn read(
         version_stages: labels.get(&id).into_iter().flatten().cloned().collect(),
         created_date: version.created,
         version_id: id,
+        first_today,
     })
 }
 

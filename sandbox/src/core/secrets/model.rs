@@ -56,14 +56,14 @@ impl SecretTag {
 }
 
 /// A value: text or bytes (in base64, as they travel).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum SecretValue {
     Text(Sensitive),
     Binary(Sensitive),
 }
 
 /// One version.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Version {
     /// Nothing in a placeholder that RotateSecret made.
     pub(crate) value: Option<SecretValue>,
@@ -88,7 +88,7 @@ impl Version {
 }
 
 /// Rotation as configured on the secret. Nothing here ever rotates.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Rotation {
     pub(crate) enabled: bool,
     pub(crate) lambda_arn: Option<String>,
@@ -103,8 +103,8 @@ pub(crate) struct Rotation {
     pub(crate) external_role_arn: Option<String>,
 }
 
-/// A secret.
-#[derive(Debug, Clone)]
+/// A secret. The state file keeps it as it stands here (`core/keep.rs`).
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Secret {
     pub(crate) name: String,
     pub(crate) arn: String,
@@ -117,6 +117,7 @@ pub(crate) struct Secret {
     /// When it goes, once it is marked for deletion.
     pub(crate) deleted: Option<DateTime<Utc>>,
     pub(crate) versions: BTreeMap<String, Version>,
+    #[serde(skip)]
     pub(crate) past_labels: History<Labels>,
     pub(crate) rotation: Option<Rotation>,
     pub(crate) owning_service: Option<String>,

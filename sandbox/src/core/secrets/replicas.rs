@@ -11,7 +11,7 @@ use crate::core::operation::Env;
 use crate::error::ApiError;
 
 /// How far a replica has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Progress {
     Begun,
     InSync,
@@ -29,7 +29,7 @@ impl Progress {
 }
 
 /// What a primary knows of a replica.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Replica {
     pub(crate) region: String,
     pub(crate) kms_key_id: Option<String>,
