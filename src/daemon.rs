@@ -1,10 +1,10 @@
 //! The daemon: adapters from a configuration, the engine, the surfaces, and their orderly end.
 
 mod commands;
+mod places;
 mod reload;
 mod state;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::audit::{Actor, AuditError, Trail};
-use crate::aws::{PlacePorts, Share};
+use crate::aws::Share;
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{ConfigErrors, Loaded};
 use crate::engine::control::Control;
@@ -21,18 +21,17 @@ use crate::engine::{Adapters, Engine, Settled};
 use crate::login::{DEFAULT_CONCURRENCY, DEFAULT_DEADLINE, RedisLogin};
 use crate::metrics::Metrics;
 use crate::notify::{self, Bounds, Deliveries};
-use crate::policy::Place;
 use crate::server::admin::AdminServer;
 use crate::server::configuration::{Configuration, reload_audited};
 use crate::server::http::HttpServer;
 use crate::server::{ServeError, Surface};
 use crate::service_manager::{self, Summary, Watchdog};
 use crate::store::StoreError;
-use crate::store::ownership::Ownership;
 use crate::telemetry::LogControl;
 use crate::tick::Tick;
 
 use commands::Commands;
+use places::{connect_all, share_of};
 use reload::Reloader;
 pub use reload::Source;
 use state::{Member, State};
@@ -286,33 +285,6 @@ async fn start_engine(loaded: &Loaded, clock: SharedClock) -> Result<Started, Da
         share,
         member,
     })
-}
-
-/// Who shares the budgets of calls to AWS: the replicas of a table.
-fn share_of(ownership: &Arc<dyn Ownership>) -> Share {
-    let ownership = ownership.clone();
-    Arc::new(move || ownership.part())
-}
-
-/// The ports to each place, by its name. Asks AWS for nothing; files and the environment of each
-/// place are read at the same time.
-async fn connect_all(
-    places: Vec<Place>,
-    clock: &SharedClock,
-    metrics: &Arc<Metrics>,
-    share: &Share,
-) -> BTreeMap<String, PlacePorts> {
-    let http = crate::aws::http_client();
-    let mut connecting = tokio::task::JoinSet::new();
-    for place in places {
-        let (http, clock, metrics) = (http.clone(), clock.clone(), metrics.clone());
-        let share = share.clone();
-        connecting.spawn(async move {
-            let ports = crate::aws::connect_through(&http, &place, clock, metrics, &share).await;
-            (place.name, ports)
-        });
-    }
-    connecting.join_all().await.into_iter().collect()
 }
 
 /// The tick, which feeds the service manager's watchdog. It notes what readiness goes by before that: one that does not

@@ -21,7 +21,7 @@ use crate::server::configuration::{
 use crate::service_manager;
 use crate::telemetry::LogControl;
 
-use super::connect_all;
+use super::places::connect_all;
 
 /// Where the configuration comes from.
 #[derive(Clone)]
