@@ -9,6 +9,9 @@ use sha2::{Digest, Sha256};
 use crate::store::shared::layout;
 use crate::store::table::Item;
 
+/// How much of all leases is counted as held by all alike, when parts of budgets are reckoned.
+const ALIKE: f64 = 0.25;
+
 /// How many lease times the item of a dead session stays, for people to see.
 const KEPT_DEAD: u32 = 10;
 
@@ -205,15 +208,20 @@ impl Fleet {
         living.count() + me_too
     }
 
-    /// Which part of the leases is this process's among those that live, by what each told last. One more is counted for each, so
-    /// that who holds none has a part as well.
+    /// Which part of the leases is this process's among those that live, by what each told last. A part of them is counted as held by all
+    /// alike: whoever holds none yet looks for secrets as well.
     pub(super) fn part(&self, me: Option<&str>) -> f64 {
-        let weight = |watched: &Watched| watched.leases as f64 + 1.0;
-        let mine = me.and_then(|me| self.sessions.get(me)).map_or(1.0, weight);
+        let mine = me.and_then(|me| self.sessions.get(me));
+        let mine = mine.map_or(0.0, |watched| watched.leases as f64);
         let others = self.sessions.iter().filter(|(id, _)| me != Some(id.as_str()));
         let living = others.filter(|(_, watched)| watched.dead_since.is_none());
-        let of_others: f64 = living.map(|(_, watched)| weight(watched)).sum();
-        mine / (mine + of_others)
+        let (mut replicas, mut all) = (1.0, mine);
+        for (_, watched) in living {
+            replicas += 1.0;
+            all += watched.leases as f64;
+        }
+        let alike = 1.0 + all * ALIKE / replicas;
+        (mine + alike) / (all + replicas * alike)
     }
 
     /// Dead sessions whose items nobody needs any more, if they hold nothing, with their beats.

@@ -26,7 +26,11 @@ async fn the_parts_of_all_work_are_as_the_shares_and_make_up_the_whole() {
     let mut whole = 0.0;
     for (number, share) in trial.shares() {
         let part = trial.replica(number).leases.part();
-        assert!((part - (share as f64 + 1.0) / 93.0).abs() < 1e-9, "{part} with {share}");
+        // A quarter of the 90, and one for each, are counted as held by all alike.
+        assert!(
+            (part - (share as f64 + 8.5) / 115.5).abs() < 1e-9,
+            "{part} with {share}"
+        );
         whole += part;
     }
     assert!((whole - 1.0).abs() < 1e-9, "{whole}");
@@ -34,6 +38,15 @@ async fn the_parts_of_all_work_are_as_the_shares_and_make_up_the_whole() {
     trial.kill(1);
     trial.pass(LEASE * 2).await;
     assert_eq!(trial.replica(0).leases.part(), 1.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_holds_nothing_has_a_part_as_well() {
+    let mut trial = Trial::of_three(90, 6).await;
+    let other = trial.join_with("other", true, None).await;
+    trial.pass(LEASE).await;
+    assert_eq!(trial.shares()[&other], 0);
+    assert!(trial.replica(other).leases.part() > 0.04);
 }
 
 #[tokio::test(start_paused = true)]
