@@ -186,7 +186,10 @@ impl Stage<'_> {
             return Some(format!("the current version {} is overdue, {} old,", current.id, age));
         }
         match secret.holder("AWSPENDING") {
-            Some(pending) if pending.id != current.id => Some(format!("a pending version {}", pending.id)),
+            // One that was rolled back keeps the label until the next rotation takes it.
+            Some(pending) if pending.id != current.id && !pending.labels.contains("AWSPREVIOUS") => {
+                Some(format!("a pending version {}", pending.id))
+            }
             _ => None,
         }
     }
