@@ -129,5 +129,9 @@ fn parse(path: &Path, text: &[u8]) -> Result<Kept, StateFileError> {
     if head.rekeyd_sandbox_state > VERSION {
         return Err(StateFileError::Newer(path.to_owned(), head.rekeyd_sandbox_state));
     }
-    serde_json::from_slice(text).map_err(broken)
+    let kept: Kept = serde_json::from_slice(text).map_err(broken)?;
+    match kept.contradiction() {
+        None => Ok(kept),
+        Some(what) => Err(StateFileError::Broken(path.to_owned(), what)),
+    }
 }

@@ -27,10 +27,10 @@ Examples:
       Nothing is kept; ends with Ctrl-C.
   rekeyd-sandbox --state ~/.local/state/sandbox.json --ca-file /tmp/ca.pem
       Goes on where the last one ended.
-  rekeyd-sandbox --listen 127.0.0.1:0 >ready & until url=$(grep -o 'http://[^ ]*' ready); do sleep 0.1; done
+  rekeyd-sandbox --listen 127.0.0.1:0 >ready & until url=$(grep -o 'http://[^ ]*' ready); do kill -0 $! || exit; sleep 0.1; done
       For a script: the first line of standard output says when it is ready, and where.
   AWS_ENDPOINT_URL=http://127.0.0.1:4566 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test \\
-  AWS_REGION=us-east-1 aws secretsmanager list-secrets
+  AWS_DEFAULT_REGION=us-east-1 aws secretsmanager list-secrets
       Any client, in another terminal. An access key of twelve digits names the account.
 
 Exit codes:
@@ -45,7 +45,7 @@ Exit codes:
 #[derive(Debug, Parser)]
 #[command(version, after_long_help = MORE, after_help = "`--help` has examples, environment variables and exit codes.")]
 struct Args {
-    /// Where to listen; port 0 takes a free one
+    /// Where to listen, an address and a port; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:4566")]
     listen: SocketAddr,
     /// Allow an address that others can reach; the default refuses any but loopback
@@ -73,8 +73,22 @@ struct Args {
     seed: u64,
     /// What to log to standard error: off, error, warn, info (a line for each call), debug, trace, or a filter like
     /// rekeyd_sandbox=debug
-    #[arg(long, value_name = "FILTER", default_value = "info")]
+    #[arg(long, value_name = "FILTER", default_value = "info", value_parser = filter)]
     log: EnvFilter,
+}
+
+/// What the text asks to be logged. Said by itself, a name that is no level would be taken for a part of the program, and nothing
+/// would be logged.
+fn filter(text: &str) -> Result<EnvFilter, String> {
+    let levels = ["off", "error", "warn", "info", "debug", "trace"];
+    let is_level = levels.iter().any(|level| text.eq_ignore_ascii_case(level));
+    if !is_level && !text.contains('=') {
+        return Err(format!(
+            "neither a level ({}) nor a filter like rekeyd_sandbox=debug",
+            levels.join(", ")
+        ));
+    }
+    EnvFilter::builder().parse(text).map_err(|error| error.to_string())
 }
 
 #[tokio::main]

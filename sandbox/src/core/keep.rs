@@ -8,6 +8,8 @@
 //! [`Sensitive`](crate::Sensitive) writes itself out in full wherever it is serialised: in replies and here. Nothing
 //! else may serialise these structs, and the text that comes of it goes to a file that its owner alone can read.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -47,6 +49,57 @@ pub(crate) struct Head {
 pub(crate) struct Kept {
     starts: u64,
     accounts: Vec<Account>,
+}
+
+impl Kept {
+    /// What in it contradicts itself, if anything does: no sandbox has written that. Names are told, values never.
+    pub(crate) fn contradiction(&self) -> Option<String> {
+        self.accounts.iter().find_map(|account| {
+            let place = format!("{} in {}", account.id, account.region);
+            let found = secrets_contradict(account).or_else(|| caches_contradict(account));
+            found.map(|what| format!("account {place}: {what}"))
+        })
+    }
+}
+
+fn secrets_contradict(account: &Account) -> Option<String> {
+    account.secrets.iter().find_map(|(key, secret)| {
+        if *key != secret.name {
+            return Some(format!("secret {} stands under {key}", secret.name));
+        }
+        let labels = secret.versions.values().flat_map(|version| &version.labels);
+        let mut seen = BTreeSet::new();
+        let mut twice = labels.filter(|label| !seen.insert(*label));
+        twice
+            .next()
+            .map(|label| format!("two versions of secret {key} have the label {label}"))
+    })
+}
+
+fn caches_contradict(account: &Account) -> Option<String> {
+    let cache = &account.cache;
+    let members = cache
+        .groups
+        .values()
+        .flat_map(|group| group.user_ids.iter().map(|user| (&group.id, user)));
+    let mut no_user = members.filter(|(_, user)| !cache.users.contains_key(*user));
+    if let Some((group, user)) = no_user.next() {
+        return Some(format!("user group {group} names user {user}, who is not there"));
+    }
+    let of_groups = cache
+        .caches
+        .values()
+        .flat_map(|c| c.user_group_ids.iter().map(|group| (&c.id, group)));
+    let of_serverless = cache
+        .serverless
+        .values()
+        .filter_map(|c| Some((&c.name, c.user_group_id.as_ref()?)));
+    let mut no_group = of_groups
+        .chain(of_serverless)
+        .filter(|(_, group)| !cache.groups.contains_key(*group));
+    no_group
+        .next()
+        .map(|(name, group)| format!("cache {name} names user group {group}, which is not there"))
 }
 
 impl State {

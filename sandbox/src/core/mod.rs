@@ -13,6 +13,7 @@ pub(crate) mod log;
 pub(crate) mod node_life;
 pub(crate) mod nodes;
 pub(crate) mod operation;
+pub(crate) mod pages;
 pub(crate) mod quotas;
 pub(crate) mod random;
 pub(crate) mod secrets;

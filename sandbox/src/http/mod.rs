@@ -88,7 +88,9 @@ async fn answer(request: Request<Incoming>, control: Control) -> Result<Reply, N
             Err(error) => plain(status(error.status), "The body is too large, or broken off.\n"),
         });
     }
-    if head.method != Method::POST {
+    // The Query API is spoken in the URL as well.
+    let url = head.uri.query().filter(|query| query.contains("Action="));
+    if head.method != Method::POST && !(head.method == Method::GET && url.is_some()) {
         return Ok(plain(
             StatusCode::NOT_FOUND,
             "AWS services are spoken to with POST; see also /_sandbox/.\n",
@@ -100,7 +102,10 @@ async fn answer(request: Request<Incoming>, control: Control) -> Result<Reply, N
     match (target.map(String::from_utf8_lossy), body) {
         (Some(target), Ok(body)) => json::answer(&control.sandbox, &ctx, &target, &body).await,
         (Some(_), Err(error)) => Ok(json::failure(&ctx, &error)),
-        (None, Ok(body)) => query::answer(&control.sandbox, &ctx, &body).await,
+        (None, Ok(body)) => {
+            let form = [url.unwrap_or_default().as_bytes(), &body].join(&b'&');
+            query::answer(&control.sandbox, &ctx, &form).await
+        }
         (None, Err(error)) => Ok(query::failure(&ctx, &error)),
     }
 }

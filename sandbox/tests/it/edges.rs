@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta};
 use rekeyd_sandbox::elasticache::{
     CreateReplicationGroup, CreateUser, CreateUserGroup, DeleteUser, DescribeUsers, ModifyUserGroup,
 };
-use rekeyd_sandbox::secretsmanager::{CreateSecret, DeleteSecret, DescribeSecret, PutSecretValue};
+use rekeyd_sandbox::secretsmanager::{CreateSecret, DeleteSecret, DescribeSecret, ListSecrets, PutSecretValue};
 use rekeyd_sandbox::{CallContext, LoginAnswer, ManualClock, Sandbox, Settings};
 
 use crate::support::{NEW, OLD, TOKEN_1, TOKEN_2, TOKEN_3};
@@ -151,4 +151,75 @@ async fn a_user_that_gives_way_is_not_active_while_a_node_still_lets_it_in() {
         assert_eq!(status(&sandbox, "u").await, state);
         clock.advance(TimeDelta::seconds(1));
     }
+}
+
+#[tokio::test]
+async fn whoever_deletes_secrets_page_by_page_misses_none() {
+    for (order, by) in [
+        (None, None),
+        (Some("asc"), Some("name")),
+        (Some("desc"), Some("last-changed-date")),
+    ] {
+        let (sandbox, clock, ctx) = sandbox();
+        for number in 0..7 {
+            let create = CreateSecret {
+                name: format!("s{number}"),
+                ..CreateSecret::default()
+            };
+            sandbox.create_secret(&ctx, create).await.unwrap();
+            clock.advance(TimeDelta::milliseconds(number % 3));
+        }
+        let (mut seen, mut next_token) = (Vec::new(), None);
+        loop {
+            let list = ListSecrets {
+                max_results: Some(2),
+                sort_order: order.map(Into::into),
+                sort_by: by.map(Into::into),
+                next_token,
+                ..ListSecrets::default()
+            };
+            let page = sandbox.list_secrets(&ctx, list).await.unwrap();
+            for entry in page.secret_list {
+                let delete = DeleteSecret {
+                    secret_id: entry.secret.arn,
+                    force_delete_without_recovery: Some(true),
+                    ..DeleteSecret::default()
+                };
+                seen.push(sandbox.delete_secret(&ctx, delete).await.unwrap().name);
+            }
+            next_token = page.next_token;
+            if next_token.is_none() {
+                break;
+            }
+        }
+        seen.sort();
+        assert_eq!(seen, ["s0", "s1", "s2", "s3", "s4", "s5", "s6"], "{order:?} {by:?}");
+    }
+}
+
+#[tokio::test]
+async fn whoever_deletes_users_page_by_page_misses_none() {
+    let (sandbox, _clock, ctx) = sandbox();
+    for number in 0..7 {
+        create_user(&sandbox, &format!("u{number}"), "u", OLD).await;
+    }
+    let (mut seen, mut marker) = (0, None);
+    loop {
+        let describe = DescribeUsers {
+            max_records: Some(2),
+            marker,
+            ..DescribeUsers::default()
+        };
+        let page = sandbox.describe_users(&ctx, describe).await.unwrap();
+        for user in page.users.into_iter().filter(|user| user.user_id != "default") {
+            let delete = DeleteUser { user_id: user.user_id };
+            sandbox.delete_user(&ctx, delete).await.unwrap();
+            seen += 1;
+        }
+        marker = page.marker;
+        if marker.is_none() {
+            break;
+        }
+    }
+    assert_eq!(seen, 7);
 }

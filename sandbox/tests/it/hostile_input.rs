@@ -197,3 +197,16 @@ async fn lists_are_refused_an_order_and_a_length_that_they_cannot_have() {
         assert!(tag(&body, "Message").contains(parameter), "{body}");
     }
 }
+
+#[tokio::test]
+async fn the_query_api_is_spoken_in_the_url_too_and_nothing_else_is() {
+    let (_server, client) = virtual_server().await;
+    let path = "/?Action=DescribeUsers&Version=2015-02-02&UserId=default";
+    for method in ["GET", "POST"] {
+        let (status, reply) = client.http(method, path, "", "").await.unwrap();
+        assert_eq!(status, 200, "{method}: {reply}");
+        assert!(reply.contains("<UserId>default</UserId>"), "{reply}");
+    }
+    let (status, _) = client.http("GET", "/", "", "").await.unwrap();
+    assert_eq!(status, 404);
+}

@@ -307,6 +307,7 @@ async fn a_file_that_is_broken_or_of_a_later_release_is_refused_and_left_as_it_i
     let whole = std::fs::read_to_string(place.file()).unwrap();
     let half = &whole[..whole.len() / 2];
     let odd = whole.replace("\"accounts\":[", &format!("\"accounts\":[\"{OLD}\","));
+    let renamed = whole.replace("\"name\":\"s\"", "\"name\":\"t\"");
     let newer = whole.replace("\"rekeyd_sandbox_state\":1", "\"rekeyd_sandbox_state\":2");
     for (text, why) in [
         (half, "ends too soon"),
@@ -314,6 +315,7 @@ async fn a_file_that_is_broken_or_of_a_later_release_is_refused_and_left_as_it_i
         ("not JSON", "not JSON"),
         ("{}", "missing"),
         (newer.as_str(), "later release"),
+        (renamed.as_str(), "secret t stands under s"),
     ] {
         std::fs::write(place.file(), text).unwrap();
         let error = refused(&place.file()).await.to_string();
@@ -324,6 +326,27 @@ async fn a_file_that_is_broken_or_of_a_later_release_is_refused_and_left_as_it_i
     std::fs::write(place.file(), &whole).unwrap();
     let (_server, client) = in_process(&place.file()).await;
     client.sm_ok("GetSecretValue", json!({"SecretId": "s"})).await;
+}
+
+#[tokio::test]
+async fn a_file_that_names_what_is_not_there_is_refused() {
+    let place = Place::new();
+    let (server, client) = in_process(&place.file()).await;
+    client
+        .ec_ok(
+            "CreateUserGroup",
+            "UserGroupId=orders&Engine=redis&UserIds.member.1=default",
+        )
+        .await;
+    server.shutdown().await;
+    let whole = std::fs::read_to_string(place.file()).unwrap();
+    std::fs::write(
+        place.file(),
+        whole.replace("\"user_ids\":[\"default\"]", "\"user_ids\":[\"nobody\"]"),
+    )
+    .unwrap();
+    let error = refused(&place.file()).await.to_string();
+    assert!(error.contains("user group orders names user nobody"), "{error}");
 }
 
 #[tokio::test]

@@ -74,6 +74,11 @@ async fn the_version_is_that_of_the_crate_and_a_wrong_option_ends_with_two() {
     let (code, _, text) = said(&["--no-such-option"]).await;
     assert_eq!(code, Some(2));
     assert!(text.contains("--no-such-option"), "{text}");
+    for log in ["infos", "rekeyd_sandbox==x", "foo[bar"] {
+        let (code, _, text) = said(&["--log", log]).await;
+        assert_eq!(code, Some(2), "{log}");
+        assert!(text.contains("--log"), "{text}");
+    }
 }
 
 #[tokio::test]

@@ -114,7 +114,12 @@ fn describe_clusters(env: &mut Env<'_>, input: DescribeCacheClusters) -> Result<
         None if input.show_cache_clusters_not_in_replication_groups == Some(true) => Vec::new(),
         None => all().collect(),
     };
-    let (page, marker) = page(chosen, input.marker.as_deref(), &Bounds::documented(input.max_records))?;
+    let (page, marker) = page(
+        chosen,
+        input.marker.as_deref(),
+        &Bounds::documented(input.max_records),
+        |(node, _)| node.id.clone(),
+    )?;
     let info = input.show_cache_node_info == Some(true);
     let cache_clusters = page.into_iter().map(|(node, group)| cluster(env, node, group, info));
     Ok(DescribeCacheClustersOutput {

@@ -278,7 +278,12 @@ fn describe_groups(
         Some(id) => vec![id.to_ascii_lowercase()],
         None => env.account.cache.caches.keys().cloned().collect(),
     };
-    let (page, marker) = page(ids, input.marker.as_deref(), &Bounds::documented(input.max_records))?;
+    let (page, marker) = page(
+        ids,
+        input.marker.as_deref(),
+        &Bounds::documented(input.max_records),
+        String::clone,
+    )?;
     let groups: Result<Vec<_>, _> = page.iter().map(|id| ReplicationGroupOutput::of(env, id)).collect();
     Ok(DescribeReplicationGroupsOutput {
         replication_groups: groups?,

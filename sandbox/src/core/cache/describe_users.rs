@@ -170,6 +170,7 @@ fn describe(env: &mut Env<'_>, input: DescribeUsers) -> Result<DescribeUsersOutp
         passed,
         input.marker.as_deref(),
         &Bounds::undocumented(input.max_records),
+        |user| user.id.clone(),
     )?;
     Ok(DescribeUsersOutput {
         users: page.into_iter().map(|user| UserOutput::shown(env, user)).collect(),

@@ -82,6 +82,7 @@ fn globals(
         chosen,
         input.marker.as_deref(),
         &Bounds::undocumented(input.max_records),
+        |id| (*id).clone(),
     )?;
     let shown = input.show_member_info == Some(true);
     let members = |id: &String| {

@@ -236,6 +236,7 @@ fn describe(env: &mut Env<'_>, input: DescribeUserGroups) -> Result<DescribeUser
         chosen,
         input.marker.as_deref(),
         &Bounds::undocumented(input.max_records),
+        |group| group.id.clone(),
     )?;
     Ok(DescribeUserGroupsOutput {
         user_groups: page.into_iter().map(|g| UserGroupOutput::of(env, g)).collect(),

@@ -1,6 +1,7 @@
 //! Pages of describe results: `Marker` and `MaxRecords`, or `NextToken` and `MaxResults`.
 
 use super::errors::{invalid_combination, invalid_value};
+use crate::core::pages::{self, Order};
 use crate::error::ApiError;
 
 /// How many things a page may have, and what is answered if it is to have others.
@@ -66,23 +67,14 @@ impl Bounds {
     }
 }
 
-/// Cuts one page out of everything. The marker is the number of things before it.
+/// Cuts one page out of a list that is sorted by the ids of its things.
 pub(crate) fn page<T>(
     all: Vec<T>,
     marker: Option<&str>,
     bounds: &Bounds,
+    id: impl Fn(&T) -> String,
 ) -> Result<(Vec<T>, Option<String>), ApiError> {
-    let from = match marker {
-        None | Some("") => 0,
-        Some(text) => text
-            .strip_prefix("page-")
-            .and_then(|n| n.parse::<usize>().ok())
-            .filter(|from| *from <= all.len())
-            .ok_or_else(|| bounds.bad_marker())?,
-    };
     let size = bounds.size()?;
-    let total = all.len();
-    let page: Vec<T> = all.into_iter().skip(from).take(size).collect();
-    let end = from + page.len();
-    Ok((page, (end < total).then(|| format!("page-{end}"))))
+    let page = pages::page(all, marker, size, Order::Ascending, id).ok_or_else(|| bounds.bad_marker())?;
+    Ok((page.things, page.next))
 }

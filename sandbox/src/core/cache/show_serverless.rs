@@ -102,7 +102,12 @@ fn describe(env: &mut Env<'_>, input: DescribeServerlessCaches) -> Result<Descri
         ],
         None => caches.values().collect(),
     };
-    let (page, next_token) = page(chosen, input.next_token.as_deref(), &Bounds::results(input.max_results))?;
+    let (page, next_token) = page(
+        chosen,
+        input.next_token.as_deref(),
+        &Bounds::results(input.max_results),
+        |cache| cache.name.clone(),
+    )?;
     Ok(DescribeServerlessCachesOutput {
         serverless_caches: page.into_iter().map(ServerlessCacheOutput::of).collect(),
         next_token,

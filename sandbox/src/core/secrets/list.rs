@@ -10,6 +10,7 @@ use super::filters::{SecretFilter, check, passes};
 use super::history::View;
 use super::model::Secret;
 use crate::core::operation::Env;
+use crate::core::pages::{self, Order};
 use crate::error::ApiError;
 
 /// Shows secrets.
@@ -70,7 +71,12 @@ fn list(env: &mut Env<'_>, input: ListSecrets) -> Result<ListSecretsOutput, ApiE
     if !ascending {
         chosen.reverse();
     }
-    let (page, next_token) = page(chosen, input.next_token.as_deref(), input.max_results, 100)?;
+    let order = if ascending { Order::Ascending } else { Order::Descending };
+    let by = input.sort_by.as_deref();
+    let place = |secret: &&Secret| place(secret, by);
+    let size = size(input.max_results, 100)?;
+    let page = pages::page(chosen, input.next_token.as_deref(), size, order, place).ok_or_else(invalid_token)?;
+    let (page, next_token) = (page.things, page.next);
     Ok(ListSecretsOutput {
         secret_list: page
             .into_iter()
@@ -104,26 +110,46 @@ fn sort(secrets: &mut [&Secret], by: Option<&str>) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// Cuts one page out of everything; as many things as fit unless told.
+/// Where a secret stands in the list, as a text that sorts as the list does.
+fn place(secret: &Secret, by: Option<&str>) -> String {
+    let date = match by {
+        Some("name") => return secret.name.clone(),
+        Some("last-accessed-date") => secret.accessed,
+        Some("last-changed-date") => Some(secret.changed),
+        _ => Some(secret.created),
+    };
+    // None at all comes first; dates before 1970 and after 2262 are no dates of secrets.
+    let nanoseconds = date.map_or(-1, |date| date.timestamp_nanos_opt().unwrap_or(0));
+    format!("{:020} {}", nanoseconds + 1, secret.name)
+}
+
+fn invalid_token() -> ApiError {
+    ApiError::bad_request("InvalidNextTokenException", "Invalid NextToken.")
+}
+
+/// How many things a page is to have.
+fn size(max: Option<i64>, most: usize) -> Result<usize, ApiError> {
+    let size = max.map_or(Some(most), |max| usize::try_from(max).ok());
+    size.filter(|n| (1..=most).contains(n))
+        .ok_or_else(|| invalid_parameter(format!("MaxResults must be between 1 and {most}.")))
+}
+
+/// Cuts one page out of what nobody takes away meanwhile; as many things as fit unless told.
 pub(crate) fn page<T>(
     all: Vec<T>,
     token: Option<&str>,
     max: Option<i64>,
     most: usize,
 ) -> Result<(Vec<T>, Option<String>), ApiError> {
-    let invalid = || ApiError::bad_request("InvalidNextTokenException", "Invalid NextToken.");
     let from = match token {
         None => 0,
         Some(text) => text
             .strip_prefix("page-")
             .and_then(|n| n.parse::<usize>().ok())
             .filter(|from| *from <= all.len())
-            .ok_or_else(invalid)?,
+            .ok_or_else(invalid_token)?,
     };
-    let size = max.map_or(Some(most), |max| usize::try_from(max).ok());
-    let size = size
-        .filter(|n| (1..=most).contains(n))
-        .ok_or_else(|| invalid_parameter(format!("MaxResults must be between 1 and {most}.")))?;
+    let size = size(max, most)?;
     let total = all.len();
     let page: Vec<T> = all.into_iter().skip(from).take(size).collect();
     let end = from + page.len();
