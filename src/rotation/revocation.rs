@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::{Timestamp, between};
 use crate::rotation::observation::Proof;
 use crate::rotation::state::{Record, Retired};
+use crate::rotation::version::generation_of;
 
 /// A revocation: under way until nothing is left of what was valid when it was asked for.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -88,7 +89,8 @@ impl Record {
     /// Whether the password of a version that was replaced is being revoked.
     pub fn revokes(&self, previous: &str) -> bool {
         let open = self.revocation.as_ref().filter(|revocation| revocation.is_open());
-        open.is_some_and(|revocation| revocation.safe.as_deref() != Some(previous))
+        let follows = |safe: &str| safe == previous || generation_of(&self.secret_arn, safe, previous).is_some();
+        open.is_some_and(|revocation| !revocation.safe.as_deref().is_some_and(follows))
     }
 
     /// A version was promoted; `made_after` tells whether it was made after a date.

@@ -210,3 +210,19 @@ fn a_rotation_that_begins_after_a_request_serves_it_whatever_the_clock_of_the_re
     let events = [(600, of_a_fast_clock), started(1, "b", "a"), promoted(60, "b", "a")];
     assert_eq!(record(&events).request, None);
 }
+
+#[test]
+fn a_plain_request_over_a_rotation_that_has_made_no_version_yet_is_served_by_the_version_that_it_makes_later() {
+    let again = [
+        started(0, "b", "a"),
+        asked(30, false),
+        started(60, "b", "a"),
+        promoted(120, "b", "a"),
+    ];
+    let known = record(&again);
+    assert_eq!(known.standing_request("b", Some(at(60))), None);
+    // An attempt before the request may have made it, and its reply was lost.
+    assert!(known.standing_request("b", Some(at(1))).is_some());
+    let never_stopped = record(&[started(0, "b", "a"), asked(30, false), promoted(120, "b", "a")]);
+    assert!(never_stopped.standing_request("b", Some(at(60))).is_some());
+}

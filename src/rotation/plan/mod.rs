@@ -212,7 +212,9 @@ fn settle_record(subject: &secret::Subject<'_>, record: &Record, context: &Conte
     let Some(rotation) = &record.rotation else {
         return Ok(());
     };
-    if subject.current == rotation.version {
+    // Only a current version gets children, so this one was promoted if the current one descends from it.
+    let followed = subject.current != rotation.parent && subject.descends_from(&rotation.version);
+    if subject.current == rotation.version || followed {
         // A finish that AWS would have refused as too old was not ours: somebody else promoted.
         let ours = rotation
             .finishing

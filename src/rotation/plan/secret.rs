@@ -96,6 +96,25 @@ impl<'a> Subject<'a> {
         children.filter_map(|(_, id)| self.version(id)?.created).collect()
     }
 
+    /// Whether rekeyd made the current version from this one, or from one that it made from this one, and so on.
+    pub(super) fn descends_from(&self, version: &str) -> bool {
+        let mut left: Vec<&str> = self.observation.secret.versions.keys().map(String::as_str).collect();
+        let mut line = vec![version];
+        while let Some(parent) = line.pop() {
+            let children: Vec<&str> = Children::of(self.arn, parent)
+                .among(left.iter().copied())
+                .into_iter()
+                .map(|(_, child)| child)
+                .collect();
+            if children.contains(&self.current) {
+                return true;
+            }
+            left.retain(|id| !children.contains(id));
+            line.extend(children);
+        }
+        false
+    }
+
     /// Whether rekeyd made the current version from the previous one, so that the password that
     /// it replaced is ours to retire.
     pub(super) fn previous_is_ours(&self) -> bool {

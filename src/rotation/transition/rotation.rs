@@ -93,9 +93,13 @@ impl Record {
         let finishing = rotation.as_ref().and_then(|rotation| rotation.finishing);
         let made_after = |asked_at| rotation.as_ref().is_some_and(|rotation| rotation.began_after(asked_at));
         let served = self.request.take_if(|request| made_after(request.at));
-        // When another process made a version that was found later than the request came, only that
-        // version's age can tell whether it serves the request.
-        let age_tells = |rotation: &Rotation, request: &Request| rotation.found && request.at <= rotation.started_at;
+        // When another process made a version that was found later than the request came, or an attempt before
+        // the request may have made it and one after it went on, only that version's age can tell whether it serves
+        // the request. A revocation does not trust it to tell seconds from each other.
+        let age_tells = |rotation: &Rotation, request: &Request| {
+            let made_twice = rotation.first_started_at.is_some() && !request.revoke_previous;
+            (rotation.found || made_twice) && request.at <= rotation.started_at
+        };
         if let (Some(request), Some(rotation)) = (self.request.as_mut(), &rotation)
             && !age_tells(rotation, request)
         {

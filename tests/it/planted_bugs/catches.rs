@@ -69,7 +69,7 @@ pub const CATCHES: [Catch; 12] = [
         PlantedBug::IgnoreLostReply,
         "P5",
         Some("Requested/kept/one/1.call26.ServerError"),
-        Some(19),
+        Some(512),
     ),
     caught(
         PlantedBug::RetireInsideOverlap,

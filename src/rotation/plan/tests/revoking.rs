@@ -174,3 +174,54 @@ fn no_rollback_is_made_while_a_revocation_is_only_asked_for() {
         "{decision:?}"
     );
 }
+
+#[test]
+fn a_revocation_ends_where_another_replica_promoted_its_rotation_and_rotated_again_meanwhile() {
+    let ours = version_id(ARN, "a", 0);
+    let theirs = version_id(ARN, &ours, 0);
+    let newest = version_id(ARN, &theirs, 0);
+    let once = observation(&[(&theirs, &["AWSCURRENT"]), (&ours, &["AWSPREVIOUS"]), ("a", &[])], 2);
+    let versions: [(&str, &[&str]); 4] = [
+        (&newest, &["AWSCURRENT"]),
+        (&theirs, &["AWSPREVIOUS"]),
+        (&ours, &[]),
+        ("a", &[]),
+    ];
+    let twice = observation(&versions, 2);
+    let policy = Policy {
+        overlap: Overlap::UntilNextRotation,
+        ..policy()
+    };
+    let later = after(now(), 2 * fence());
+    for mut seen in [once, twice] {
+        for version in [&newest, &theirs, &ours] {
+            answers(&mut seen, version, &ACCEPTED);
+        }
+        let started = Event::RotationStarted {
+            version: ours.clone(),
+            parent: "a".to_owned(),
+            generation: 0,
+            cause: None,
+        };
+        let created = Event::PasswordCreated { version: ours.clone() };
+        let mut known = record(&[revoke("a", false), started, created]);
+        for noted in ["promoted", "revocation_ended", "checked"] {
+            let decision = decide_under(&policy, &seen, &known, later);
+            let Decision::Note(event) = &decision else {
+                panic!("{decision:?}")
+            };
+            assert_eq!(event.label(), noted);
+            known = known.apply(later, event).unwrap();
+        }
+        // What was made after the order goes no sooner than any other.
+        let decision = decide_under(&policy, &seen, &known, later);
+        let rests = matches!(
+            &decision,
+            Decision::Rest {
+                phase: Phase::Overlap,
+                ..
+            }
+        );
+        assert!(rests, "{decision:?}");
+    }
+}

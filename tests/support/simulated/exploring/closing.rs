@@ -36,12 +36,14 @@ impl Stage<'_> {
         loop {
             self.wait_on(self.sim.world.time.elapsed() + LOOK).await;
             self.end_pauses();
-            self.resume_rolled_back();
+            self.rotate_rolled_back();
             restless.retain(|user| self.unrest(user).is_some());
-            if restless.is_empty() {
+            let late = self.sim.world.time.elapsed() > until;
+            // Labels that are read late may halt what another replica rotates, until the next look.
+            if restless.is_empty() && (late || self.halted().is_empty()) {
                 return self.judge_end();
             }
-            if self.sim.world.time.elapsed() > until {
+            if late {
                 let tell = |user: &&UserPlan| Some(format!("P5: {} of {}", self.unrest(user)?, user.id()));
                 return restless.iter().filter_map(tell).collect();
             }
@@ -50,58 +52,57 @@ impl Stage<'_> {
 
     /// All have been at rest once: what is wrong still?
     fn judge_end(&self) -> Vec<String> {
-        let left: Vec<&UserPlan> = self.script.users.iter().collect();
-        let (left, others): (Vec<_>, Vec<_>) = left
-            .into_iter()
-            .partition(|user| self.left_to_persons.contains(&user.id()));
-        let secrets = left.into_iter().map(UserPlan::secret);
+        let users = self.script.users.iter();
+        let left = users.filter(|user| self.left_to_persons.contains(&user.id()));
+        let secrets = left.map(UserPlan::secret);
         let exempt: Vec<String> = secrets.chain(BYSTANDERS.map(bystanders::secret_of)).collect();
         let exempt: Vec<&str> = exempt.iter().map(String::as_str).collect();
         let until_next = self.script.policy.overlap == OverlapPlan::UntilNextRotation;
         self.sim
             .audit_end(&exempt, if until_next { ALLOWANCE_UNTIL_NEXT } else { ALLOWANCE });
         let mut wrong = self.wronged_bystanders();
-        for user in others {
-            let halted = |replica: &Replica| {
-                let status = replica.status(&user.secret())?;
-                (status.phase == Phase::Halted).then(|| format!("P5: {} ends halted: {status:?}", user.id()))
-            };
-            wrong.extend(self.replicas().filter_map(halted));
-        }
+        wrong.extend(self.halted());
         wrong
     }
 
-    /// Ends the halts of what was rolled back, and has it rotated.
-    fn resume_rolled_back(&mut self) {
-        let mut resumed = Vec::new();
-        for (replica, user) in self
-            .cast
-            .iter()
-            .flat_map(|actor| self.script.users.iter().map(move |user| (actor.number, user)))
-        {
-            let known = self.resumed.contains(&(replica, user.number)) || self.left_to_persons.contains(&user.id());
+    /// What is halted though no person has to take care of it.
+    fn halted(&self) -> Vec<String> {
+        let users = self.script.users.iter();
+        let others = users.filter(|user| !self.left_to_persons.contains(&user.id()));
+        let halted = |user: &UserPlan, replica: &Replica| {
+            let status = replica.status(&user.secret())?;
+            (status.phase == Phase::Halted).then(|| format!("P5: {} ends halted: {status:?}", user.id()))
+        };
+        others
+            .flat_map(|user| self.replicas().filter_map(move |replica| halted(user, replica)))
+            .collect()
+    }
+
+    /// Ends the halts of what was rolled back, and has it rotated. What is refused is asked for again at the next look.
+    fn rotate_rolled_back(&self) {
+        let users = self.script.users.iter();
+        for user in users.filter(|user| !self.left_to_persons.contains(&user.id())) {
             let secret = user.secret();
-            let Some(process) = self.replica(replica).filter(|_| !known) else {
-                continue;
+            let shown = is_rolled_back(&self.sim.secret(&secret));
+            let waits = |replica: &&Replica| {
+                replica
+                    .status(&secret)
+                    .is_some_and(|status| waits_for_resume(&status, shown))
             };
-            let rolled_back =
-                |status: SecretStatus| status.phase == Phase::Halted && status.reason.as_deref() == Some("rolled_back");
-            if !process.status(&secret).is_some_and(rolled_back) {
-                continue;
-            }
-            resumed.push((replica, user.number));
-            let (engine, world) = (process.engine.clone(), self.sim.world.clone());
-            tokio::spawn(async move {
+            for replica in self.replicas().filter(waits) {
+                let (engine, world) = (replica.engine.clone(), self.sim.world.clone());
                 let selector = Selector {
                     secrets: vec![secret.clone()],
                     ..Selector::default()
                 };
-                drop(engine.resume(&selector).await);
-                world.auditor().requested(world.sandbox.now(), &secret, false);
-                drop(engine.rotate(&selector, RotateOptions::default()).await);
-            });
+                let secret = secret.clone();
+                tokio::spawn(async move {
+                    drop(engine.resume(&selector).await);
+                    world.auditor().requested(world.sandbox.now(), &secret, false);
+                    drop(engine.rotate(&selector, RotateOptions::default()).await);
+                });
+            }
         }
-        self.resumed.extend(resumed);
     }
 
     /// Lets time pass until then, and what is cued happen.
@@ -186,10 +187,7 @@ impl Stage<'_> {
             return Some(format!("the current version {} is overdue, {} old,", current.id, age));
         }
         match secret.holder("AWSPENDING") {
-            // One that was rolled back keeps the label until the next rotation takes it.
-            Some(pending) if pending.id != current.id && !pending.labels.contains("AWSPREVIOUS") => {
-                Some(format!("a pending version {}", pending.id))
-            }
+            Some(pending) if pending.id != current.id => Some(format!("a pending version {}", pending.id)),
             _ => None,
         }
     }
@@ -233,6 +231,19 @@ impl Stage<'_> {
         }
         None
     }
+}
+
+/// Whether the version that AWSCURRENT was moved back from keeps the other labels, as it does until the next rotation.
+fn is_rolled_back(secret: &SecretView) -> bool {
+    let [current, previous, pending] =
+        ["AWSCURRENT", "AWSPREVIOUS", "AWSPENDING"].map(|label| secret.holder(label).map(|version| &version.id));
+    pending.is_some() && pending == previous && pending != current
+}
+
+/// Whether nothing goes on before an operator says so; `shown` if the labels tell of a rollback.
+fn waits_for_resume(status: &SecretStatus, shown: bool) -> bool {
+    let halted = status.phase == Phase::Halted && status.reason.as_deref() == Some("rolled_back");
+    halted || (shown && status.phase == Phase::Idle && !status.requested)
 }
 
 fn end_pause(replica: &Replica, secret: String) {

@@ -1,8 +1,8 @@
 //! What strangers do, and whom a person has to look after then.
 
-use rekeyd_sandbox::{CallContext, STRANGER, StrangerAct};
+use rekeyd_sandbox::{CallContext, STRANGER, StrangerAct, UserView};
 
-use super::script::{Meddling, Perturbation};
+use super::script::{Meddling, Perturbation, UserKind};
 use super::stage::Stage;
 use crate::support::world::REGION;
 
@@ -29,7 +29,9 @@ impl Stage<'_> {
         });
         // More often than that in a day, and it is another writer at work.
         let repairs = self.script.policy.repairs && resets.count() <= 3;
-        if act.needs_a_person(repairs) {
+        let passwordless = |user: UserView| user.passwords.is_empty();
+        let goes_live = act == Meddling::SwitchesOn && self.sim.world.sandbox.user(&id).is_some_and(passwordless);
+        if act.needs_a_person(repairs) || (goes_live && user.kind != UserKind::Passwordless) {
             self.left_to_persons.insert(id.clone());
         }
         if matches!(act, Meddling::SwitchesOff | Meddling::SwitchesOn) {

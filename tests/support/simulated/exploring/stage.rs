@@ -34,8 +34,6 @@ pub(super) struct Stage<'a> {
     pub(super) left_to_persons: BTreeSet<String>,
     /// Users whom a stranger has switched on or off.
     pub(super) switched: BTreeSet<String>,
-    /// Secrets whose rolled-back halt an operator has ended.
-    pub(super) resumed: BTreeSet<(usize, usize)>,
     /// Replicas whose processes write to a store that is lost.
     pub(super) storeless: BTreeSet<usize>,
     /// Where stores are that are files.
@@ -140,7 +138,6 @@ impl<'a> Stage<'a> {
             cues: 0,
             left_to_persons: BTreeSet::new(),
             switched: BTreeSet::new(),
-            resumed: BTreeSet::new(),
             storeless: BTreeSet::new(),
             table: script.sharing.map(SharedTable::new),
             files: script.files.then(|| TempDir::new().expect("a directory")),
