@@ -52,6 +52,9 @@ impl Clock for SystemClock {
     }
 }
 
+/// By how much clocks differ without anybody's fault: AWS takes no request whose date is further off.
+pub const CLOCKS_DIFFER: Duration = Duration::from_secs(300);
+
 /// `at + span`, or the last moment there is when that overflows.
 pub fn after(at: Timestamp, span: Duration) -> Timestamp {
     chrono::Duration::from_std(span)

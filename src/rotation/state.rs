@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::clock::Timestamp;
+use crate::clock::{CLOCKS_DIFFER, Timestamp, after};
 use crate::policy::Endpoint;
 use crate::rotation::drift::{Drift, Repair};
 use crate::rotation::event::{Pause, Request};
@@ -315,7 +315,7 @@ impl Record {
     /// hour, or the record is damaged, and its dates could hold the secret back for years: then one that knows
     /// no more than what operators asked for.
     pub fn believed(self, now: Timestamp) -> Self {
-        let latest = crate::clock::after(now, CLOCK_SET_BACK);
+        let latest = after(now, CLOCK_SET_BACK);
         if self.dates().all(|date| date <= latest) {
             return self;
         }
@@ -400,10 +400,15 @@ impl Record {
             over.is_some_and(|over| generation_of(&self.secret_arn, over, current).is_some())
         };
         let revokes = |request: &Request| request.revoke_previous && self.revoking();
+        // Asked before any version was seen, it is about the one that was made just before, whatever the clocks say.
+        let latest = |request: &Request| match request.over {
+            Some(_) => request.at,
+            None => after(request.at, CLOCKS_DIFFER),
+        };
         self.request.as_deref().filter(|request| {
             request.over.as_deref() == Some(current)
                 || (revokes(request) && !promoted(request) && !derived(request))
-                || created.is_none_or(|created| request.at > created)
+                || created.is_none_or(|created| latest(request) > created)
         })
     }
 }

@@ -226,3 +226,17 @@ fn a_plain_request_over_a_rotation_that_has_made_no_version_yet_is_served_by_the
     let never_stopped = record(&[started(0, "b", "a"), asked(30, false), promoted(120, "b", "a")]);
     assert!(never_stopped.standing_request("b", Some(at(60))).is_some());
 }
+
+#[test]
+fn a_request_from_before_any_version_was_seen_is_about_the_one_that_was_made_just_before_it() {
+    let (second, event) = asked(0, false);
+    let Event::Requested(request) = event else {
+        unreachable!()
+    };
+    let known = record(&[(second, Event::Requested(Request { over: None, ..request }))]);
+    assert!(
+        stands(&known, "a", 299),
+        "the machine's clock may be five minutes behind AWS's"
+    );
+    assert!(!stands(&known, "a", 301));
+}

@@ -1,10 +1,7 @@
 //! No rotation is under way: is a retirement due, a rotation, or a check?
 //!
 //! `beginning` begins a rotation, `checking` checks the current password.
-
-use std::time::Duration;
-
-use crate::clock::{Timestamp, after};
+use crate::clock::{CLOCKS_DIFFER, Timestamp, after};
 use crate::planted::{PlantedBug, planted};
 use crate::policy::{Overlap, Policy};
 use crate::rotation::event::Request;
@@ -17,9 +14,6 @@ use crate::schedule::window::{Timing, Turn};
 
 use super::secret::Subject;
 use super::{Context, Decision, Deliberation, retiring, user, value};
-
-/// By how much clocks differ without anybody's fault.
-const CLOCKS_DIFFER: Duration = Duration::from_secs(300);
 
 /// A secret at rest, and the dates that count.
 pub(super) struct Resting<'a> {

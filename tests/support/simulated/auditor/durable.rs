@@ -6,7 +6,7 @@ use rekeyd_sandbox::{Happening, Sandbox, SecretView};
 
 use super::Auditor;
 use super::excuse::Hand;
-use super::secrets::Asked;
+use super::secrets::{Asked, Put};
 
 impl Auditor {
     /// An operator asks for a rotation of these secrets, by name or ARN.
@@ -62,6 +62,11 @@ impl Auditor {
                 .versions
                 .iter()
                 .find(|parent| generation_of(&secret.arn, &parent.id, &version.id).is_some());
+            let put = Put {
+                version: version.id.clone(),
+                by: hand.key.clone(),
+                sent: hand.signed_at.min(hand.at) + self.spread_of(&hand.key),
+            };
             let what = match parent {
                 None => Some("which no version is the parent of".to_owned()),
                 Some(parent) => self.undue(sandbox, hand, before, &parent.id),
@@ -69,6 +74,9 @@ impl Auditor {
             if let Some(what) = what {
                 let what = format!("P8: {} put version {} of {}, {what}", hand.key, version.id, secret.name);
                 self.accuse(hand.at, &what);
+            }
+            if let Some(tracked) = self.secrets.get_mut(&secret.arn) {
+                tracked.puts.push(put);
             }
         }
     }
@@ -82,7 +90,8 @@ impl Auditor {
         }
         let (asked, own) = (self.time.clock_spread(), self.spread_of(&hand.key));
         let password = tracked.document(parent).and_then(|document| document.password.as_ref());
-        if password.is_none() || tracked.asked_over(parent, asked) {
+        let revoking = tracked.put_since_revocations(&hand.key).any(|puts| puts.is_empty());
+        if password.is_none() || revoking || tracked.asked_over(parent, asked) {
             return None;
         }
         let due = self

@@ -237,7 +237,7 @@ impl Auditor {
             }
             Event::RevocationEnded { dead, .. } => {
                 for dead in dead.iter().filter(|dead| proven(&dead.proof)) {
-                    self.judge_retired(sandbox, replica, (arn, &dead.version));
+                    self.judge_long_dead(sandbox, replica, (arn, &dead.version));
                 }
             }
             _ => {}

@@ -9,7 +9,7 @@ use rekeyd_sandbox::{LoginAnswer, Sandbox, UserView};
 
 use super::Auditor;
 use super::excuse::Hand;
-use super::secrets::Tracked;
+use super::secrets::{Asked, Tracked};
 
 /// The previous password after a promotion.
 #[derive(Clone, Debug)]
@@ -27,13 +27,14 @@ pub struct Overlap {
 }
 
 impl Tracked {
-    /// Whether an operator wants the previous password gone, or a replica whose clock differs by `spread` from AWS's
-    /// cannot tell that he does not.
-    fn revoked(&self, overlap: &Overlap, spread: TimeDelta) -> bool {
+    /// Whether an operator wants the previous password gone, or this replica cannot tell that he does not: its clock
+    /// differs by `spread` from AWS's, or another replica made what it found.
+    fn revoked(&self, overlap: &Overlap, key: &str, spread: TimeDelta) -> bool {
         let created = self.created(&overlap.previous);
-        self.requests
-            .iter()
-            .any(|asked| asked.revoke_previous && created.is_none_or(|created| asked.at + spread >= created))
+        let asked = |asked: &Asked| created.is_none_or(|created| asked.at + spread >= created);
+        let found = |puts: Vec<&str>| puts.len() <= 1 && !puts.contains(&overlap.previous.as_str());
+        self.requests.iter().any(|one| one.revoke_previous && asked(one))
+            || self.put_since_revocations(key).any(found)
             || self.revoked_though_edited(&overlap.previous)
     }
 
@@ -98,7 +99,7 @@ impl Auditor {
             return;
         };
         let holds = |user: &UserView| user.passwords.iter().any(|known| known.expose() == overlap.password);
-        if !holds(before) || holds(after) || secret.revoked(overlap, self.time.clock_spread()) {
+        if !holds(before) || holds(after) || secret.revoked(overlap, &hand.key, self.time.clock_spread()) {
             return;
         }
         let Some(until) = self.overlap_end(&hand.key, secret, overlap) else {
@@ -129,6 +130,15 @@ impl Auditor {
 
     /// A replica calls a password dead.
     pub(super) fn judge_retired(&mut self, sandbox: &Sandbox, replica: &str, (arn, previous): (&str, &str)) {
+        self.judge_dead(sandbox, replica, (arn, previous), true);
+    }
+
+    /// A replica tells of a password's death again. Nodes may have come since, which it has not asked.
+    pub(super) fn judge_long_dead(&mut self, sandbox: &Sandbox, replica: &str, (arn, version): (&str, &str)) {
+        self.judge_dead(sandbox, replica, (arn, version), false);
+    }
+
+    fn judge_dead(&mut self, sandbox: &Sandbox, replica: &str, (arn, previous): (&str, &str), just_now: bool) {
         let Some((document, password)) = self.password_of(arn, previous) else {
             return;
         };
@@ -148,7 +158,7 @@ impl Auditor {
             }
             if node.answers[0] == LoginAnswer::Ok {
                 alive.insert(format!("and {} accepts it", node.node));
-            } else if !seen {
+            } else if just_now && !seen {
                 alive.insert(format!("and no replica saw {} refuse it since it was taken", node.node));
             }
         }

@@ -28,6 +28,8 @@ pub struct Tracked {
     pub selected_by: BTreeMap<String, usize>,
     /// What operators asked for.
     pub requests: Vec<Asked>,
+    /// What replicas have put, in order.
+    pub puts: Vec<Put>,
     /// How many rollbacks operators have asked for that have not happened.
     pub rollbacks: usize,
 }
@@ -36,6 +38,15 @@ pub struct Tracked {
 pub struct Move {
     pub to: String,
     pub by: Hand,
+}
+
+/// A replica has put a version.
+pub struct Put {
+    pub version: String,
+    /// Its access key.
+    pub by: String,
+    /// The latest true time at which it may have been sent.
+    pub sent: DateTime<Utc>,
 }
 
 /// A rotation that an operator asked for.
@@ -81,6 +92,7 @@ impl Tracked {
             proved: BTreeMap::new(),
             selected_by: BTreeMap::new(),
             requests: Vec::new(),
+            puts: Vec::new(),
             rollbacks: 0,
         }
     }
@@ -120,6 +132,17 @@ impl Tracked {
             .values()
             .flatten()
             .any(|document| document.user_id == user_id)
+    }
+
+    /// What this replica has put since each revocation that it has said it will see to. What others put meanwhile does not
+    /// tell it whether they knew of the leak.
+    pub fn put_since_revocations<'a>(&'a self, key: &'a str) -> impl Iterator<Item = Vec<&'a str>> {
+        let asked = self.requests.iter();
+        let of_it = asked.filter(move |asked| asked.revoke_previous && asked.of.as_deref() == Some(key));
+        of_it.map(move |asked| {
+            let puts = self.puts.iter().filter(|put| put.by == key && put.sent >= asked.at);
+            puts.map(|put| put.version.as_str()).collect()
+        })
     }
 
     /// When a version was made.

@@ -39,8 +39,10 @@ impl Stage<'_> {
             self.rotate_rolled_back();
             restless.retain(|user| self.unrest(user).is_some());
             let late = self.sim.world.time.elapsed() > until;
-            // Labels that are read late may halt what another replica rotates, until the next look.
-            if restless.is_empty() && (late || self.halted().is_empty()) {
+            // Labels that are read late may halt what another replica rotates, until the next look; and so may a full disk
+            // hide a bystander's halt.
+            let settled = || self.halted().is_empty() && self.wronged_bystanders().is_empty();
+            if restless.is_empty() && (late || settled()) {
                 return self.judge_end();
             }
             if late {
