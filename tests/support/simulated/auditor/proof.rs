@@ -94,11 +94,14 @@ impl Auditor {
         let meddled = meddled.is_some_and(|at| !self.could_know(sandbox, hand, at));
         let claim = self.claim(&document, &password);
         let nodes = self.nodes_of(sandbox, &document, &password, expected.as_ref());
-        let unprovable = expected.as_ref().is_none_or(|expected| expected.api_only) || user.is_none_or(|user| !user.on);
+        let api_only = expected.as_ref().is_none_or(|expected| expected.api_only);
+        let off = user.is_none_or(|user| !user.on);
+        let unprovable = api_only || off;
         if unprovable && !meddled {
             found.extend(expected.and_then(|expected| self.haste(hand, &claim, expected.settle)));
         }
-        let mut proved = !unprovable && !nodes.is_empty();
+        // Who could not know that the user was just switched off has logged in before.
+        let mut proved = !api_only && (!off || meddled) && !nodes.is_empty();
         for node in &nodes {
             let gap = self.gap(&claim, claim.given, node, &nodes);
             let status = self.settled_status(node, self.looked_at(hand));
